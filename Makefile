@@ -1,0 +1,38 @@
+# Everything is done by these few commands; each sets up what it needs and is quick the second time.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: serve test check static review clean
+.DEFAULT_GOAL := help
+
+help: ## list the commands
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(READY): setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+serve: $(READY) ## start the service on 127.0.0.1:8080 in development mode
+	@exec $(BIN)/plexus-cds serve --development
+
+test: $(READY) ## run the tests
+	$(BIN)/python -m pytest
+
+static: $(READY) ## format, lint, types, imports, and the generated pages
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/plexus-cds review --check
+
+check: static ## all checks, with the tests' coverage
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+review: $(READY) ## write REVIEW.md from the knowledge
+	$(BIN)/plexus-cds review
+
+clean: ## remove what the other commands made
+	rm -rf $(VENV) build dist *.egg-info .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

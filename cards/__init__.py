@@ -1,0 +1,1 @@
+"""What the service says: clinical knowledge as data, one folder for each card."""

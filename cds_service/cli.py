@@ -1,0 +1,151 @@
+"""The command `plexus-cds`: serve the hooks, explain one decision, print an example call, review the knowledge."""
+
+import argparse
+import json
+import os
+import socket
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from cds_service import __version__, examples, review
+from cds_service.decision.order_select import decide
+from cds_service.errors import PlexusError, SettingsError
+from cds_service.explanation import explain
+from cds_service.fhir.search import fetcher
+from cds_service.knowledge import load
+from cds_service.model import Site
+from cds_service.outbound import Limits
+from cds_service.settings import PREFIX, Settings, read_settings
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 done, 1 a fault that is told in one line, 2 wrong usage."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        return int(chosen.run(chosen) or 0)
+    except PlexusError as error:
+        print(f"plexus-cds: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="plexus-cds", description=__doc__)
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    serve = commands.add_parser("serve", help="answer hook calls")
+    serve.add_argument("--host", help="address to listen on (default 127.0.0.1)")
+    serve.add_argument("--port", help="port to listen on (default 8080)")
+    serve.add_argument("--workers", help="processes (default 1)")
+    serve.add_argument("--threads", help="threads of each (default 8)")
+    serve.add_argument("--development", action="store_true", help="for trying out: the Sandbox may call")
+    serve.set_defaults(run=_serve)
+    explained = commands.add_parser("decide", help="explain the decision for one hook call")
+    explained.add_argument("call", type=argparse.FileType("rb"), help="a file with the call, or - for standard input")
+    explained.add_argument("--cards", action="store_true", help="print the cards as JSON instead")
+    explained.add_argument("--today", type=date.fromisoformat, default=date.today(), help="the day to decide on")  # noqa: DTZ011 - the day where the service runs
+    explained.set_defaults(run=_decide)
+    example = commands.add_parser("example", help="print an example call, dated from today")
+    example.add_argument("name", nargs="?", help="which (default: list them)")
+    example.set_defaults(run=_example)
+    reviewed = commands.add_parser("review", help="write REVIEW.md from the knowledge")
+    reviewed.add_argument("--check", action="store_true", help="fail where it is stale instead")
+    reviewed.set_defaults(run=_review)
+    return parser
+
+
+def _serve(chosen: argparse.Namespace) -> None:
+    from granian import Granian  # noqa: PLC0415 - no other command needs a server
+    from granian.constants import Interfaces  # noqa: PLC0415
+
+    for name in ("host", "port", "workers", "threads"):
+        if getattr(chosen, name) is not None:
+            os.environ[f"{PREFIX}{name.upper()}"] = getattr(chosen, name)
+    if chosen.development:
+        os.environ[f"{PREFIX}DEVELOPMENT"] = "true"
+    settings = read_settings()
+    load()
+    _claim(settings)
+    print(_greeting(settings), flush=True)
+    Granian(
+        "cds_service.web.app:app_from_environment",
+        factory=True,
+        interface=Interfaces.WSGI,
+        address=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        blocking_threads=settings.threads,
+        websockets=False,
+        log_level="warning",  # type: ignore[arg-type]
+        respawn_failed_workers=True,
+    ).serve()
+
+
+def _claim(settings: Settings) -> None:
+    """Fail on a taken port: two servers on one port would start and share the calls."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            message = f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; choose another with --port"
+            raise SettingsError(message) from None
+
+
+def _greeting(settings: Settings) -> str:
+    base = settings.base_url
+    lines = [f"plexus-cds {__version__} answers on {base}", f"Discovery: {base}/cds-services"]
+    if settings.development:
+        command = Path(sys.argv[0])
+        shown = command.relative_to(Path.cwd()) if command.is_relative_to(Path.cwd()) else command
+        lines += [
+            "Development mode: for trying out, not for patients.",
+            "A card for the article's patient:",
+            f"  {shown} example article | curl -s -H 'Content-Type: application/json' -d @- \\",
+            f"    {base}/cds-services/lumbosacral-plexus-mri-order-select",
+            "Stop with Ctrl-C.",
+        ]
+    return "\n".join(lines)
+
+
+def _decide(chosen: argparse.Namespace) -> int:
+    settings, knowledge = read_settings(), load()
+    body = _json(chosen.call.read())
+    hook = body.get("hook") if isinstance(body, dict) else None
+    decision = decide(
+        examples.dated(body, chosen.today),
+        hook if hook in ("order-select", "order-sign") else "order-select",
+        knowledge,
+        Site(settings.base_url, settings.development),
+        today=chosen.today,
+        fetch=fetcher(settings.fhir_servers, Limits()),
+        new_id=lambda: str(uuid4()),
+    )
+    print(json.dumps({"cards": decision.cards}, indent=2) if chosen.cards else explain(decision, knowledge, chosen.today))
+    return 0
+
+
+def _json(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError as error:
+        message = f"the call is not JSON: {error}"
+        raise PlexusError(message) from None
+
+
+def _example(chosen: argparse.Namespace) -> int:
+    if chosen.name is None:
+        print("\n".join(examples.names("calls")))
+        return 0
+    try:
+        print(json.dumps(examples.example("calls", chosen.name, date.today()), indent=2))  # noqa: DTZ011
+    except KeyError as error:
+        raise PlexusError(error.args[0]) from None
+    return 0
+
+
+def _review(chosen: argparse.Namespace) -> int:
+    return review.run(check_only=chosen.check)

@@ -1,0 +1,44 @@
+"""Codes and references out of FHIR resources of any version and any oddness; nothing here ever raises."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from cds_service.model import Json
+
+
+def members(value: Any) -> list[Json]:
+    """Return the objects in a member that may hold one, a list of them, or neither."""
+    items = value if isinstance(value, list) else [value]
+    return [item for item in items if isinstance(item, dict)]
+
+
+def text_of(value: Any) -> str:
+    """Return a string as it is, and anything else as no text."""
+    return value if isinstance(value, str) else ""
+
+
+def codings(concepts: Any) -> Iterator[tuple[str, str]]:
+    """Yield (system, code) of every coding in one CodeableConcept or a list of them."""
+    for concept in members(concepts):
+        for coding in members(concept.get("coding")):
+            system, code = text_of(coding.get("system")), text_of(coding.get("code"))
+            if system and code:
+                yield system, code
+
+
+def status_codes(value: Any) -> list[str]:
+    """Return the codes of a status: a string up to STU3, a CodeableConcept since R4."""
+    if isinstance(value, str):
+        return [value]
+    return [text_of(coding.get("code")) for concept in members(value) for coding in members(concept.get("coding"))]
+
+
+def reference_of(resource: Json) -> str:
+    """Return `Type/id` of a resource, or only its type where it has no id."""
+    kind, own_id = text_of(resource.get("resourceType")), text_of(resource.get("id"))
+    return f"{kind}/{own_id}" if own_id else kind
+
+
+def last_segment(reference: str) -> str:
+    """Return the id that a reference ends with: of `Type/id`, an absolute URL, a version of it, or a bare id."""
+    return reference.split("/_history/")[0].rstrip("/").rsplit("/", 1)[-1].removeprefix("urn:uuid:")

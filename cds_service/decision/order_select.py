@@ -1,0 +1,69 @@
+"""The story of one hook call: from its body to the decision."""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+from cds_service.decision.card import say
+from cds_service.decision.findings import find
+from cds_service.decision.guideline import recommend
+from cds_service.decision.hook import read_hook
+from cds_service.decision.orders import watched_orders
+from cds_service.decision.record import read_record
+from cds_service.errors import RecordUnavailable
+from cds_service.knowledge import Knowledge
+from cds_service.model import (
+    Decision,
+    Fetch,
+    History,
+    PatientRecord,
+    Recommendation,
+    Silence,
+    Site,
+    WatchedOrder,
+)
+
+
+def decide(
+    body: Any,
+    hook: str,
+    knowledge: Knowledge,
+    site: Site,
+    *,
+    today: date,
+    fetch: Fetch,
+    new_id: Callable[[], str],
+) -> Decision:
+    """Return what is said to one call of `hook`, and why.
+
+    Raises NotAHookCall for a body that is not a call of this hook, and RecordUnavailable where nothing that was
+    read gives a reason for a card and something that is needed could not be read.
+    """
+    request = read_hook(body, hook)
+    orders = watched_orders(request, knowledge)
+    if not orders:
+        return Decision((Silence("nothing_watched"),))
+    drafted = tuple(Silence("already_drafted", order) for order in orders if order.already_drafted)
+    open_orders = [order for order in orders if not order.already_drafted]
+    if not open_orders:
+        return Decision(drafted)
+
+    record = read_record(request, fetch)
+    outcomes = [_recommended(order, record, knowledge, today) for order in open_orders]
+    said = [outcome for outcome in outcomes if isinstance(outcome, Recommendation)]
+    cards = tuple(say(one, request, record, knowledge, site, today, new_id) for one in said)
+    return Decision((*drafted, *outcomes), cards, record)
+
+
+def _recommended(
+    order: WatchedOrder, record: PatientRecord, knowledge: Knowledge, today: date
+) -> Recommendation | Silence:
+    findings = find(order, record, knowledge, today)
+    if findings.history is History.NONE and record.unread:
+        raise RecordUnavailable(_what_is_missing(record))
+    return recommend(order, findings, knowledge)
+
+
+def _what_is_missing(record: PatientRecord) -> str:
+    missing = "; ".join(f"{part.key}{' (in part)' if part.partly else ''}: {part.why}" for part in record.unread)
+    return f"The patient's record could not be read, so nothing can be said. {missing}."

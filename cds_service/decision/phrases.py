@@ -1,0 +1,75 @@
+"""Findings in the words of card.json: a line each."""
+
+from collections.abc import Mapping
+from datetime import date
+from string import Template
+
+from cds_service.decision.dates import months_since
+from cds_service.model import Field, Finding, FindingKind, Findings, PartialDate
+
+Texts = Mapping[str, str]
+
+
+def fill(text: str, **values: object) -> str:
+    """Return a text of card.json with its $holes filled."""
+    return Template(text).substitute(values)
+
+
+def told(findings: Findings) -> list[Finding]:
+    """Return the findings that a card tells, in its order: presentation, radiotherapy, malignancy."""
+    return [*findings.presentations, *findings.radiotherapy, *findings.malignancies]
+
+
+def finding_words(finding: Finding, texts: Mapping[str, Texts], durations: Texts, today: date) -> str:
+    """Return one finding as a clinician reads it: what, where, since when."""
+    if finding.kind is FindingKind.RADIOTHERAPY:
+        return _radiotherapy(finding, texts["radiotherapy"], durations, today)
+    return _condition(finding, texts[finding.kind])
+
+
+def _radiotherapy(finding: Finding, texts: Texts, durations: Texts, today: date) -> str:
+    words = finding.wording + _place(finding, texts)
+    if finding.from_order:
+        return words + texts["from_order"]
+    if not finding.from_procedure:
+        recorded = finding.recorded or finding.since
+        return words + (fill(texts["recorded"], recorded=recorded.text) if recorded else "")
+    if finding.until is None:
+        return words
+    dated = "performed" if finding.since == finding.until else "until"
+    ago = duration(finding.until, durations, today)
+    return words + fill(texts[dated], until=finding.until.text) + fill(texts["ago"], ago=ago)
+
+
+def _place(finding: Finding, texts: Texts) -> str:
+    if finding.site:
+        return fill(texts["site"], site=finding.site)
+    if finding.treats:
+        return fill(texts["treats"], treats=finding.treats)
+    return texts["unknown_field"] if finding.field is Field.UNKNOWN and finding.from_procedure else ""
+
+
+def _condition(finding: Finding, texts: Texts) -> str:
+    words = finding.wording
+    if finding.status:
+        words += fill(texts["status"], status=finding.status)
+    if finding.since:
+        words += fill(texts["since"], since=finding.since.text)
+    elif finding.recorded:
+        words += fill(texts["recorded"], recorded=finding.recorded.text)
+    return words + (texts["from_order"] if finding.from_order else "")
+
+
+def duration(then: PartialDate, texts: Texts, today: date) -> str:
+    """Return the time since a date in years and months, in years alone where only its year is known."""
+    years, months = divmod(months_since(then, today), 12)
+    if len(then.text) == len("2024"):
+        years, months = today.year - then.last.year, 0
+    parts = [_counted(years, "year", texts), _counted(months, "month", texts)]
+    return " ".join(part for part in parts if part) or texts["moments"]
+
+
+def _counted(count: int, unit: str, texts: Texts) -> str:
+    if count == 0:
+        return ""
+    return fill(texts[unit if count == 1 else f"{unit}s"], count=count)

@@ -1,0 +1,48 @@
+"""Everything that can go wrong, as a tree; no message ever carries patient data.
+
+PlexusError
+├── KnowledgeError       cards/ contradicts itself or cannot be read: the service does not start
+├── SettingsError        a setting is wrong: the service does not start
+└── CallError            one call cannot be answered; the web turns it into a status and an OperationOutcome
+    ├── NotJson          the body is not JSON
+    ├── TooLarge         the body is larger than the service reads
+    ├── NotAHookCall     JSON, but not a call of this hook
+    ├── UnknownService   no service has this id
+    └── RecordUnavailable  FHIR data that the decision needs could not be had
+"""
+
+
+class PlexusError(Exception):
+    """Anything this service reports about itself."""
+
+
+class KnowledgeError(PlexusError):
+    """The knowledge in cards/ is contradictory, incomplete or unreadable."""
+
+
+class SettingsError(PlexusError):
+    """A setting has a value that the service cannot run with."""
+
+
+class CallError(PlexusError):
+    """One call cannot be answered; the text says what to do about it."""
+
+
+class NotJson(CallError):
+    """The body of the call is not JSON."""
+
+
+class TooLarge(CallError):
+    """The body of the call is larger than the service reads."""
+
+
+class NotAHookCall(CallError):
+    """The body is JSON, but not a call of this service's hook."""
+
+
+class UnknownService(CallError):
+    """No service has this id."""
+
+
+class RecordUnavailable(CallError):
+    """FHIR data that the decision needs was neither prefetched nor to be fetched."""

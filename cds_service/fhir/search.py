@@ -1,0 +1,99 @@
+"""What is missing of a record, read from the client's FHIR server: both searches at once, page by page."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from cds_service.decision.record import next_page
+from cds_service.model import Fetch, HookRequest, Pages, Search
+from cds_service.outbound import Clock, Limits, Outbound, OutboundError, same_origin, within
+
+NO_SERVER = "it was not prefetched, and the call names no FHIR server"
+NOT_LISTED = (
+    "it was not prefetched, and the call's FHIR server is not among those that this service may read "
+    "(setting PLEXUS_CDS_FHIR_SERVERS)"
+)
+REFUSED = "the FHIR server refused the access token"
+FAILED = "the FHIR server could not answer"
+NOT_A_BUNDLE = "the FHIR server did not answer with a Bundle"
+OTHER_ORIGIN = "its next page is on another server"
+TOO_MANY_PAGES = "it has more pages than are read"
+
+_NO_POST = (404, 405, 415, 501)
+"""A server that does not take POST _search says so by one of these."""
+_NO_ACCESS = (401, 403)
+
+
+@dataclass(slots=True)
+class _Read:
+    """The pages of one search so far."""
+
+    bundles: list[dict[str, Any]] = field(default_factory=list)
+    problem: str | None = None
+
+
+def fetcher(servers: Sequence[str], limits: Limits) -> Fetch:
+    """Return a function that reads searches from a call's FHIR server, if `servers` lists it."""
+
+    def fetch(request: HookRequest, searches: Sequence[Search]) -> Sequence[Pages]:
+        problem = _refusal(request, servers)
+        if problem:
+            return [Pages((), problem) for _ in searches]
+        clock = Clock(limits.seconds)
+        with ThreadPoolExecutor(len(searches)) as pool:
+            return list(pool.map(lambda search: _search(request, search, clock, limits), searches))
+
+    return fetch
+
+
+def _refusal(request: HookRequest, servers: Sequence[str]) -> str | None:
+    if not request.fhir_server:
+        return NO_SERVER
+    allowed = any(within(request.fhir_server, server) for server in servers)
+    return None if allowed and "?" not in request.fhir_server and "#" not in request.fhir_server else NOT_LISTED
+
+
+def _search(request: HookRequest, search: Search, clock: Clock, limits: Limits) -> Pages:
+    read = _Read()
+    outbound = Outbound(request.access_token, clock, limits)
+    try:
+        _read_pages(read, outbound, request.fhir_server or "", search, limits)
+    except OutboundError as error:
+        read.problem = str(error)
+    finally:
+        outbound.close()
+    return Pages(tuple(read.bundles), read.problem)
+
+
+def _read_pages(read: _Read, outbound: Outbound, server: str, search: Search, limits: Limits) -> None:
+    url = search.next_url
+    if url is None:
+        url = _take(read, *_first_page(outbound, server.rstrip("/"), search))
+    while url:
+        if len(read.bundles) >= limits.pages:
+            read.problem = TOO_MANY_PAGES
+        elif not same_origin(url, server):
+            read.problem = OTHER_ORIGIN
+        else:
+            url = _take(read, *outbound.get(url))
+            continue
+        return
+
+
+def _first_page(outbound: Outbound, server: str, search: Search) -> tuple[int, Any]:
+    url, form = f"{server}/{search.resource_type}", {"patient": search.patient_id}
+    status, bundle = outbound.post_form(f"{url}/_search", form)
+    if status in _NO_POST:
+        status, bundle = outbound.get(f"{url}?patient={search.patient_id}")
+    return status, bundle
+
+
+def _take(read: _Read, status: int, bundle: Any) -> str:
+    """Keep one page and return the URL of the next, or no text after the last or a fault."""
+    if not isinstance(bundle, dict) or bundle.get("resourceType") != "Bundle":
+        refused = REFUSED if status in _NO_ACCESS else FAILED
+        read.problem = NOT_A_BUNDLE if bundle is not None else refused
+        return ""
+    read.bundles.append(bundle)
+    return next_page(bundle)

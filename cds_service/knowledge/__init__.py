@@ -1,0 +1,118 @@
+"""What we say, read once from cards/ and refused where it contradicts itself."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Any
+
+from cds_service.errors import KnowledgeError
+from cds_service.knowledge.checks import check
+from cds_service.knowledge.codes import CodeIndex
+from cds_service.knowledge.folder import Folder, Rows, read_folder
+from cds_service.knowledge.words import OrderWords
+from cds_service.model import History, Presentation
+
+CARD = "lumbosacral_plexus_mri"
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedRow:
+    """A study that the card watches, what it proposes, and the studies which make the proposal needless."""
+
+    study: str
+    proposes: str
+    same_as: frozenset[str]
+    suggestions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StrengthRow:
+    """How strongly a card is put."""
+
+    indicator: str
+    recommended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """One card's knowledge, ready for decisions."""
+
+    version: str
+    plan: Mapping[str, Any]
+    card: Mapping[str, Any]
+    codes: Mapping[str, CodeIndex]
+    words: OrderWords
+    watched: Mapping[str, WatchedRow]
+    strength: Mapping[tuple[History, Presentation], StrengthRow]
+    silences: Mapping[str, str]
+    ratings: Mapping[str, Mapping[str, str]]
+    refused: Mapping[str, frozenset[str]]
+    status_wording: Mapping[str, str]
+    value_sets: Mapping[str, Mapping[str, Any]]
+    entries: Mapping[str, int]
+    """How many codes, categories and patterns each value set has."""
+
+    def status_words(self, codes: list[str]) -> str:
+        """Return our words for a clinical status, or no text for one that goes without saying."""
+        return next((self.status_wording[code] for code in codes if code in self.status_wording), "")
+
+
+def load(root: Traversable | None = None) -> Knowledge:
+    """Return the knowledge under `root` (default: the package's own), or raise KnowledgeError saying what to mend."""
+    folder = read_folder(root or files("cds_service.cards"), CARD)
+    check(folder)
+    try:
+        return _compiled(folder)
+    except (KeyError, TypeError, ValueError) as error:
+        message = f"cards/{CARD} is not complete: {error!r}"
+        raise KnowledgeError(message) from error
+
+
+def _compiled(folder: Folder) -> Knowledge:
+    tables = folder.tables
+    codes, entries = _codes(folder)
+    return Knowledge(
+        version=f"{folder.plan['version']}+{folder.digest}",
+        plan=folder.plan,
+        card=folder.card,
+        codes=codes,
+        words=OrderWords.compiled(tables["words"]),
+        watched={row["study"]: _watched(row) for row in tables["watched_orders"]},
+        strength={_cell(row): StrengthRow(row["indicator"], row["recommended"] == "yes") for row in tables["strength"]},
+        silences={row["reason"]: row["words"] for row in tables["silences"]},
+        ratings={row["study"]: row for row in tables["ratings"]},
+        refused=_refused(tables["statuses"]),
+        status_wording={row["code"]: row["wording"] for row in tables["statuses"] if row["wording"]},
+        value_sets=folder.value_sets,
+        entries=entries,
+    )
+
+
+def _codes(folder: Folder) -> tuple[dict[str, CodeIndex], dict[str, int]]:
+    spellings = {other: row["canonical"] for row in folder.systems for other in row["also_seen_as"].split(";") if other}
+    families: dict[str, CodeIndex] = defaultdict(lambda: CodeIndex(spellings))
+    entries = {}
+    for row in folder.tables["valuesets"]:
+        value_set = folder.value_sets[row["value_set"]]
+        family = families[row["family"]]
+        entries[row["value_set"]] = family.add(value_set, row["means"], metastatic=row["metastatic"] == "yes")
+    return dict(families), entries
+
+
+def _watched(row: Mapping[str, str]) -> WatchedRow:
+    same_as = frozenset(row["same_as"].split())
+    return WatchedRow(row["study"], row["proposes"], same_as, tuple(row["suggestions"].split()))
+
+
+def _cell(row: Mapping[str, str]) -> tuple[History, Presentation]:
+    return History(row["history"]), Presentation(row["presentation"])
+
+
+def _refused(rows: Rows) -> dict[str, frozenset[str]]:
+    refused: dict[str, set[str]] = {"Condition.verificationStatus": set(), "Procedure.status": set()}
+    for row in rows:
+        if row["counts"] == "no":
+            refused[row["element"]].add(row["code"])
+    return {element: frozenset(codes) for element, codes in refused.items()}

@@ -1,0 +1,93 @@
+"""Value sets compiled for membership by (system, code): the longest matching code wins."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from cds_service.errors import KnowledgeError
+from cds_service.model import Json, Term
+
+WORDING = "urn:plexus-cds:wording"
+PROVENANCE = "urn:plexus-cds:provenance"
+
+
+def plain(code: str) -> str:
+    """Return a code without its dots and in capitals, as codes come with and without them."""
+    return code.strip().replace(".", "").upper()
+
+
+@dataclass(slots=True)
+class CodeIndex:
+    """The value sets of one family, for looking up a coding of a record."""
+
+    spellings: Mapping[str, str]
+    exact: dict[tuple[str, str], Term] = field(default_factory=dict)
+    prefixes: dict[tuple[str, str], Term] = field(default_factory=dict)
+    patterns: list[tuple[str, re.Pattern[str], Term]] = field(default_factory=list)
+
+    def find(self, system: str, code: str) -> Term | None:
+        """Return the term of the longest match, or None for a code that is in no set of the family."""
+        system, code = self.spellings.get(system, system), plain(code)
+        return self.exact.get((system, code)) or self._by_prefix(system, code) or self._by_pattern(system, code)
+
+    def terms(self, codings: Iterable[tuple[str, str]]) -> list[Term]:
+        """Return the terms of those codings that are in a set of the family."""
+        return [term for system, code in codings if (term := self.find(system, code))]
+
+    def _by_prefix(self, system: str, code: str) -> Term | None:
+        lengths = range(len(code), 0, -1)
+        return next((term for n in lengths if (term := self.prefixes.get((system, code[:n])))), None)
+
+    def _by_pattern(self, system: str, code: str) -> Term | None:
+        found = [
+            replace(term, length=match.end())
+            for known, pattern, term in self.patterns
+            if known == system and (match := pattern.match(code))
+        ]
+        return max(found, key=lambda term: term.length, default=None)
+
+    def add(self, value_set: Json, means: str, *, metastatic: bool) -> int:
+        """Take in one FHIR ValueSet and return how many codes, categories and patterns it has."""
+        count = 0
+        for kind, system, code, wording in _members(value_set):
+            system = self.spellings.get(system, system)
+            term = Term(value_set["id"], means, wording, metastatic, len(plain(code)))
+            self._put(kind, system, code, term)
+            count += 1
+        return count
+
+    def _put(self, kind: str, system: str, code: str, term: Term) -> None:
+        if kind == "regex":
+            taken = next((t for s, p, t in self.patterns if (s, p.pattern) == (system, code)), None)
+            self.patterns.append((system, re.compile(code), term))
+        else:
+            table = self.exact if kind == "code" else self.prefixes
+            taken = table.setdefault((system, plain(code)), term)
+        if taken not in (None, term):
+            message = f"{system} {code} stands in {taken.value_set} and again in {term.value_set}"
+            raise KnowledgeError(message)
+
+
+def _members(value_set: Json) -> Iterator[tuple[str, str, str, str]]:
+    for include in value_set["compose"]["include"]:
+        system, wording = include["system"], extension(include, WORDING)
+        for concept in include.get("concept", []):
+            yield "code", system, concept["code"], wording
+        for condition in include.get("filter", []):
+            yield _filter_kind(value_set, condition), system, condition["value"], wording
+
+
+def _filter_kind(value_set: Json, condition: Json) -> str:
+    kinds = {("concept", "is-a"): "category", ("code", "regex"): "regex"}
+    kind = kinds.get((condition.get("property"), condition.get("op")))
+    if kind is None:
+        message = f"{value_set['id']}: a filter that is neither concept is-a nor code regex"
+        raise KnowledgeError(message)
+    return kind
+
+
+def extension(element: Mapping[str, Any], url: str) -> str:
+    """Return the string in the extension with this url, or no text."""
+    values = (one.get("valueString", "") for one in element.get("extension", []) if one.get("url") == url)
+    return str(next(values, ""))

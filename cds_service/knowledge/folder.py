@@ -1,0 +1,65 @@
+"""The files of one card's folder, read as they stand."""
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.resources.abc import Traversable
+from typing import Any
+
+from cds_service.errors import KnowledgeError
+
+Rows = list[dict[str, str]]
+
+TABLES = ("ratings", "silences", "statuses", "strength", "valuesets", "watched_orders", "words")
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The knowledge as written: JSON objects and tables of texts."""
+
+    systems: Rows
+    plan: dict[str, Any]
+    card: dict[str, Any]
+    tables: Mapping[str, Rows]
+    value_sets: Mapping[str, dict[str, Any]]
+    digest: str
+    """Changes whenever a byte of the knowledge does."""
+
+
+def read_folder(root: Traversable, name: str) -> Folder:
+    """Return the files of card `name` under `root`, or raise KnowledgeError naming the one that cannot be read."""
+    folder, seen = root / name, hashlib.sha256()
+    read = _reader(seen)
+    return Folder(
+        systems=read(root / "systems.csv", _rows),
+        plan=read(folder / "plan_definition.json", json.loads),
+        card=read(folder / "card.json", json.loads),
+        tables={table: read(folder / f"{table}.csv", _rows) for table in TABLES},
+        value_sets={one["id"]: one for one in _value_sets(folder / "valuesets", read)},
+        digest=seen.hexdigest()[:12],
+    )
+
+
+def _value_sets(folder: Traversable, read: Callable[..., Any]) -> list[dict[str, Any]]:
+    files = sorted((one for one in folder.iterdir() if one.name.endswith(".json")), key=lambda one: one.name)
+    return [read(one, json.loads) for one in files]
+
+
+def _reader(seen: Any) -> Callable[..., Any]:
+    def read(file: Traversable, parse: Callable[[str], Any]) -> Any:
+        try:
+            content = file.read_bytes()
+            seen.update(content)
+            return parse(content.decode("utf-8"))
+        except (OSError, ValueError) as error:
+            message = f"{file.name} cannot be read: {error}"
+            raise KnowledgeError(message) from error
+
+    return read
+
+
+def _rows(text: str) -> Rows:
+    return list(csv.DictReader(io.StringIO(text), strict=True))

@@ -1,0 +1,58 @@
+"""Orders that carry no code of ours, recognised by their words; the words are data, their order of test too."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+
+def normalised(text: str) -> str:
+    """Return a text in capitals, with every run of other characters than letters and digits as one space."""
+    return " ".join(re.findall(r"[A-Z0-9]+", text.upper()))
+
+
+def _pattern(phrases: Iterable[str]) -> re.Pattern[str]:
+    """Match whole words; a phrase that ends in * matches every word that begins so."""
+    alternatives = (
+        re.escape(normalised(phrase)) + (r"\w*" if phrase.endswith("*") else r"\b") for phrase in phrases
+    )
+    return re.compile(r"\b(?:" + "|".join(alternatives) + ")")
+
+
+@dataclass(frozen=True, slots=True)
+class OrderWords:
+    """The lists of words.csv, and what an order's text means by them."""
+
+    lists: Mapping[str, re.Pattern[str]]
+
+    @classmethod
+    def compiled(cls, rows: Iterable[Mapping[str, str]]) -> "OrderWords":
+        """Compile the rows (`meaning`, `words`), one phrase each."""
+        phrases: dict[str, list[str]] = {}
+        for row in rows:
+            phrases.setdefault(row["meaning"], []).append(row["words"])
+        return cls({meaning: _pattern(words) for meaning, words in phrases.items()})
+
+    def study(self, text: str) -> str | None:
+        """Return the study that the words name, `not_watched` for another one, None where they name none."""
+        text = normalised(text)
+        is_mr = self._says("mr", text)
+        if self._says("plexus", text) and not self._says("other_plexus", text):
+            return self._plexus(text) if is_mr or not self._says("other_modality", text) else "not_watched"
+        if any(self._says(meaning, text) for meaning in ("special_technique", "other_spine_level")):
+            return "not_watched"
+        if not is_mr:
+            return "not_watched" if self._says("other_modality", text) else None
+        return "lumbar_spine_mri" if self._says("lumbar_spine", text) else None
+
+    def _plexus(self, text: str) -> str:
+        without, rest = self._cut("without_contrast", text)
+        if self._says("with_contrast", rest):
+            return "plexus_mri_with_contrast"
+        return "plexus_mri_without_contrast" if without else "plexus_mri"
+
+    def _cut(self, meaning: str, text: str) -> tuple[bool, str]:
+        rest, count = self.lists[meaning].subn(" ", text)
+        return count > 0, " ".join(rest.split())
+
+    def _says(self, meaning: str, text: str) -> bool:
+        return bool(self.lists[meaning].search(text))

@@ -1,0 +1,224 @@
+"""The nouns of one hook call: a request, its orders, the record, what was found, what is said."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+Json = Mapping[str, Any]
+"""A JSON object as it came: nothing about its members is promised."""
+
+
+class Reach(StrEnum):
+    """How a malignancy relates to the lumbosacral plexus."""
+
+    PLEXUS_ADJACENT = "plexus_adjacent"
+    UNSPECIFIED = "unspecified"
+    REMOTE = "remote"
+
+
+class Field(StrEnum):
+    """Where radiotherapy was given."""
+
+    PELVIS = "pelvis"
+    LUMBOSACRAL_SPINE = "lumbosacral_spine"
+    ABDOMEN = "abdomen"
+    UNCERTAIN = "uncertain"
+    UNKNOWN = "unknown"
+    REMOTE = "remote"
+
+
+class History(StrEnum):
+    """What the findings amount to."""
+
+    IN_REACH = "in_reach"
+    REMOTE_ONLY = "remote_only"
+    NONE = "none"
+
+
+class Presentation(StrEnum):
+    """How strongly the signs point to lumbosacral plexopathy."""
+
+    SPECIFIC = "specific"
+    COMPATIBLE = "compatible"
+    NONE = "none"
+
+
+class FindingKind(StrEnum):
+    """What a finding is about, in the order in which a card tells it."""
+
+    PRESENTATION = "presentation"
+    RADIOTHERAPY = "radiotherapy"
+    MALIGNANCY = "malignancy"
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A code that the knowledge has: its value set, what it means there, and our words for it."""
+
+    value_set: str
+    means: str
+    wording: str
+    metastatic: bool = False
+    length: int = 0
+    """Characters of the code that matched: the longest match wins."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartialDate:
+    """A date as precisely as the record has it."""
+
+    text: str
+    first: date
+    last: date
+
+
+@dataclass(frozen=True, slots=True)
+class DraftOrder:
+    """One draft order of the call, as it came."""
+
+    resource: Json
+    reference: str
+    selected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HookRequest:
+    """A hook call of ours, read; `prefetch` is as it came."""
+
+    hook: str
+    patient_id: str
+    draft_orders: tuple[DraftOrder, ...]
+    prefetch: Json
+    fhir_server: str | None = None
+    access_token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedOrder:
+    """A selected order that the card watches, the study it asks for and the study that we propose."""
+
+    order: DraftOrder
+    study: str
+    name: str
+    proposed: str
+    already_drafted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What has to be read from the FHIR server for one prefetch key."""
+
+    key: str
+    resource_type: str
+    patient_id: str
+    next_url: str | None = None
+    """The page to go on with, where the client sent the pages before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """What a search brought: the Bundles read, and why it is not everything."""
+
+    bundles: tuple[Json, ...] = ()
+    problem: str | None = None
+
+
+Fetch = Callable[[HookRequest, Sequence[Search]], Sequence[Pages]]
+"""Reads all searches at the same time within one deadline; answers in their order and never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A part of the record that could not be read."""
+
+    key: str
+    why: str
+    partly: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PatientRecord:
+    """The Conditions and Procedures of the patient that we may read, and what is missing of them."""
+
+    conditions: tuple[Json, ...] = ()
+    procedures: tuple[Json, ...] = ()
+    unread: tuple[Unread, ...] = ()
+    skipped: int = 0
+    other_patient: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One entry of the record, or several that say the same, that matters for the decision."""
+
+    kind: FindingKind
+    wording: str
+    references: tuple[str, ...]
+    since: PartialDate | None = None
+    until: PartialDate | None = None
+    recorded: PartialDate | None = None
+    status: str = ""
+    from_order: bool = False
+    from_procedure: bool = False
+    reach: Reach | None = None
+    metastatic: bool = False
+    field: Field | None = None
+    site: str = ""
+    treats: str = ""
+
+    @property
+    def newest(self) -> date:
+        """Return the latest date that the finding has, and the first of all days where it has none."""
+        dates = (self.until, self.since, self.recorded)
+        return next((when.last for when in dates if when), date.min)
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """All that matters in one record for one order, and what it amounts to."""
+
+    malignancies: tuple[Finding, ...] = ()
+    radiotherapy: tuple[Finding, ...] = ()
+    radiotherapy_elsewhere: tuple[Finding, ...] = ()
+    presentations: tuple[Finding, ...] = ()
+    history: History = History.NONE
+    presentation: Presentation = Presentation.NONE
+    tally: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """A card is to be shown for this order."""
+
+    order: WatchedOrder
+    findings: Findings
+    indicator: str
+    recommended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """No card, and the reason: a row of silences.csv."""
+
+    reason: str
+    order: WatchedOrder | None = None
+    findings: Findings | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What this installation adds to the knowledge."""
+
+    public_url: str = "http://127.0.0.1:8080"
+    development: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is said to one call, and why: one outcome for each watched order, or one silence for the call."""
+
+    outcomes: tuple[Recommendation | Silence, ...]
+    cards: tuple[dict[str, Any], ...] = ()
+    record: PatientRecord | None = None

@@ -1,0 +1,83 @@
+"""The settings: environment variables PLEXUS_CDS_..., read here and nowhere else."""
+
+import os
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from cds_service.errors import SettingsError
+
+PREFIX = "PLEXUS_CDS_"
+
+
+class Settings(BaseModel):
+    """What an operator can set; docs/integration.md has the table."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=1, le=65535)
+    workers: int = Field(1, ge=1, le=64)
+    threads: int = Field(8, ge=1, le=256)
+    development: bool = False
+    public_url: str = ""
+    fhir_servers: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
+    fetch_seconds: float = Field(5.0, gt=0, le=60)
+    fetch_megabytes: int = Field(16, ge=1, le=1024)
+    fetch_pages: int = Field(50, ge=1, le=1000)
+    body_megabytes: int = Field(8, ge=1, le=256)
+
+    @field_validator("fhir_servers", "allowed_origins", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        """A list is written with commas or spaces between."""
+        return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+    @field_validator("public_url")
+    @classmethod
+    def _without_slash(cls, value: str) -> str:
+        if value and not value.startswith(("https://", "http://")):
+            message = "must begin with https:// or http://"
+            raise ValueError(message)
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _safe_servers(self) -> "Settings":
+        schemes = ("https://", "http://") if self.development else ("https://",)
+        for server in self.fhir_servers:
+            if not server.startswith(schemes):
+                message = f"fhir_servers: each must begin with {' or '.join(schemes)}"
+                raise ValueError(message)
+        return self
+
+    @property
+    def base_url(self) -> str:
+        """Return the URL by which clients know this service."""
+        return self.public_url or f"http://{self.host}:{self.port}"
+
+
+def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings, or raise SettingsError with one line for each that is wrong."""
+    environment = os.environ if environment is None else environment
+    given = {name.removeprefix(PREFIX).lower(): text for name, text in environment.items() if name.startswith(PREFIX)}
+    unknown = [_unknown(name) for name in given if name not in Settings.model_fields]
+    if unknown:
+        raise SettingsError("\n".join(unknown))
+    try:
+        return Settings.model_validate(given)
+    except ValidationError as error:
+        raise SettingsError("\n".join(map(_in_words, error.errors(include_input=False)))) from None
+
+
+def _unknown(name: str) -> str:
+    close = get_close_matches(name, Settings.model_fields, 1)
+    hint = f"; did you mean {PREFIX}{close[0].upper()}?" if close else ""
+    return f"{PREFIX}{name.upper()} is not a setting{hint}"
+
+
+def _in_words(error: Any) -> str:
+    name = "_".join(map(str, error["loc"])).upper()
+    return f"{PREFIX}{name}: {error['msg']}" if name else str(error["msg"])

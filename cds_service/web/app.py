@@ -1,0 +1,73 @@
+"""The Flask application, built from settings and knowledge."""
+
+from collections.abc import Callable
+from datetime import date
+from uuid import uuid4
+
+from flask import Flask
+from flask_cors import CORS
+
+from cds_service.fhir.search import fetcher
+from cds_service.fhir.validation import check_knowledge
+from cds_service.knowledge import Knowledge, load
+from cds_service.model import Site
+from cds_service.outbound import Limits
+from cds_service.settings import Settings, read_settings
+from cds_service.web import call_log, discovery, feedback, hook_calls, pages, problems
+from cds_service.web.parts import Parts
+
+_LOCAL_ORIGINS = (r"https://sandbox\.cds-hooks\.org", r"http://(localhost|127\.0\.0\.1)(:\d+)?")
+"""In development mode the Sandbox and pages on this machine may call."""
+
+
+def create_app(
+    settings: Settings,
+    knowledge: Knowledge | None = None,
+    *,
+    today: Callable[[], date] = date.today,
+    new_id: Callable[[], str] = lambda: str(uuid4()),
+) -> Flask:
+    """Return the application; KnowledgeError stops a start with knowledge that contradicts itself."""
+    knowledge = knowledge or checked_knowledge()
+    limits = Limits(settings.fetch_seconds, settings.fetch_megabytes, settings.fetch_pages)
+    app = Flask("cds_service.web")
+    app.extensions["plexus_cds"] = Parts(
+        knowledge=knowledge,
+        site=Site(settings.base_url, settings.development),
+        fetch=fetcher(settings.fhir_servers, limits),
+        today=today,
+        new_id=new_id,
+        body_limit=settings.body_megabytes * 1024 * 1024,
+    )
+    for part in (discovery, hook_calls, feedback, pages):
+        app.register_blueprint(part.blueprint)
+    problems.register(app)
+    _allow_origins(app, settings)
+    return app
+
+
+def checked_knowledge() -> Knowledge:
+    """Return the package's own knowledge, found free of contradictions and valid FHIR."""
+    knowledge = load()
+    check_knowledge(knowledge)
+    return knowledge
+
+
+def app_from_environment() -> Flask:
+    """Return the application as each worker of the server builds it."""
+    call_log.to_stderr()
+    return create_app(read_settings())
+
+
+def _allow_origins(app: Flask, settings: Settings) -> None:
+    """Answer preflights, which come without authentication (requirement X-21)."""
+    local = _LOCAL_ORIGINS if settings.development else ()
+    CORS(
+        app,
+        resources=r"/cds-services.*",
+        origins=[*settings.allowed_origins, *local],
+        methods=["GET", "POST", "OPTIONS"],
+        allow_headers=["Authorization", "Content-Type"],
+        allow_private_network=settings.development,
+        max_age=600,
+    )

@@ -1,0 +1,48 @@
+"""The body of a call: read up to a limit, whatever it says of its length, and parsed."""
+
+import json
+from typing import Any, NoReturn
+
+from flask import request
+
+from cds_service.errors import NotJson, TooLarge
+from cds_service.web.parts import parts
+
+_CHUNK = 1 << 16
+
+
+def json_body() -> Any:
+    """Return the JSON of the call, or raise TooLarge or NotJson."""
+    content = _content(parts().body_limit)
+    try:
+        return json.loads(content, parse_constant=_no_number, parse_int=_whole_number)
+    except (ValueError, RecursionError):
+        message = "The body is not JSON, or not JSON that can be read safely."
+        raise NotJson(message) from None
+
+
+def _content(limit: int) -> bytes:
+    """Read the body ourselves: a chunked one has no length to refuse it by."""
+    message = f"The body is larger than the {limit // 1024 // 1024} MiB that this service reads."
+    if (request.content_length or 0) > limit:
+        raise TooLarge(message)
+    chunks, left = [], limit
+    while chunk := request.stream.read(min(_CHUNK, left + 1)):
+        chunks.append(chunk)
+        left -= len(chunk)
+        if left < 0:
+            raise TooLarge(message)
+    return b"".join(chunks)
+
+
+def _no_number(name: str) -> NoReturn:
+    """NaN and Infinity are no JSON."""
+    raise ValueError(name)
+
+
+def _whole_number(digits: str) -> int:
+    """Refuse integers beyond 64 bit, which other parsers would turn into another number."""
+    number = int(digits)
+    if not -(1 << 63) <= number < 1 << 64:
+        raise ValueError(digits)
+    return number

@@ -1,0 +1,43 @@
+"""What the views work with, kept on the application."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+
+from flask import current_app
+
+from cds_service.errors import UnknownService
+from cds_service.knowledge import Knowledge
+from cds_service.model import Fetch, Site
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The knowledge, and what a pure decision is given from outside."""
+
+    knowledge: Knowledge
+    site: Site
+    fetch: Fetch
+    today: Callable[[], date]
+    new_id: Callable[[], str]
+    body_limit: int
+
+    @property
+    def hooks(self) -> dict[str, str]:
+        """Return the hook of each service id; the Sandbox keys services by URL, so each hook has its own."""
+        plan = self.knowledge.plan
+        names = [trigger["name"] for action in plan["action"] for trigger in action["trigger"]]
+        return {f"{plan['id']}-{name}": name for name in names}
+
+    def hook_of(self, service: str) -> str:
+        """Return the hook that a service answers, or raise UnknownService."""
+        if service not in self.hooks:
+            message = f"There is no such service. There are: {', '.join(self.hooks)}."
+            raise UnknownService(message)
+        return self.hooks[service]
+
+
+def parts() -> Parts:
+    """Return the parts of the application that answers the present call."""
+    found: Parts = current_app.extensions["plexus_cds"]
+    return found

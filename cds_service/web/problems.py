@@ -1,0 +1,68 @@
+"""Errors -> HTTP status and an OperationOutcome without patient data, from this one place."""
+
+import json
+import logging
+
+from flask import Flask, Response, g
+from werkzeug.exceptions import HTTPException
+
+from cds_service.errors import (
+    CallError,
+    NotAHookCall,
+    NotJson,
+    RecordUnavailable,
+    TooLarge,
+    UnknownService,
+)
+
+_STATUS: dict[type[CallError], tuple[int, str]] = {
+    NotJson: (400, "structure"),
+    UnknownService: (404, "not-found"),
+    RecordUnavailable: (412, "incomplete"),
+    TooLarge: (413, "too-long"),
+    NotAHookCall: (422, "invalid"),
+}
+"""The status, and the issue type of the OperationOutcome."""
+
+_HTTP = {
+    404: "There is nothing here. Discovery is at /cds-services.",
+    405: "This address does not take this method. Discovery takes GET; services and feedback take POST.",
+}
+
+
+def register(app: Flask) -> None:
+    """Let the application answer every error as an OperationOutcome."""
+    app.register_error_handler(CallError, _call_error)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _our_error)
+
+
+def _call_error(error: Exception) -> Response:
+    status, kind = next(known for cls, known in _STATUS.items() if isinstance(error, cls))
+    return _outcome(status, kind, str(error))
+
+
+def _http_error(error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    status = error.code or 500
+    response = _outcome(status, "not-supported", _HTTP.get(status, "This request cannot be answered."))
+    for name, value in error.get_headers():
+        if name == "Allow":
+            response.headers[name] = value
+    return response
+
+
+def _our_error(error: Exception) -> Response:
+    """A fault of ours: its kind and place are logged, never its text, which may hold patient data."""
+    trace, last = error.__traceback__, None
+    while trace:
+        last, trace = f"{trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}", trace.tb_next
+    logging.getLogger("plexus_cds").error(json.dumps({"fault": type(error).__name__, "at": last}))
+    g.outcome = "fault"
+    return _outcome(500, "exception", "The service failed. Go on without its advice.")
+
+
+def _outcome(status: int, kind: str, text: str) -> Response:
+    issue = {"severity": "error", "code": kind, "diagnostics": text}
+    body = json.dumps({"resourceType": "OperationOutcome", "issue": [issue]})
+    return Response(body, status, content_type="application/fhir+json")

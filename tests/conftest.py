@@ -1,0 +1,76 @@
+"""A real server over HTTP, on a fixed day, for all tests."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+
+import pytest
+import requests
+from werkzeug.serving import make_server
+
+from cds_service.settings import Settings
+from cds_service.web.app import checked_knowledge, create_app
+
+TODAY = date(2026, 11, 22)
+ORDER_SELECT = "/cds-services/lumbosacral-plexus-mri-order-select"
+ORDER_SIGN = "/cds-services/lumbosacral-plexus-mri-order-sign"
+
+
+@contextmanager
+def serving(app) -> Iterator[str]:
+    """Serve a WSGI application on a free port of this machine; yields its base URL."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class Client:
+    """Calls one running service as an EHR would."""
+
+    def __init__(self, base: str) -> None:
+        self.base = base
+        self.session = requests.Session()
+        self.session.trust_env = False
+
+    def get(self, path: str, **options) -> requests.Response:
+        """GET a path of the service."""
+        return self.session.get(self.base + path, timeout=10, **options)
+
+    def post(self, body, path: str = ORDER_SELECT) -> requests.Response:
+        """POST a body as JSON, or bytes as they are."""
+        options = {"data": body} if isinstance(body, bytes) else {"json": body}
+        headers = {"Content-Type": "application/json"}
+        return self.session.post(self.base + path, headers=headers, timeout=10, **options)
+
+    def cards(self, body, path: str = ORDER_SELECT) -> list:
+        """POST a call and return the cards of its answer, which must be a 200."""
+        response = self.post(body, path)
+        assert response.status_code == 200, response.text
+        return response.json()["cards"]
+
+
+@pytest.fixture(scope="session")
+def knowledge():
+    """The package's own knowledge."""
+    return checked_knowledge()
+
+
+@pytest.fixture(scope="session")
+def app(knowledge):
+    """The application on a fixed day, in development mode, without any FHIR server."""
+    return create_app(Settings(development=True), knowledge, today=lambda: TODAY)
+
+
+@pytest.fixture(scope="session")
+def service(app) -> Iterator[Client]:
+    """A client of the application on a real socket."""
+    with serving(app) as base:
+        yield Client(base)

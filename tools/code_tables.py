@@ -1,0 +1,91 @@
+"""The tables of verified codes: their rows, and each code of a row."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+SNOMED = "http://snomed.info/sct"
+
+Row = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Code:
+    """One code of a table: a concept, a category (prefix) or a pattern (text)."""
+
+    system: str
+    code: str
+    display: str
+    match: str
+    verified_by: str
+    group: str = ""
+    reach: str = ""
+    table: str = ""
+    width: int = 0  # how many categories the row spans: the narrowest row wins
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What makes it one code, whichever row it came from."""
+        return self.system, self.code
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A code that goes into no set, and why."""
+
+    code: Code
+    value_set: str
+    reason: str
+
+
+def rows(path: Path) -> list[Row]:
+    """Read the rows of a CSV file."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def read_table(folder: Path, table: str) -> list[Code]:
+    """Read every code of one table, its ranges expanded."""
+    return [code for row in rows(folder / f"{table}.csv") for code in expand(row, table)]
+
+
+def expand(row: Row, table: str) -> Iterator[Code]:
+    """Give the codes of one row: the row's own, or each one in its range."""
+    code = Code(
+        row.get("system", SNOMED),
+        row["code"],
+        row["display"].replace("(own paraphrase)", "").strip(),
+        row.get("match", "exact"),
+        row["verified_by"],
+        row.get("group", ""),
+        row.get("reach", ""),
+        table,
+    )
+    numbers = range_of(code) if code.match == "range" else [code.code]
+    match = "exact" if code.match == "range" and "sid/icd" not in code.system else code.match
+    match = "prefix" if match == "range" else match
+    return (replace(code, code=number, match=match, width=len(numbers) - 1) for number in numbers)
+
+
+def range_of(code: Code) -> list[str]:
+    """Give each code from the first to the last of a range such as C00-C14 or G6003-G6016."""
+    first, _, last = code.code.partition("-")
+    letter = first.rstrip("0123456789")
+    digits = len(first) - len(letter)
+    start, end = int(first[len(letter) :]), int(last[len(letter) :])
+    return [f"{letter}{number:0{digits}d}" for number in range(start, end + 1)]
+
+
+def narrowest(codes: Iterable[Code]) -> tuple[list[Code], list[Reject]]:
+    """Keep, of several rows for one code of a table, the one that spans least; reject the others."""
+    best: dict[tuple[str, str], Code] = {}
+    codes = sorted(codes, key=lambda each: each.width)
+    wider = [code for code in codes if best.setdefault(code.key, code) is not code]
+    reason = "another row of the table states it more closely"
+    return list(best.values()), [Reject(code, "", reason) for code in wider]
