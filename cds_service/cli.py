@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     explained = commands.add_parser("decide", help="explain the decision for one hook call")
     explained.add_argument("call", type=argparse.FileType("rb"), help="a file with the call, or - for standard input")
     explained.add_argument("--cards", action="store_true", help="print the cards as JSON instead")
-    explained.add_argument("--today", type=date.fromisoformat, default=date.today(), help="the day to decide on")  # noqa: DTZ011 - the day where the service runs
+    explained.add_argument("--today", type=date.fromisoformat, default=date.today(), help="the day to decide on")
     explained.set_defaults(run=_decide)
     example = commands.add_parser("example", help="print an example call, dated from today")
     example.add_argument("name", nargs="?", help="which (default: list them)")
@@ -124,7 +124,9 @@ def _decide(chosen: argparse.Namespace) -> int:
         fetch=fetcher(settings.fhir_servers, Limits()),
         new_id=lambda: str(uuid4()),
     )
-    print(json.dumps({"cards": decision.cards}, indent=2) if chosen.cards else explain(decision, knowledge, chosen.today))
+    print(
+        json.dumps({"cards": decision.cards}, indent=2) if chosen.cards else explain(decision, knowledge, chosen.today)
+    )
     return 0
 
 
@@ -141,7 +143,7 @@ def _example(chosen: argparse.Namespace) -> int:
         print("\n".join(examples.names("calls")))
         return 0
     try:
-        print(json.dumps(examples.example("calls", chosen.name, date.today()), indent=2))  # noqa: DTZ011
+        print(json.dumps(examples.example("calls", chosen.name, date.today()), indent=2))
     except KeyError as error:
         raise PlexusError(error.args[0]) from None
     return 0

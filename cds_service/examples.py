@@ -58,7 +58,11 @@ def call(patient: Any, orders: Iterable[Any], *, hook: str = "order-select") -> 
     context: dict[str, Any] = {
         "userId": "Practitioner/example",
         "patientId": own_id,
-        "draftOrders": {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": one} for one in drafts]},
+        "draftOrders": {
+            "resourceType": "Bundle",
+            "type": "collection",
+            "entry": [{"resource": one} for one in drafts],
+        },
     }
     if hook == "order-select":
         context["selections"] = [f"{one['resourceType']}/{one['id']}" for one in drafts[:1]]

@@ -127,7 +127,7 @@ class Outbound:
 
     @contextmanager
     def _as_outbound_errors(self) -> Iterator[None]:
-        """The exceptions of requests name URLs, so none of them leaves this module."""
+        """Keep the exceptions of requests in this module: they name URLs."""
         try:
             yield
         except requests.Timeout:

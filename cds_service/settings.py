@@ -33,7 +33,7 @@ class Settings(BaseModel):
     @field_validator("fhir_servers", "allowed_origins", mode="before")
     @classmethod
     def _listed(cls, value: object) -> object:
-        """A list is written with commas or spaces between."""
+        """Part a list that is written with commas or spaces between."""
         return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 
     @field_validator("public_url")

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
 HISTORY = re.compile(r"\b(history of|h/o|hx)\b|^\S+ (Z85|V10)", re.IGNORECASE)
 ORIGIN = re.compile(r"\bmetastasis from (.*)", re.IGNORECASE)
-PROPER = re.compile(
-    r"[A-Z]{2}|[BT]-|T/|(Burkitt|Ewing|Hodgkin|Kaposi|Langerhans|Merkel|Paget|Richter|Waldenström)\b"
-)
+PROPER = re.compile(r"[A-Z]{2}|[BT]-|T/|(Burkitt|Ewing|Hodgkin|Kaposi|Langerhans|Merkel|Paget|Richter|Waldenström)\b")
 
 
 @dataclass(frozen=True)

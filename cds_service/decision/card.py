@@ -36,7 +36,11 @@ def say(
 
 
 def _detail(
-    recommendation: Recommendation, request: HookRequest, record: PatientRecord, knowledge: Knowledge, today: date
+    recommendation: Recommendation,
+    request: HookRequest,
+    record: PatientRecord,
+    knowledge: Knowledge,
+    today: date,
 ) -> str:
     texts, order = knowledge.card, recommendation.order
     said, rating = texts["orders"][order.study], knowledge.ratings[order.proposed]
@@ -86,26 +90,44 @@ def _suggestions(
     site: Site,
     new_id: Callable[[], str],
 ) -> list[dict[str, Any]]:
+    """Return the suggestions of watched_orders.csv in its order; an order without id cannot be updated."""
     order, texts = recommendation.order, knowledge.card
-    proposal = texts["proposals"][order.proposed]
-    resource, rated = order.order.resource, recommendation.indicator == "warning" or site.development
-    names = {"proposed": proposal["code"]["text"], "order": texts["orders"][order.study]["name"]}
-    built = {
-        "replace": lambda: ("update", replaced(resource, proposal, rated=rated)),
-        "add": lambda: ("create", added(resource, request, proposal, rated=rated)),
+    names = {
+        "proposed": texts["proposals"][order.proposed]["code"]["text"],
+        "order": texts["orders"][order.study]["name"],
     }
-    kinds = [kind for kind in knowledge.watched[order.study].suggestions if kind == "add" or resource.get("id")]
-    return [
-        _suggestion(texts["suggestions"][kind], names, *built[kind](), new_id(), recommended=position == 0 and recommendation.recommended)
-        for position, kind in enumerate(kinds)
-    ]
+    suggestions = []
+    for kind in knowledge.watched[order.study].suggestions:
+        if kind == "replace" and not order.order.resource.get("id"):
+            continue
+        action = _action(kind, recommendation, request, knowledge, site)
+        recommended = kind == "replace" and recommendation.recommended
+        suggestions.append(_suggestion(texts["suggestions"][kind], names, action, new_id(), recommended=recommended))
+    return suggestions
+
+
+def _action(
+    kind: str, recommendation: Recommendation, request: HookRequest, knowledge: Knowledge, site: Site
+) -> tuple[str, dict[str, Any]]:
+    """Return the type of the action and its resource; a rating stands on warnings, and where the Sandbox needs it."""
+    proposal = knowledge.card["proposals"][recommendation.order.proposed]
+    resource, rated = recommendation.order.order.resource, recommendation.indicator == "warning" or site.development
+    if kind == "replace":
+        return "update", replaced(resource, proposal, rated=rated)
+    return "create", added(resource, request, proposal, rated=rated)
 
 
 def _suggestion(
-    texts: Mapping[str, str], names: Mapping[str, str], kind: str, resource: Any, uuid: str, *, recommended: bool
+    texts: Mapping[str, str],
+    names: Mapping[str, str],
+    action: tuple[str, dict[str, Any]],
+    uuid: str,
+    *,
+    recommended: bool,
 ) -> dict[str, Any]:
     suggestion: dict[str, Any] = {"label": fill(texts["label"], **names), "uuid": uuid}
     if recommended:
         suggestion["isRecommended"] = True
+    kind, resource = action
     description = fill(texts["action"], **names)
     return suggestion | {"actions": [{"type": kind, "description": description, "resource": resource}]}

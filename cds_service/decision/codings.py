@@ -41,4 +41,4 @@ def reference_of(resource: Json) -> str:
 
 def last_segment(reference: str) -> str:
     """Return the id that a reference ends with: of `Type/id`, an absolute URL, a version of it, or a bare id."""
-    return reference.split("/_history/")[0].rstrip("/").rsplit("/", 1)[-1].removeprefix("urn:uuid:")
+    return reference.split("/_history/", maxsplit=1)[0].rstrip("/").rsplit("/", 1)[-1].removeprefix("urn:uuid:")

@@ -52,5 +52,5 @@ def _names(selection: str, kind: str, own_id: str) -> bool:
     """Tell whether a selection (`Type/id`, a bare id, an absolute URL) names this order."""
     if last_segment(selection) != own_id:
         return False
-    path = selection.split("/_history/")[0].split("/")
+    path = selection.split("/_history/", maxsplit=1)[0].split("/")
     return len(path) == 1 or path[-2] == kind

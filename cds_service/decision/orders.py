@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from cds_service.decision.codings import codings, members, text_of
 from cds_service.knowledge import Knowledge
-from cds_service.model import DraftOrder, HookRequest, Json, Term, WatchedOrder
+from cds_service.model import HookRequest, Json, Term, WatchedOrder
 
 _NOT_WATCHED = "not_watched"
 _LEVEL_NOT_STATED = "level_not_stated"

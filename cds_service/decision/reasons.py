@@ -12,7 +12,7 @@ def by_reference(resources: Iterable[Json]) -> dict[str, Json]:
 
 
 def reasons(resource: Json, known: Mapping[str, Json]) -> Iterator[Json]:
-    """Yield each reason in the shape of a Condition: a bare code for a reasonCode, else what a reasonReference names."""
+    """Yield each reason in the shape of a Condition: of a reasonCode its code, else what a reasonReference names."""
     for concept in members(resource.get("reasonCode")):
         yield {"code": concept}
     for reference in members(resource.get("reasonReference")):
@@ -25,5 +25,5 @@ def _resolve(reference: str, resource: Json, known: Mapping[str, Json]) -> Json 
     if reference.startswith("#"):
         contained = members(resource.get("contained"))
         return next((one for one in contained if one.get("id") == reference[1:]), None)
-    parts = reference.split("/_history/")[0].split("/")
+    parts = reference.split("/_history/", maxsplit=1)[0].split("/")
     return known.get("/".join(parts[-2:]))

@@ -72,7 +72,7 @@ def next_page(bundle: Json) -> str:
 
 
 def _has_failed(bundle: Json) -> bool:
-    """Tell whether a Bundle says that its search failed, as an OperationOutcome of severity error or fatal among its entries."""
+    """Tell whether a Bundle says that its search failed: an OperationOutcome of severity error or fatal in it."""
     outcomes = (entry.get("resource") for entry in members(bundle.get("entry")))
     issues = (
         issue
@@ -102,7 +102,8 @@ def _record(patient_id: str, parts: Mapping[str, _Part]) -> PatientRecord:
 
 def _resources(part: _Part) -> tuple[list[Json], int]:
     """Return the resources of the type that was asked for, and how many entries could not be read."""
-    resources, odd = [], 0
+    resources: list[Json] = []
+    odd = 0
     for entry in _entries(part.bundles):
         resource = entry.get("resource") if isinstance(entry, dict) else None
         if not isinstance(resource, dict) or not text_of(resource.get("resourceType")):

@@ -23,7 +23,12 @@ def faults(resource: Any) -> list[str]:
 def check_knowledge(knowledge: Knowledge) -> None:
     """Raise KnowledgeError where the plan, a value set or a proposed order is not valid FHIR R4."""
     proposals = [
-        {"resourceType": "ServiceRequest", "status": "draft", "intent": "order", "subject": {"display": "anyone"}}
+        {
+            "resourceType": "ServiceRequest",
+            "status": "draft",
+            "intent": "order",
+            "subject": {"display": "anyone"},
+        }
         | {"code": proposal["code"], "extension": [proposal["pama_rating"]]}
         for proposal in knowledge.card["proposals"].values()
     ]

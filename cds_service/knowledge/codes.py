@@ -51,9 +51,8 @@ class CodeIndex:
         """Take in one FHIR ValueSet and return how many codes, categories and patterns it has."""
         count = 0
         for kind, system, code, wording in _members(value_set):
-            system = self.spellings.get(system, system)
             term = Term(value_set["id"], means, wording, metastatic, len(plain(code)))
-            self._put(kind, system, code, term)
+            self._put(kind, self.spellings.get(system, system), code, term)
             count += 1
         return count
 
@@ -80,7 +79,7 @@ def _members(value_set: Json) -> Iterator[tuple[str, str, str, str]]:
 
 def _filter_kind(value_set: Json, condition: Json) -> str:
     kinds = {("concept", "is-a"): "category", ("code", "regex"): "regex"}
-    kind = kinds.get((condition.get("property"), condition.get("op")))
+    kind = kinds.get((condition["property"], condition["op"]))
     if kind is None:
         message = f"{value_set['id']}: a filter that is neither concept is-a nor code regex"
         raise KnowledgeError(message)

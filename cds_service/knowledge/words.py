@@ -12,9 +12,7 @@ def normalised(text: str) -> str:
 
 def _pattern(phrases: Iterable[str]) -> re.Pattern[str]:
     """Match whole words; a phrase that ends in * matches every word that begins so."""
-    alternatives = (
-        re.escape(normalised(phrase)) + (r"\w*" if phrase.endswith("*") else r"\b") for phrase in phrases
-    )
+    alternatives = (re.escape(normalised(phrase)) + (r"\w*" if phrase.endswith("*") else r"\b") for phrase in phrases)
     return re.compile(r"\b(?:" + "|".join(alternatives) + ")")
 
 

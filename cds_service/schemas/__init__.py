@@ -33,11 +33,12 @@ def first_fault(name: str, instance: object) -> str | None:
 
 
 def _in_words(fault: ValidationError) -> str:
+    asked: Any = fault.validator_value
     if fault.validator == "required" and isinstance(fault.instance, dict):
-        missing = next(name for name in fault.validator_value if name not in fault.instance)
+        missing = next(name for name in asked if name not in fault.instance)
         return f"{_path([*fault.absolute_path, missing])} is missing"
     words = _WORDS.get(str(fault.validator), "is not what the schema asks for")
-    return f"{_path(fault.absolute_path)} {words.format(value=_value(fault.validator_value))}"
+    return f"{_path(fault.absolute_path)} {words.format(value=_value(asked))}"
 
 
 def _path(members: Iterable[str | int]) -> str:

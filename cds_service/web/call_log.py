@@ -12,7 +12,14 @@ from cds_service.model import Decision, Recommendation
 from cds_service.web.parts import parts
 
 _LOG = logging.getLogger("plexus_cds")
-_OUTCOMES = {400: "not_json", 404: "unknown_service", 405: "method", 412: "record", 413: "too_large", 422: "not_a_call"}
+_OUTCOMES = {
+    400: "not_json",
+    404: "unknown_service",
+    405: "method",
+    412: "record",
+    413: "too_large",
+    422: "not_a_call",
+}
 
 
 def to_stderr() -> None:

@@ -53,7 +53,7 @@ def _http_error(error: Exception) -> Response:
 
 
 def _our_error(error: Exception) -> Response:
-    """A fault of ours: its kind and place are logged, never its text, which may hold patient data."""
+    """Log kind and place of a fault of ours, never its text, which may hold patient data."""
     trace, last = error.__traceback__, None
     while trace:
         last, trace = f"{trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}", trace.tb_next
