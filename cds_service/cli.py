@@ -150,4 +150,9 @@ def _example(chosen: argparse.Namespace) -> int:
 
 
 def _review(chosen: argparse.Namespace) -> int:
-    return review.run(check_only=chosen.check)
+    knowledge = load()
+    if chosen.check:
+        review.check(knowledge)
+    else:
+        print(f"Wrote {review.write(knowledge)}")
+    return 0

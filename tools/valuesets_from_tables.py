@@ -54,7 +54,7 @@ def who_edition(code: Code) -> Code | None:
     """Give the same category of WHO's ICD-10, where it means the same."""
     if code.match != "prefix" or not SAME_IN_WHO.fullmatch(code.code):
         return None
-    return replace(code, system=ICD_10_WHO, verified_by=f"{code.verified_by}; same in the WHO edition")
+    return replace(code, system=ICD_10_WHO, verified_by=f"{code.verified_by}; counts alike in the WHO edition")
 
 
 class Sorter:

@@ -53,10 +53,17 @@ class Knowledge:
     value_sets: Mapping[str, Mapping[str, Any]]
     entries: Mapping[str, int]
     """How many codes, categories and patterns each value set has."""
+    phrases: Mapping[str, list[str]]
+    unknowns: Rows
 
     def status_words(self, codes: list[str]) -> str:
         """Return our words for a clinical status, or no text for one that goes without saying."""
         return next((self.status_wording[code] for code in codes if code in self.status_wording), "")
+
+
+def folder_of(card: str) -> Traversable:
+    """Return the folder of a card as it is installed."""
+    return files("cds_service.cards") / card
 
 
 def load(root: Traversable | None = None) -> Knowledge:
@@ -78,7 +85,7 @@ def _compiled(folder: Folder) -> Knowledge:
         plan=folder.plan,
         card=folder.card,
         codes=codes,
-        words=OrderWords.compiled(tables["words"]),
+        words=OrderWords.compiled(_phrases(tables["words"])),
         watched={row["study"]: _watched(row) for row in tables["watched_orders"]},
         strength={_cell(row): StrengthRow(row["indicator"], row["recommended"] == "yes") for row in tables["strength"]},
         silences={row["reason"]: row["words"] for row in tables["silences"]},
@@ -87,6 +94,8 @@ def _compiled(folder: Folder) -> Knowledge:
         status_wording={row["code"]: row["wording"] for row in tables["statuses"] if row["wording"]},
         value_sets=folder.value_sets,
         entries=entries,
+        phrases=_phrases(tables["words"]),
+        unknowns=tables["unknowns"],
     )
 
 
@@ -99,6 +108,13 @@ def _codes(folder: Folder) -> tuple[dict[str, CodeIndex], dict[str, int]]:
         family = families[row["family"]]
         entries[row["value_set"]] = family.add(value_set, row["means"], metastatic=row["metastatic"] == "yes")
     return dict(families), entries
+
+
+def _phrases(rows: Rows) -> dict[str, list[str]]:
+    phrases: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        phrases[row["meaning"]].append(row["words"])
+    return dict(phrases)
 
 
 def _watched(row: Mapping[str, str]) -> WatchedRow:

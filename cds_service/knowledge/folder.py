@@ -13,7 +13,7 @@ from cds_service.errors import KnowledgeError
 
 Rows = list[dict[str, str]]
 
-TABLES = ("ratings", "silences", "statuses", "strength", "valuesets", "watched_orders", "words")
+TABLES = ("ratings", "silences", "statuses", "strength", "unknowns", "valuesets", "watched_orders", "words")
 
 
 @dataclass(frozen=True, slots=True)

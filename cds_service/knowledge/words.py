@@ -23,11 +23,8 @@ class OrderWords:
     lists: Mapping[str, re.Pattern[str]]
 
     @classmethod
-    def compiled(cls, rows: Iterable[Mapping[str, str]]) -> "OrderWords":
-        """Compile the rows (`meaning`, `words`), one phrase each."""
-        phrases: dict[str, list[str]] = {}
-        for row in rows:
-            phrases.setdefault(row["meaning"], []).append(row["words"])
+    def compiled(cls, phrases: Mapping[str, Iterable[str]]) -> "OrderWords":
+        """Compile the phrases of each meaning."""
         return cls({meaning: _pattern(words) for meaning, words in phrases.items()})
 
     def study(self, text: str) -> str | None:

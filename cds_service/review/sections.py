@@ -1,0 +1,187 @@
+"""The sections of REVIEW.md."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+
+from cds_service import examples
+from cds_service.decision.guideline import recommend
+from cds_service.decision.order_select import decide
+from cds_service.knowledge import Knowledge
+from cds_service.knowledge.codes import WORDING, extension
+from cds_service.model import (
+    DraftOrder,
+    Findings,
+    History,
+    Pages,
+    Presentation,
+    Recommendation,
+    Site,
+    WatchedOrder,
+)
+
+PATIENTS = (
+    "article",
+    "cervical-cancer-brachytherapy",
+    "pelvic-radiotherapy-in-sessions",
+    "history-of-irradiation-only",
+    "breast-cancer-remote",
+)
+ORDER = "mri-lumbar-spine-without-contrast"
+
+
+def page(knowledge: Knowledge) -> str:
+    """Return REVIEW.md: what the card does, computed by calling the code that does it."""
+    sections = (_head, _watched, _strength, _silences, _ratings, _cards, _statuses, _value_sets, _words, _unknowns)
+    return "\n\n".join("\n".join(section(knowledge)) for section in sections) + "\n"
+
+
+def _head(knowledge: Knowledge) -> Iterator[str]:
+    plan = knowledge.plan
+    yield f"# {plan['title']}"
+    yield ""
+    yield "Generated from the files of this folder by `plexus-cds review`: change those, never this page."
+    yield ""
+    yield f"Version {knowledge.version}, of {plan['date']}, status {plan['status']}."
+    reviewers = [one["name"] for one in plan.get("reviewer", [])]
+    reviewed = plan.get("lastReviewDate", "")
+    yield f"Reviewed by {', '.join(reviewers)}, {reviewed}." if reviewers else "Not yet reviewed by a clinician."
+    yield ""
+    yield plan["description"]
+    yield ""
+    yield plan["purpose"]
+
+
+def _watched(knowledge: Knowledge) -> Iterator[str]:
+    yield "## What it watches"
+    yield ""
+    orders, proposals = knowledge.card["orders"], knowledge.card["proposals"]
+    yield from _table(
+        ("selected order", "proposed", "suggestions", "what the card says of the selected order"),
+        (
+            (
+                orders[row.study]["name"],
+                proposals[row.proposes]["code"]["text"],
+                ", ".join(row.suggestions),
+                orders[row.study]["misses"],
+            )
+            for row in knowledge.watched.values()
+        ),
+    )
+
+
+def _strength(knowledge: Knowledge) -> Iterator[str]:
+    yield "## How strongly it speaks"
+    yield ""
+    yield "Each cell is the answer of the code to a patient with this history and this presentation."
+    yield ""
+    yield from _table(
+        ("history", *(f"presentation {one}" for one in Presentation)),
+        ((history.replace("_", " "), *(_cell(knowledge, history, one) for one in Presentation)) for history in History),
+    )
+
+
+def _cell(knowledge: Knowledge, history: History, presentation: Presentation) -> str:
+    row = next(iter(knowledge.watched.values()))
+    order = WatchedOrder(DraftOrder({}, "", selected=True), row.study, "", row.proposes)
+    outcome = recommend(order, Findings(history=history, presentation=presentation), knowledge)
+    if isinstance(outcome, Recommendation):
+        return f"{outcome.indicator}{', *replace* recommended' if outcome.recommended else ''}"
+    return f"silent: {outcome.reason}"
+
+
+def _silences(knowledge: Knowledge) -> Iterator[str]:
+    yield "## When it is silent"
+    yield ""
+    yield "In this order; the first that holds is the reason."
+    yield ""
+    for reason, words in knowledge.silences.items():
+        yield f"1. `{reason}` {words}"
+
+
+def _ratings(knowledge: Knowledge) -> Iterator[str]:
+    yield "## Ratings"
+    yield ""
+    citations = {source["label"]: f"[{source['display']}]({source['url']})" for source in _sources(knowledge)}
+    yield from _table(
+        ("study", "ACR category", "radiation", "scenario", "citation"),
+        (
+            (row["name"], row["category"], row["radiation"], row["scenario"], citations[row["citation"]])
+            for row in knowledge.ratings.values()
+        ),
+    )
+    yield ""
+    for source in _sources(knowledge):
+        yield f"* {source['citation']} <{source['url']}>"
+
+
+def _sources(knowledge: Knowledge) -> Sequence[dict[str, str]]:
+    found: Sequence[dict[str, str]] = knowledge.plan["relatedArtifact"]
+    return found
+
+
+def _cards(knowledge: Knowledge) -> Iterator[str]:
+    yield f"## The card, for {len(PATIENTS)} invented patients"
+    today = date.fromisoformat(knowledge.plan["date"])
+    for name in PATIENTS:
+        body = examples.call(examples.example("patients", name, today), [examples.example("orders", ORDER, today)])
+        decision = decide(
+            body, "order-select", knowledge, Site(), today=today, fetch=lambda _, searches: [Pages() for _ in searches],
+            new_id=lambda: "",
+        )  # fmt: skip
+        yield ""
+        yield f"### {name.replace('-', ' ')}"
+        for card in decision.cards:
+            yield ""
+            yield f"> **{card['summary']}** ({card['indicator']})"
+            yield ">"
+            yield from (f"> {line}".rstrip() for line in card["detail"].split("\n"))
+            yield ">"
+            yield f"> {' '.join('[' + one['label'] + ']' for one in card['suggestions'])}"
+
+
+def _statuses(knowledge: Knowledge) -> Iterator[str]:
+    yield "## Entries that do not count for their status"
+    yield ""
+    for element, codes in knowledge.refused.items():
+        yield f"* {element}: {', '.join(sorted(codes))}"
+
+
+def _value_sets(knowledge: Knowledge) -> Iterator[str]:
+    yield "## Value sets"
+    for name, value_set in knowledge.value_sets.items():
+        yield ""
+        yield f"### [{value_set['title']}](valuesets/{name}.json)"
+        yield ""
+        yield f"{value_set['purpose']} Entries: {knowledge.entries[name]}."
+        yield ""
+        yield "; ".join(f"{wording} ({count})" for wording, count in sorted(_wordings(value_set).items()))
+
+
+def _wordings(value_set: object) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    includes = value_set["compose"]["include"]  # type: ignore[index]
+    for include in includes:
+        counts[extension(include, WORDING)] += len(include.get("concept", include.get("filter", [])))
+    return counts
+
+
+def _words(knowledge: Knowledge) -> Iterator[str]:
+    yield "## Words by which an uncoded order is recognised"
+    yield ""
+    for meaning, phrases in knowledge.phrases.items():
+        yield f"* {meaning.replace('_', ' ')}: {', '.join(phrases)}"
+
+
+def _unknowns(knowledge: Knowledge) -> Iterator[str]:
+    yield "## What is not known"
+    yield ""
+    for row in knowledge.unknowns:
+        yield f"* {row['unknown']} {row['consequence']}"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |"
+    yield f"|{'---|' * len(head)}"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
