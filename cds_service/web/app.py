@@ -31,6 +31,7 @@ def create_app(
     knowledge = knowledge or checked_knowledge()
     limits = Limits(settings.fetch_seconds, settings.fetch_megabytes, settings.fetch_pages)
     app = Flask("cds_service.web")
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # a card reads from its summary down
     app.extensions["plexus_cds"] = Parts(
         knowledge=knowledge,
         site=Site(settings.base_url, settings.development),

@@ -33,6 +33,7 @@ _HTTP = {
 def register(app: Flask) -> None:
     """Let the application answer every error as an OperationOutcome."""
     app.register_error_handler(CallError, _call_error)
+    app.register_error_handler(RecursionError, _too_deep)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _our_error)
 
@@ -40,6 +41,10 @@ def register(app: Flask) -> None:
 def _call_error(error: Exception) -> Response:
     status, kind = next(known for cls, known in _STATUS.items() if isinstance(error, cls))
     return _outcome(status, kind, str(error))
+
+
+def _too_deep(_error: Exception) -> Response:
+    return _outcome(400, "structure", "The JSON is nested too deeply.")
 
 
 def _http_error(error: Exception) -> Response:
