@@ -91,6 +91,8 @@ class HookRequest:
     patient_id: str
     draft_orders: tuple[DraftOrder, ...]
     prefetch: Json
+    drafted: tuple[Json, ...] = ()
+    """All resources among the drafts, orders or not: a reason may refer to any of them."""
     fhir_server: str | None = None
     access_token: str | None = field(default=None, repr=False)
 

@@ -33,6 +33,12 @@ def status_codes(value: Any) -> list[str]:
     return [text_of(coding.get("code")) for concept in members(value) for coding in members(concept.get("coding"))]
 
 
+def resources_of(bundle: Json) -> Iterator[Json]:
+    """Yield the resources of a Bundle, whatever else is among its entries."""
+    for entry in members(bundle.get("entry")):
+        yield from members(entry.get("resource"))
+
+
 def reference_of(resource: Json) -> str:
     """Return `Type/id` of a resource, or only its type where it has no id."""
     kind, own_id = text_of(resource.get("resourceType")), text_of(resource.get("id"))

@@ -15,6 +15,7 @@ from cds_service.model import (
     FindingKind,
     Findings,
     History,
+    HookRequest,
     Json,
     PatientRecord,
     Reach,
@@ -91,13 +92,23 @@ class _Reader:
         terms = self.knowledge.codes["radiotherapy"].terms(codings(procedure.get("code")))
         if not terms or not self.was_performed(procedure):
             return
-        if any(term.means == "not_delivery" for term in terms):
+        delivered = [term for term in terms if term.means != "not_delivery"]
+        if not delivered:
             self.tally["radiotherapy not delivered"] += 1
             return
-        term = min(terms, key=lambda term: term.means == "not_in_code")
+        term = min(delivered, key=lambda term: term.means == "not_in_code")
         since, until = period(procedure, _PERFORMED, self.today)
-        found = Finding(FindingKind.RADIOTHERAPY, term.wording, (reference_of(procedure),), since, until)
-        yield self._with_field(replace(found, from_procedure=True, field=_field(term)), procedure)
+        found = Finding(
+            FindingKind.RADIOTHERAPY,
+            term.wording,
+            (reference_of(procedure),),
+            since,
+            until,
+            status=self.knowledge.status_words(status_codes(procedure.get("status"))),
+            from_procedure=True,
+            field=_field(term),
+        )
+        yield self._with_field(found, procedure)
 
     def _with_field(self, found: Finding, procedure: Json) -> Finding:
         """Add the field: the first answer of the code's own site, bodySite, and the tumor that it treated."""
@@ -124,9 +135,11 @@ class _Reader:
         return replace(found, field=fields.get(Reach(term.means), Field.UNKNOWN), treats=term.wording)
 
 
-def find(order: WatchedOrder, record: PatientRecord, knowledge: Knowledge, today: date) -> Findings:
+def find(
+    order: WatchedOrder, request: HookRequest, record: PatientRecord, knowledge: Knowledge, today: date
+) -> Findings:
     """Return what the record and the order's own reasons say of malignancy and radiotherapy."""
-    known = by_reference([*record.conditions, *record.procedures])
+    known = by_reference([*request.drafted, *record.conditions, *record.procedures])
     reader = _Reader(knowledge, today, known)
     found = [one for condition in record.conditions for one in reader.of_condition(condition)]
     for reason in reasons(order.order.resource, known):
@@ -192,6 +205,13 @@ def _joined(one: Finding, other: Finding) -> Finding:
         since=min((d for d in (one.since, other.since) if d), key=lambda d: d.first, default=None),
         until=max((d for d in (one.until, other.until) if d), key=lambda d: d.last, default=None),
         recorded=min((d for d in (one.recorded, other.recorded) if d), key=lambda d: d.first, default=None),
-        status=one.status if one.status == other.status else "",
+        status=_status(one, other),
         from_order=one.from_order or other.from_order,
     )
+
+
+def _status(one: Finding, other: Finding) -> str:
+    """Return the status of two entries that say the same; a bare reason of the order has none of its own."""
+    if one.references and other.references:
+        return one.status if one.status == other.status else ""
+    return one.status or other.status

@@ -16,6 +16,7 @@ from cds_service.model import (
     Decision,
     Fetch,
     History,
+    HookRequest,
     PatientRecord,
     Recommendation,
     Silence,
@@ -49,16 +50,16 @@ def decide(
         return Decision(drafted)
 
     record = read_record(request, fetch)
-    outcomes = [_recommended(order, record, knowledge, today) for order in open_orders]
+    outcomes = [_recommended(order, request, record, knowledge, today) for order in open_orders]
     said = [outcome for outcome in outcomes if isinstance(outcome, Recommendation)]
     cards = tuple(say(one, request, record, knowledge, site, today, new_id) for one in said)
     return Decision((*drafted, *outcomes), cards, record)
 
 
 def _recommended(
-    order: WatchedOrder, record: PatientRecord, knowledge: Knowledge, today: date
+    order: WatchedOrder, request: HookRequest, record: PatientRecord, knowledge: Knowledge, today: date
 ) -> Recommendation | Silence:
-    findings = find(order, record, knowledge, today)
+    findings = find(order, request, record, knowledge, today)
     if findings.history is History.NONE and record.unread:
         raise RecordUnavailable(_what_is_missing(record))
     return recommend(order, findings, knowledge)
