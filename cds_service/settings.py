@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from cds_service.errors import SettingsError
+from cds_service.outbound import within
 
 PREFIX = "PLEXUS_CDS_"
 
@@ -50,6 +51,9 @@ class Settings(BaseModel):
         for server in self.fhir_servers:
             if not server.startswith(schemes):
                 message = f"fhir_servers: each must begin with {' or '.join(schemes)}"
+                raise ValueError(message)
+            if not within(server, server):
+                message = "fhir_servers: each must be a plain base URL, without a user, a query or escaped characters"
                 raise ValueError(message)
         return self
 

@@ -11,6 +11,7 @@ _TYPES = {"conditions": "Condition", "procedures": "Procedure"}
 """The prefetch keys and what each holds; discovery advertises the same."""
 
 CLIENT_FAILED = "the client could not read it"
+SERVER_FAILED = "the FHIR server could not read it"
 
 
 @dataclass(slots=True)
@@ -86,7 +87,7 @@ def _has_failed(bundle: Json) -> bool:
 def _take(part: _Part, pages: Pages) -> None:
     part.bundles.extend(pages.bundles)
     failed = any(map(_has_failed, pages.bundles))
-    part.why = pages.problem or (CLIENT_FAILED if failed else "")
+    part.why = pages.problem or (SERVER_FAILED if failed else "")
 
 
 def _record(patient_id: str, parts: Mapping[str, _Part]) -> PatientRecord:

@@ -9,9 +9,9 @@ from cds_service.decision.record import next_page
 from cds_service.model import Fetch, HookRequest, Pages, Search
 from cds_service.outbound import TOO_SLOW, Clock, Limits, Outbound, OutboundError, same_origin, within
 
-NO_SERVER = "it was not prefetched, and the call names no FHIR server"
+NO_SERVER = "it was not prefetched in full, and the call names no FHIR server"
 NOT_LISTED = (
-    "it was not prefetched, and the call's FHIR server is not among those that this service may read "
+    "it was not prefetched in full, and the call's FHIR server is not among those that this service may read "
     "(setting PLEXUS_CDS_FHIR_SERVERS)"
 )
 REFUSED = "the FHIR server refused the access token"

@@ -1,0 +1,92 @@
+"""The same over HTTPS, as outside of development: certificates are checked, and the deadline holds there too."""
+
+import ssl
+import subprocess
+import time
+
+import pytest
+from fhir_server import COMMAND
+from hook_calls import entries, hook_call, reading, searches_end, why
+from odd_server import chunked, drips, holds, http, odd_server, stalls
+
+CANCER = holds(*entries("prostate cancer"))
+RADIOTHERAPY = holds(*entries("radiotherapy course [completed, -27m, site prostate]"))
+DEADLINE = 0.6
+NOT_REACHED = "conditions: the FHIR server could not be reached; procedures: the FHIR server could not be reached."
+
+
+@pytest.fixture(scope="session", name="certificates")
+def two_certificates(tmp_path_factory):
+    """Make certificates, one for this machine's address and one for another machine's name."""
+    folder = tmp_path_factory.mktemp("tls")
+    for name, host in (("own", "127.0.0.1"), ("other", "ehr.example")):
+        command = [COMMAND, "keys", "tls-cert", host, "--out", name]
+        subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=30)
+    return folder
+
+
+@pytest.fixture(name="https")
+def a_server_with_https(certificates, monkeypatch):
+    """Return a function that runs a server with one of the certificates, and lets this process trust one."""
+
+    def run(has: str, trusted: str):
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(*pair(certificates, has))
+        monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", pair(certificates, trusted)[0])
+        return odd_server(tls=context)
+
+    return run
+
+
+def pair(folder, name: str) -> tuple[str, str]:
+    """Return the files of a certificate and its key."""
+    return str(folder / f"{name}.crt"), str(folder / f"{name}.key")
+
+
+def test_a_trusted_server_is_read(https, knowledge):
+    """A certificate that is trusted and has the server's name brings the card."""
+    with https("own", trusted="own") as ehr, reading(knowledge, ehr.url) as client:
+        ehr.stages(condition=CANCER, procedure=RADIOTHERAPY)
+        [card] = client.cards(hook_call(ehr.url))
+        assert "incomplete" not in card["detail"]
+
+
+@pytest.mark.parametrize(("has", "trusted"), [("own", "other"), ("other", "other")])
+def test_a_server_that_may_be_another_one(has, trusted, https, knowledge):
+    """A certificate that is not trusted, or has another name, gets neither the token nor the request."""
+    with https(has, trusted=trusted) as ehr, reading(knowledge, ehr.url) as client:
+        ehr.stages(condition=CANCER, procedure=RADIOTHERAPY)
+        assert why(client.post(hook_call(ehr.url))).endswith(NOT_REACHED)
+        assert ehr.connections == 2
+        assert ehr.requests == []
+
+
+@pytest.mark.parametrize(
+    "play",
+    [
+        stalls(),
+        drips(b"", http(b"x" * 100)),
+        drips(http(b"", Content_Length=100), b" " * 100),
+        drips(chunked(), b"1;" + b"x" * 100),
+    ],
+    ids=["never answers", "a byte at a time in the head", "in the body", "in the size of a chunk"],
+)
+def test_slow(play, https, knowledge):
+    """The deadline holds however the bytes come, and no thread is held beyond it."""
+    with https("own", trusted="own") as ehr, reading(knowledge, ehr.url, fetch_seconds=DEADLINE) as client:
+        ehr.stages(condition=play, procedure=RADIOTHERAPY)
+        began = time.monotonic()
+        [card] = client.cards(hook_call(ehr.url))
+        assert time.monotonic() - began < DEADLINE + 1
+        assert searches_end()
+    assert knowledge.card["incomplete"]["conditions"] in card["detail"]
+
+
+def test_a_handshake_that_never_ends(knowledge):
+    """A server that does not speak TLS at all does not hold the answer up."""
+    with odd_server() as ehr:
+        url = f"https://127.0.0.1:{ehr.port}"
+        with reading(knowledge, url, fetch_seconds=DEADLINE) as client:
+            began = time.monotonic()
+            assert "conditions: the FHIR server did not answer in time" in why(client.post(hook_call(url)))
+            assert time.monotonic() - began < DEADLINE + 1
