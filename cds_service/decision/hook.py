@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cds_service.decision.codings import last_segment, members, reference_of, text_of
+from cds_service.decision.codings import last_segment, members, reference_of, resources_of, text_of
 from cds_service.errors import NotAHookCall
 from cds_service.model import DraftOrder, HookRequest, Json
 from cds_service.schemas import first_fault
@@ -21,11 +21,13 @@ def read_hook(body: Any, hook: str) -> HookRequest:
         raise NotAHookCall(message)
     context = body["context"]
     selections = context.get("selections") if hook == "order-select" else None
+    draft_orders = context.get("draftOrders") or {}
     return HookRequest(
         hook=hook,
         patient_id=context["patientId"].removeprefix("Patient/"),
-        draft_orders=tuple(_draft_orders(context.get("draftOrders") or {}, selections)),
+        draft_orders=tuple(_draft_orders(draft_orders, selections)),
         prefetch=body.get("prefetch") or {},
+        drafted=tuple(resources_of(draft_orders)),
         fhir_server=body.get("fhirServer") or None,
         access_token=(body.get("fhirAuthorization") or {}).get("access_token") or None,
     )
