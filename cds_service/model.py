@@ -232,8 +232,8 @@ class Site:
     public_url: str = "http://127.0.0.1:8080"
     development: bool = False
     policy: str = "broad"
-    windows: Mapping[str, int] = field(default_factory=dict)
-    """Days by which the site departs from windows.csv."""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """Values by which the site departs from limits.csv."""
     studies: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """The study of each order code of the site's own, by (system, code)."""
     proposed_codings: Mapping[str, Sequence[Json]] = field(default_factory=dict)

@@ -70,7 +70,7 @@ def _low_egfr(reader: Reader, observation: Json) -> Iterator[Finding]:
     if not terms or not is_final or not isinstance(value, int | float):
         return
     found = reader.of_observation(FindingKind.CONTRAST, terms[0], observation)
-    if value < reader.windows["egfr_below"] and reader.is_recent(found.since, "egfr"):
+    if value < reader.limits["egfr_below"] and reader.is_recent(found.since, "egfr"):
         yield found
 
 

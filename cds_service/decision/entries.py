@@ -19,9 +19,9 @@ class Reader:
     """Reads the entries of one record on one day; counts what it saw and did not use."""
 
     def __init__(
-        self, knowledge: Knowledge, windows: Mapping[str, int], today: date, known: Mapping[str, Json]
+        self, knowledge: Knowledge, limits: Mapping[str, int], today: date, known: Mapping[str, Json]
     ) -> None:
-        self.knowledge, self.windows, self.today, self.known = knowledge, windows, today, known
+        self.knowledge, self.limits, self.today, self.known = knowledge, limits, today, known
         self.tally: Counter[str] = Counter()
 
     def stands(self, condition: Json) -> bool:
@@ -47,7 +47,7 @@ class Reader:
 
     def is_recent(self, when: PartialDate | None, window: str) -> bool:
         """Tell whether any day of a date lies in a window of days before today; no date lies in none."""
-        return when is not None and when.last >= self.today - timedelta(days=self.windows[window])
+        return when is not None and when.last >= self.today - timedelta(days=self.limits[window])
 
     def recorded(self, resource: Json) -> PartialDate | None:
         """Return when an entry was recorded."""

@@ -27,7 +27,7 @@ def find(
 ) -> Findings:
     """Return all that matters for one order in its own reasons and in the record."""
     known = by_reference([*request.drafted, *record.conditions, *record.procedures])
-    reader = Reader(knowledge, {**knowledge.windows, **site.windows}, today, known)
+    reader = Reader(knowledge, {**knowledge.limits, **site.limits}, today, known)
     found = [
         *_in_reasons(reader, order.order.resource),
         *_in_record(reader, record, knowledge.watched[order.study].same_as),

@@ -33,7 +33,7 @@ def _has_reason(order: DraftOrder, wanted: str, request: HookRequest, knowledge:
         return True
     bundles = [bundle for value in request.prefetch.values() for bundle in members(value)]
     at_hand = [*request.drafted, *(resource for bundle in bundles for resource in resources_of(bundle))]
-    reader = Reader(knowledge, knowledge.windows, today, by_reference(at_hand))
+    reader = Reader(knowledge, knowledge.limits, today, by_reference(at_hand))
     return any(
         one.kind is FindingKind.PRESENTATION and one.means == wanted
         for reason in reasons(order.resource, reader.known)

@@ -52,7 +52,7 @@ class Knowledge:
     reason_words: ReasonWords
     watched: Mapping[str, WatchedRow]
     strength: Mapping[tuple[str, History, Presentation], StrengthRow]
-    windows: Mapping[str, int]
+    limits: Mapping[str, int]
     silences: Mapping[str, str]
     ratings: Mapping[str, Mapping[str, str]]
     refused: Mapping[str, frozenset[str]]
@@ -63,6 +63,11 @@ class Knowledge:
     """How many codes, categories and patterns each value set has."""
     phrases: Mapping[str, list[str]]
     unknowns: Rows
+
+    @property
+    def studies(self) -> frozenset[str]:
+        """Return the studies that an order can ask for."""
+        return frozenset(term.means for term in self.codes["order"].exact.values())
 
     def status_words(self, codes: list[str]) -> str:
         """Return our words for a clinical status, or no text for one that goes without saying."""
@@ -97,7 +102,7 @@ def _compiled(folder: Folder) -> Knowledge:
         reason_words=ReasonWords.compiled(tables["reason_words"]),
         watched={row["study"]: _watched(row) for row in tables["watched_orders"]},
         strength=dict(_cells(tables["strength"])),
-        windows={row["window"]: int(row["days"]) for row in tables["windows"]},
+        limits={row["limit"]: int(row["value"]) for row in tables["limits"]},
         silences={row["reason"]: row["words"] for row in tables["silences"]},
         ratings={row["study"]: row for row in tables["ratings"]},
         refused=_refused(tables["statuses"]),

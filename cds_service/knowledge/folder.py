@@ -22,7 +22,7 @@ TABLES = (
     "unknowns",
     "valuesets",
     "watched_orders",
-    "windows",
+    "limits",
     "words",
 )
 
