@@ -18,9 +18,7 @@ _PERFORMED = ("performedDateTime", "performedPeriod", "occurrenceDateTime", "occ
 class Reader:
     """Reads the entries of one record on one day; counts what it saw and did not use."""
 
-    def __init__(
-        self, knowledge: Knowledge, limits: Mapping[str, int], today: date, known: Mapping[str, Json]
-    ) -> None:
+    def __init__(self, knowledge: Knowledge, limits: Mapping[str, int], today: date, known: Mapping[str, Json]) -> None:
         self.knowledge, self.limits, self.today, self.known = knowledge, limits, today, known
         self.tally: Counter[str] = Counter()
 
@@ -85,5 +83,13 @@ class Reader:
     def of_procedure(self, kind: FindingKind, term: Term, procedure: Json) -> Finding:
         """Return the finding that a Procedure is."""
         since, until = period(procedure, _PERFORMED, self.today)
-        references = (reference_of(procedure),)
-        return Finding(kind, term.wording, references, since, until, from_procedure=True, means=term.means)
+        return Finding(
+            kind,
+            term.wording,
+            (reference_of(procedure),),
+            since,
+            until,
+            status=self.knowledge.status_words(status_codes(procedure.get("status"))),
+            from_procedure=True,
+            means=term.means,
+        )

@@ -93,6 +93,13 @@ def _joined(one: Finding, other: Finding) -> Finding:
         since=min((d for d in (one.since, other.since) if d), key=lambda d: d.first, default=None),
         until=max((d for d in (one.until, other.until) if d), key=lambda d: d.last, default=None),
         recorded=min((d for d in (one.recorded, other.recorded) if d), key=lambda d: d.first, default=None),
-        status=one.status if one.status == other.status else "",
+        status=_status(one, other),
         from_order=one.from_order or other.from_order,
     )
+
+
+def _status(one: Finding, other: Finding) -> str:
+    """Return the status of two entries that say the same; a bare reason of the order has none of its own."""
+    if one.references and other.references:
+        return one.status if one.status == other.status else ""
+    return one.status or other.status

@@ -33,10 +33,11 @@ def in_procedure(reader: Reader, procedure: Json) -> Iterator[Finding]:
     terms = reader.knowledge.codes["radiotherapy"].terms(codings(procedure.get("code")))
     if not terms or not reader.was_performed(procedure):
         return
-    if any(term.means == "not_delivery" for term in terms):
+    delivered = [term for term in terms if term.means != "not_delivery"]
+    if not delivered:
         reader.tally["radiotherapy not delivered"] += 1
         return
-    term = min(terms, key=lambda term: term.means == "not_in_code")
+    term = min(delivered, key=lambda term: term.means == "not_in_code")
     found = reader.of_procedure(FindingKind.RADIOTHERAPY, term, procedure)
     yield _with_field(reader, replace(found, field=_field(term)), procedure)
 

@@ -37,7 +37,12 @@ def finding_lines(findings: Findings, texts: Mapping[str, Any], today: date) -> 
 
 def is_dated_radiotherapy(finding: Finding) -> bool:
     """Tell whether a finding is radiotherapy whose latency is known: a history code never is."""
-    return finding.kind is FindingKind.RADIOTHERAPY and finding.from_procedure and finding.until is not None
+    return (
+        finding.kind is FindingKind.RADIOTHERAPY
+        and finding.from_procedure
+        and not finding.status
+        and finding.until is not None
+    )
 
 
 def listed(findings: Iterable[Finding]) -> str:
@@ -57,8 +62,9 @@ def _radiotherapy(finding: Finding, texts: Texts, durations: Texts, today: date)
     if finding.from_order:
         return words + texts["from_order"]
     if not finding.from_procedure:
-        recorded = finding.recorded or finding.since
-        return words + (fill(texts["recorded"], recorded=recorded.text) if recorded else "")
+        return words + _since(finding, texts)
+    if finding.status:
+        return words + fill(texts["status"], status=finding.status) + _since(finding, texts)
     if finding.until is None:
         return words
     dated = "performed" if finding.since == finding.until else "until"
@@ -78,18 +84,22 @@ def _condition(finding: Finding, texts: Texts) -> str:
     words = finding.wording
     if finding.status:
         words += fill(texts["status"], status=finding.status)
-    if finding.since:
-        words += fill(texts["since"], since=finding.since.text)
-    elif finding.recorded:
-        words += fill(texts["recorded"], recorded=finding.recorded.text)
+    words += _since(finding, texts)
     return words + (texts["from_order"] if finding.from_order else "")
+
+
+def _since(finding: Finding, texts: Texts) -> str:
+    if finding.since:
+        return fill(texts["since"], since=finding.since.text)
+    return fill(texts["recorded"], recorded=finding.recorded.text) if finding.recorded else ""
 
 
 def duration(then: PartialDate, texts: Texts, today: date) -> str:
     """Return the time since a date in years and months, in years alone where only its year is known."""
     years, months = divmod(months_since(then, today), 12)
     if len(then.text) == len("2024"):
-        years, months = today.year - then.last.year, 0
+        years = today.year - then.last.year
+        return _counted(years, "year", texts) or texts["this_year"]
     parts = [_counted(years, "year", texts), _counted(months, "month", texts)]
     return " ".join(part for part in parts if part) or texts["moments"]
 

@@ -1,5 +1,6 @@
 """The Flask application, built from settings and knowledge."""
 
+import re
 from collections.abc import Callable
 from datetime import date
 from uuid import uuid4
@@ -16,7 +17,7 @@ from cds_service.site import SiteSource
 from cds_service.web import call_log, discovery, feedback, hook_calls, pages, problems
 from cds_service.web.parts import Parts
 
-_LOCAL_ORIGINS = (r"https://sandbox\.cds-hooks\.org", r"http://(localhost|127\.0\.0\.1)(:\d+)?")
+_LOCAL_ORIGINS = (r"https://sandbox\.cds-hooks\.org\Z", r"http://(localhost|127\.0\.0\.1)(:\d+)?\Z")
 """In development mode the Sandbox and pages on this machine may call."""
 
 
@@ -62,11 +63,12 @@ def app_from_environment() -> Flask:
 
 def _allow_origins(app: Flask, settings: Settings) -> None:
     """Answer preflights, which come without authentication (requirement X-21)."""
+    listed = (re.escape(origin.rstrip("/")) + r"\Z" for origin in settings.allowed_origins)
     local = _LOCAL_ORIGINS if settings.development else ()
     CORS(
         app,
         resources=r"/cds-services.*",
-        origins=[*settings.allowed_origins, *local],
+        origins=[re.compile(origin) for origin in (*listed, *local)],
         methods=["GET", "POST", "OPTIONS"],
         allow_headers=["Authorization", "Content-Type"],
         allow_private_network=settings.development,
