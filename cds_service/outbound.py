@@ -1,13 +1,14 @@
 """The only door to requests: allowed servers, no redirects, no proxies, one deadline, a cap on bytes."""
 
 import json
+import logging
 import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import SplitResult, urlsplit
 
 import requests
@@ -15,10 +16,17 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
+from urllib3.util import Timeout
 
 from cds_service.errors import PlexusError
 
 _PORTS = {"http": 80, "https": 443}
+_SUCCESS = range(200, 300)
+_ODD = ("%2e", "%2f", "%5c", "%25", "\\")
+"""What a server may read as a dot or a slash, or decode to what it does."""
+
+logging.getLogger("urllib3").setLevel(logging.CRITICAL)
+"""Its log lines name URLs, which after a refused POST hold the patient's id."""
 
 
 class OutboundError(PlexusError):
@@ -70,14 +78,14 @@ def _origin(url: str) -> tuple[str, str, int] | None:
     parts = _split(url)
     if parts is None or parts.scheme not in _PORTS or not parts.hostname or "@" in parts.netloc:
         return None
-    return parts.scheme, parts.hostname, parts.port or _PORTS[parts.scheme]
+    return parts.scheme, parts.hostname, _PORTS[parts.scheme] if parts.port is None else parts.port
 
 
 def _path(url: str) -> list[str] | None:
     """Return the segments of a path, or None where it could mean another one than it says."""
     parts = _split(url)
     segments = [segment for segment in parts.path.split("/") if segment] if parts else []
-    odd = any(segment in (".", "..") or "%2e" in segment.lower() or "\\" in segment for segment in segments)
+    odd = any(segment in (".", "..") or any(sign in segment.lower() for sign in _ODD) for segment in segments)
     return None if parts is None or odd else segments
 
 
@@ -95,7 +103,7 @@ class Outbound:
 
     def __init__(self, token: str | None, clock: Clock, limits: Limits) -> None:
         self._clock, self._bytes_left = clock, limits.megabytes * 1024 * 1024
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.trust_env = False
         self._session.mount("http://", _ClockedAdapter())
         self._session.mount("https://", _ClockedAdapter())
@@ -117,13 +125,17 @@ class Outbound:
 
     def _read(self, method: str, url: str, form: Mapping[str, str] | None) -> tuple[int, Any]:
         with self._as_outbound_errors():
-            left = self._clock.left()
+            left: Any = Timeout(total=self._clock.left())
             with self._session.request(
                 method, url, data=form, timeout=left, stream=True, allow_redirects=False
             ) as response:
-                if not response.ok or response.is_redirect:
-                    return response.status_code, None
-                return response.status_code, _json(self._body(response))
+                raw: Any = response.raw
+                try:
+                    if response.status_code not in _SUCCESS:
+                        return response.status_code, None
+                    return response.status_code, _json(self._body(response))
+                finally:
+                    raw.watch.cancel()
 
     @contextmanager
     def _as_outbound_errors(self) -> Iterator[None]:
@@ -146,31 +158,49 @@ class Outbound:
             if self._bytes_left < 0:
                 raise OutboundError(TOO_LARGE)
             chunks.append(chunk)
+        self._clock.left()
         return b"".join(chunks)
 
 
 def _json(content: bytes) -> Any:
     try:
-        return json.loads(content)
+        return json.loads(content, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise OutboundError(NOT_JSON) from error
 
 
+def _no_number(name: str) -> NoReturn:
+    """NaN and Infinity are no JSON."""
+    raise ValueError(name)
+
+
+class _Session(requests.Session):
+    """Sees no redirects: requests would read the whole body of one, however long, though it is not followed."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Return that there is nothing to follow."""
+
+
 class _Clocked:
-    """A connection that gives up on an answer's head at the deadline, though a byte of it comes every second."""
+    """A connection that is shut at the deadline: the time-out of a socket restarts with every byte that comes."""
 
     def getresponse(self) -> Any:
-        """Return the response, or fail at the time-out as a whole: of itself it restarts with every byte."""
-        watch = threading.Timer(float(self.timeout), self._shut)  # type: ignore[attr-defined]
+        """Return the response with its `watch`, to be cancelled once the body is read."""
+        watch = threading.Timer(float(self.timeout), _shut, [self.sock])  # type: ignore[attr-defined]
+        watch.daemon = True
         watch.start()
         try:
-            return super().getresponse()  # type: ignore[misc]
-        finally:
+            response = super().getresponse()  # type: ignore[misc]
+        except BaseException:
             watch.cancel()
+            raise
+        response.watch = watch
+        return response
 
-    def _shut(self) -> None:
-        with suppress(OSError, AttributeError):
-            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)  # type: ignore[attr-defined]
+
+def _shut(connection: socket.socket) -> None:
+    with suppress(OSError):
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
 class _HTTP(_Clocked, HTTPConnection):

@@ -1,10 +1,30 @@
 """The notation of vignettes.csv -> patients, orders and hook calls.
 
-A patient is a list of entries, parted by `;`: a name of entries.csv, then in brackets what is special about it:
-a date (`-27m`, `-5d`, `-3y` before the day; `2024-08` as it stands; `from -27m`), a status (any FHIR status code),
-`site NAME`, `for NAME` (reasonCode) or `for the NAME` (reasonReference to an entry of the same patient),
-`another patient`, `no patient`. `@name` is a patient of fixtures/. An order is a name of entries.csv, or words in
-quotation marks; in brackets after it `for NAME` and the like.
+A patient is a list of entries, parted by `;`; an order, or several joined by ` + `, is written the same way. Each is
+a name of entries.csv, or words in quotation marks (a Condition or an order without a code), or `@name` for one of
+fixtures/. What is special about it follows in brackets, parted by commas.
+
+Of any entry or order:
+    for NAME              its reason: the code alone, or words in quotation marks (reasonCode)
+    for the NAME          its reason: the entry of this name, of the patient or among the drafts (reasonReference)
+    for a contained NAME  likewise, where the reason is inside the order
+    and NAME              a second coding, of that entry
+    in words "..."        the text of its code
+    shown as "..."        the display of its first coding
+    another patient       its subject is somebody else
+    no patient            it has no subject
+Of an entry:
+    -27m, -5d, -3y, 2024-08   its date: before the day, or as it stands (of a Condition: its onset)
+    from -27m                 the start of the period that the other date ends
+    recorded 2024-08          the recorded date of a Condition
+    site NAME                 a body site; NAME may be words in quotation marks
+    active, refuted, completed and the like   its status, any that FHIR has
+Of an order:
+    code in an extension  its codings sit in an extension on the code
+    do not perform        it orders that the study be not done
+    STU3                  it is a ProcedureRequest
+
+The column `call` says how the call is made: see CALLS.
 """
 
 import csv
@@ -24,6 +44,19 @@ SYSTEMS = {
     "hcpcs": "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets",
     "loinc": "http://loinc.org",
     "radlex": "http://radlex.org",
+    "local": "https://ehr.example.org/codes",
+}
+CALLS = {
+    "": lambda ids: [f"ServiceRequest/{one}" for one in ids],
+    "selected by bare id": lambda ids: ids,
+    "selected by URL": lambda ids: [f"https://ehr.example.org/fhir/ServiceRequest/{one}" for one in ids],
+    "selected by version": lambda ids: [f"ServiceRequest/{one}/_history/2" for one in ids],
+    "as STU3": lambda ids: [f"ProcedureRequest/{one}" for one in ids],
+    "an unknown one selected too": lambda ids: ["ServiceRequest/gone", *CALLS[""](ids)],
+    "only an unknown one selected": lambda _: ["ServiceRequest/gone"],
+    "nothing selected": lambda _: [],
+    "no selections": lambda _: None,
+    "order-sign": lambda _: None,
 }
 CONDITION_STATUS = ("active", "recurrence", "relapse", "inactive", "remission", "resolved")
 PATIENT = "pt-1"
@@ -50,96 +83,123 @@ def patient(text: str, today) -> dict:
     """Return the Bundle of one patient."""
     if text.startswith("@"):
         return examples.example("patients", text[1:], today)
-    entries = [_entry(one, number) for number, one in enumerate(filter(None, map(str.strip, text.split(";"))), 1)]
+    entries = [_entry(one) for one in filter(None, map(str.strip, text.split(";")))]
+    for number, one in enumerate(entries):
+        if one["id"] in [other["id"] for other in entries[:number]]:
+            one["id"] += f"-{number}"
     resources = [{"resourceType": "Patient", "id": PATIENT}, *entries]
     bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": one} for one in resources]}
-    return examples.dated(_resolved(bundle), today)
-
-
-def _entry(text: str, number: int) -> dict:
-    name, marks = _parted(text)
-    resource = {
-        "resourceType": ENTRIES[name]["resource"],
-        "id": f"e{number}",
-        "code": concept(name),
-        "subject": {"reference": f"Patient/{PATIENT}"},
-    }
-    for mark in marks:
-        _marked(resource, mark)
-    return resource
-
-
-def _parted(text: str) -> tuple[str, list[str]]:
-    match = re.fullmatch(r"([^\[]+?)\s*(?:\[(.*)\])?", text)
-    assert match, text
-    return match[1], [mark.strip() for mark in match[2].split(",")] if match[2] else []
-
-
-def _marked(resource: dict, mark: str) -> None:
-    is_condition = resource["resourceType"] == "Condition"
-    if re.fullmatch(r"(from )?(-\d+[dmy]|\d{4}(-\d\d)*)", mark):
-        _dated(resource, mark, is_condition=is_condition)
-    elif mark.startswith("site "):
-        resource.setdefault("bodySite", []).append(concept(mark.removeprefix("site ")))
-    elif mark.startswith("for the "):
-        resource["reasonReference"] = [{"reference": mark.removeprefix("for the ")}]
-    elif mark.startswith("for "):
-        resource.setdefault("reasonCode", []).append(concept(mark.removeprefix("for ")))
-    elif mark == "another patient":
-        resource["subject"] = {"reference": "Patient/somebody-else"}
-    elif mark == "no patient":
-        del resource["subject"]
-    elif not is_condition:
-        resource["status"] = mark
-    else:
-        member = "clinicalStatus" if mark in CONDITION_STATUS else "verificationStatus"
-        resource[member] = {"coding": [{"code": mark}]}
-
-
-def _dated(resource: dict, mark: str, *, is_condition: bool) -> None:
-    when = mark.removeprefix("from ")
-    when = f"@today{when}" if when.startswith("-") else when
-    if is_condition:
-        resource["onsetDateTime"] = when
-    elif mark.startswith("from "):
-        resource.setdefault("performedPeriod", {})["start"] = when
-    elif "performedPeriod" in resource:
-        resource["performedPeriod"]["end"] = when
-    else:
-        resource["performedDateTime"] = when
-
-
-def _resolved(bundle: dict) -> dict:
-    """Turn `for the NAME` into the reference of that entry."""
-    resources = [entry["resource"] for entry in bundle["entry"]]
-    for resource in resources:
-        for reference in resource.get("reasonReference", []):
-            wanted = concept(reference["reference"])
-            named = next(one for one in resources if one.get("code") == wanted)
-            reference["reference"] = f"{named['resourceType']}/{named['id']}"
-    return bundle
+    return examples.dated(bundle, today)
 
 
 def order(text: str, number: int = 1) -> dict:
-    """Return one draft order."""
+    """Return one draft order, or the Condition that stands among the drafts."""
     name, marks = _parted(text)
-    resource = {
-        "resourceType": "ServiceRequest",
-        "id": f"o{number}",
-        "status": "draft",
-        "intent": "order",
-        "code": concept(name),
-        "subject": {"reference": f"Patient/{PATIENT}"},
-    }
-    for mark in marks:
-        _marked(resource, mark)
-    return resource
+    if name.startswith("@"):
+        return examples.example("orders", name[1:], None) | {"id": f"o{number}"}
+    if _kind(name, "ServiceRequest") == "Condition":
+        return _entry(text)
+    order = {"resourceType": "ServiceRequest", "id": f"o{number}", "status": "draft", "intent": "order"}
+    return _marked(order | _code_and_subject(name), marks)
 
 
 def call(row: dict[str, str], today) -> dict:
     """Return the hook call of one vignette: its orders selected, what is also drafted not."""
     selected = [order(text, number) for number, text in enumerate(row["order"].split(" + "), 1)]
     drafted = [order(text, 50 + n) for n, text in enumerate(filter(None, row["also drafted"].split(" + ")))]
-    body = examples.call(patient(row["patient"], today), [*selected, *drafted])
-    body["context"]["selections"] = [f"ServiceRequest/{one['id']}" for one in selected]
-    return body
+    how = row.get("call", "")
+    hook = "order-sign" if how == "order-sign" else "order-select"
+    body = examples.call(patient(row["patient"], today), [*selected, *drafted], hook=hook)
+    selections = CALLS[how]([one["id"] for one in selected])
+    body["context"].pop("selections", None)
+    return body | {"context": body["context"] | ({} if selections is None else {"selections": selections})}
+
+
+def _kind(name: str, words_are: str) -> str:
+    return words_are if name.startswith('"') else ENTRIES[name]["resource"]
+
+
+def _id(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def _code_and_subject(name: str) -> dict:
+    return {"code": concept(name), "subject": {"reference": f"Patient/{PATIENT}"}}
+
+
+def _entry(text: str) -> dict:
+    name, marks = _parted(text)
+    resource = {"resourceType": _kind(name, "Condition"), "id": _id(name)} | _code_and_subject(name)
+    return _marked(resource, marks)
+
+
+def _parted(text: str) -> tuple[str, list[str]]:
+    match = re.fullmatch(r"([^\[]+?)\s*(?:\[(.*)\])?", text.strip())
+    assert match, text
+    return match[1], re.findall(r'(?:[^,"]|"[^"]*")+', match[2] or "")
+
+
+def _marked(resource: dict, marks: list[str]) -> dict:
+    for mark in map(str.strip, marks):
+        by_name = next((name for name in _NAMED if mark.startswith(name + " ")), None)
+        if by_name:
+            _NAMED[by_name](resource, mark.removeprefix(by_name + " "))
+        elif mark in _ALONE:
+            _ALONE[mark](resource)
+        elif re.fullmatch(r"-\d+[dmy]|\d{4}(-\d\d)*", mark):
+            _dated(resource, mark)
+        elif resource["resourceType"] != "Condition":
+            resource["status"] = mark
+        else:
+            member = "clinicalStatus" if mark in CONDITION_STATUS else "verificationStatus"
+            resource[member] = {"coding": [{"code": mark}]}
+    return resource
+
+
+def _when(text: str) -> str:
+    return f"@today{text}" if text.startswith("-") else text
+
+
+def _dated(resource: dict, when: str) -> None:
+    if resource["resourceType"] == "Condition":
+        resource["onsetDateTime"] = _when(when)
+    elif "performedPeriod" in resource:
+        resource["performedPeriod"]["end"] = _when(when)
+    else:
+        resource["performedDateTime"] = _when(when)
+
+
+def _refer(resource: dict, name: str) -> None:
+    reference = f"{_kind(name, 'Condition')}/{_id(name)}"
+    resource.setdefault("reasonReference", []).append({"reference": reference})
+
+
+def _contain(resource: dict, name: str) -> None:
+    resource["contained"] = [_entry(name)]
+    resource["reasonReference"] = [{"reference": f"#{_id(name)}"}]
+
+
+def _extend(resource: dict) -> None:
+    code = {"coding": resource["code"].pop("coding")}
+    url = "https://ehr.example.org/billing-code"
+    resource["code"]["extension"] = [{"url": url, "valueCodeableConcept": code}]
+
+
+_NAMED = {
+    "for the": _refer,
+    "for a contained": _contain,
+    "for": lambda resource, name: resource.setdefault("reasonCode", []).append(concept(name)),
+    "site": lambda resource, name: resource.setdefault("bodySite", []).append(concept(name)),
+    "and": lambda resource, name: resource["code"]["coding"].extend(concept(name)["coding"]),
+    "in words": lambda resource, text: resource["code"].update(text=text.strip('"')),
+    "shown as": lambda resource, text: resource["code"]["coding"][0].update(display=text.strip('"')),
+    "from": lambda resource, when: resource.setdefault("performedPeriod", {}).update(start=_when(when)),
+    "recorded": lambda resource, when: resource.update(recordedDate=_when(when)),
+}
+_ALONE = {
+    "another patient": lambda resource: resource.update(subject={"reference": "Patient/somebody-else"}),
+    "no patient": lambda resource: resource.pop("subject"),
+    "code in an extension": _extend,
+    "do not perform": lambda resource: resource.update(doNotPerform=True),
+    "STU3": lambda resource: resource.update(resourceType="ProcedureRequest"),
+}

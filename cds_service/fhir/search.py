@@ -1,13 +1,13 @@
 """What is missing of a record, read from the client's FHIR server: both searches at once, page by page."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
 
 from cds_service.decision.record import next_page
 from cds_service.model import Fetch, HookRequest, Pages, Search
-from cds_service.outbound import Clock, Limits, Outbound, OutboundError, same_origin, within
+from cds_service.outbound import TOO_SLOW, Clock, Limits, Outbound, OutboundError, same_origin, within
 
 NO_SERVER = "it was not prefetched, and the call names no FHIR server"
 NOT_LISTED = (
@@ -23,6 +23,10 @@ TOO_MANY_PAGES = "it has more pages than are read"
 _NO_POST = (404, 405, 415, 501)
 """A server that does not take POST _search says so by one of these."""
 _NO_ACCESS = (401, 403)
+_THREADS = "fhir-search"
+"""How their names begin."""
+_GRACE = 0.2
+"""Seconds after the deadline in which a search may still say itself that it is over."""
 
 
 @dataclass(slots=True)
@@ -40,9 +44,15 @@ def fetcher(servers: Sequence[str], limits: Limits) -> Fetch:
         problem = _refusal(request, servers)
         if problem:
             return [Pages((), problem) for _ in searches]
-        clock = Clock(limits.seconds)
-        with ThreadPoolExecutor(len(searches)) as pool:
-            return list(pool.map(lambda search: _search(request, search, clock, limits), searches))
+        clock, reads = Clock(limits.seconds), [_Read() for _ in searches]
+        pool = ThreadPoolExecutor(len(searches), _THREADS)
+        running = [
+            pool.submit(_search, read, request, search, clock, limits)
+            for read, search in zip(reads, searches, strict=True)
+        ]
+        pool.shutdown(wait=False)
+        wait(running, limits.seconds + _GRACE)
+        return [_pages(read, one) for read, one in zip(reads, running, strict=True)]
 
     return fetch
 
@@ -54,8 +64,7 @@ def _refusal(request: HookRequest, servers: Sequence[str]) -> str | None:
     return None if allowed and "?" not in request.fhir_server and "#" not in request.fhir_server else NOT_LISTED
 
 
-def _search(request: HookRequest, search: Search, clock: Clock, limits: Limits) -> Pages:
-    read = _Read()
+def _search(read: _Read, request: HookRequest, search: Search, clock: Clock, limits: Limits) -> None:
     outbound = Outbound(request.access_token, clock, limits)
     try:
         _read_pages(read, outbound, request.fhir_server or "", search, limits)
@@ -63,6 +72,13 @@ def _search(request: HookRequest, search: Search, clock: Clock, limits: Limits) 
         read.problem = str(error)
     finally:
         outbound.close()
+
+
+def _pages(read: _Read, search: Future[None]) -> Pages:
+    """Return what was read; a name service, unlike a FHIR server, cannot be hung up on, so it is not waited for."""
+    if not search.done():
+        return Pages(tuple(read.bundles), TOO_SLOW)
+    search.result()
     return Pages(tuple(read.bundles), read.problem)
 
 

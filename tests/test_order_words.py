@@ -1,0 +1,218 @@
+"""Orders that carry no code of ours, read by their words as hospitals write them."""
+
+from itertools import permutations
+
+import pytest
+
+from cds_service.decision.orders import study_of
+from cds_service.knowledge import load
+
+ORDER_SETS = {name: one for name, one in load().value_sets.items() if name.startswith("order-")}
+NAMES = [
+    pytest.param(include["system"], one["code"], one["display"], id=f"{name}-{one['code']}")
+    for name, value_set in ORDER_SETS.items()
+    for include in value_set["compose"]["include"]
+    for one in include.get("concept", [])
+    if one.get("display")
+]
+BY_CODE_ALONE = {
+    "ct_abdomen_pelvis": "words that name another modality without MR are not watched",
+    "fdg_pet_ct": "words that name another modality without MR are not watched",
+}
+"""The studies that words do not name, and why; all else is read from its display as from its code."""
+
+LUMBAR = """
+    MRI L-SPINE W/O CONTRAST
+    MRI L-SPINE W/WO
+    MR SPINE LUMBAR W WO
+    LUMBAR SPINE MRI
+    MRI LS SPINE
+    MRI L-S SPINE WO
+    MR L/S
+    MR L/S W/O
+    MRI LSPINE
+    MRI LUMBAR
+    MRI LUMB SPINE WO
+    MRI L-SP W/O
+    MRI LUMBER SPINE
+    MRI LUMBO-SACRAL SPINE
+    MRI LUMBOSACRAL SPINE W/O & W/
+    MRI LUMBAR-SACRAL SPINE
+    SPINE, LUMBAR, MR
+    SPINE LUMBAR MRI NON-CON
+    Magnetic resonance imaging, lumbar spine
+    magnetic resonance lumbar spine without contrast
+    NMR lumbar spine
+    IMG MRI LUMBAR SPINE WO CONTRAST
+    MRI SPINE LUMBAR WITHOUT CONTRAST [IMG268]
+    HC MRI-LUMBAR SPINE
+    3T MRI LUMBAR SPINE
+    MRI LUMBAR SPINE LIMITED
+    MRI LUMBAR SPINE W SEDATION
+    MRI LUMBAR SPINE (STAT), LEFT LEG WEAKNESS
+    MRI LUMBAR SPINE, PLEXOPATHY?
+    MRI LUMBAR SPINE FOR LUMBOSACRAL PLEXOPATHY
+    MRI LUMBAR SPINE S/P LAMINECTOMY
+    MRI LUMBAR SPINE, CT CONTRAINDICATED
+"""
+PLEXUS = """
+    MRI LUMBAR PLEXUS
+    MRI LUMBOSACRAL PLEXUS
+    MRI SACRAL PLEXUS
+    MRI LS PLEXUS
+    MR L/S PLEXUS
+    MRI LUMBOSACRAL PLEX
+    PLEXUS LUMBOSACRAL MR
+    LUMBOSACRAL PLEXUS, MRI OF
+    MR NEUROGRAPHY LUMBOSACRAL PLEXUS
+    MRN LUMBOSACRAL PLEXUS
+    MRI LUMBOSACRAL PLEXOPATHY PROTOCOL
+    MRI LUMBAR SPINE AND LUMBOSACRAL PLEXUS
+    MRI PELVIS LUMBOSACRAL PLEXUS
+"""
+NOT_WATCHED = """
+    CT L-SPINE
+    CT LUMBAR SPINE W/O CONTRAST
+    CT LUMBOSACRAL PLEXUS
+    XR LUMBAR
+    X-RAY LUMBAR SPINE AP AND LATERAL
+    XRAY L-SPINE 2 VIEWS
+    DEXA LUMBAR SPINE
+    NM BONE SCAN LUMBAR SPINE
+    US LUMBAR
+    LUMBAR SPINE
+    LUMBAR PUNCTURE
+    PHYSICAL THERAPY LUMBAR SPINE
+    MRI C-SPINE
+    MRI CERVICAL SPINE WO
+    MRI T SPINE
+    MRI THORACIC SPINE
+    MRI T-L SPINE
+    MRI T/L SPINE
+    MRI T AND L SPINE
+    MRI C & L SPINE
+    MRI THOR/LUMBAR SPINE
+    MRI THORACO-LUMBAR SPINE
+    MRI CERVICAL THORACIC LUMBAR SPINE
+    MRI CTL SPINE
+    MRI TOTAL SPINE
+    MRI WHOLE SPINE
+    MRI LUMBAR AND ENTIRE SPINE
+    MRI FULL SPINE INCL LUMBAR
+    MRI SPINE
+    MRI LUMBAR SPINE AND SACROILIAC JOINTS
+    MRI LUMBAR SPINE + SI JOINTS
+    MRI LUMBAR, SI JTS
+    MR MYELOGRAM LUMBAR
+    CT MYELOGRAPHY LUMBAR
+    MR LUMBAR SPINE W INTRATHECAL CONTRAST
+    MRA LUMBAR SPINE
+    MR ANGIOGRAPHY LUMBAR SPINE VESSELS
+    MR GUIDED BIOPSY LUMBAR SPINE
+    MR SPECTROSCOPY LUMBAR SPINE
+    MRI SACRUM
+    MRI SACRUM AND COCCYX
+    MRI PELVIS
+    MRI PELVIS W WO CONTRAST
+    MRI HIP
+    MRI HIP ARTHROGRAM
+    MRI KNEE L S/P ACL REPAIR
+    MRI BRAIN
+    MRI BRACHIAL PLEXUS
+    MRI BRACHIAL PLEXUS AND LUMBOSACRAL SPINE
+    MR NEUROGRAPHY SCIATIC NERVE
+    MR NEUROGRAPHY LUMBOSACRAL
+    CELIAC PLEXUS BLOCK
+"""
+WITH = (
+    *("W/WO", "W WO", "WWO", "WO & W", "W & WO", "WO/W", "W/ & W/O", "W/O & W/", "W+WO"),
+    *("WITHOUT AND WITH", "WITHOUT THEN WITH IV CONTRAST", "WITH AND WITHOUT", "WITHOUT/WITH CONTRAST"),
+    *("W/OUT AND W CONTRAST", "WITH CONTRAST", "W CONTRAST", "W/ GAD", "PRE AND POST CONTRAST"),
+)
+WITHOUT = (
+    *("W/O", "WO", "W/O CONTRAST", "WO CONTRAST", "W/OUT", "W/OUT CONTRAST", "WITHOUT", "without contrast"),
+    *("WITHOUT IV CONTRAST", "NON-CON", "NONCON", "NON-CONTRAST", "NONCONTRAST", "NO CONTRAST", "UNENHANCED"),
+)
+NOT_STATED = ("", "CONTRAST PER RADIOLOGY", "3T", "WITHIN 7 DAYS")
+
+
+def read(words: str, knowledge) -> str:
+    """Return the study that an order with these words and without a code asks for."""
+    return study_of({"code": {"text": words}}, knowledge)[0]
+
+
+def lines(names: str) -> list[str]:
+    """Return the lines of a list above."""
+    return [name.strip() for name in names.strip().splitlines()]
+
+
+@pytest.mark.parametrize(("system", "code", "display"), NAMES)
+def test_a_display_is_read_as_its_code(system, code, display, knowledge):
+    """The display of each code of an order, alone, is read as the study that its code means."""
+    meant, _ = study_of({"code": {"coding": [{"system": system, "code": code}]}}, knowledge)
+    assert read(display, knowledge) == ("not_watched" if meant in BY_CODE_ALONE else meant)
+
+
+@pytest.mark.parametrize(("system", "code", "display"), NAMES)
+def test_our_own_wording_is_read_as_its_code(system, code, display, knowledge):
+    """Our wording for each code, which the cards show, is read as the study that the code means."""
+    meant, wording = study_of({"code": {"coding": [{"system": system, "code": code}]}}, knowledge)
+    if wording:
+        assert read(wording, knowledge) == ("not_watched" if meant in BY_CODE_ALONE else meant), display
+
+
+@pytest.mark.parametrize("name", lines(LUMBAR))
+def test_names_of_a_lumbar_spine_mri(name, knowledge):
+    """A lumbar-spine MRI is known by the names that hospitals give it."""
+    assert read(name, knowledge) == "lumbar_spine_mri"
+
+
+@pytest.mark.parametrize("name", lines(PLEXUS))
+def test_names_of_a_plexus_mri(name, knowledge):
+    """A lumbosacral plexus MRI is known by the names that hospitals give it."""
+    assert read(name, knowledge) == "plexus_mri"
+
+
+@pytest.mark.parametrize("name", lines(NOT_WATCHED))
+def test_names_of_other_orders(name, knowledge):
+    """Everything else is not watched, however near its name is."""
+    assert read(name, knowledge) == "not_watched"
+
+
+@pytest.mark.parametrize("words", list(permutations(("MRI", "LUMBAR", "SPINE"))), ids=" ".join)
+def test_modality_and_site_in_any_order(words, knowledge):
+    """Modality and site are read in any order and between any marks."""
+    for between in (" ", ", ", " - ", "/", "_", "  "):
+        assert read(between.join(words), knowledge) == "lumbar_spine_mri", between
+
+
+@pytest.mark.parametrize(
+    ("phrases", "study"),
+    [
+        (WITH, "plexus_mri_with_contrast"),
+        (WITHOUT, "plexus_mri_without_contrast"),
+        (NOT_STATED, "plexus_mri"),
+    ],
+    ids=["with", "without", "not stated"],
+)
+def test_contrast_phrases(phrases, study, knowledge):
+    """The phrases for contrast tell the plexus studies apart, after the site and before it."""
+    for phrase in phrases:
+        assert read(f"MRI LUMBOSACRAL PLEXUS {phrase}", knowledge) == study, phrase
+        assert read(f"MRI {phrase} LUMBOSACRAL PLEXUS", knowledge) == study, phrase
+
+
+@pytest.mark.parametrize("phrase", [*WITH, *WITHOUT, *NOT_STATED])
+def test_contrast_does_not_change_a_lumbar_spine_mri(phrase, knowledge):
+    """A lumbar-spine MRI is watched with any contrast."""
+    assert read(f"MRI LUMBAR SPINE {phrase}", knowledge) == "lumbar_spine_mri"
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["", " ", "| --- |", "MR", "LUMBAR", "W/O", "MRI " * 5000],
+    ids=["empty", "blank", "marks", "a modality", "a site", "contrast", "long"],
+)
+def test_words_that_name_no_study(words, knowledge):
+    """Words that name no study are not watched, and none are too odd to read."""
+    assert read(words, knowledge) == "not_watched"
