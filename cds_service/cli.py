@@ -16,9 +16,9 @@ from cds_service.errors import PlexusError, SettingsError
 from cds_service.explanation import explain
 from cds_service.fhir.search import fetcher
 from cds_service.knowledge import load
-from cds_service.model import Site
 from cds_service.outbound import Limits
 from cds_service.settings import PREFIX, Settings, read_settings
+from cds_service.site import SiteFile, SiteSource, read_site_file
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -50,6 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     example = commands.add_parser("example", help="print an example call, dated from today")
     example.add_argument("name", nargs="?", help="which (default: list them)")
     example.set_defaults(run=_example)
+    checked = commands.add_parser("check-config", help="say what is wrong with the settings and the site file")
+    checked.add_argument("site_file", nargs="?", help="a site file (default: the one in PLEXUS_CDS_SITE_FILE)")
+    checked.set_defaults(run=_check_config)
     reviewed = commands.add_parser("review", help="write REVIEW.md from the knowledge")
     reviewed.add_argument("--check", action="store_true", help="fail where it is stale instead")
     reviewed.set_defaults(run=_review)
@@ -119,7 +122,7 @@ def _decide(chosen: argparse.Namespace) -> int:
         examples.dated(body, chosen.today),
         hook if hook in ("order-select", "order-sign") else "order-select",
         knowledge,
-        Site(settings.base_url, settings.development),
+        SiteSource(settings, knowledge).current(chosen.today),
         today=chosen.today,
         fetch=fetcher(settings.fhir_servers, Limits()),
         new_id=lambda: str(uuid4()),
@@ -146,6 +149,19 @@ def _example(chosen: argparse.Namespace) -> int:
         print(json.dumps(examples.example("calls", chosen.name, date.today()), indent=2))
     except KeyError as error:
         raise PlexusError(error.args[0]) from None
+    return 0
+
+
+def _check_config(chosen: argparse.Namespace) -> int:
+    settings, knowledge, today = read_settings(), load(), date.today()
+    path = chosen.site_file or settings.site_file
+    said = read_site_file(Path(path), knowledge) if path else SiteFile()
+    print(f"Settings{' and ' + path if path else ''}: nothing wrong. In force on {today}:")
+    for name, value in {**settings.model_dump(), "site_file": path or "none", **said.model_dump()}.items():
+        print(f"  {name}: {value}")
+    print(f"  limits in all: {json.dumps({**knowledge.limits, **said.limits})}")
+    if said.shadow and said.shadow.until < today:
+        print(f"Note: the shadow mode ended on {said.shadow.until}; cards are shown.")
     return 0
 
 

@@ -10,7 +10,8 @@ from cds_service.model import Decision, Findings, PatientRecord, Recommendation,
 
 def explain(decision: Decision, knowledge: Knowledge, today: date) -> str:
     """Return the decision as plain lines, each finding with the entries of the record that it comes from."""
-    lines = [line for outcome in decision.outcomes for line in _outcome(outcome, knowledge, today)]
+    lines = ["The site runs this card in shadow mode: no card is shown."] if decision.is_shadow else []
+    lines += [line for outcome in decision.outcomes for line in _outcome(outcome, knowledge, today)]
     if decision.record:
         lines += _record(decision.record)
     return "\n".join(lines)
@@ -22,7 +23,7 @@ def _outcome(outcome: Recommendation | Silence, knowledge: Knowledge, today: dat
     if outcome.findings:
         yield from _findings(outcome.findings, knowledge, today)
     if isinstance(outcome, Recommendation):
-        yield f"Card: {outcome.indicator}{', replacing is recommended' if outcome.recommended else ''}."
+        yield f"Card: {outcome.indicator}{f', {outcome.recommended} is recommended' if outcome.recommended else ''}."
         proposed = knowledge.card["proposals"][outcome.order.proposed]["code"]["text"]
         yield f"  It proposes {proposed}."
     else:
@@ -39,6 +40,9 @@ def _findings(findings: Findings, knowledge: Knowledge, today: date) -> Iterator
     for one in told(findings):
         words = finding_words(one, texts, durations, today)
         yield f"  Found: {words} [{', '.join(one.references) or 'the order'}]"
+    for one in findings.others:
+        words = finding_words(one, texts, durations, today)
+        yield f"  Found, {one.kind.replace('_', ' ')}: {words} [{', '.join(one.references) or 'the order'}]"
     for one in findings.radiotherapy_elsewhere:
         words = finding_words(one, texts, durations, today)
         yield f"  Not counted, its field does not reach the plexus: {words} [{', '.join(one.references)}]"

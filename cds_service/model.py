@@ -46,11 +46,17 @@ class Presentation(StrEnum):
 
 
 class FindingKind(StrEnum):
-    """What a finding is about, in the order in which a card tells it."""
+    """What a finding is about; the first three in the order in which a card tells them."""
 
     PRESENTATION = "presentation"
     RADIOTHERAPY = "radiotherapy"
     MALIGNANCY = "malignancy"
+    EMERGENCY = "emergency"
+    TRAUMA = "trauma"
+    UPPER_LIMB = "upper_limb"
+    PLEXUS_MRI = "plexus_mri"
+    DEVICE = "device"
+    CONTRAST = "contrast"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +152,8 @@ class PatientRecord:
 
     conditions: tuple[Json, ...] = ()
     procedures: tuple[Json, ...] = ()
+    optional: tuple[Json, ...] = ()
+    """What a site sends beyond what is asked for everywhere: allergies, devices, observations."""
     unread: tuple[Unread, ...] = ()
     skipped: int = 0
     other_patient: int = 0
@@ -164,6 +172,7 @@ class Finding:
     status: str = ""
     from_order: bool = False
     from_procedure: bool = False
+    means: str = ""
     reach: Reach | None = None
     metastatic: bool = False
     field: Field | None = None
@@ -185,9 +194,15 @@ class Findings:
     radiotherapy: tuple[Finding, ...] = ()
     radiotherapy_elsewhere: tuple[Finding, ...] = ()
     presentations: tuple[Finding, ...] = ()
+    others: tuple[Finding, ...] = ()
+    """What silences the card or is to be checked first."""
     history: History = History.NONE
     presentation: Presentation = Presentation.NONE
     tally: Mapping[str, int] = field(default_factory=dict)
+
+    def of(self, kind: FindingKind) -> tuple[Finding, ...]:
+        """Return those other findings that are of a kind."""
+        return tuple(one for one in self.others if one.kind is kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +212,8 @@ class Recommendation:
     order: WatchedOrder
     findings: Findings
     indicator: str
-    recommended: bool
+    recommended: str
+    """The suggestion that is recommended, or no text where none is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +231,18 @@ class Site:
 
     public_url: str = "http://127.0.0.1:8080"
     development: bool = False
+    policy: str = "broad"
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """Values by which the site departs from limits.csv."""
+    studies: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """The study of each order code of the site's own, by (system, code)."""
+    proposed_codings: Mapping[str, Sequence[Json]] = field(default_factory=dict)
+    """The site's own codings of a proposed study: they stand before ours."""
+    optional_keys: tuple[str, ...] = ()
+    """The prefetch keys beyond conditions and procedures that the site's settings advertise."""
+    is_off: bool = False
+    is_shadow: bool = False
+    """Decide and log, but show no card."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,3 +252,5 @@ class Decision:
     outcomes: tuple[Recommendation | Silence, ...]
     cards: tuple[dict[str, Any], ...] = ()
     record: PatientRecord | None = None
+    is_shadow: bool = False
+    """The site lets the card decide without speaking: no cards, whatever the outcomes."""

@@ -24,6 +24,7 @@ class Settings(BaseModel):
     threads: int = Field(8, ge=1, le=256)
     development: bool = False
     public_url: str = ""
+    site_file: str = ""
     fhir_servers: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
     fetch_seconds: float = Field(5.0, gt=0, le=60)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 SNOMED = "http://snomed.info/sct"
 
 Row = dict[str, str]
+
+REMARK = re.compile(r"\s*\((own paraphrase|HPO term: [^)]*)\)")
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Code:
     match: str
     verified_by: str
     group: str = ""
-    reach: str = ""
+    reach: str = ""  # how near to the plexus, or how telling: the tier of a presentation
     table: str = ""
     width: int = 0  # how many categories the row spans: the narrowest row wins
 
@@ -60,11 +63,11 @@ def expand(row: Row, table: str) -> Iterator[Code]:
     code = Code(
         row.get("system", SNOMED),
         row["code"],
-        row["display"].replace("(own paraphrase)", "").strip(),
+        REMARK.sub("", row["display"]).strip(),
         row.get("match", "exact"),
         row["verified_by"],
         row.get("group", ""),
-        row.get("reach", ""),
+        row.get("reach") or row.get("tier", ""),
         table,
     )
     numbers = range_of(code) if code.match == "range" else [code.code]
@@ -74,12 +77,24 @@ def expand(row: Row, table: str) -> Iterator[Code]:
 
 
 def range_of(code: Code) -> list[str]:
-    """Give each code from the first to the last of a range such as C00-C14 or G6003-G6016."""
+    """Give each code from the first to the last of a range such as C00-C14, G6003-G6016 or O00-O9A."""
     first, _, last = code.code.partition("-")
+    if last[-1].isalpha():  # ICD-10-CM counts O99, O9A
+        return [*range_of(replace(code, code=f"{first}-{last[:-1]}9")), last]
     letter = first.rstrip("0123456789")
     digits = len(first) - len(letter)
     start, end = int(first[len(letter) :]), int(last[len(letter) :])
     return [f"{letter}{number:0{digits}d}" for number in range(start, end + 1)]
+
+
+def initial_encounter(code: Code) -> Code:
+    """Turn a category of ICD-10-CM injuries into a pattern without later encounters and sequelae.
+
+    The pattern is for codes without their dot, whose 7th character is A, B or C, or is missing.
+    """
+    category = code.code.replace(".", "")
+    pattern = f"^{category}(?!{'.' * (6 - len(category))}[^ABC])"
+    return replace(code, code=pattern, match="text")
 
 
 def narrowest(codes: Iterable[Code]) -> tuple[list[Code], list[Reject]]:

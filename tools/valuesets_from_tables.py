@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from check_digits import passes
-from code_tables import Code, Reject, Row, narrowest, read_table, rows
+from code_tables import Code, Reject, Row, initial_encounter, narrowest, read_table, rows
 from valueset_json import render, value_set
 from wording import wording
 
@@ -57,6 +57,11 @@ def who_edition(code: Code) -> Code | None:
     return replace(code, system=ICD_10_WHO, verified_by=f"{code.verified_by}; counts alike in the WHO edition")
 
 
+def covers(known: str, code: str) -> bool:
+    """Say whether a category or a pattern of ours takes in a code."""
+    return bool(re.match(known, code.replace(".", ""))) if known.startswith("^") else code.startswith(known)
+
+
 class Sorter:
     """Sorts codes into value sets, and keeps the account of it."""
 
@@ -82,6 +87,8 @@ class Sorter:
     def place(self, code: Code, name: str) -> None:
         """Add a code to a set, unless its family has it already."""
         self.incoming[name] += 1
+        if self.family[name] == "trauma" and code.system == ICD_10_CM:
+            code = initial_encounter(code)
         key = (self.family[name], *code.key)
         if key in self.seen:
             self.rejects.append(Reject(code, name, f"already in {self.seen[key]}"))
@@ -103,7 +110,7 @@ class Sorter:
         """Find the categories that a code rejected as harmless would fall under."""
         code = reject.code
         for family, system, prefix in self.seen:
-            if "harmless" in reject.reason and system == code.system and code.code.startswith(prefix):
+            if "harmless" in reject.reason and system == code.system and covers(prefix, code.code):
                 yield f"{code.code} is rejected, but {prefix} of {family} covers it"
 
 

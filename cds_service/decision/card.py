@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
-from cds_service.decision.phrases import fill, finding_words, told
-from cds_service.decision.proposal import added, replaced
+from cds_service.decision.phrases import fill, finding_lines, listed
+from cds_service.decision.suggestions import suggestions
 from cds_service.knowledge import Knowledge
-from cds_service.model import HookRequest, PatientRecord, Recommendation, Site
+from cds_service.model import FindingKind, HookRequest, PatientRecord, Recommendation, Site
 
 
 def say(
@@ -24,11 +24,11 @@ def say(
     proposed = texts["proposals"][order.proposed]["code"]["text"]
     return {
         "uuid": new_id(),
-        "summary": fill(texts["summary"][recommendation.indicator], proposed=proposed),
+        "summary": fill(texts["orders"][order.study][recommendation.indicator], proposed=proposed),
         "indicator": recommendation.indicator,
         "detail": _detail(recommendation, request, record, knowledge, today),
         "source": texts["source"],
-        "suggestions": _suggestions(recommendation, request, knowledge, site, new_id),
+        "suggestions": suggestions(recommendation, request, knowledge, site, new_id),
         "selectionBehavior": "at-most-one",
         "overrideReasons": texts["override_reasons"],
         "links": [link | {"url": fill(link["url"], public_url=site.public_url)} for link in texts["links"]],
@@ -36,21 +36,17 @@ def say(
 
 
 def _detail(
-    recommendation: Recommendation,
-    request: HookRequest,
-    record: PatientRecord,
-    knowledge: Knowledge,
-    today: date,
+    recommendation: Recommendation, request: HookRequest, record: PatientRecord, knowledge: Knowledge, today: date
 ) -> str:
-    texts, order = knowledge.card, recommendation.order
-    said, rating = texts["orders"][order.study], knowledge.ratings[order.proposed]
+    texts = knowledge.card
+    said = texts["orders"][recommendation.order.study]
     holes = {
         "about": _about(recommendation, request, texts),
-        "findings": _lines(recommendation, texts, today),
+        "findings": finding_lines(recommendation.findings, texts, today),
         "misses": said["misses"],
+        "rating": _rating(recommendation, knowledge),
+        "check_first": _check_first(recommendation, texts["check_first"]),
         "keep": said["keep"],
-        "category": rating["category"],
-        "radiation": rating["radiation"],
         "incomplete": _incomplete(record, texts["incomplete"]),
     }
     paragraphs = (fill(paragraph, **holes) for paragraph in texts["detail"])
@@ -67,13 +63,24 @@ def _about(recommendation: Recommendation, request: HookRequest, texts: Mapping[
     return fill(texts["about"], order=name, position=position, count=len(drafts))
 
 
-def _lines(recommendation: Recommendation, texts: Mapping[str, Any], today: date) -> str:
-    said = texts["findings"]
-    findings = told(recommendation.findings)
-    shown = [finding_words(one, said, texts["durations"], today) for one in findings[: said["at_most"]]]
-    if left := len(findings) - len(shown):
-        shown.append(fill(said["more"], count=left))
-    return "\n".join(fill(said["line"], finding=words) for words in shown)
+def _rating(recommendation: Recommendation, knowledge: Knowledge) -> str:
+    """Rate the proposed study in a line; where alternatives matter, all studies that our sources rate in a table."""
+    texts, order = knowledge.card["rating"], recommendation.order
+    alternatives_matter = knowledge.watched[order.study].only_for or recommendation.findings.of(FindingKind.DEVICE)
+    if not alternatives_matter:
+        row = knowledge.ratings[order.proposed]
+        return fill(texts["line"], category=row["category"], radiation=row["radiation"])
+    rows = (
+        fill(texts["table_row"], name=row["name"], category=row["category"], radiation=row["radiation"])
+        for row in knowledge.ratings.values()
+    )
+    return "\n".join([texts["table_head"], "|---|---|---|", *rows])
+
+
+def _check_first(recommendation: Recommendation, texts: Mapping[str, str]) -> str:
+    kinds = {"device": FindingKind.DEVICE, "contrast": FindingKind.CONTRAST}
+    found = {name: recommendation.findings.of(kind) for name, kind in kinds.items()}
+    return " ".join(fill(texts[name], what=listed(findings)) for name, findings in found.items() if findings)
 
 
 def _incomplete(record: PatientRecord, texts: Mapping[str, str]) -> str:
@@ -81,53 +88,3 @@ def _incomplete(record: PatientRecord, texts: Mapping[str, str]) -> str:
     if record.skipped:
         missing.append(fill(texts["skipped"], count=record.skipped))
     return fill(texts["line"], missing=" ".join(missing)) if missing else ""
-
-
-def _suggestions(
-    recommendation: Recommendation,
-    request: HookRequest,
-    knowledge: Knowledge,
-    site: Site,
-    new_id: Callable[[], str],
-) -> list[dict[str, Any]]:
-    """Return the suggestions of watched_orders.csv in its order; an order without id cannot be updated."""
-    order, texts = recommendation.order, knowledge.card
-    names = {
-        "proposed": texts["proposals"][order.proposed]["code"]["text"],
-        "order": texts["orders"][order.study]["name"],
-    }
-    suggestions = []
-    for kind in knowledge.watched[order.study].suggestions:
-        if kind == "replace" and not order.order.resource.get("id"):
-            continue
-        action = _action(kind, recommendation, request, knowledge, site)
-        recommended = kind == "replace" and recommendation.recommended
-        suggestions.append(_suggestion(texts["suggestions"][kind], names, action, new_id(), recommended=recommended))
-    return suggestions
-
-
-def _action(
-    kind: str, recommendation: Recommendation, request: HookRequest, knowledge: Knowledge, site: Site
-) -> tuple[str, dict[str, Any]]:
-    """Return the type of the action and its resource; a rating stands on warnings, and where the Sandbox needs it."""
-    proposal = knowledge.card["proposals"][recommendation.order.proposed]
-    resource, rated = recommendation.order.order.resource, recommendation.indicator == "warning" or site.development
-    if kind == "replace":
-        return "update", replaced(resource, proposal, rated=rated)
-    return "create", added(resource, request, proposal, rated=rated)
-
-
-def _suggestion(
-    texts: Mapping[str, str],
-    names: Mapping[str, str],
-    action: tuple[str, dict[str, Any]],
-    uuid: str,
-    *,
-    recommended: bool,
-) -> dict[str, Any]:
-    suggestion: dict[str, Any] = {"label": fill(texts["label"], **names), "uuid": uuid}
-    if recommended:
-        suggestion["isRecommended"] = True
-    kind, resource = action
-    description = fill(texts["action"], **names)
-    return suggestion | {"actions": [{"type": kind, "description": description, "resource": resource}]}

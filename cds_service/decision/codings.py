@@ -26,6 +26,15 @@ def codings(concepts: Any) -> Iterator[tuple[str, str]]:
                 yield system, code
 
 
+def words_of(concepts: Any) -> str:
+    """Return the text and the displays of one CodeableConcept or a list of them."""
+    texts = []
+    for concept in members(concepts):
+        texts.append(text_of(concept.get("text")))
+        texts += [text_of(coding.get("display")) for coding in members(concept.get("coding"))]
+    return " | ".join(text for text in texts if text)
+
+
 def status_codes(value: Any) -> list[str]:
     """Return the codes of a status: a string up to STU3, a CodeableConcept since R4."""
     if isinstance(value, str):

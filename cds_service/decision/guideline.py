@@ -1,12 +1,59 @@
 """Step 5: a watched order and its Findings -> Recommendation or Silence(reason)."""
 
+from collections.abc import Callable
+
 from cds_service.knowledge import Knowledge
-from cds_service.model import Findings, History, Recommendation, Silence, WatchedOrder
+from cds_service.model import (
+    FindingKind,
+    Findings,
+    History,
+    Presentation,
+    Recommendation,
+    Silence,
+    Site,
+    WatchedOrder,
+)
+
+Holds = Callable[[WatchedOrder, Findings, Site], bool]
+
+SILENCES: dict[str, Holds] = {
+    "plexus_mri_done": lambda _order, findings, _site: bool(findings.of(FindingKind.PLEXUS_MRI)),
+    "emergency": lambda _order, findings, _site: bool(findings.of(FindingKind.EMERGENCY)),
+    "acute_trauma": lambda _order, findings, _site: bool(findings.of(FindingKind.TRAUMA)),
+    "upper_limb_only": lambda _order, findings, _site: _names_only_the_arm(findings),
+    "alternative_with_device": lambda order, findings, _site: _is_alternative(order, findings),
+    "no_history": lambda _order, findings, _site: findings.history is History.NONE,
+    "remote_without_presentation": lambda _order, findings, site: _is_out_of_focus(findings, site),
+}
+"""What each silence of silences.csv asks of the findings; the table says in which order they are tested."""
 
 
-def recommend(order: WatchedOrder, findings: Findings, knowledge: Knowledge) -> Recommendation | Silence:
-    """Return what the decision table of strength.csv says for these findings."""
-    if findings.history is History.NONE:
-        return Silence("no_history", order, findings)
-    row = knowledge.strength[findings.history, findings.presentation]
-    return Recommendation(order, findings, row.indicator, row.recommended)
+def silence(order: WatchedOrder, findings: Findings, knowledge: Knowledge, site: Site) -> Silence | None:
+    """Return the first silence that holds, or None where the card may speak."""
+    asked = (reason for reason in knowledge.silences if reason in SILENCES)
+    return next((Silence(reason, order, findings) for reason in asked if SILENCES[reason](order, findings, site)), None)
+
+
+def recommend(order: WatchedOrder, findings: Findings, knowledge: Knowledge, site: Site) -> Recommendation | Silence:
+    """Return the first silence that holds, or what strength.csv says for this study and these findings."""
+    if said := silence(order, findings, knowledge, site):
+        return said
+    row = knowledge.strength[order.study, findings.history, findings.presentation]
+    recommended = "" if findings.of(FindingKind.DEVICE) else row.recommended
+    return Recommendation(order, findings, row.indicator, recommended)
+
+
+def _names_only_the_arm(findings: Findings) -> bool:
+    leg = any(one.from_order for one in findings.presentations)
+    return bool(findings.of(FindingKind.UPPER_LIMB)) and not leg
+
+
+def _is_alternative(order: WatchedOrder, findings: Findings) -> bool:
+    """Tell whether a CT was chosen for a patient with a device: it is the alternative already."""
+    return order.study == "ct_abdomen_pelvis" and bool(findings.of(FindingKind.DEVICE))
+
+
+def _is_out_of_focus(findings: Findings, site: Site) -> bool:
+    if site.policy != "focused" or findings.history is not History.REMOTE_ONLY:
+        return False
+    return findings.presentation is Presentation.NONE

@@ -15,13 +15,10 @@ from cds_service.knowledge import Knowledge
 from cds_service.model import (
     Decision,
     Fetch,
-    History,
-    HookRequest,
     PatientRecord,
     Recommendation,
     Silence,
     Site,
-    WatchedOrder,
 )
 
 
@@ -41,7 +38,9 @@ def decide(
     read gives a reason for a card and something that is needed could not be read.
     """
     request = read_hook(body, hook)
-    orders = watched_orders(request, knowledge)
+    if site.is_off:
+        return Decision((Silence("rule_off"),))
+    orders = watched_orders(request, knowledge, site, today)
     if not orders:
         return Decision((Silence("nothing_watched"),))
     drafted = tuple(Silence("already_drafted", order) for order in orders if order.already_drafted)
@@ -49,20 +48,21 @@ def decide(
     if not open_orders:
         return Decision(drafted)
 
-    record = read_record(request, fetch)
-    outcomes = [_recommended(order, request, record, knowledge, today) for order in open_orders]
+    record = read_record(request, fetch, site.optional_keys)
+    outcomes = [
+        recommend(order, find(order, request, record, knowledge, site, today), knowledge, site) for order in open_orders
+    ]
     said = [outcome for outcome in outcomes if isinstance(outcome, Recommendation)]
-    cards = tuple(say(one, request, record, knowledge, site, today, new_id) for one in said)
-    return Decision((*drafted, *outcomes), cards, record)
-
-
-def _recommended(
-    order: WatchedOrder, request: HookRequest, record: PatientRecord, knowledge: Knowledge, today: date
-) -> Recommendation | Silence:
-    findings = find(order, request, record, knowledge, today)
-    if findings.history is History.NONE and record.unread:
+    if record.unread and not said and any(_misleads(outcome) for outcome in outcomes):
         raise RecordUnavailable(_what_is_missing(record))
-    return recommend(order, findings, knowledge)
+    shown = () if site.is_shadow else said
+    cards = tuple(say(one, request, record, knowledge, site, today, new_id) for one in shown)
+    return Decision((*drafted, *outcomes), cards, record, site.is_shadow)
+
+
+def _misleads(outcome: Recommendation | Silence) -> bool:
+    """Tell whether silence might only mean that the part of the record which speaks was not read."""
+    return isinstance(outcome, Silence) and outcome.reason in ("no_history", "remote_without_presentation")
 
 
 def _what_is_missing(record: PatientRecord) -> str:

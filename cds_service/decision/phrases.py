@@ -1,8 +1,9 @@
 """Findings in the words of card.json: a line each."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from string import Template
+from typing import Any
 
 from cds_service.decision.dates import months_since
 from cds_service.model import Field, Finding, FindingKind, Findings, PartialDate
@@ -20,11 +21,40 @@ def told(findings: Findings) -> list[Finding]:
     return [*findings.presentations, *findings.radiotherapy, *findings.malignancies]
 
 
+def finding_lines(findings: Findings, texts: Mapping[str, Any], today: date) -> str:
+    """Return the findings as a list of at most so many lines; the latency is explained once."""
+    said, all_told = texts["findings"], told(findings)
+    shown, latency = [], said["radiotherapy"]["latency"]
+    for one in all_told[: said["at_most"]]:
+        words = finding_words(one, said, texts["durations"], today)
+        if is_dated_radiotherapy(one):
+            words, latency = words + latency, ""
+        shown.append(words)
+    if left := len(all_told) - len(shown):
+        shown.append(fill(said["more"], count=left))
+    return "\n".join(fill(said["line"], finding=words) for words in shown)
+
+
+def is_dated_radiotherapy(finding: Finding) -> bool:
+    """Tell whether a finding is radiotherapy whose latency is known: a history code never is."""
+    return (
+        finding.kind is FindingKind.RADIOTHERAPY
+        and finding.from_procedure
+        and not finding.status
+        and finding.until is not None
+    )
+
+
+def listed(findings: Iterable[Finding]) -> str:
+    """Return the wordings of findings within a sentence."""
+    return ", ".join(dict.fromkeys(one.wording for one in findings))
+
+
 def finding_words(finding: Finding, texts: Mapping[str, Texts], durations: Texts, today: date) -> str:
     """Return one finding as a clinician reads it: what, where, since when."""
     if finding.kind is FindingKind.RADIOTHERAPY:
         return _radiotherapy(finding, texts["radiotherapy"], durations, today)
-    return _condition(finding, texts[finding.kind])
+    return _condition(finding, texts.get(finding.kind, texts["presentation"]))
 
 
 def _radiotherapy(finding: Finding, texts: Texts, durations: Texts, today: date) -> str:

@@ -9,6 +9,9 @@ from cds_service.model import HookRequest, Json
 _OF_THE_OLD_STUDY = ("bodySite", "text")
 """They spoke of the lumbar spine: the body site, and the narrative."""
 
+PAMA_RATING = "http://fhir.org/argonaut/Extension/pama-rating"
+"""The Argonaut extension that rates the study of an order."""
+
 _TAKEN_OVER = (
     "category",
     "priority",
@@ -28,7 +31,7 @@ def replaced(order: Json, proposal: Mapping[str, Any], *, rated: bool) -> dict[s
     """Return the whole draft order with the proposed code in place of its own, and all else as it came."""
     kept = {name: value for name, value in order.items() if name not in _OF_THE_OLD_STUDY}
     kept["code"] = proposal["code"]
-    extensions = _extensions(order, proposal["pama_rating"], rated=rated)
+    extensions = _extensions(order, proposal.get("pama_rating"), rated=rated)
     if extensions == []:
         kept.pop("extension", None)
     elif extensions is not None:
@@ -36,15 +39,15 @@ def replaced(order: Json, proposal: Mapping[str, Any], *, rated: bool) -> dict[s
     return kept
 
 
-def _extensions(order: Json, rating: Json, *, rated: bool) -> Any:
+def _extensions(order: Json, rating: Json | None, *, rated: bool) -> Any:
     """Return the extensions with our rating in place of one that spoke of the old study; None where none change."""
     came = order.get("extension")
     if came is not None and not isinstance(came, list):
         return None
-    others = [one for one in came or [] if not isinstance(one, dict) or one.get("url") != rating["url"]]
-    if not rated and len(others) == len(came or []):
-        return None
-    return [*others, rating] if rated else others
+    others = [one for one in came or [] if not isinstance(one, dict) or one.get("url") != PAMA_RATING]
+    if rated and rating:
+        return [*others, rating]
+    return None if len(others) == len(came or []) else others
 
 
 def added(order: Json, request: HookRequest, proposal: Mapping[str, Any], *, rated: bool) -> dict[str, Any]:
@@ -55,7 +58,7 @@ def added(order: Json, request: HookRequest, proposal: Mapping[str, Any], *, rat
         "intent": text_of(order.get("intent")) or "order",
         "code": proposal["code"],
     }
-    if rated:
+    if rated and "pama_rating" in proposal:
         new["extension"] = [proposal["pama_rating"]]
     new |= {name: order[name] for name in _TAKEN_OVER if order.get(name)}
     if not members(new.get("subject")):

@@ -1,14 +1,17 @@
 """Step 3: the prefetch, and what `fetch` brings for what is missing of it -> PatientRecord."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cds_service.decision.codings import last_segment, members, text_of
+from cds_service.decision.codings import last_segment, members, resources_of, text_of
 from cds_service.model import Fetch, HookRequest, Json, Pages, PatientRecord, Search, Unread
 
 _TYPES = {"conditions": "Condition", "procedures": "Procedure"}
 """The prefetch keys and what each holds; discovery advertises the same."""
+
+OPTIONAL = {"allergies": "AllergyIntolerance", "devices": "Device", "egfr": "Observation"}
+"""Keys that a site may advertise: taken as they are given, never fetched, never missed."""
 
 CLIENT_FAILED = "the client could not read it"
 SERVER_FAILED = "the FHIR server could not read it"
@@ -25,14 +28,23 @@ class _Part:
     why: str = ""
 
 
-def read_record(request: HookRequest, fetch: Fetch) -> PatientRecord:
+def read_record(request: HookRequest, fetch: Fetch, optional_keys: Iterable[str] = ()) -> PatientRecord:
     """Return the record with what could not be read named in it; reads from the FHIR server only what is missing."""
     parts = [_given(request, key) for key in _TYPES]
     wanted = [part for part in parts if part.missing]
     if wanted:
         for part, pages in zip(wanted, fetch(request, [part.search for part in wanted]), strict=True):
             _take(part, pages)
-    return _record(request.patient_id, {part.search.key: part for part in parts})
+    record = _record(request.patient_id, {part.search.key: part for part in parts})
+    return replace(record, optional=tuple(_optional(request, optional_keys)))
+
+
+def _optional(request: HookRequest, keys: Iterable[str]) -> Iterator[Json]:
+    for key in keys:
+        for bundle in members(request.prefetch.get(key)):
+            for resource in resources_of(bundle):
+                if resource.get("resourceType") == OPTIONAL[key] and _is_of(request.patient_id, resource):
+                    yield resource
 
 
 def _given(request: HookRequest, key: str) -> _Part:
@@ -98,7 +110,9 @@ def _record(patient_id: str, parts: Mapping[str, _Part]) -> PatientRecord:
         own = tuple(resource for resource in resources if _is_of(patient_id, resource))
         kept[key], skipped, other_patient = own, skipped + odd, other_patient + len(resources) - len(own)
     unread = tuple(Unread(key, part.why, bool(part.bundles)) for key, part in parts.items() if part.why)
-    return PatientRecord(kept["conditions"], kept["procedures"], unread, skipped, other_patient)
+    return PatientRecord(
+        kept["conditions"], kept["procedures"], unread=unread, skipped=skipped, other_patient=other_patient
+    )
 
 
 def _resources(part: _Part) -> tuple[list[Json], int]:

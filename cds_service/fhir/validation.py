@@ -22,15 +22,10 @@ def faults(resource: Any) -> list[str]:
 
 def check_knowledge(knowledge: Knowledge) -> None:
     """Raise KnowledgeError where the plan, a value set or a proposed order is not valid FHIR R4."""
+    bare = {"resourceType": "ServiceRequest", "status": "draft", "intent": "order", "subject": {"display": "anyone"}}
     proposals = [
-        {
-            "resourceType": "ServiceRequest",
-            "status": "draft",
-            "intent": "order",
-            "subject": {"display": "anyone"},
-        }
-        | {"code": proposal["code"], "extension": [proposal["pama_rating"]]}
-        for proposal in knowledge.card["proposals"].values()
+        bare | {"code": one["code"]} | ({"extension": [one["pama_rating"]]} if "pama_rating" in one else {})
+        for one in knowledge.card["proposals"].values()
     ]
     found = [
         f"{resource.get('id', 'a proposed order')} is not valid FHIR R4: {fault}"

@@ -1,16 +1,18 @@
 """What we say, read once from cards/ and refused where it contradicts itself."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from itertools import product
 from typing import Any
 
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge.checks import check
 from cds_service.knowledge.codes import CodeIndex
 from cds_service.knowledge.folder import Folder, Rows, read_folder
+from cds_service.knowledge.reason_words import ReasonWords
 from cds_service.knowledge.words import OrderWords
 from cds_service.model import History, Presentation
 
@@ -25,6 +27,8 @@ class WatchedRow:
     proposes: str
     same_as: frozenset[str]
     suggestions: tuple[str, ...]
+    only_for: str
+    """The presentation that the order's own reason must give, or no text where none is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,8 @@ class StrengthRow:
     """How strongly a card is put."""
 
     indicator: str
-    recommended: bool
+    recommended: str
+    """The suggestion that is recommended, or no text where none is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +49,25 @@ class Knowledge:
     card: Mapping[str, Any]
     codes: Mapping[str, CodeIndex]
     words: OrderWords
+    reason_words: ReasonWords
     watched: Mapping[str, WatchedRow]
-    strength: Mapping[tuple[History, Presentation], StrengthRow]
+    strength: Mapping[tuple[str, History, Presentation], StrengthRow]
+    limits: Mapping[str, int]
     silences: Mapping[str, str]
     ratings: Mapping[str, Mapping[str, str]]
     refused: Mapping[str, frozenset[str]]
+    active: frozenset[str]
     status_wording: Mapping[str, str]
     value_sets: Mapping[str, Mapping[str, Any]]
     entries: Mapping[str, int]
     """How many codes, categories and patterns each value set has."""
     phrases: Mapping[str, list[str]]
     unknowns: Rows
+
+    @property
+    def studies(self) -> frozenset[str]:
+        """Return the studies that an order can ask for."""
+        return frozenset(term.means for term in self.codes["order"].exact.values())
 
     def status_words(self, codes: list[str]) -> str:
         """Return our words for a clinical status, or no text for one that goes without saying."""
@@ -86,11 +99,14 @@ def _compiled(folder: Folder) -> Knowledge:
         card=folder.card,
         codes=codes,
         words=OrderWords.compiled(_phrases(tables["words"])),
+        reason_words=ReasonWords.compiled(tables["reason_words"]),
         watched={row["study"]: _watched(row) for row in tables["watched_orders"]},
-        strength={_cell(row): StrengthRow(row["indicator"], row["recommended"] == "yes") for row in tables["strength"]},
+        strength=dict(_cells(tables["strength"])),
+        limits={row["limit"]: int(row["value"]) for row in tables["limits"]},
         silences={row["reason"]: row["words"] for row in tables["silences"]},
         ratings={row["study"]: row for row in tables["ratings"]},
         refused=_refused(tables["statuses"]),
+        active=frozenset(row["code"] for row in tables["statuses"] if row["active"] == "yes"),
         status_wording={row["code"]: row["wording"] for row in tables["statuses"] if row["wording"]},
         value_sets=folder.value_sets,
         entries=entries,
@@ -119,11 +135,16 @@ def _phrases(rows: Rows) -> dict[str, list[str]]:
 
 def _watched(row: Mapping[str, str]) -> WatchedRow:
     same_as = frozenset(row["same_as"].split())
-    return WatchedRow(row["study"], row["proposes"], same_as, tuple(row["suggestions"].split()))
+    return WatchedRow(row["study"], row["proposes"], same_as, tuple(row["suggestions"].split()), row["only_for"])
 
 
-def _cell(row: Mapping[str, str]) -> tuple[History, Presentation]:
-    return History(row["history"]), Presentation(row["presentation"])
+def _cells(rows: Rows) -> Iterator[tuple[tuple[str, History, Presentation], StrengthRow]]:
+    """Yield each cell of the decision table; `any` stands for all."""
+    for row in rows:
+        histories = History if row["history"] == "any" else (History(row["history"]),)
+        presentations = Presentation if row["presentation"] == "any" else (Presentation(row["presentation"]),)
+        for history, presentation in product(histories, presentations):
+            yield (row["study"], history, presentation), StrengthRow(row["indicator"], row["recommended"])
 
 
 def _refused(rows: Rows) -> dict[str, frozenset[str]]:

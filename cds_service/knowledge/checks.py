@@ -1,6 +1,7 @@
 """The contradictions for which knowledge is refused, each with a sentence that says what to mend."""
 
 from collections.abc import Iterator
+from itertools import product
 from string import Template
 from typing import Any
 
@@ -10,11 +11,23 @@ from cds_service.model import History, Presentation
 from cds_service.schemas import first_fault
 
 HOLES = {
-    "detail": {"about", "findings", "misses", "keep", "category", "radiation", "incomplete", "scenario"},
-    "summary": {"proposed", "order"},
+    "detail": {"about", "findings", "misses", "rating", "check_first", "keep", "incomplete"},
+    "about": {"order", "position", "count"},
+    "rating": {"category", "radiation", "name"},
+    "orders": {"proposed"},
+    "findings": {
+        *("finding", "count", "site", "treats", "until", "ago", "recorded", "status", "since"),
+    },
+    "check_first": {"what"},
+    "durations": {"count"},
+    "incomplete": {"count", "missing"},
+    "suggestions": {"proposed", "alternative", "order"},
     "links": {"public_url"},
 }
 """The $holes that the code fills, by the part of card.json where they may stand."""
+
+ASKED = ("rule_off", "nothing_watched", "already_drafted", "no_history")
+"""The silences that the path of a call itself needs words for."""
 
 SUMMARY_LIMIT = 139
 """CDS Hooks 2.0.1, Card: a summary has fewer than 140 characters."""
@@ -73,14 +86,29 @@ def _pairs(value_set: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _table_faults(folder: Folder) -> Iterator[str]:
-    cells = {(row["history"], row["presentation"]) for row in folder.tables["strength"]}
-    for history in (History.IN_REACH, History.REMOTE_ONLY):
-        for presentation in Presentation:
-            if (history, presentation) not in cells:
-                yield f"strength.csv: no row for {history} and {presentation}"
+    studies = [row["study"] for row in folder.tables["watched_orders"]]
+    for study in studies:
+        if study not in folder.card["orders"]:
+            yield f"card.json: no texts for the watched order {study}"
+        for history, presentation in product((History.IN_REACH, History.REMOTE_ONLY), Presentation):
+            there = any(_is_cell(row, study, history, presentation) for row in folder.tables["strength"])
+            if not there and presentation in _asked_for(folder, study):
+                yield f"strength.csv: no row for {study}, {history} and {presentation}"
     for row in folder.tables["strength"]:
         if row["indicator"] not in ("info", "warning"):
             yield f"strength.csv: {row['indicator']} is neither info nor warning"
+    for reason in sorted(set(ASKED) - {row["reason"] for row in folder.tables["silences"]}):
+        yield f"silences.csv: no row for {reason}"
+
+
+def _asked_for(folder: Folder, study: str) -> list[Presentation]:
+    """Return the presentations with which a study can come to the decision table."""
+    only = next(row["only_for"] for row in folder.tables["watched_orders"] if row["study"] == study)
+    return [Presentation(only)] if only else list(Presentation)
+
+
+def _is_cell(row: dict[str, str], study: str, history: History, presentation: Presentation) -> bool:
+    return row["study"] == study and row["history"] in (history, "any") and row["presentation"] in (presentation, "any")
 
 
 def _hole_faults(card: dict[str, Any]) -> Iterator[str]:
@@ -89,12 +117,11 @@ def _hole_faults(card: dict[str, Any]) -> Iterator[str]:
             unknown = set(Template(text).get_identifiers()) - filled
             if unknown:
                 yield f"card.json: nothing fills ${', $'.join(sorted(unknown))} in {part}"
-    for proposal in card["proposals"].values():
-        for order in card["orders"].values():
-            for text in card["summary"].values():
-                said = Template(text).safe_substitute(proposed=proposal["code"]["text"], order=order["name"])
-                if len(said) > SUMMARY_LIMIT:
-                    yield f"card.json: the summary has {len(said)} characters, and {SUMMARY_LIMIT} are allowed"
+    for (study, order), proposal in product(card["orders"].items(), card["proposals"].values()):
+        for indicator in ("info", "warning"):
+            said = Template(order[indicator]).safe_substitute(proposed=proposal["code"]["text"])
+            if len(said) > SUMMARY_LIMIT:
+                yield f"card.json: the {indicator} of {study} has {len(said)} characters, {SUMMARY_LIMIT} are allowed"
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -26,6 +26,9 @@ class CodeIndex:
     prefixes: dict[tuple[str, str], Term] = field(default_factory=dict)
     patterns: list[tuple[str, re.Pattern[str], Term]] = field(default_factory=list)
 
+    listed: list[tuple[str, str]] = field(default_factory=list)
+    """The codes as they were written, for queries."""
+
     def find(self, system: str, code: str) -> Term | None:
         """Return the term of the longest match, or None for a code that is in no set of the family."""
         system, code = self.spellings.get(system, system), plain(code)
@@ -61,6 +64,8 @@ class CodeIndex:
             taken = next((t for s, p, t in self.patterns if (s, p.pattern) == (system, code)), None)
             self.patterns.append((system, re.compile(code), term))
         else:
+            if kind == "code":
+                self.listed.append((system, code))
             table = self.exact if kind == "code" else self.prefixes
             taken = table.setdefault((system, plain(code)), term)
         if taken not in (None, term):

@@ -13,7 +13,18 @@ from cds_service.errors import KnowledgeError
 
 Rows = list[dict[str, str]]
 
-TABLES = ("ratings", "silences", "statuses", "strength", "unknowns", "valuesets", "watched_orders", "words")
+TABLES = (
+    "ratings",
+    "reason_words",
+    "silences",
+    "statuses",
+    "strength",
+    "unknowns",
+    "valuesets",
+    "watched_orders",
+    "limits",
+    "words",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ def normalised(text: str) -> str:
     return " ".join(re.findall(r"[A-Z0-9]+", text.upper()))
 
 
-def _pattern(phrases: Iterable[str]) -> re.Pattern[str]:
+def pattern(phrases: Iterable[str]) -> re.Pattern[str]:
     """Match whole words; a phrase that ends in * matches every word that begins so."""
     alternatives = (re.escape(normalised(phrase)) + (r"\w*" if phrase.endswith("*") else r"\b") for phrase in phrases)
     return re.compile(r"\b(?:" + "|".join(alternatives) + ")")
@@ -25,7 +25,7 @@ class OrderWords:
     @classmethod
     def compiled(cls, phrases: Mapping[str, Iterable[str]]) -> "OrderWords":
         """Compile the phrases of each meaning."""
-        return cls({meaning: _pattern(words) for meaning, words in phrases.items()})
+        return cls({meaning: pattern(words) for meaning, words in phrases.items()})
 
     def study(self, text: str) -> str | None:
         """Return the study that the words name, `not_watched` for another one, None where they name none."""

@@ -7,7 +7,7 @@ from datetime import date
 from cds_service import examples
 from cds_service.decision.guideline import recommend
 from cds_service.decision.order_select import decide
-from cds_service.knowledge import Knowledge
+from cds_service.knowledge import Knowledge, WatchedRow
 from cds_service.knowledge.codes import WORDING, extension
 from cds_service.model import (
     DraftOrder,
@@ -74,19 +74,30 @@ def _strength(knowledge: Knowledge) -> Iterator[str]:
     yield "## How strongly it speaks"
     yield ""
     yield "Each cell is the answer of the code to a patient with this history and this presentation."
-    yield ""
-    yield from _table(
-        ("history", *(f"presentation {one}" for one in Presentation)),
-        ((history.replace("_", " "), *(_cell(knowledge, history, one) for one in Presentation)) for history in History),
-    )
+    for policy in ("broad", "focused"):
+        yield ""
+        yield f"### Policy *{policy}*"
+        for row in knowledge.watched.values():
+            yield ""
+            yield f"{knowledge.card['orders'][row.study]['name']}:"
+            yield ""
+            yield from _table(
+                ("history", *(f"presentation {one}" for one in Presentation)),
+                (
+                    (history.replace("_", " "), *(_cell(knowledge, row, history, one, policy) for one in Presentation))
+                    for history in History
+                ),
+            )
 
 
-def _cell(knowledge: Knowledge, history: History, presentation: Presentation) -> str:
-    row = next(iter(knowledge.watched.values()))
+def _cell(knowledge: Knowledge, row: WatchedRow, history: History, presentation: Presentation, policy: str) -> str:
+    if row.only_for and presentation != row.only_for:
+        return "not watched"
     order = WatchedOrder(DraftOrder({}, "", selected=True), row.study, "", row.proposes)
-    outcome = recommend(order, Findings(history=history, presentation=presentation), knowledge)
+    findings = Findings(history=history, presentation=presentation)
+    outcome = recommend(order, findings, knowledge, Site(policy=policy))
     if isinstance(outcome, Recommendation):
-        return f"{outcome.indicator}{', *replace* recommended' if outcome.recommended else ''}"
+        return f"{outcome.indicator}{f', *{outcome.recommended}* recommended' if outcome.recommended else ''}"
     return f"silent: {outcome.reason}"
 
 

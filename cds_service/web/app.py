@@ -11,9 +11,9 @@ from flask_cors import CORS
 from cds_service.fhir.search import fetcher
 from cds_service.fhir.validation import check_knowledge
 from cds_service.knowledge import Knowledge, load
-from cds_service.model import Site
 from cds_service.outbound import Limits
 from cds_service.settings import Settings, read_settings
+from cds_service.site import SiteSource
 from cds_service.web import call_log, discovery, feedback, hook_calls, pages, problems
 from cds_service.web.parts import Parts
 
@@ -35,7 +35,7 @@ def create_app(
     app.json.sort_keys = False  # type: ignore[attr-defined]  # a card reads from its summary down
     app.extensions["plexus_cds"] = Parts(
         knowledge=knowledge,
-        site=Site(settings.base_url, settings.development),
+        source=SiteSource(settings, knowledge),
         fetch=fetcher(settings.fhir_servers, limits),
         today=today,
         new_id=new_id,

@@ -56,6 +56,8 @@ def write(response: Response) -> Response:
 def _outcome(status: int, decision: Decision | None) -> str:
     if decision is None:
         return _OUTCOMES.get(status, "fault")
+    if decision.is_shadow and any(isinstance(one, Recommendation) for one in decision.outcomes):
+        return "shadow"
     return "card" if decision.cards else "silent"
 
 

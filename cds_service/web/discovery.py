@@ -4,6 +4,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
+from cds_service.decision.record import OPTIONAL
 from cds_service.web.parts import parts
 
 blueprint = Blueprint("discovery", __name__)
@@ -28,14 +29,24 @@ def discover() -> Response:
     return jsonify({"services": [_service(name, hook) for name, hook in found.hooks.items()]})
 
 
+def _optional(key: str) -> str:
+    """Return the template of a key that the site advertises; of observations only those whose code we read."""
+    template = f"{OPTIONAL[key]}?patient={{{{context.patientId}}}}"
+    if key != "egfr":
+        return template
+    wanted = [f"{system}|{code}" for system, code in parts().knowledge.codes["observation"].listed]
+    return f"{template}&code={','.join(wanted)}"
+
+
 def _service(name: str, hook: str) -> dict[str, Any]:
-    plan = parts().knowledge.plan
+    found = parts()
+    plan = found.knowledge.plan
     return {
         "hook": hook,
         "title": plan["title"],
         "description": plan["description"],
         "id": name,
-        "prefetch": PREFETCH,
+        "prefetch": PREFETCH | {key: _optional(key) for key in found.site.optional_keys},
         "usageRequirements": plan["usage"],
         "version": VERSION,
         "hookVersion": HOOK_VERSION,

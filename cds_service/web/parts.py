@@ -9,6 +9,7 @@ from flask import current_app
 from cds_service.errors import UnknownService
 from cds_service.knowledge import Knowledge
 from cds_service.model import Fetch, Site
+from cds_service.site import SiteSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +17,16 @@ class Parts:
     """The knowledge, and what a pure decision is given from outside."""
 
     knowledge: Knowledge
-    site: Site
+    source: SiteSource
     fetch: Fetch
     today: Callable[[], date]
     new_id: Callable[[], str]
     body_limit: int
+
+    @property
+    def site(self) -> Site:
+        """Return the site as it is at this moment."""
+        return self.source.current(self.today())
 
     @property
     def hooks(self) -> dict[str, str]:

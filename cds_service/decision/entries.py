@@ -1,0 +1,95 @@
+"""Whether and when an entry of the record counts: its statuses and its dates."""
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import date, timedelta
+
+from cds_service.decision.codings import reference_of, status_codes
+from cds_service.decision.dates import partial_date, period
+from cds_service.knowledge import Knowledge
+from cds_service.model import Finding, FindingKind, Json, PartialDate, Term
+
+_ONSET = ("onsetDateTime", "onsetPeriod")
+_RECORDED = ("recordedDate", "assertedDate", "dateRecorded")
+_OBSERVED = ("effectiveDateTime", "effectivePeriod", "issued")
+_PERFORMED = ("performedDateTime", "performedPeriod", "occurrenceDateTime", "occurrencePeriod")
+
+
+class Reader:
+    """Reads the entries of one record on one day; counts what it saw and did not use."""
+
+    def __init__(self, knowledge: Knowledge, limits: Mapping[str, int], today: date, known: Mapping[str, Json]) -> None:
+        self.knowledge, self.limits, self.today, self.known = knowledge, limits, today, known
+        self.tally: Counter[str] = Counter()
+
+    def stands(self, condition: Json) -> bool:
+        """Tell whether the verification status lets a Condition count."""
+        return not self._refused("Condition.verificationStatus", condition.get("verificationStatus"))
+
+    def is_active(self, condition: Json) -> bool:
+        """Tell whether a Condition is present: active, recurrence, relapse, or without a status."""
+        codes = [code for code in status_codes(condition.get("clinicalStatus")) if code]
+        return not codes or any(code in self.knowledge.active for code in codes)
+
+    def was_performed(self, procedure: Json) -> bool:
+        """Tell whether the status lets a Procedure count; notDone and notPerformed are older words for not-done."""
+        if procedure.get("notDone") is True or procedure.get("notPerformed") is True:
+            self.tally["status does not count"] += 1
+            return False
+        return not self._refused("Procedure.status", procedure.get("status"))
+
+    def _refused(self, element: str, value: object) -> bool:
+        refused = any(code in self.knowledge.refused[element] for code in status_codes(value))
+        self.tally["status does not count"] += refused
+        return refused
+
+    def is_recent(self, when: PartialDate | None, window: str) -> bool:
+        """Tell whether any day of a date lies in a window of days before today; no date lies in none."""
+        return when is not None and when.last >= self.today - timedelta(days=self.limits[window])
+
+    def recorded(self, resource: Json) -> PartialDate | None:
+        """Return when an entry was recorded."""
+        dates = (partial_date(resource.get(name), self.today) for name in _RECORDED)
+        return next((when for when in dates if when), None)
+
+    def later(self, condition: Json) -> PartialDate | None:
+        """Return the later of a Condition's onset and recording, None where it has neither."""
+        onset, _ = period(condition, _ONSET, self.today)
+        dates = [when for when in (onset, self.recorded(condition)) if when]
+        return max(dates, key=lambda when: when.last, default=None)
+
+    def of_condition(
+        self, kind: FindingKind, term: Term, condition: Json, *, from_order: bool = False, means: str = ""
+    ) -> Finding:
+        """Return the finding that a Condition, or a reason in the shape of one, is."""
+        since, until = period(condition, _ONSET, self.today)
+        return Finding(
+            kind,
+            term.wording,
+            (reference_of(condition),) if condition.get("resourceType") else (),
+            since=since,
+            until=until if until != since else None,
+            recorded=self.recorded(condition),
+            status=self.knowledge.status_words(status_codes(condition.get("clinicalStatus"))),
+            from_order=from_order,
+            means=means or term.means,
+        )
+
+    def of_observation(self, kind: FindingKind, term: Term, observation: Json) -> Finding:
+        """Return the finding that an Observation is."""
+        since, _ = period(observation, _OBSERVED, self.today)
+        return Finding(kind, term.wording, (reference_of(observation),), since, means=term.means)
+
+    def of_procedure(self, kind: FindingKind, term: Term, procedure: Json) -> Finding:
+        """Return the finding that a Procedure is."""
+        since, until = period(procedure, _PERFORMED, self.today)
+        return Finding(
+            kind,
+            term.wording,
+            (reference_of(procedure),),
+            since,
+            until,
+            status=self.knowledge.status_words(status_codes(procedure.get("status"))),
+            from_procedure=True,
+            means=term.means,
+        )

@@ -1,0 +1,111 @@
+"""Malignancy and radiotherapy in the entries of a record, and what they amount to."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from cds_service.decision.codings import codings, members
+from cds_service.decision.entries import Reader
+from cds_service.decision.reasons import reasons
+from cds_service.model import Field, Finding, FindingKind, History, Json, Reach, Term
+
+
+def malignancy(reader: Reader, condition: Json) -> Term | None:
+    """Return what malignancy a Condition is of, or None; an excluded code vetoes it."""
+    terms = reader.knowledge.codes["malignancy"].terms(codings(condition.get("code")))
+    if any(term.means == "excluded" for term in terms):
+        reader.tally["not a malignancy that counts"] += 1
+        return None
+    return min(terms, key=_nearness, default=None)
+
+
+def in_condition(reader: Reader, condition: Json, *, from_order: bool = False) -> Iterator[Finding]:
+    """Yield what one Condition that stands, or one reason of the order, says of malignancy and of radiotherapy."""
+    if term := malignancy(reader, condition):
+        found = reader.of_condition(FindingKind.MALIGNANCY, term, condition, from_order=from_order)
+        yield replace(found, reach=Reach(term.means), metastatic=term.metastatic)
+    for term in reader.knowledge.codes["radiation_history"].terms(codings(condition.get("code")))[:1]:
+        found = reader.of_condition(FindingKind.RADIOTHERAPY, term, condition, from_order=from_order)
+        yield replace(found, field=_field(term))
+
+
+def in_procedure(reader: Reader, procedure: Json) -> Iterator[Finding]:
+    """Yield the radiotherapy that one Procedure delivered."""
+    terms = reader.knowledge.codes["radiotherapy"].terms(codings(procedure.get("code")))
+    if not terms or not reader.was_performed(procedure):
+        return
+    delivered = [term for term in terms if term.means != "not_delivery"]
+    if not delivered:
+        reader.tally["radiotherapy not delivered"] += 1
+        return
+    term = min(delivered, key=lambda term: term.means == "not_in_code")
+    found = reader.of_procedure(FindingKind.RADIOTHERAPY, term, procedure)
+    yield _with_field(reader, replace(found, field=_field(term)), procedure)
+
+
+def _with_field(reader: Reader, found: Finding, procedure: Json) -> Finding:
+    """Add the field: the first answer of the code's own site, bodySite, and the tumor that it treated."""
+    if found.field is not Field.UNKNOWN:
+        return found
+    if sites := members(procedure.get("bodySite")):
+        return _by_site(reader, found, sites)
+    return _by_reason(reader, found, procedure)
+
+
+def _by_site(reader: Reader, found: Finding, sites: list[Json]) -> Finding:
+    """Any of several sites in reach wins; a site that we do not know leaves the field unknown."""
+    known = [reader.knowledge.codes["body_site"].terms(codings(site)) for site in sites]
+    terms = sorted((term for terms in known for term in terms), key=lambda term: _field(term) is Field.REMOTE)
+    if not terms or (_field(terms[0]) is Field.REMOTE and not all(known)):
+        return found
+    return replace(found, field=_field(terms[0]), site=terms[0].wording)
+
+
+def _by_reason(reader: Reader, found: Finding, procedure: Json) -> Finding:
+    given = (one for one in reasons(procedure, reader.known) if reader.stands(one))
+    stated = [term for one in given if (term := malignancy(reader, one))]
+    term = min(stated, key=_nearness, default=None)
+    fields = {Reach.PLEXUS_ADJACENT: Field.UNCERTAIN, Reach.REMOTE: Field.REMOTE}
+    if term is None:
+        return found
+    return replace(found, field=fields.get(Reach(term.means), Field.UNKNOWN), treats=term.wording)
+
+
+def weighed(found: list[Finding]) -> tuple[list[Finding], list[Finding], list[Finding], History]:
+    """Return malignancies, radiotherapy that counts, radiotherapy elsewhere, and what they amount to."""
+    malignancies = [one for one in found if one.kind is FindingKind.MALIGNANCY]
+    metastasis = any(one.metastatic for one in malignancies)
+    radiotherapy = [_settled(one, metastasis=metastasis) for one in found if one.kind is FindingKind.RADIOTHERAPY]
+    counted = [one for one in radiotherapy if _counts(one, malignancies)]
+    elsewhere = [one for one in radiotherapy if one not in counted]
+    return malignancies, counted, elsewhere, _history(malignancies, counted)
+
+
+def _settled(radiotherapy: Finding, *, metastasis: bool) -> Finding:
+    """Where a metastasis is on record, the site of the first tumor does not tell the field."""
+    if radiotherapy.field is Field.REMOTE and radiotherapy.treats and metastasis:
+        return replace(radiotherapy, field=Field.UNKNOWN)
+    return radiotherapy
+
+
+def _counts(radiotherapy: Finding, malignancies: list[Finding]) -> bool:
+    """Tell whether radiotherapy could have reached the plexus."""
+    if radiotherapy.field is Field.UNKNOWN and malignancies:
+        return any(one.reach is not Reach.REMOTE or one.metastatic for one in malignancies)
+    return radiotherapy.field is not Field.REMOTE
+
+
+def _history(malignancies: list[Finding], radiotherapy: list[Finding]) -> History:
+    if radiotherapy or any(one.reach is not Reach.REMOTE for one in malignancies):
+        return History.IN_REACH
+    return History.REMOTE_ONLY if malignancies else History.NONE
+
+
+def _field(term: Term) -> Field:
+    return Field.UNKNOWN if term.means == "not_in_code" else Field(term.means)
+
+
+def _nearness(term: Term) -> int:
+    """Of several codes for one malignancy, the one that says most of its reach comes first."""
+    if term.means == Reach.PLEXUS_ADJACENT:
+        return 0
+    return 1 if term.metastatic else 2 if term.means == Reach.REMOTE else 3

@@ -1,0 +1,52 @@
+"""Signs of plexopathy, and what asks for another path: emergency, acute trauma, the arm."""
+
+from collections.abc import Iterator
+
+from cds_service.decision.codings import codings, text_of, words_of
+from cds_service.decision.entries import Reader
+from cds_service.model import Finding, FindingKind, Json, Term
+
+_FAMILIES = {
+    "presentation": FindingKind.PRESENTATION,
+    "emergency": FindingKind.EMERGENCY,
+    "trauma": FindingKind.TRAUMA,
+    "upper_limb": FindingKind.UPPER_LIMB,
+}
+_SAID_NOTHING = "neither"
+_KNOWN = (*_FAMILIES, "malignancy", "radiation_history")
+
+
+def in_reason(reader: Reader, reason: Json) -> Iterator[Finding]:
+    """Yield what a reason of the order says, by its codes, or by its words where none of them is ours."""
+    pairs = list(codings(reason.get("code")))
+    known = any(reader.knowledge.codes[family].terms(pairs) for family in _KNOWN)
+    found = _by_code(reader, pairs) if known else _by_words(reader, reason)
+    for kind, term in found:
+        yield reader.of_condition(kind, term, reason, from_order=True)
+
+
+def in_condition(reader: Reader, condition: Json) -> Iterator[Finding]:
+    """Yield what an active and recent Condition says; the arm, and sphincters, count only as reasons."""
+    found = list(_by_code(reader, list(codings(condition.get("code")))))
+    if not found or not reader.is_active(condition):
+        return
+    when = reader.later(condition)
+    for kind, term in found:
+        undated_counts = kind is FindingKind.PRESENTATION and when is None
+        if kind is FindingKind.UPPER_LIMB or term.means == "sphincter":
+            continue
+        if undated_counts or reader.is_recent(when, kind):
+            yield reader.of_condition(kind, term, condition)
+
+
+def _by_code(reader: Reader, pairs: list[tuple[str, str]]) -> Iterator[tuple[FindingKind, Term]]:
+    for family, kind in _FAMILIES.items():
+        terms = [term for term in reader.knowledge.codes[family].terms(pairs) if term.means != _SAID_NOTHING]
+        if terms:
+            yield kind, min(terms, key=lambda term: term.means != "specific")
+
+
+def _by_words(reader: Reader, reason: Json) -> Iterator[tuple[FindingKind, Term]]:
+    text = " . ".join([words_of(reason.get("code")), text_of(reason.get("text"))])
+    for topic, means, wording in reader.knowledge.reason_words.read(text):
+        yield FindingKind(topic), Term("reason_words", means, wording)
