@@ -7,7 +7,8 @@ from typing import Any
 from cds_service.decision.phrases import fill, finding_lines, listed
 from cds_service.decision.suggestions import suggestions
 from cds_service.knowledge import Knowledge
-from cds_service.model import FindingKind, HookRequest, PatientRecord, Recommendation, Site
+from cds_service.model import HookRequest, PatientRecord, Recommendation, Site
+from cds_service.vocabulary import FindingKind
 
 
 def say(

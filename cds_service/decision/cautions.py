@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from cds_service.decision.codings import codings, members, status_codes
 from cds_service.decision.entries import Reader
-from cds_service.model import Finding, FindingKind, Json, Term
+from cds_service.model import Finding, Json, Term
+from cds_service.vocabulary import FindingKind
 
 _CARDIAC, _REMOVED = "cardiac_device", "removed"
 _RECENT = {"acute_renal": "acute_kidney_injury", "pregnancy": "pregnancy"}

@@ -7,7 +7,8 @@ from datetime import date, timedelta
 from cds_service.decision.codings import reference_of, status_codes
 from cds_service.decision.dates import partial_date, period
 from cds_service.knowledge import Knowledge
-from cds_service.model import Finding, FindingKind, Json, PartialDate, Term
+from cds_service.model import Finding, Json, PartialDate, Term
+from cds_service.vocabulary import FindingKind
 
 _ONSET = ("onsetDateTime", "onsetPeriod")
 _RECORDED = ("recordedDate", "assertedDate", "dateRecorded")

@@ -9,17 +9,8 @@ from cds_service.decision.codings import codings
 from cds_service.decision.entries import Reader
 from cds_service.decision.reasons import by_reference, reasons
 from cds_service.knowledge import Knowledge
-from cds_service.model import (
-    Finding,
-    FindingKind,
-    Findings,
-    HookRequest,
-    Json,
-    PatientRecord,
-    Presentation,
-    Site,
-    WatchedOrder,
-)
+from cds_service.model import Finding, Findings, HookRequest, Json, PatientRecord, Site, WatchedOrder
+from cds_service.vocabulary import FindingKind, Presentation
 
 
 def find(

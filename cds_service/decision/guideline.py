@@ -3,16 +3,8 @@
 from collections.abc import Callable
 
 from cds_service.knowledge import Knowledge
-from cds_service.model import (
-    FindingKind,
-    Findings,
-    History,
-    Presentation,
-    Recommendation,
-    Silence,
-    Site,
-    WatchedOrder,
-)
+from cds_service.model import Findings, Recommendation, Silence, Site, WatchedOrder
+from cds_service.vocabulary import FindingKind, History, Presentation
 
 Holds = Callable[[WatchedOrder, Findings, Site], bool]
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 from cds_service.decision.codings import codings, members
 from cds_service.decision.entries import Reader
 from cds_service.decision.reasons import reasons
-from cds_service.model import Field, Finding, FindingKind, History, Json, Reach, Term
+from cds_service.model import Finding, Json, Term
+from cds_service.vocabulary import Field, FindingKind, History, Reach
 
 
 def malignancy(reader: Reader, condition: Json) -> Term | None:

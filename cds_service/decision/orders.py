@@ -8,7 +8,8 @@ from cds_service.decision.codings import codings, members, resources_of, words_o
 from cds_service.decision.entries import Reader
 from cds_service.decision.reasons import by_reference, reasons
 from cds_service.knowledge import Knowledge
-from cds_service.model import DraftOrder, FindingKind, HookRequest, Json, Site, Term, WatchedOrder
+from cds_service.model import DraftOrder, HookRequest, Json, Site, Term, WatchedOrder
+from cds_service.vocabulary import FindingKind
 
 _NOT_WATCHED = "not_watched"
 _LEVEL_NOT_STATED = "level_not_stated"

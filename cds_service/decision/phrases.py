@@ -6,7 +6,8 @@ from string import Template
 from typing import Any
 
 from cds_service.decision.dates import months_since
-from cds_service.model import Field, Finding, FindingKind, Findings, PartialDate
+from cds_service.model import Finding, Findings, PartialDate
+from cds_service.vocabulary import Field, FindingKind
 
 Texts = Mapping[str, str]
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from cds_service.decision.codings import codings, text_of, words_of
 from cds_service.decision.entries import Reader
-from cds_service.model import Finding, FindingKind, Json, Term
+from cds_service.model import Finding, Json, Term
+from cds_service.vocabulary import FindingKind
 
 _FAMILIES = {
     "presentation": FindingKind.PRESENTATION,

@@ -6,7 +6,8 @@ from typing import Any
 from cds_service.decision.phrases import fill
 from cds_service.decision.proposal import added, replaced
 from cds_service.knowledge import Knowledge
-from cds_service.model import FindingKind, HookRequest, Recommendation, Site
+from cds_service.model import HookRequest, Recommendation, Site
+from cds_service.vocabulary import FindingKind
 
 _UPDATES = ("replace", "alternative")
 

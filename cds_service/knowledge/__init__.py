@@ -14,7 +14,7 @@ from cds_service.knowledge.codes import CodeIndex
 from cds_service.knowledge.folder import Folder, Rows, read_folder
 from cds_service.knowledge.reason_words import ReasonWords
 from cds_service.knowledge.words import OrderWords
-from cds_service.model import History, Presentation
+from cds_service.vocabulary import History, Presentation
 
 CARD = "lumbosacral_plexus_mri"
 
@@ -63,6 +63,8 @@ class Knowledge:
     """How many codes, categories and patterns each value set has."""
     phrases: Mapping[str, list[str]]
     unknowns: Rows
+    limit_rows: Rows
+    reason_rows: Rows
 
     @property
     def studies(self) -> frozenset[str]:
@@ -112,6 +114,8 @@ def _compiled(folder: Folder) -> Knowledge:
         entries=entries,
         phrases=_phrases(tables["words"]),
         unknowns=tables["unknowns"],
+        limit_rows=tables["limits"],
+        reason_rows=tables["reason_words"],
     )
 
 

@@ -4,7 +4,7 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from typing import Any
@@ -49,14 +49,15 @@ def read_folder(root: Traversable, name: str) -> Folder:
         plan=read(folder / "plan_definition.json", json.loads),
         card=read(folder / "card.json", json.loads),
         tables={table: read(folder / f"{table}.csv", _rows) for table in TABLES},
-        value_sets={one["id"]: one for one in _value_sets(folder / "valuesets", read)},
+        value_sets=dict(_value_sets(folder / "valuesets", read)),
         digest=seen.hexdigest()[:12],
     )
 
 
-def _value_sets(folder: Traversable, read: Callable[..., Any]) -> list[dict[str, Any]]:
+def _value_sets(folder: Traversable, read: Callable[..., Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     files = sorted((one for one in folder.iterdir() if one.name.endswith(".json")), key=lambda one: one.name)
-    return [read(one, json.loads) for one in files]
+    for file in files:
+        yield file.name.removesuffix(".json"), read(file, json.loads)
 
 
 def _reader(seen: Any) -> Callable[..., Any]:
@@ -65,7 +66,7 @@ def _reader(seen: Any) -> Callable[..., Any]:
             content = file.read_bytes()
             seen.update(content)
             return parse(content.decode("utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, csv.Error) as error:
             message = f"{file.name} cannot be read: {error}"
             raise KnowledgeError(message) from error
 

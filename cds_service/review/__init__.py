@@ -12,14 +12,18 @@ def path() -> Path:
     return Path(str(folder_of(CARD))) / "REVIEW.md"
 
 
+def _vignettes() -> Path:
+    return path().parents[2] / "tests" / "vignettes.csv"
+
+
 def write(knowledge: Knowledge) -> Path:
     """Write REVIEW.md and return where it stands."""
-    path().write_text(page(knowledge), encoding="utf-8")
+    path().write_text(page(knowledge, _vignettes()), encoding="utf-8")
     return path()
 
 
 def check(knowledge: Knowledge) -> None:
     """Raise PlexusError where REVIEW.md is not what the knowledge renders to."""
-    if not path().exists() or path().read_text(encoding="utf-8") != page(knowledge):
+    if not path().exists() or path().read_text(encoding="utf-8") != page(knowledge, _vignettes()):
         message = f"{path().name} is stale: run `plexus-cds review`, read what changed, and commit it"
         raise PlexusError(message)

@@ -2,38 +2,21 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date
+from pathlib import Path
 
-from cds_service import examples
 from cds_service.decision.guideline import recommend
-from cds_service.decision.order_select import decide
 from cds_service.knowledge import Knowledge, WatchedRow
 from cds_service.knowledge.codes import WORDING, extension
-from cds_service.model import (
-    DraftOrder,
-    Findings,
-    History,
-    Pages,
-    Presentation,
-    Recommendation,
-    Site,
-    WatchedOrder,
-)
-
-PATIENTS = (
-    "article",
-    "cervical-cancer-brachytherapy",
-    "pelvic-radiotherapy-in-sessions",
-    "history-of-irradiation-only",
-    "breast-cancer-remote",
-)
-ORDER = "mri-lumbar-spine-without-contrast"
+from cds_service.model import DraftOrder, Findings, Recommendation, Site, WatchedOrder
+from cds_service.review import cases
+from cds_service.vocabulary import History, Presentation
 
 
-def page(knowledge: Knowledge) -> str:
+def page(knowledge: Knowledge, vignettes: Path) -> str:
     """Return REVIEW.md: what the card does, computed by calling the code that does it."""
-    sections = (_head, _watched, _strength, _silences, _ratings, _cards, _statuses, _value_sets, _words, _unknowns)
-    return "\n\n".join("\n".join(section(knowledge)) for section in sections) + "\n"
+    sections = (_head, _watched, _strength, _silences, _limits, _ratings, cases.cards, _statuses, _unknowns)
+    rendered = [*(section(knowledge) for section in sections), _value_sets(knowledge), _words(knowledge)]
+    return "\n\n".join("\n".join(lines) for lines in [*rendered, cases.vignettes(vignettes)]) + "\n"
 
 
 def _head(knowledge: Knowledge) -> Iterator[str]:
@@ -57,13 +40,22 @@ def _watched(knowledge: Knowledge) -> Iterator[str]:
     yield ""
     orders, proposals = knowledge.card["orders"], knowledge.card["proposals"]
     yield from _table(
-        ("selected order", "proposed", "suggestions", "what the card says of the selected order"),
+        (
+            "selected order",
+            "only for",
+            "proposed",
+            "suggestions",
+            "what the card says of the selected order",
+            "citation",
+        ),
         (
             (
                 orders[row.study]["name"],
+                f"a {row.only_for} presentation as its own reason" if row.only_for else "",
                 proposals[row.proposes]["code"]["text"],
                 ", ".join(row.suggestions),
                 orders[row.study]["misses"],
+                orders[row.study]["citation"],
             )
             for row in knowledge.watched.values()
         ),
@@ -131,24 +123,12 @@ def _sources(knowledge: Knowledge) -> Sequence[dict[str, str]]:
     return found
 
 
-def _cards(knowledge: Knowledge) -> Iterator[str]:
-    yield f"## The card, for {len(PATIENTS)} invented patients"
-    today = date.fromisoformat(knowledge.plan["date"])
-    for name in PATIENTS:
-        body = examples.call(examples.example("patients", name, today), [examples.example("orders", ORDER, today)])
-        decision = decide(
-            body, "order-select", knowledge, Site(), today=today, fetch=lambda _, searches: [Pages() for _ in searches],
-            new_id=lambda: "",
-        )  # fmt: skip
-        yield ""
-        yield f"### {name.replace('-', ' ')}"
-        for card in decision.cards:
-            yield ""
-            yield f"> **{card['summary']}** ({card['indicator']})"
-            yield ">"
-            yield from (f"> {line}".rstrip() for line in card["detail"].split("\n"))
-            yield ">"
-            yield f"> {' '.join('[' + one['label'] + ']' for one in card['suggestions'])}"
+def _limits(knowledge: Knowledge) -> Iterator[str]:
+    yield "## Limits"
+    yield ""
+    yield from _table(
+        ("limit", "value", "what"), ((r["limit"], f"{r['value']} {r['unit']}", r["what"]) for r in knowledge.limit_rows)
+    )
 
 
 def _statuses(knowledge: Knowledge) -> Iterator[str]:
@@ -178,10 +158,19 @@ def _wordings(value_set: object) -> Counter[str]:
 
 
 def _words(knowledge: Knowledge) -> Iterator[str]:
-    yield "## Words by which an uncoded order is recognised"
+    yield "## Words"
+    yield ""
+    yield "By which an uncoded order is recognised:"
     yield ""
     for meaning, phrases in knowledge.phrases.items():
         yield f"* {meaning.replace('_', ' ')}: {', '.join(phrases)}"
+    yield ""
+    yield "By which an uncoded reason of an order is read:"
+    yield ""
+    yield from _table(
+        ("topic", "means", "words", "beside", "wording"),
+        ((r["topic"], r["means"], r["words"], r["beside"], r["wording"]) for r in knowledge.reason_rows),
+    )
 
 
 def _unknowns(knowledge: Knowledge) -> Iterator[str]:

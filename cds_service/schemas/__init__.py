@@ -46,4 +46,4 @@ def _path(members: Iterable[str | int]) -> str:
 
 
 def _value(value: Any) -> str:
-    return " or ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return " or ".join(str(one) or "empty" for one in value) if isinstance(value, list) else str(value)
