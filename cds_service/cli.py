@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
 def _serve(chosen: argparse.Namespace) -> None:
     from granian import Granian  # noqa: PLC0415 - no other command needs a server
     from granian.constants import Interfaces  # noqa: PLC0415
+    from granian.log import LogLevels  # noqa: PLC0415
 
     for name in ("host", "port", "workers", "threads"):
         if getattr(chosen, name) is not None:
@@ -81,7 +82,7 @@ def _serve(chosen: argparse.Namespace) -> None:
         workers=settings.workers,
         blocking_threads=settings.threads,
         websockets=False,
-        log_level="warning",  # type: ignore[arg-type]
+        log_level=LogLevels.error,
         respawn_failed_workers=True,
     ).serve()
 

@@ -6,6 +6,7 @@ import pytest
 
 from cds_service.decision.orders import study_of
 from cds_service.knowledge import load
+from cds_service.model import Site
 
 ORDER_SETS = {name: one for name, one in load().value_sets.items() if name.startswith("order-")}
 NAMES = [
@@ -138,7 +139,7 @@ NOT_STATED = ("", "CONTRAST PER RADIOLOGY", "3T", "WITHIN 7 DAYS")
 
 def read(words: str, knowledge) -> str:
     """Return the study that an order with these words and without a code asks for."""
-    return study_of({"code": {"text": words}}, knowledge)[0]
+    return study_of({"code": {"text": words}}, knowledge, Site())[0]
 
 
 def lines(names: str) -> list[str]:
@@ -149,14 +150,14 @@ def lines(names: str) -> list[str]:
 @pytest.mark.parametrize(("system", "code", "display"), NAMES)
 def test_a_display_is_read_as_its_code(system, code, display, knowledge):
     """The display of each code of an order, alone, is read as the study that its code means."""
-    meant, _ = study_of({"code": {"coding": [{"system": system, "code": code}]}}, knowledge)
+    meant, _ = study_of({"code": {"coding": [{"system": system, "code": code}]}}, knowledge, Site())
     assert read(display, knowledge) == ("not_watched" if meant in BY_CODE_ALONE else meant)
 
 
 @pytest.mark.parametrize(("system", "code", "display"), NAMES)
 def test_our_own_wording_is_read_as_its_code(system, code, display, knowledge):
     """Our wording for each code, which the cards show, is read as the study that the code means."""
-    meant, wording = study_of({"code": {"coding": [{"system": system, "code": code}]}}, knowledge)
+    meant, wording = study_of({"code": {"coding": [{"system": system, "code": code}]}}, knowledge, Site())
     if wording:
         assert read(wording, knowledge) == ("not_watched" if meant in BY_CODE_ALONE else meant), display
 
