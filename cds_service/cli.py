@@ -84,6 +84,7 @@ def _serve(chosen: argparse.Namespace) -> None:
         websockets=False,
         log_level=LogLevels.error,
         respawn_failed_workers=True,
+        workers_kill_timeout=5,  # a terminal's Ctrl-C reaches the workers too, and can leave one waiting for ever
     ).serve()
 
 

@@ -1,6 +1,7 @@
 """The body of a call: read up to a limit, whatever it says of its length, and parsed."""
 
 import json
+from math import isfinite
 from typing import Any, NoReturn
 
 from flask import request
@@ -15,7 +16,7 @@ def json_body() -> Any:
     """Return the JSON of the call, or raise TooLarge or NotJson."""
     content = _content(parts().body_limit)
     try:
-        return json.loads(content, parse_constant=_no_number, parse_int=_whole_number)
+        return json.loads(content, parse_constant=_no_number, parse_int=_whole_number, parse_float=_finite)
     except (ValueError, RecursionError):
         message = "The body is not JSON, or not JSON that can be read safely."
         raise NotJson(message) from None
@@ -38,6 +39,14 @@ def _content(limit: int) -> bytes:
 def _no_number(name: str) -> NoReturn:
     """NaN and Infinity are no JSON."""
     raise ValueError(name)
+
+
+def _finite(digits: str) -> float:
+    """Refuse numbers beyond a float, which would go out again as Infinity."""
+    number = float(digits)
+    if not isfinite(number):
+        raise ValueError(digits)
+    return number
 
 
 def _whole_number(digits: str) -> int:

@@ -1,0 +1,210 @@
+"""Knowledge that contradicts itself stops the start, with a text that names the file and what to mend."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import cds_service.cards
+import pytest
+
+from cds_service.errors import KnowledgeError
+from cds_service.fhir.validation import check_knowledge
+from cds_service.knowledge import CARD, load
+
+PLEXUS = "valuesets/order-plexus-mri-with-contrast.json"
+LUMBAR = "valuesets/order-lumbar-spine-mri.json"
+STUDY = "plexus_mri_without_and_with_contrast"
+
+
+@pytest.fixture
+def cards(tmp_path) -> Path:
+    """Give a copy of cards/ to be damaged."""
+    return Path(shutil.copytree(Path(cds_service.cards.__file__).parent, tmp_path / "cards"))
+
+
+def read(cards: Path) -> None:
+    """Read knowledge as the service does at its start."""
+    check_knowledge(load(cards))
+
+
+def edited(name: str, change: Callable[[dict], object]) -> Callable[[Path], None]:
+    """Return a damage: a JSON file of the card, changed."""
+
+    def damage(cards: Path) -> None:
+        file = cards / CARD / name
+        content = json.loads(file.read_text(encoding="utf-8"))
+        change(content)
+        file.write_text(json.dumps(content), encoding="utf-8")
+
+    return damage
+
+
+def replaced(name: str, old: str, new: str, count: int = 1) -> Callable[[Path], None]:
+    """Return a damage: a text of a file of the card, replaced by another where it first stands."""
+
+    def damage(cards: Path) -> None:
+        file = cards / CARD / name
+        text = file.read_text(encoding="utf-8")
+        assert old in text, "the damage itself is out of date"
+        file.write_text(text.replace(old, new, count), encoding="utf-8")
+
+    return damage
+
+
+def removed(name: str) -> Callable[[Path], None]:
+    """Return a damage: a file that is missing."""
+    return lambda cards: (cards / name).unlink()
+
+
+def renamed(name: str, other: str) -> Callable[[Path], None]:
+    """Return a damage: a copy of a file under another name, with the same content but for its id."""
+
+    def damage(cards: Path) -> None:
+        text = (cards / CARD / name).read_text(encoding="utf-8")
+        own_id = Path(name).stem
+        file = cards / CARD / "valuesets" / f"{other}.json"
+        file.write_text(text.replace(f'"id": "{own_id}"', f'"id": "{other}"'), encoding="utf-8")
+
+    return damage
+
+
+def both(*damages: Callable[[Path], None]) -> Callable[[Path], None]:
+    """Return a damage that is several: what one of them alone would bring to light is mended by another."""
+    return lambda cards: [damage(cards) for damage in damages] and None
+
+
+def first(value_set: dict) -> dict:
+    """Return the first include of a value set."""
+    return value_set["compose"]["include"][0]
+
+
+def with_code(name: str, system: str, code: str) -> Callable[[Path], None]:
+    """Return a damage: a value set that has one code more."""
+
+    def change(value_set: dict) -> None:
+        concept = {"code": code, "display": "what another set has"}
+        more = {"extension": first(value_set)["extension"], "system": system, "concept": [concept]}
+        value_set["compose"]["include"].append(more)
+
+    return edited(f"valuesets/{name}.json", change)
+
+
+def with_filter(value_set: dict) -> dict:
+    """Return the first filter of a value set."""
+    return next(one["filter"][0] for one in value_set["compose"]["include"] if "filter" in one)
+
+
+SCT = "http://snomed.info/sct"
+CARD_JSON = [
+    ("a member missing", lambda c: c.pop("source"), "source"),
+    ("a member too many", lambda c: c.update(x=1), ""),
+    ("a wrong type", lambda c: c.update(detail="x"), "detail"),
+    ("a text missing", lambda c: c["durations"].pop("years"), "durations.years"),
+    ("no override reasons", lambda c: c.update(override_reasons=[]), "override_reasons"),
+    ("a topic that Epic refuses", lambda c: c["source"]["topic"].update(code="a-b"), "source.topic.code"),
+    ("unknown hole in the detail", lambda c: c["detail"].append("$organ"), "$organ detail"),
+    ("unknown hole in the summary", lambda c: c["orders"]["fdg_pet_ct"].update(info="$organ"), "$organ orders"),
+    ("unknown hole in a link", lambda c: c["links"][1].update(url="$site/x"), "$site links"),
+    ("unknown hole in a finding", lambda c: c["findings"]["malignancy"].update(since=", $day"), "$day findings"),
+    ("a hole that another text has", lambda c: c["findings"]["malignancy"].update(since=", $site"), "$site findings"),
+    ("unknown hole in a suggestion", lambda c: c["suggestions"]["add"].update(label="$organ"), "$organ suggestions"),
+    ("unknown hole in a duration", lambda c: c["durations"].update(years="$n years"), "$n durations"),
+    ("unknown hole in what is missing", lambda c: c["incomplete"].update(skipped="$n"), "$n incomplete"),
+    ("a dollar that is no hole", lambda c: c["detail"].append("5$ more"), "detail"),
+    ("a summary of 140 characters", lambda c: c["orders"]["fdg_pet_ct"].update(info="x" * 140), "fdg_pet_ct 140 139"),
+    ("a summary too long when filled",
+     lambda c: c["orders"]["fdg_pet_ct"].update(info="x" * 100 + "$proposed"), "fdg_pet_ct 139"),
+    ("a proposal outside its value sets",
+     lambda c: c["proposals"][STUDY]["code"]["coding"][0].update(code="443078009"), f"{STUDY} 443078009"),
+]  # fmt: skip
+REFUSED = {
+    **{f"card.json, {name}": (edited("card.json", change), f"card.json {says}") for name, change, says in CARD_JSON},
+    "rating without a value set": (replaced("ratings.csv", "order-fdg-pet-ct", "order-pet"), "ratings.csv fdg_pet_ct"),
+    "proposal without a rating": (
+        both(
+            edited("card.json", lambda c: c["proposals"][STUDY]["value_sets"].append(Path(PLEXUS).stem)),
+            replaced("ratings.csv", STUDY, "plexus_mri"),
+        ),
+        f"ratings.csv {STUDY}",
+    ),
+    "proposal that card.json lacks": (
+        replaced("watched_orders.csv", STUDY, "plexus_ct"), "watched_orders.csv plexus_ct card.json"),
+    "watched order that card.json lacks": (
+        replaced("watched_orders.csv", "lumbar_spine_mri,", "sacral_mri,"), "card.json sacral_mri"),
+    "suggestion that card.json lacks": (
+        replaced("watched_orders.csv", "replace add", "replace delete"), "watched_orders.csv delete card.json"),
+    "value set without includes": (edited(PLEXUS, lambda v: v["compose"].update(include=[])), f"{PLEXUS} include"),
+    "value set without codes": (edited(PLEXUS, lambda v: first(v).update(concept=[])), f"{PLEXUS} concept"),
+    "value set without a purpose": (edited(PLEXUS, lambda v: v.pop("purpose")), f"{PLEXUS} purpose"),
+    "value set without an id": (edited(PLEXUS, lambda v: v.pop("id")), f"{Path(PLEXUS).name} id"),
+    "value set that is null": (lambda cards: (cards / CARD / LUMBAR).write_text("null"), Path(LUMBAR).name),
+    "order code in two sets": (
+        with_code("order-other-imaging", "http://loinc.org", "24968-0"),
+        "24968-0 order-lumbar-spine-mri order-other-imaging"),
+    "malignancy that is excluded": (
+        with_code("malignancy-excluded", SCT, "399068003"), "399068003 malignancy-plexus-adjacent malignancy-excluded"),
+    "body site in two fields": (
+        with_code("body-site-remote", SCT, "41216001"), "41216001 body-site-pelvis body-site-remote"),
+    "radiotherapy that is delivered and planned": (
+        with_code("radiotherapy-not-delivery", SCT, "1217123003"),
+        "1217123003 radiotherapy-site-not-in-code radiotherapy-not-delivery"),
+    "value set that is not listed": (renamed(PLEXUS, "order-more"), "valuesets.csv order-more"),
+    "value set that is listed only": (
+        replaced("valuesets.csv", "body-site-remote,", "body-site-far,"),
+        "valuesets.csv body-site-far body-site-remote"),
+    "value set with another id than its file": (
+        edited(PLEXUS, lambda v: v.update(id="order-plexus")), f"{PLEXUS} order-plexus"),
+    "value set that means nothing": (
+        replaced("valuesets.csv", "body_site,abdomen", "body_site,abdomenn"), "valuesets.csv abdomenn"),
+    "filter of an unknown kind": (
+        edited("valuesets/malignancy-remote.json", lambda v: with_filter(v).update(op="descendent-of")),
+        "malignancy-remote filter"),
+    "missing table": (removed(f"{CARD}/ratings.csv"), "ratings.csv"),
+    "missing card.json": (removed(f"{CARD}/card.json"), "card.json"),
+    "missing plan": (removed(f"{CARD}/plan_definition.json"), "plan_definition.json"),
+    "missing systems.csv": (removed("systems.csv"), "systems.csv"),
+    "missing value set": (removed(f"{CARD}/{LUMBAR}"), "valuesets.csv order-lumbar-spine-mri"),
+    "broken JSON": (replaced("card.json", "{", "{,"), "card.json"),
+    "broken JSON of a value set": (replaced(LUMBAR, "}", ""), Path(LUMBAR).name),
+    "broken CSV": (replaced("ratings.csv", '"Lumbosacral plexopathy,', '"Lumbosacral" plexopathy,'), "ratings.csv"),
+    "row with a cell missing": (replaced("strength.csv", "in_reach,none,info,", "in_reach,none"), "strength.csv"),
+    "missing column": (replaced("watched_orders.csv", "suggestions", "offers"), "watched_orders.csv suggestions"),
+    "missing strength cell": (
+        replaced("strength.csv", "lumbar_spine_mri,remote_only,none,info,\n", ""),
+        "strength.csv lumbar_spine_mri remote_only none"),
+    "unknown history": (replaced("strength.csv", "remote_only,none", "remotest,none"), "strength.csv remote_only"),
+    "unknown indicator": (replaced("strength.csv", "warning,replace", "critical,replace"), "strength.csv critical"),
+    "unknown presentation": (replaced("watched_orders.csv", ",specific", ",sure"), "watched_orders.csv sure"),
+    "unknown recommendation": (replaced("strength.csv", "warning,replace", "warning,remove"), "strength.csv remove"),
+    "limit that is no number": (replaced("limits.csv", ",365,", ",a year,"), "limits.csv presentation"),
+    "limit that is missing": (replaced("limits.csv", "egfr_below,", "egfr_under,"), "limits.csv egfr_below"),
+    "silence of an emergency without words": (
+        replaced("silences.csv", "emergency,", "emergencies,"), "silences.csv emergency"),
+    "silence without words": (replaced("silences.csv", "no_history", "history"), "silences.csv no_history"),
+    "a list of words missing": (
+        replaced("words.csv", "\nwithout_contrast,", "\nno_contrast,", -1), "words.csv without_contrast"),
+    "status of an unknown element": (
+        replaced("statuses.csv", "Procedure.status", "Procedure.state"), "statuses.csv Procedure.state"),
+    "invalid FHIR in the plan": (
+        edited("plan_definition.json", lambda p: p.update(status=7)), "lumbosacral-plexus-mri status"),
+    "invalid FHIR in a value set": (
+        edited(PLEXUS, lambda v: v.update(experimental="perhaps")), "order-plexus-mri-with-contrast experimental"),
+    "invalid FHIR in a proposal": (
+        edited("card.json", lambda c: c["proposals"][STUDY]["pama_rating"].update(valueCode=7)),
+        "proposed order extension"),
+}  # fmt: skip
+
+
+def test_unchanged(cards):
+    """The copy is good knowledge before it is damaged, so that a refusal is for the damage."""
+    read(cards)
+
+
+@pytest.mark.parametrize(("damage", "names"), REFUSED.values(), ids=REFUSED)
+def test_refused(damage, names, cards):
+    """Knowledge with one thing wrong is refused with a text that names the file and the thing to mend."""
+    damage(cards)
+    with pytest.raises(KnowledgeError) as refusal:
+        read(cards)
+    assert [name for name in names.split() if name not in str(refusal.value)] == [], str(refusal.value)
