@@ -70,7 +70,7 @@ def _serve(chosen: argparse.Namespace) -> None:
     if chosen.development:
         os.environ[f"{PREFIX}DEVELOPMENT"] = "true"
     settings = read_settings()
-    load()
+    SiteSource(settings, load())
     _claim(settings)
     print(_greeting(settings), flush=True)
     Granian(

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -52,7 +52,7 @@ class SiteFile(_Strict):
     off: bool = False
     shadow: Shadow | None = None
     prefetch: tuple[Literal["allergies", "devices", "egfr"], ...] = ()
-    limits: dict[str, int] = {}
+    limits: dict[str, Annotated[int, Field(ge=0, le=36500)]] = {}
     orders: tuple[LocalOrder, ...] = ()
     propose: dict[str, Proposal] = {}
 
@@ -60,7 +60,7 @@ class SiteFile(_Strict):
 def read_site_file(path: Path, knowledge: Knowledge) -> SiteFile:
     """Return a site file, or raise SettingsError with one line for each thing that is wrong with it."""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         said = SiteFile.model_validate(content)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         message = f"{path.name} cannot be read: {getattr(error, 'strerror', None) or error}"
@@ -74,7 +74,8 @@ def read_site_file(path: Path, knowledge: Knowledge) -> SiteFile:
 
 def _in_words(error: Any) -> str:
     where = ".".join(str(part + 1 if isinstance(part, int) else part) for part in error["loc"])
-    return f"{where}: {error['msg']}"
+    what = "must be a table" if error["type"] in ("model_type", "dict_type") else error["msg"]
+    return f"{where}: {what}"
 
 
 def _faults(said: SiteFile, knowledge: Knowledge) -> Iterator[str]:
@@ -86,9 +87,6 @@ def _faults(said: SiteFile, knowledge: Knowledge) -> Iterator[str]:
     codes = [(order.system, order.code) for order in said.orders]
     for twice in sorted({code for code in codes if codes.count(code) > 1}):
         yield f"orders: {twice[1]} is mapped more than once"
-    for limit, value in said.limits.items():
-        if value < 0:
-            yield f"limits.{limit}: must not be negative"
 
 
 def _unknown(where: str, given: Any, known: Any) -> Iterator[str]:

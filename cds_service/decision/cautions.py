@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
-from cds_service.decision.codings import codings, members, status_codes
+from cds_service.decision.codings import codings, members, reference_of, status_codes
 from cds_service.decision.entries import Reader
-from cds_service.model import Finding, Json, Term
+from cds_service.model import Finding, Json, PartialDate, Term
 from cds_service.vocabulary import FindingKind
 
-_CARDIAC, _REMOVED = "cardiac_device", "removed"
+_CARDIAC, _REMOVED, _IN_USE = "cardiac_device", "removed", "in_use"
 _RECENT = {"acute_renal": "acute_kidney_injury", "pregnancy": "pregnancy"}
 """Which of the contrast cautions pass, and the window in which they hold."""
 
@@ -45,34 +45,46 @@ def in_procedure(reader: Reader, procedure: Json, done: frozenset[str]) -> Itera
 
 def in_optional(reader: Reader, resources: Sequence[Json]) -> Iterator[Finding]:
     """Yield what AllergyIntolerances, Devices and Observations say, where a site sends them."""
+    filtrations = []
     for resource in resources:
         kind = resource.get("resourceType")
-        if kind == "AllergyIntolerance" and reader.stands(resource) and reader.is_active(resource):
-            terms = reader.knowledge.codes["contrast"].terms(_substances(resource))
-            yield from (reader.of_condition(FindingKind.CONTRAST, term, resource) for term in terms[:1])
-        elif kind == "Device" and resource.get("status") not in ("inactive", "entered-in-error"):
-            terms = reader.knowledge.codes["device"].terms(codings(resource.get("type")))
-            yield from (reader.of_condition(FindingKind.DEVICE, term, resource) for term in terms[:1])
-        elif kind == "Observation":
-            yield from _low_egfr(reader, resource)
+        if kind == "AllergyIntolerance":
+            yield from _allergy(reader, resource)
+        elif kind == "Device":
+            yield from _device(reader, resource)
+        elif measured := _filtration(reader, resource):
+            filtrations.append(measured)
+    newest = max(filtrations, key=lambda one: one[1].newest, default=None)
+    if newest and newest[0] < reader.limits["egfr_below"] and reader.is_recent(newest[1].since, "egfr"):
+        yield newest[1]
 
 
-def _substances(allergy: Json) -> Iterator[tuple[str, str]]:
-    yield from codings(allergy.get("code"))
+def _allergy(reader: Reader, allergy: Json) -> Iterator[Finding]:
+    substances = [*codings(allergy.get("code"))]
     for reaction in members(allergy.get("reaction")):
-        yield from codings(reaction.get("substance"))
+        substances += codings(reaction.get("substance"))
+    terms = reader.knowledge.codes["contrast"].terms(substances)
+    if terms and reader.is_allergy(allergy) and reader.is_active(allergy):
+        yield reader.of_condition(FindingKind.CONTRAST, terms[0], allergy)
 
 
-def _low_egfr(reader: Reader, observation: Json) -> Iterator[Finding]:
+def _device(reader: Reader, device: Json) -> Iterator[Finding]:
+    """Yield an active Device: it is in the body today, whatever was removed before."""
+    terms = reader.knowledge.codes["device"].terms(codings(device.get("type")))
+    if terms and device.get("status") not in ("inactive", "entered-in-error"):
+        today = PartialDate(reader.today.isoformat(), reader.today, reader.today)
+        yield Finding(FindingKind.DEVICE, terms[0].wording, (reference_of(device),), recorded=today, means=_IN_USE)
+
+
+def _filtration(reader: Reader, observation: Json) -> tuple[float, Finding] | None:
+    """Return an estimated glomerular filtration rate that was measured."""
     terms = reader.knowledge.codes["observation"].terms(codings(observation.get("code")))
     quantity = observation.get("valueQuantity")
     value = quantity.get("value") if isinstance(quantity, dict) else None
-    is_final = status_codes(observation.get("status")) not in (["cancelled"], ["entered-in-error"])
-    if not terms or not is_final or not isinstance(value, int | float):
-        return
-    found = reader.of_observation(FindingKind.CONTRAST, terms[0], observation)
-    if value < reader.limits["egfr_below"] and reader.is_recent(found.since, "egfr"):
-        yield found
+    is_void = status_codes(observation.get("status")) in (["cancelled"], ["entered-in-error"])
+    if not terms or is_void or isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value, reader.of_observation(FindingKind.CONTRAST, terms[0], observation)
 
 
 def present(devices: Sequence[Finding]) -> list[Finding]:

@@ -27,6 +27,10 @@ class Reader:
         """Tell whether the verification status lets a Condition count."""
         return not self._refused("Condition.verificationStatus", condition.get("verificationStatus"))
 
+    def is_allergy(self, allergy: Json) -> bool:
+        """Tell whether the verification status lets an allergy count: an unconfirmed one does, to be safe."""
+        return not self._refused("AllergyIntolerance.verificationStatus", allergy.get("verificationStatus"))
+
     def is_active(self, condition: Json) -> bool:
         """Tell whether a Condition is present: active, recurrence, relapse, or without a status."""
         codes = [code for code in status_codes(condition.get("clinicalStatus")) if code]

@@ -17,6 +17,8 @@ from cds_service.knowledge.words import OrderWords
 from cds_service.vocabulary import History, Presentation
 
 CARD = "lumbosacral_plexus_mri"
+ELEMENTS = ("Condition.verificationStatus", "AllergyIntolerance.verificationStatus", "Procedure.status")
+"""Whose statuses can keep an entry from counting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +154,8 @@ def _cells(rows: Rows) -> Iterator[tuple[tuple[str, History, Presentation], Stre
 
 
 def _refused(rows: Rows) -> dict[str, frozenset[str]]:
-    refused: dict[str, set[str]] = {"Condition.verificationStatus": set(), "Procedure.status": set()}
+    refused: dict[str, set[str]] = defaultdict(set)
     for row in rows:
         if row["counts"] == "no":
             refused[row["element"]].add(row["code"])
-    return {element: frozenset(codes) for element, codes in refused.items()}
+    return {element: frozenset(refused[element]) for element in ELEMENTS}

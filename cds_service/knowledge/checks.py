@@ -12,7 +12,13 @@ from cds_service.vocabulary import History, Presentation
 
 _NEEDED = {
     "silences": ("reason", {"rule_off", "nothing_watched", "already_drafted", "no_history"}),
-    "limits": ("limit", {"presentation", "plexus_mri_done", "emergency", "trauma", "egfr", "egfr_below"}),
+    "limits": (
+        "limit",
+        {
+            *("presentation", "plexus_mri_done", "emergency", "trauma", "acute_kidney_injury", "pregnancy"),
+            *("egfr", "egfr_below"),
+        },
+    ),
     "words": (
         "meaning",
         {

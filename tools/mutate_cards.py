@@ -1,0 +1,137 @@
+"""Damages the tables of cards/ one cell or row at a time and asks whether the vignettes notice.
+
+Usage: python tools/mutate_cards.py [TABLE ...]   (default: all small tables; prints the survivors and a score)
+
+A mutant is caught where the knowledge is refused at the start, or where some vignette is answered otherwise.
+"""
+
+import csv
+import shutil
+import sys
+import tempfile
+import tomllib
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+import notation  # noqa: E402
+
+from cds_service.decision.order_select import decide  # noqa: E402
+from cds_service.errors import CallError, PlexusError  # noqa: E402
+from cds_service.knowledge import CARD, Knowledge, load  # noqa: E402
+from cds_service.model import Pages, Recommendation, Site  # noqa: E402
+from cds_service.settings import Settings  # noqa: E402
+from cds_service.site import SiteFile, effective  # noqa: E402
+
+TODAY = date(2026, 11, 22)
+TABLES = ("watched_orders", "strength", "silences", "statuses", "limits", "valuesets", "words", "reason_words")
+OTHERWISE = {
+    "indicator": {"info": "warning", "warning": "info"},
+    "recommended": {"replace": "", "add_first": "", "": "replace"},
+    "counts": {"yes": "no", "no": "yes"},
+    "active": {"yes": "no", "no": "yes"},
+    "only_for": {"specific": "", "": "specific"},
+    "metastatic": {"yes": "", "": "yes"},
+}
+"""What a cell is changed to, by column; whole rows are left out besides, and limits moved by a day."""
+
+Rows = list[dict[str, str]]
+
+
+def mutants(table: str, rows: Rows) -> Iterator[tuple[str, Rows]]:
+    """Yield each mutant of a table, with what was done to it."""
+    for number, row in enumerate(rows):
+        name = f"{table}.csv line {number + 2} ({', '.join(list(row.values())[:3])})"
+        yield f"{name}: left out", rows[:number] + rows[number + 1 :]
+        for column, value in row.items():
+            other = OTHERWISE.get(column, {}).get(value)
+            if other is not None:
+                yield f"{name}: {column} {other or 'empty'}", _with(rows, number, column, other)
+            if (table, column) == ("limits", "value"):
+                for moved in (int(value) - 1, int(value) + 1):
+                    yield f"{name}: {moved}", _with(rows, number, column, str(moved))
+    if table == "silences":
+        for number in range(len(rows) - 1):
+            yield f"silences.csv: lines {number + 2} and {number + 3} exchanged", _exchanged(rows, number)
+
+
+def _with(rows: Rows, number: int, column: str, value: str) -> Rows:
+    return [row | {column: value} if at == number else row for at, row in enumerate(rows)]
+
+
+def _exchanged(rows: Rows, number: int) -> Rows:
+    return [*rows[:number], rows[number + 1], rows[number], *rows[number + 2 :]]
+
+
+def answers(knowledge: Knowledge, vignettes: Rows) -> list[Any]:
+    """Return what is said to each vignette: as much of it as the table of vignettes speaks of."""
+    return [_answer(knowledge, row) for row in vignettes]
+
+
+def _answer(knowledge: Knowledge, row: dict[str, str]) -> Any:
+    said = SiteFile.model_validate(tomllib.loads(notation.SITES.get(row["site"], "")))
+    site: Site = effective(Settings(), said, TODAY)
+    hook = "order-sign" if row["call"] == "order-sign" else "order-select"
+    try:
+        decision = decide(
+            notation.call(row, TODAY),
+            hook,
+            knowledge,
+            site,
+            today=TODAY,
+            fetch=lambda _, searches: [Pages((), "not in this test") for _ in searches],
+            new_id=lambda: "",
+        )
+    except CallError as error:
+        return type(error).__name__
+    return [_outcome(one) for one in decision.outcomes], [len(card["suggestions"]) for card in decision.cards]
+
+
+def _outcome(one: Any) -> Any:
+    if isinstance(one, Recommendation):
+        cautions = sorted({str(other.kind) for other in one.findings.others})
+        return one.order.study, one.indicator, one.recommended, str(one.findings.history), cautions
+    return one.reason
+
+
+def caught(table: str, rows: Rows, cards: Path, proof: Callable[[Knowledge], bool]) -> bool:
+    """Tell whether a mutant is refused or noticed; the table is put back afterwards."""
+    file = cards / CARD / f"{table}.csv"
+    before = file.read_bytes()
+    try:
+        with file.open("w", encoding="utf-8", newline="") as out:
+            writer = csv.DictWriter(out, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+        return proof(load(cards))
+    except PlexusError:
+        return True
+    finally:
+        file.write_bytes(before)
+
+
+def main(tables: list[str]) -> int:
+    """Run the mutants, print the survivors and the score."""
+    vignettes = [row for row in notation.rows("vignettes.csv") if row["call"] in ("", "order-sign")]
+    expected = answers(load(), vignettes)
+    survivors, total = [], 0
+    with tempfile.TemporaryDirectory() as folder:
+        cards = Path(shutil.copytree(ROOT / "cards", Path(folder) / "cards"))
+        for table in tables or TABLES:
+            with (cards / CARD / f"{table}.csv").open(encoding="utf-8", newline="") as file:
+                rows = list(csv.DictReader(file))
+            for what, mutant in mutants(table, rows):
+                total += 1
+                if not caught(table, mutant, cards, lambda knowledge: answers(knowledge, vignettes) != expected):
+                    survivors.append(what)
+                    print(f"survived: {what}", flush=True)
+    print(f"{total - len(survivors)} of {total} mutants caught ({100 * (total - len(survivors)) / total:.1f} %)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
