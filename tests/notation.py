@@ -18,13 +18,14 @@ Of an entry:
     from -27m                 the start of the period that the other date ends
     recorded 2024-08          the recorded date of a Condition
     site NAME                 a body site; NAME may be words in quotation marks
+    value 29                  the value of an Observation
     active, refuted, completed and the like   its status, any that FHIR has
 Of an order:
     code in an extension  its codings sit in an extension on the code
     do not perform        it orders that the study be not done
     STU3                  it is a ProcedureRequest
 
-The column `call` says how the call is made: see CALLS.
+The column `call` says how the call is made: see CALLS. The column `site` says what the site has set: see SITES.
 """
 
 import csv
@@ -58,6 +59,26 @@ CALLS = {
     "no selections": lambda _: None,
     "order-sign": lambda _: None,
 }
+SITES = {
+    "focused": 'policy = "focused"',
+    "off": "off = true",
+    "own limits": "limits.presentation = 30",
+    "sends more": 'prefetch = ["allergies", "devices", "egfr"]',
+    "own codes": """
+        orders = [
+            {system = "https://ehr.example.org/codes", code = "SPINE-7", study = "lumbar_spine_mri"},
+            {system = "https://ehr.example.org/codes", code = "PLEX-0", study = "plexus_mri_without_contrast"},
+            {system = "https://ehr.example.org/codes", code = "PLEX-1", study = "plexus_mri_with_contrast"},
+            {system = "https://ehr.example.org/codes", code = "OTHER-1", study = "not_watched"},
+        ]
+        [propose.plexus_mri_without_and_with_contrast]
+        system = "https://ehr.example.org/codes"
+        code = "PLEX-1"
+        display = "Our plexus MRI"
+    """,
+}
+"""The site files that stand behind the column `site`."""
+OPTIONAL = {"allergies": "AllergyIntolerance", "devices": "Device", "egfr": "Observation"}
 CONDITION_STATUS = ("active", "recurrence", "relapse", "inactive", "remission", "resolved")
 PATIENT = "pt-1"
 
@@ -109,10 +130,19 @@ def call(row: dict[str, str], today) -> dict:
     drafted = [order(text, 50 + n) for n, text in enumerate(filter(None, row["also drafted"].split(" + ")))]
     how = row.get("call", "")
     hook = "order-sign" if how == "order-sign" else "order-select"
-    body = examples.call(patient(row["patient"], today), [*selected, *drafted], hook=hook)
+    chart = patient(row["patient"], today)
+    body = examples.call(chart, [*selected, *drafted], hook=hook)
+    body["prefetch"] |= _optional(chart)
     selections = CALLS[how]([one["id"] for one in selected])
     body["context"].pop("selections", None)
     return body | {"context": body["context"] | ({} if selections is None else {"selections": selections})}
+
+
+def _optional(chart: dict) -> dict:
+    """Return what a client prefetches beyond Conditions and Procedures, where the patient has any of it."""
+    resources = [entry["resource"] for entry in chart["entry"]]
+    found = {key: [one for one in resources if one["resourceType"] == kind] for key, kind in OPTIONAL.items()}
+    return {key: examples.searchset(some) for key, some in found.items() if some}
 
 
 def _kind(name: str, words_are: str) -> str:
@@ -130,6 +160,8 @@ def _code_and_subject(name: str) -> dict:
 def _entry(text: str) -> dict:
     name, marks = _parted(text)
     resource = {"resourceType": _kind(name, "Condition"), "id": _id(name)} | _code_and_subject(name)
+    if resource["resourceType"] == "Device":
+        resource["type"] = resource.pop("code")
     return _marked(resource, marks)
 
 
@@ -148,7 +180,7 @@ def _marked(resource: dict, marks: list[str]) -> dict:
             _ALONE[mark](resource)
         elif re.fullmatch(r"-\d+[dmy]|\d{4}(-\d\d)*", mark):
             _dated(resource, mark)
-        elif resource["resourceType"] != "Condition":
+        elif resource["resourceType"] not in ("Condition", "AllergyIntolerance"):
             resource["status"] = mark
         else:
             member = "clinicalStatus" if mark in CONDITION_STATUS else "verificationStatus"
@@ -163,6 +195,8 @@ def _when(text: str) -> str:
 def _dated(resource: dict, when: str) -> None:
     if resource["resourceType"] == "Condition":
         resource["onsetDateTime"] = _when(when)
+    elif resource["resourceType"] == "Observation":
+        resource["effectiveDateTime"] = _when(when)
     elif "performedPeriod" in resource:
         resource["performedPeriod"]["end"] = _when(when)
     else:
@@ -193,6 +227,7 @@ _NAMED = {
     "and": lambda resource, name: resource["code"]["coding"].extend(concept(name)["coding"]),
     "in words": lambda resource, text: resource["code"].update(text=text.strip('"')),
     "shown as": lambda resource, text: resource["code"]["coding"][0].update(display=text.strip('"')),
+    "value": lambda resource, number: resource.update(valueQuantity={"value": float(number)}),
     "from": lambda resource, when: resource.setdefault("performedPeriod", {}).update(start=_when(when)),
     "recorded": lambda resource, when: resource.update(recordedDate=_when(when)),
 }

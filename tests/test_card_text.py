@@ -1,24 +1,106 @@
-"""What the clinician reads, to the letter; and that nothing of the chart's own text is in it."""
-
-import json
+"""What the clinician reads, to the letter."""
 
 import pytest
-from conftest import ORDER_SELECT, ORDER_SIGN, TODAY
-from notation import call, rows
+from conftest import TODAY
+from notation import call
 
-SPEAKING = [row for row in rows("vignettes.csv") if not row["says"].startswith("silent")]
-PLANTED = 'zq17<img src="x">'
 LATENCY = "ago (radiation plexopathy most often appears 1-5 years after treatment)"
-ADVICE = """\
+MISSES = """\
 A lumbar-spine MRI shows the nerve roots, but not the plexus on its way through the pelvis. \
-Contrast separates tumor from radiation change.
-
-ACR: **usually appropriate** as first imaging of lumbosacral plexopathy after cancer or its treatment; 0 mSv.
-
+Contrast separates tumor from radiation change."""
+RATING = """\
+ACR: **usually appropriate** as first imaging of lumbosacral plexopathy after cancer or its treatment; 0 mSv."""
+TABLE = """\
+| study | ACR, first imaging | radiation |
+|---|---|---|
+| MRI lumbosacral plexus without and with IV contrast | usually appropriate | 0 mSv |
+| FDG-PET/CT whole body | may be appropriate | 10-30 mSv |
+| CT abdomen and pelvis with IV contrast | may be appropriate | not stated by our source |"""
+KEEP = """\
 **Keep the lumbar-spine MRI** if the cord, the cauda equina, a nerve root or a spinal metastasis is the question."""
+PLEXUS_MRI = "MRI lumbosacral plexus without and with IV contrast"
+TOO_COARSE = "it is too coarse for single nerves: it comes second, for an equivocal MRI or for staging"
+HARD_TO_TELL = """Without contrast, tumor and treatment change are hard to tell apart: a recurrent tumor tends to be a \
+discrete mass that enhances avidly, radiation fibrosis enhances diffusely and less."""
+REPLACE, ADD = f"Order {PLEXUS_MRI} instead", f"Add {PLEXUS_MRI}, keep the lumbar-spine MRI"
+ALTERNATIVE = "If MRI is contraindicated: CT abdomen and pelvis with IV contrast"
+SUSPECTED = f"Suspected lumbosacral plexopathy after cancer: {PLEXUS_MRI}"
+COMES_FIRST = f"{SUSPECTED} comes first (ACR)"
+LEG_WEAKNESS, SCIATICA = "- Leg weakness (this order's reason)", "- Sciatica (this order's reason)"
+DEVICE, CONTRAST = "**Check first** whether MRI is safe", "**Contrast: discuss with radiology**"
+KIDNEY, DEFIBRILLATOR = "Severe chronic kidney disease (stage 4)", "Implanted defibrillator on record."
+CARDS = {
+    "a sign beside a remote cancer": (
+        ("breast cancer [2019, remission]", "lumbar MRI [for leg weakness]"),
+        f"{SUSPECTED} is the first study (ACR)",
+        [f"{LEG_WEAKNESS}\n- Breast cancer, in remission, since 2019", MISSES, RATING, KEEP],
+        [REPLACE, ADD],
+    ),
+    "plexus MRI without contrast": (
+        ("prostate cancer", "plexus MRI (without contrast)"),
+        f"After cancer or radiotherapy the plexus MRI needs contrast: {PLEXUS_MRI} (ACR)",
+        [
+            "- Prostate cancer",
+            HARD_TO_TELL,
+            RATING,
+            "**Keep it without contrast** if there is a severe contraindication to gadolinium.",
+        ],
+        [REPLACE],
+    ),
+    "PET/CT": (
+        ("prostate cancer", "PET/CT [for leg weakness]"),
+        COMES_FIRST,
+        [
+            f"{LEG_WEAKNESS}\n- Prostate cancer",
+            f"FDG-PET/CT finds active tumor, but {TOO_COARSE}.",
+            TABLE,
+            "**Keep the PET/CT** if staging is the question.",
+        ],
+        [f"Add {PLEXUS_MRI} first, keep the PET/CT", REPLACE],
+    ),
+    "CT": (
+        ("prostate cancer", 'CT abdomen and pelvis [for "L foot drop"]'),
+        COMES_FIRST,
+        [
+            "- Foot drop (this order's reason)\n- Prostate cancer",
+            "CT shows bone and large masses, not the nerves: it is the alternative where MRI cannot be done.",
+            TABLE,
+            "**Keep the CT** if MRI is not possible, or if the abdomen itself is the question.",
+        ],
+        [f"Add {PLEXUS_MRI} first, keep the CT of the abdomen and pelvis", REPLACE],
+    ),
+    "device": (
+        ("prostate cancer; pacemaker; cochlear implant", "lumbar MRI [for leg weakness]"),
+        f"{SUSPECTED} is the first study (ACR)",
+        [
+            f"{LEG_WEAKNESS}\n- Prostate cancer",
+            MISSES,
+            TABLE,
+            KEEP,
+            f"{DEVICE}: Cardiac pacemaker, Cochlear implant on record.",
+        ],
+        [REPLACE, ADD, ALTERNATIVE],
+    ),
+    "contrast": (
+        ("prostate cancer; kidney disease stage 4; dialysis status", "lumbar MRI [for sciatica]"),
+        f"{SUSPECTED} is the first study (ACR)",
+        [f"{SCIATICA}\n- Prostate cancer", MISSES, RATING, KEEP, f"{CONTRAST} ({KIDNEY}, Dialysis on record)."],
+        [REPLACE, ADD],
+    ),
+    "device and contrast": (
+        ("prostate cancer; defibrillator; pregnancy [active, -60d]", "lumbar MRI"),
+        f"If lumbosacral plexopathy is suspected: {PLEXUS_MRI} is the first study (ACR)",
+        ["- Prostate cancer", MISSES, TABLE, KEEP, f"{DEVICE}: {DEFIBRILLATOR} {CONTRAST} (Pregnancy on record)."],
+        [REPLACE, ADD, ALTERNATIVE],
+    ),
+}
 FIVE_CANCERS = (
     "prostate cancer [2023]; lymphoma [2020]; kidney cancer [2019]; breast cancer [2010-05]; lung cancer [2008]"
 )
+FIVE = [
+    *("Prostate cancer, since 2023", "Non-Hodgkin lymphoma, since 2020", "Kidney cancer, since 2019"),
+    *("Breast cancer, since 2010-05", "Lung cancer, since 2008"),
+]
 FINDINGS = {
     "the article's patient": (
         "@article",
@@ -43,20 +125,14 @@ FINDINGS = {
         "radiotherapy course [completed, from 2024-06, 2024-08]",
         [f"Radiotherapy, field not recorded, until 2024-08: 2 years 3 months {LATENCY}"],
     ),
-    "no date": (
-        "radiotherapy course [completed, site prostate]",
-        ["Radiotherapy, prostate"],
-    ),
+    "no date": ("radiotherapy course [completed, site prostate]", ["Radiotherapy, prostate"]),
     "sessions of one course": (
         "; ".join(f"radiotherapy session [-{days}d, completed, site rectum]" for days in (50, 35, 40)),
         [f"External-beam radiotherapy, rectum, until 2026-10-18: 1 month {LATENCY}"],
     ),
     "two courses": (
         "radiotherapy course [2010-05, completed, site prostate]; radiotherapy course [2025, site sacrum]",
-        [
-            f"Radiotherapy, sacrum, 2025: 1 year {LATENCY}",
-            f"Radiotherapy, prostate, 2010-05: 16 years 6 months {LATENCY}",
-        ],
+        [f"Radiotherapy, sacrum, 2025: 1 year {LATENCY}", "Radiotherapy, prostate, 2010-05: 16 years 6 months ago"],
     ),
     "remote radiotherapy is not told": (
         "breast cancer [2019]; radiotherapy course [2020, completed, site breast]",
@@ -69,6 +145,14 @@ FINDINGS = {
             "Metastasis to bone, since 2025",
             "Breast cancer, since 2023",
         ],
+    ),
+    "in progress": (
+        "radiotherapy course [in-progress, -2m, site prostate]; prostate cancer",
+        ["Radiotherapy, prostate, in progress, since 2026-09", "Prostate cancer"],
+    ),
+    "signs before history": (
+        "prostate cancer; sciatica [active, recorded 2026-08]; foot drop [-5d]",
+        ["Foot drop, since 2026-11-17", "Sciatica, recorded 2026-08", "Prostate cancer"],
     ),
     "history of radiotherapy": (
         "history of radiotherapy [recorded 2024-08]",
@@ -84,25 +168,9 @@ FINDINGS = {
     ),
     "more than five": (
         f"{FIVE_CANCERS}; melanoma [2001]; radiotherapy course [completed, site rectum]",
-        [
-            "Radiotherapy, rectum",
-            "Prostate cancer, since 2023",
-            "Non-Hodgkin lymphoma, since 2020",
-            "Kidney cancer, since 2019",
-            "Breast cancer, since 2010-05",
-            "and 2 more",
-        ],
+        ["Radiotherapy, rectum", *FIVE[:4], "and 2 more"],
     ),
-    "five": (
-        FIVE_CANCERS,
-        [
-            "Prostate cancer, since 2023",
-            "Non-Hodgkin lymphoma, since 2020",
-            "Kidney cancer, since 2019",
-            "Breast cancer, since 2010-05",
-            "Lung cancer, since 2008",
-        ],
-    ),
+    "five": (FIVE_CANCERS, FIVE),
 }
 
 
@@ -114,7 +182,18 @@ def asked(patient: str, order: str = "lumbar MRI", drafted: str = "") -> dict:
 def detail(*findings: str, about: str = "", incomplete: str = "") -> str:
     """Return the whole text of a card with these findings."""
     lines = "\n".join(f"- {finding}" for finding in findings)
-    return "\n\n".join(part for part in (about, lines, ADVICE, incomplete) if part)
+    incomplete = incomplete and f"*This advice is from an incomplete record. {incomplete}*"
+    return "\n\n".join(part for part in (about, lines, MISSES, RATING, KEEP, incomplete) if part)
+
+
+@pytest.mark.parametrize(("asks", "summary", "paragraphs", "labels"), CARDS.values(), ids=CARDS)
+def test_a_whole_card(asks, summary, paragraphs, labels, service):
+    """Summary, detail and suggestions of each kind of card, to the letter."""
+    [card] = service.cards(asked(*asks))
+    assert card["summary"] == summary
+    assert card["detail"] == "\n\n".join(paragraphs)
+    assert [one["label"] for one in card["suggestions"]] == labels
+    assert len(card["summary"]) < 140
 
 
 @pytest.mark.parametrize(("patient", "findings"), FINDINGS.values(), ids=FINDINGS)
@@ -126,8 +205,7 @@ def test_the_findings_are_told(patient, findings, service):
 
 def test_the_reason_of_the_order_is_told_as_such(service):
     """A finding that the order's own reason names says so."""
-    body = asked("", "lumbar MRI [for prostate cancer, for history of radiotherapy]")
-    [card] = service.cards(body)
+    [card] = service.cards(asked("", "lumbar MRI [for prostate cancer, for history of radiotherapy]"))
     assert card["detail"] == detail(
         "History of radiotherapy (this order's reason)", "Prostate cancer (this order's reason)"
     )
@@ -137,16 +215,6 @@ def test_a_cancer_that_is_also_the_reason_keeps_its_state(service):
     """A reason without a status takes nothing from what the record says of the same cancer."""
     [card] = service.cards(asked("prostate cancer [2023-03, remission]", "lumbar MRI [for prostate cancer]"))
     assert card["detail"] == detail("Prostate cancer, in remission, since 2023-03 (this order's reason)")
-
-
-def test_a_summary_asks_and_fits(service):
-    """Without a presentation the summary asks, and it has fewer than 140 characters."""
-    [card] = service.cards(asked("prostate cancer"))
-    assert card["summary"] == (
-        "If lumbosacral plexopathy is suspected:"
-        " MRI lumbosacral plexus without and with IV contrast is the first study (ACR)"
-    )
-    assert len(card["summary"]) < 140
 
 
 def test_with_several_orders_each_card_names_its_own(service):
@@ -161,11 +229,9 @@ def test_with_several_orders_each_card_names_its_own(service):
 def test_procedures_that_could_not_be_read_are_said(service):
     """Where the client could not read the procedures, the card says so."""
     body = asked("prostate cancer")
-    issue = {"severity": "error", "code": "timeout"}
-    body["prefetch"]["procedures"] = {"resourceType": "OperationOutcome", "issue": [issue]}
+    body["prefetch"]["procedures"] = {"resourceType": "OperationOutcome", "issue": [{"severity": "error"}]}
     [card] = service.cards(body)
-    said = "*This advice is from an incomplete record. The procedures could not be read.*"
-    assert card["detail"] == detail("Prostate cancer", incomplete=said)
+    assert card["detail"] == detail("Prostate cancer", incomplete="The procedures could not be read.")
 
 
 def test_entries_that_could_not_be_read_are_said(service):
@@ -173,8 +239,7 @@ def test_entries_that_could_not_be_read_are_said(service):
     body = asked("prostate cancer")
     body["prefetch"]["conditions"]["entry"] += [{"resource": {"code": {"text": "no type"}}}, 7]
     [card] = service.cards(body)
-    said = "*This advice is from an incomplete record. Entries that could not be read: 2.*"
-    assert card["detail"] == detail("Prostate cancer", incomplete=said)
+    assert card["detail"] == detail("Prostate cancer", incomplete="Entries that could not be read: 2.")
 
 
 def test_a_whole_record_is_not_called_incomplete(service):
@@ -183,45 +248,3 @@ def test_a_whole_record_is_not_called_incomplete(service):
     body["prefetch"]["conditions"]["entry"] += [{"resource": {"resourceType": "Observation"}}]
     [card] = service.cards(body)
     assert card["detail"] == detail("Prostate cancer")
-
-
-@pytest.mark.parametrize("row", SPEAKING, ids=[row["vignette"] for row in SPEAKING])
-def test_every_card_is_short_and_in_our_own_words(row, service):
-    """No card is longer than can be read in seconds, and text of the chart never comes out on it."""
-    body = call(row, TODAY)
-    path = ORDER_SIGN if row["call"] == "order-sign" else ORDER_SELECT
-    plain = [_shown(card) for card in service.cards(body, path)]
-    planted = planting({key: body[key] for key in ("prefetch", "context")})
-    assert all(PLANTED in json.dumps(value, ensure_ascii=False).replace("\\", "") for value in planted.values())
-    cards = service.cards(body | planted, path)
-    assert [_shown(card) for card in cards] == plain
-    for card in cards:
-        assert "zq17" not in json.dumps(_shown(card))
-        assert len(card["detail"]) < 1000
-
-
-def planting(value, name: str = ""):
-    """Return a JSON value with a planted string in every display, text and narrative of it."""
-    if isinstance(value, list):
-        return [planting(one, name) for one in value]
-    if not isinstance(value, dict):
-        return value
-    grown = {key: planting(one, key) for key, one in value.items()}
-    if name == "coding":
-        grown["display"] = f"{value.get('display', '')} {PLANTED}"
-    elif "coding" in value or name in ("code", "reasonCode", "bodySite"):
-        grown["text"] = f"{value.get('text', '')} {PLANTED}"
-    elif "resourceType" in value:
-        narrative = {"status": "additional", "div": f"<div>{PLANTED}</div>"}
-        grown |= {"text": narrative, "note": [{"text": PLANTED}], "patientInstruction": PLANTED}
-    elif "reference" in value:
-        grown["display"] = PLANTED
-    return grown
-
-
-def _shown(card: dict) -> dict:
-    """Return what the clinician is shown of a card: all but its ids and the orders inside its suggestions."""
-    shown = {key: value for key, value in card.items() if key not in ("uuid", "suggestions")}
-    labels = [one["label"] for one in card["suggestions"]]
-    actions = [action["description"] for one in card["suggestions"] for action in one["actions"]]
-    return shown | {"labels": labels, "actions": actions}

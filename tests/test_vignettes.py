@@ -1,12 +1,18 @@
 """The clinical table: each row of vignettes.csv, through HTTP, on a fixed day."""
 
 import json
+from contextlib import ExitStack
 
 import pytest
-from conftest import ORDER_SELECT, ORDER_SIGN, TODAY
-from notation import call, rows
+from conftest import ORDER_SELECT, ORDER_SIGN, TODAY, Client, serving
+from notation import SITES, call, rows
+
+from cds_service.settings import Settings
+from cds_service.web.app import create_app
 
 VIGNETTES = rows("vignettes.csv")
+SPEAKING = [row for row in VIGNETTES if not row["says"].startswith("silent")]
+PLANTED = 'zq17<img src="x">'
 SILENT_AT_LEAST = 0.45
 MEMBERS = {
     "identifier": [{"system": "https://ehr.example.org/orders", "value": "4711"}],
@@ -18,12 +24,29 @@ MEMBERS = {
     "vendorMember": {"kept": True},
 }
 """What every order of the table carries besides, to see that replacing its study leaves it there."""
+PLEXUS_MRI = "MRI lumbosacral plexus without and with IV contrast"
+CT = "CT abdomen and pelvis with IV contrast"
+KINDS = {("update", PLEXUS_MRI): "replace", ("create", PLEXUS_MRI): "add", ("update", CT): "alternative"}
+"""What a suggestion does, by its action and the study in it."""
+
+
+@pytest.fixture(scope="session")
+def at(knowledge, service, tmp_path_factory):
+    """Serve each site of the table; yields a client of each."""
+    with ExitStack() as stack:
+        clients = {"": service}
+        for name, content in SITES.items():
+            file = tmp_path_factory.mktemp("site") / "site.toml"
+            file.write_text(content, encoding="utf-8")
+            app = create_app(Settings(development=True, site_file=str(file)), knowledge, today=lambda: TODAY)
+            clients[name] = Client(stack.enter_context(serving(app)))
+        yield clients
 
 
 @pytest.mark.parametrize("row", VIGNETTES, ids=[row["vignette"] for row in VIGNETTES])
-def test_vignette(row, service, caplog):
+def test_vignette(row, at, caplog):
     """The service says to this patient's order what the clinical table says."""
-    check(row, service, caplog)
+    check(row, at[row["site"]], caplog)
 
 
 @pytest.mark.parametrize(
@@ -36,13 +59,21 @@ def test_vignette(row, service, caplog):
         ("refuted", {"says": "silent: nothing_watched"}),
         ("cervical MRI", {"says": "silent: no_history"}),
         ("two watched orders", {"says": "info", "history": "in reach"}),
+        ("W1 in reach, specific", {"says": "warning"}),
+        ("W1 in reach, compatible", {"says": "warning, replace"}),
+        ("W3 PET/CT, specific", {"says": "warning, replace"}),
+        ("device: pacemaker", {"says": "warning, replace"}),
+        ("device: removed", {"says": "warning, check the device"}),
+        ("contrast: and a device", {"says": "warning, check the device"}),
+        ("focused: remote, no sign", {"site": ""}),
+        ("own code: lumbar MRI", {"site": "focused"}),
     ],
 )
-def test_a_wrong_row_fails(vignette, wrong, service, caplog):
+def test_a_wrong_row_fails(vignette, wrong, at, caplog):
     """A row with the wrong answer fails, through the same function."""
     row = next(row for row in VIGNETTES if row["vignette"] == vignette)
     with pytest.raises(AssertionError):
-        check(row | wrong, service, caplog)
+        check(row | wrong, at[wrong.get("site", row["site"])], caplog)
 
 
 def test_each_vignette_has_a_name_of_its_own():
@@ -53,7 +84,7 @@ def test_each_vignette_has_a_name_of_its_own():
 
 def test_no_two_vignettes_are_the_same_case():
     """No two vignettes put the same question."""
-    cases = [tuple(row[name] for name in ("patient", "order", "also drafted", "call")) for row in VIGNETTES]
+    cases = [tuple(row[name] for name in ("patient", "order", "also drafted", "call", "site")) for row in VIGNETTES]
     assert [case for case in cases if cases.count(case) > 1] == []
 
 
@@ -70,6 +101,35 @@ def test_silence_is_proved_as_well_as_speech():
     assert silent >= SILENT_AT_LEAST * len(VIGNETTES), f"{silent} of {len(VIGNETTES)}"
 
 
+@pytest.mark.parametrize("row", SPEAKING, ids=[row["vignette"] for row in SPEAKING])
+def test_every_card_is_short_and_in_our_own_words(row, at):
+    """No card is longer than can be read in seconds, and text of the chart never comes out on it."""
+    body = call(row, TODAY)
+    service, path = at[row["site"]], path_of(row)
+    plain = [_shown(card) for card in service.cards(body, path)]
+    planted = planting({key: body[key] for key in ("prefetch", "context")})
+    assert all(PLANTED in json.dumps(value, ensure_ascii=False).replace("\\", "") for value in planted.values())
+    cards = service.cards(body | planted, path)
+    assert [_shown(card) for card in cards] == plain
+    for card in cards:
+        assert "zq17" not in json.dumps(_shown(card))
+        assert len(card["detail"]) < 1000
+
+
+def test_the_own_code_of_a_site_goes_first(at):
+    """What a site maps for the proposed study stands before our codes, in each suggestion."""
+    body = call({"patient": "prostate cancer", "order": "lumbar MRI", "also drafted": ""}, TODAY)
+    cards = at["own codes"].cards(body)
+    for action in _actions(cards):
+        codes = [one["code"] for one in action["resource"]["code"]["coding"]]
+        assert codes == ["PLEX-1", "781526004", "RPID4815", "30866-8"]
+
+
+def path_of(row) -> str:
+    """Return the service that a vignette calls."""
+    return ORDER_SIGN if row["call"] == "order-sign" else ORDER_SELECT
+
+
 def check(row, service, caplog):
     """Assert that the service answers a vignette as its row says."""
     caplog.clear()
@@ -78,17 +138,20 @@ def check(row, service, caplog):
     drafts = {entry["resource"]["id"]: entry["resource"] for entry in body["context"]["draftOrders"]["entry"]}
     for draft in drafts.values():
         draft.update(MEMBERS)
-    response = service.post(body, ORDER_SIGN if row["call"] == "order-sign" else ORDER_SELECT)
+    response = service.post(body, path_of(row))
     logged = _logged(caplog)
     if response.status_code != 200:
         assert str(response.status_code) == row["says"], row["proves"]
         return
     assert _said(response.json()["cards"], logged) == row["says"], row["proves"]
     assert _history(logged) == row["history"], row["proves"]
-    for card in response.json()["cards"]:
-        [action] = card["suggestions"][0]["actions"]
-        assert action["type"] == "update"
-        assert _besides_the_study(action["resource"]) == _besides_the_study(drafts[action["resource"]["id"]])
+    for action in _actions(response.json()["cards"]):
+        if action["type"] == "update":
+            assert _besides_the_study(action["resource"]) == _besides_the_study(drafts[action["resource"]["id"]])
+
+
+def _actions(cards: list) -> list[dict]:
+    return [action for card in cards for suggestion in card["suggestions"] for action in suggestion["actions"]]
 
 
 def _besides_the_study(order: dict) -> dict:
@@ -103,10 +166,52 @@ def _logged(caplog) -> list[list[str]]:
 
 
 def _said(cards: list, logged: list[list[str]]) -> str:
-    """Return what was said, in the words of the table: the cards' indicators, then the reasons for silence."""
+    """Return what was said, in the words of the table: the cards, then the reasons for silence."""
     silences = [f"silent: {one[0]}" for one in logged if len(one) == 1]
-    return " + ".join([card["indicator"] for card in cards] + silences)
+    return " + ".join([_in_short(card) for card in cards] + silences)
+
+
+def _in_short(card: dict) -> str:
+    """Return a card's indicator, what it recommends, and what it asks to check first."""
+    kinds = [_kind(one) for one in card["suggestions"]]
+    recommended = [_kind(one) for one in card["suggestions"] if one.get("isRecommended")]
+    assert ("alternative" in kinds) == ("**Check first**" in card["detail"])
+    device = ["check the device"] if "alternative" in kinds else []
+    contrast = ["discuss contrast"] if "**Contrast: discuss with radiology**" in card["detail"] else []
+    return ", ".join([card["indicator"], *recommended, *device, *contrast])
+
+
+def _kind(suggestion: dict) -> str:
+    [action] = suggestion["actions"]
+    return KINDS[action["type"], action["resource"]["code"]["text"]]
 
 
 def _history(logged: list[list[str]]) -> str:
     return " + ".join(one[1].replace("_", " ") for one in logged if len(one) > 1)
+
+
+def planting(value, name: str = ""):
+    """Return a JSON value with a planted string in every display, text and narrative of it."""
+    if isinstance(value, list):
+        return [planting(one, name) for one in value]
+    if not isinstance(value, dict):
+        return value
+    grown = {key: planting(one, key) for key, one in value.items()}
+    if name == "coding":
+        grown["display"] = f"{value.get('display', '')} {PLANTED}"
+    elif "coding" in value or name in ("code", "reasonCode", "bodySite"):
+        grown["text"] = f"{value.get('text', '')} {PLANTED}"
+    elif "resourceType" in value:
+        narrative = {"status": "additional", "div": f"<div>{PLANTED}</div>"}
+        grown |= {"text": narrative, "note": [{"text": PLANTED}], "patientInstruction": PLANTED}
+    elif "reference" in value:
+        grown["display"] = PLANTED
+    return grown
+
+
+def _shown(card: dict) -> dict:
+    """Return what the clinician is shown of a card: all but its ids and the orders inside its suggestions."""
+    shown = {key: value for key, value in card.items() if key not in ("uuid", "suggestions")}
+    labels = [one["label"] for one in card["suggestions"]]
+    actions = [action["description"] for one in card["suggestions"] for action in one["actions"]]
+    return shown | {"labels": labels, "actions": actions}

@@ -7,6 +7,7 @@ from typing import Any
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge.folder import Folder, Rows
 from cds_service.knowledge.holes import hole_faults
+from cds_service.knowledge.reason_words import PARTS
 from cds_service.schemas import first_fault
 from cds_service.vocabulary import History, Presentation
 
@@ -29,7 +30,7 @@ _NEEDED = {
 }
 """The rows that the code asks for, by table and column."""
 
-_NEEDED_LISTS = {"negation", "question", "scope_end"}
+_NEEDED_LISTS = {"negation", "question", "scope_end", *PARTS}
 """The lists of reason_words.csv that the code asks for."""
 
 

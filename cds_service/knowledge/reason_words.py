@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from cds_service.knowledge.words import normalised, pattern
 
-_CLAUSES = re.compile(r"[,;.:|()\n]|\b(?:but|however|although)\b", re.IGNORECASE)
+_SENTENCES = re.compile(r"[;.:|()\n]|\b(?:but|however|although)\b", re.IGNORECASE)
+
+PARTS = ("leg", "seat", "arm")
+"""The lists of body parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +48,43 @@ class ReasonWords:
 
     def read(self, text: str) -> Iterator[tuple[str, str, str]]:
         """Yield (topic, means, wording) of what a text says; of each topic the first that holds in each clause."""
-        for clause in _CLAUSES.split(_marked(text)):
-            yield from self._clause(normalised(clause))
+        for sentence in _SENTENCES.split(_marked(text)):
+            clauses = self._denied([normalised(clause) for clause in sentence.split(",")])
+            for number, clause in enumerate(clauses):
+                yield from self._clause(clause, self._around(clauses, number))
 
-    def _clause(self, clause: str) -> Iterator[tuple[str, str, str]]:
+    def _denied(self, clauses: list[str]) -> list[str]:
+        """Carry a denial on through a list that ends in `or`: "no numbness, tingling, or weakness"."""
+        carried = list(clauses)
+        for number in range(1, len(clauses)):
+            rest = " ".join(clauses[number:])
+            is_list = not self._names_a_part(clauses[number]) and re.search(r"\bN?OR\b", rest)
+            if is_list and self._is_negated("presentation", f"{carried[number - 1]} "):
+                carried[number] = f"NO {clauses[number]}"
+        return carried
+
+    def _around(self, clauses: list[str], number: int) -> str:
+        """Return where a part may stand: the clause, and the next if that is all it says ("weakness, left leg")."""
+        own, following = clauses[number], " ".join(clauses[number + 1 : number + 2])
+        says_more = any(phrase.match.search(following) for phrase in self.phrases)
+        return own if self._names_a_part(own) or says_more else f"{own} {following}"
+
+    def _names_a_part(self, clause: str) -> bool:
+        return any(self.lists[part].search(clause) for part in PARTS)
+
+    def _clause(self, clause: str, around: str) -> Iterator[tuple[str, str, str]]:
         said: set[str] = set()
         for phrase in self.phrases:
-            if phrase.topic not in said and self._holds(phrase, clause):
+            if phrase.topic not in said and self._holds(phrase, clause, around):
                 said.add(phrase.topic)
                 yield phrase.topic, phrase.means, phrase.wording
 
-    def _holds(self, phrase: Phrase, clause: str) -> bool:
+    def _holds(self, phrase: Phrase, clause: str, around: str) -> bool:
         match = phrase.match.search(clause)
         if match is None or self._is_negated(phrase.topic, clause[: match.start()]):
             return False
         wanted = phrase.beside.removeprefix("not ")
-        return not wanted or bool(self.lists[wanted].search(clause)) is not phrase.beside.startswith("not ")
+        return not wanted or bool(self.lists[wanted].search(around)) is not phrase.beside.startswith("not ")
 
     def _is_negated(self, topic: str, before: str) -> bool:
         """Tell whether a phrase is denied or only asked for; asking for an emergency makes the spine the question."""
