@@ -27,13 +27,13 @@ def in_condition(reader: Reader, condition: Json) -> Iterator[Finding]:
             yield reader.of_condition(FindingKind.CONTRAST, term, condition)
 
 
-def in_procedure(reader: Reader, procedure: Json, done: frozenset[str]) -> Iterator[Finding]:
-    """Yield the device that a Procedure implanted or removed, dialysis, and a recent MRI of the studies `done`."""
+def in_procedure(reader: Reader, procedure: Json) -> Iterator[Finding]:
+    """Yield the device that a Procedure implanted or removed, dialysis, and a recent imaging study."""
     pairs = list(codings(procedure.get("code")))
     found: list[tuple[FindingKind, Term]] = [
         *((FindingKind.DEVICE, term) for term in reader.knowledge.codes["device"].terms(pairs)[:1]),
         *((FindingKind.CONTRAST, term) for term in reader.knowledge.codes["contrast"].terms(pairs)[:1]),
-        *((FindingKind.PLEXUS_MRI, t) for t in reader.knowledge.codes["order"].terms(pairs)[:1] if t.means in done),
+        *((FindingKind.PLEXUS_MRI, term) for term in _studies(reader, pairs)[:1]),
     ]
     if not found or not reader.was_performed(procedure):
         return
@@ -41,6 +41,12 @@ def in_procedure(reader: Reader, procedure: Json, done: frozenset[str]) -> Itera
         one = reader.of_procedure(kind, term, procedure)
         if kind is not FindingKind.PLEXUS_MRI or reader.is_recent(one.until, "plexus_mri_done"):
             yield one
+
+
+def _studies(reader: Reader, pairs: list[tuple[str, str]]) -> list[Term]:
+    """Return the studies that codes mean, by the site's own codes first."""
+    own = [Term("site", reader.site.studies[pair], "") for pair in pairs if pair in reader.site.studies]
+    return own + reader.knowledge.codes["order"].terms(pairs)
 
 
 def in_optional(reader: Reader, resources: Sequence[Json]) -> Iterator[Finding]:

@@ -39,7 +39,13 @@ def status_codes(value: Any) -> list[str]:
     """Return the codes of a status: a string up to STU3, a CodeableConcept since R4."""
     if isinstance(value, str):
         return [value]
-    return [text_of(coding.get("code")) for concept in members(value) for coding in members(concept.get("coding"))]
+    return [code for concept in members(value) for code in _status_codes(concept)]
+
+
+def _status_codes(concept: Json) -> list[str]:
+    """Return the codes of a status, or its text in the spelling of a code where it has none."""
+    codes = [text_of(coding.get("code")) for coding in members(concept.get("coding"))]
+    return codes or [text_of(concept.get("text")).strip().lower().replace(" ", "-")]
 
 
 def resources_of(bundle: Json) -> Iterator[Json]:
@@ -57,3 +63,10 @@ def reference_of(resource: Json) -> str:
 def last_segment(reference: str) -> str:
     """Return the id that a reference ends with: of `Type/id`, an absolute URL, a version of it, or a bare id."""
     return reference.split("/_history/", maxsplit=1)[0].rstrip("/").rsplit("/", 1)[-1].removeprefix("urn:uuid:")
+
+
+def is_of(patient_id: str, resource: Json) -> bool:
+    """Tell whether a resource is this patient's; one that names no patient is taken as it was asked for."""
+    subject = resource.get("subject") or resource.get("patient")
+    reference = text_of(subject.get("reference")) if isinstance(subject, dict) else ""
+    return not reference or reference.startswith("#") or last_segment(reference) == patient_id

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from cds_service.decision.codings import reference_of, status_codes
 from cds_service.decision.dates import partial_date, period
 from cds_service.knowledge import Knowledge
-from cds_service.model import Finding, Json, PartialDate, Term
+from cds_service.model import Finding, Json, PartialDate, Site, Term
 from cds_service.vocabulary import FindingKind
 
 _ONSET = ("onsetDateTime", "onsetPeriod")
@@ -19,8 +19,9 @@ _PERFORMED = ("performedDateTime", "performedPeriod", "occurrenceDateTime", "occ
 class Reader:
     """Reads the entries of one record on one day; counts what it saw and did not use."""
 
-    def __init__(self, knowledge: Knowledge, limits: Mapping[str, int], today: date, known: Mapping[str, Json]) -> None:
-        self.knowledge, self.limits, self.today, self.known = knowledge, limits, today, known
+    def __init__(self, knowledge: Knowledge, site: Site, today: date, known: Mapping[str, Json]) -> None:
+        self.knowledge, self.site, self.today, self.known = knowledge, site, today, known
+        self.limits = {**knowledge.limits, **site.limits}
         self.tally: Counter[str] = Counter()
 
     def stands(self, condition: Json) -> bool:
@@ -32,7 +33,9 @@ class Reader:
         return not self._refused("AllergyIntolerance.verificationStatus", allergy.get("verificationStatus"))
 
     def is_active(self, condition: Json) -> bool:
-        """Tell whether a Condition is present: active, recurrence, relapse, or without a status."""
+        """Tell whether a Condition is present: active, recurrence, relapse, or neither a status nor an end."""
+        if any(name.startswith("abatement") and value is not False for name, value in condition.items()):
+            return False
         codes = [code for code in status_codes(condition.get("clinicalStatus")) if code]
         return not codes or any(code in self.knowledge.active for code in codes)
 

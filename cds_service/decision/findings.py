@@ -1,45 +1,57 @@
 """Step 4: PatientRecord -> Findings, in the order in which a card tells them."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 
 from cds_service.decision import cautions, history, signs
 from cds_service.decision.codings import codings
 from cds_service.decision.entries import Reader
-from cds_service.decision.reasons import by_reference, reasons
+from cds_service.decision.reasons import at_hand, by_reference, reasons
 from cds_service.knowledge import Knowledge
 from cds_service.model import Finding, Findings, HookRequest, Json, PatientRecord, Site, WatchedOrder
 from cds_service.vocabulary import FindingKind, Presentation
 
+_TOLD = (FindingKind.PRESENTATION, FindingKind.RADIOTHERAPY, FindingKind.MALIGNANCY)
 
-def find(
-    order: WatchedOrder, request: HookRequest, record: PatientRecord, knowledge: Knowledge, site: Site, today: date
-) -> Findings:
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What the record says, read once for all orders of a call, and the reader that read it."""
+
+    reader: Reader
+    found: list[Finding]
+
+
+def gather(request: HookRequest, record: PatientRecord, knowledge: Knowledge, site: Site, today: date) -> Gathered:
+    """Return all findings of the record, whichever order they matter for."""
+    known = at_hand(request) | by_reference([*record.conditions, *record.procedures])
+    reader = Reader(knowledge, site, today, known)
+    return Gathered(reader, _merged(_in_record(reader, record)))
+
+
+def find(order: WatchedOrder, gathered: Gathered, knowledge: Knowledge) -> Findings:
     """Return all that matters for one order in its own reasons and in the record."""
-    known = by_reference([*request.drafted, *record.conditions, *record.procedures])
-    reader = Reader(knowledge, {**knowledge.limits, **site.limits}, today, known)
-    found = [
-        *_in_reasons(reader, order.order.resource),
-        *_in_record(reader, record, knowledge.watched[order.study].same_as),
-    ]
-    malignancies, radiotherapy, elsewhere, amount = history.weighed(_merged(found))
-    presentations = _merged(one for one in found if one.kind is FindingKind.PRESENTATION)
-    rest = [one for one in found if one.kind not in _TOLD]
-    devices = cautions.present([one for one in rest if one.kind is FindingKind.DEVICE])
+    found = _merged([*_in_reasons(gathered.reader, order.order.resource), *gathered.found])
+    malignancies, radiotherapy, elsewhere, amount = history.weighed(found)
+    presentations = [one for one in found if one.kind is FindingKind.PRESENTATION]
     return Findings(
         tuple(malignancies),
         tuple(radiotherapy),
         tuple(elsewhere),
         tuple(sorted(presentations, key=lambda one: (one.means != Presentation.SPECIFIC, not one.from_order))),
-        (*_merged(one for one in rest if one.kind is not FindingKind.DEVICE), *_merged(devices)),
+        tuple(_others(found, knowledge.watched[order.study].same_as)),
         amount,
         _strongest(presentations),
-        dict(reader.tally),
+        dict(gathered.reader.tally),
     )
 
 
-_TOLD = (FindingKind.PRESENTATION, FindingKind.RADIOTHERAPY, FindingKind.MALIGNANCY)
+def _others(found: list[Finding], same_as: frozenset[str]) -> list[Finding]:
+    """Return what silences the card or is to be checked first; of MRIs done those that make the proposal needless."""
+    devices = cautions.present([one for one in found if one.kind is FindingKind.DEVICE])
+    rest = (one for one in found if one.kind not in (*_TOLD, FindingKind.DEVICE))
+    return [*(one for one in rest if one.kind is not FindingKind.PLEXUS_MRI or one.means in same_as), *devices]
 
 
 def _in_reasons(reader: Reader, order: Json) -> Iterator[Finding]:
@@ -49,7 +61,7 @@ def _in_reasons(reader: Reader, order: Json) -> Iterator[Finding]:
             yield from signs.in_reason(reader, reason)
 
 
-def _in_record(reader: Reader, record: PatientRecord, done: frozenset[str]) -> Iterator[Finding]:
+def _in_record(reader: Reader, record: PatientRecord) -> Iterator[Finding]:
     for condition in record.conditions:
         if not any(codings(condition.get("code"))):
             reader.tally["without a code"] += 1
@@ -59,7 +71,7 @@ def _in_record(reader: Reader, record: PatientRecord, done: frozenset[str]) -> I
             yield from cautions.in_condition(reader, condition)
     for procedure in record.procedures:
         yield from history.in_procedure(reader, procedure)
-        yield from cautions.in_procedure(reader, procedure, done)
+        yield from cautions.in_procedure(reader, procedure)
     yield from cautions.in_optional(reader, record.optional)
 
 
@@ -70,27 +82,39 @@ def _strongest(presentations: Iterable[Finding]) -> Presentation:
 
 def _merged(found: Iterable[Finding]) -> list[Finding]:
     """Return the findings newest first, those that say the same (sessions of one course, repeated entries) as one."""
-    groups: dict[tuple[object, ...], Finding] = {}
+    groups: dict[tuple[object, ...], list[Finding]] = {}
     for one in found:
-        key = (one.kind, one.wording, one.field, one.site, one.treats, one.from_procedure, one.reach)
-        groups[key] = _joined(groups[key], one) if key in groups else one
-    return sorted(groups.values(), key=lambda one: one.newest, reverse=True)
+        ongoing = one.status if one.from_procedure else ""
+        key = (
+            one.kind,
+            one.wording,
+            one.means,
+            one.field,
+            one.site,
+            one.treats,
+            one.from_procedure,
+            one.reach,
+            ongoing,
+        )
+        groups.setdefault(key, []).append(one)
+    return sorted(map(_joined, groups.values()), key=lambda one: one.newest, reverse=True)
 
 
-def _joined(one: Finding, other: Finding) -> Finding:
+def _joined(same: list[Finding]) -> Finding:
+    if len(same) == 1:
+        return same[0]
     return replace(
-        one,
-        references=tuple(dict.fromkeys([*one.references, *other.references])),
-        since=min((d for d in (one.since, other.since) if d), key=lambda d: d.first, default=None),
-        until=max((d for d in (one.until, other.until) if d), key=lambda d: d.last, default=None),
-        recorded=min((d for d in (one.recorded, other.recorded) if d), key=lambda d: d.first, default=None),
-        status=_status(one, other),
-        from_order=one.from_order or other.from_order,
+        same[0],
+        references=tuple(dict.fromkeys(reference for one in same for reference in one.references)),
+        since=min((one.since for one in same if one.since), key=lambda when: when.first, default=None),
+        until=max((one.until for one in same if one.until), key=lambda when: when.last, default=None),
+        recorded=min((one.recorded for one in same if one.recorded), key=lambda when: when.first, default=None),
+        status=_status(same),
+        from_order=any(one.from_order for one in same),
     )
 
 
-def _status(one: Finding, other: Finding) -> str:
-    """Return the status of two entries that say the same; a bare reason of the order has none of its own."""
-    if one.references and other.references:
-        return one.status if one.status == other.status else ""
-    return one.status or other.status
+def _status(same: list[Finding]) -> str:
+    """Return the status of entries that say the same, if they agree; a bare reason of the order has none of its own."""
+    statuses = {one.status for one in same if one.references}
+    return statuses.pop() if len(statuses) == 1 else ""

@@ -27,10 +27,15 @@ def silence(order: WatchedOrder, findings: Findings, knowledge: Knowledge, site:
 
 
 def recommend(order: WatchedOrder, findings: Findings, knowledge: Knowledge, site: Site) -> Recommendation | Silence:
-    """Return the first silence that holds, or what strength.csv says for this study and these findings."""
+    """Return the first silence that holds, or what strength.csv says for this study and these findings.
+
+    A study without a row for them is not watched after all: its reason did not hold.
+    """
     if said := silence(order, findings, knowledge, site):
         return said
-    row = knowledge.strength[order.study, findings.history, findings.presentation]
+    row = knowledge.strength.get((order.study, findings.history, findings.presentation))
+    if row is None:
+        return Silence("nothing_watched", order, findings)
     recommended = "" if findings.of(FindingKind.DEVICE) else row.recommended
     return Recommendation(order, findings, row.indicator, recommended)
 

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from cds_service.decision.card import say
-from cds_service.decision.findings import find
+from cds_service.decision.findings import find, gather
 from cds_service.decision.guideline import recommend
 from cds_service.decision.hook import read_hook
 from cds_service.decision.orders import watched_orders
@@ -49,9 +49,8 @@ def decide(
         return Decision(drafted)
 
     record = read_record(request, fetch, site.optional_keys)
-    outcomes = [
-        recommend(order, find(order, request, record, knowledge, site, today), knowledge, site) for order in open_orders
-    ]
+    gathered = gather(request, record, knowledge, site, today)
+    outcomes = [recommend(order, find(order, gathered, knowledge), knowledge, site) for order in open_orders]
     said = [outcome for outcome in outcomes if isinstance(outcome, Recommendation)]
     if record.unread and not said and any(_misleads(outcome) for outcome in outcomes):
         raise RecordUnavailable(_what_is_missing(record))

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from datetime import date
 
 from cds_service.decision import signs
-from cds_service.decision.codings import codings, members, resources_of, words_of
+from cds_service.decision.codings import codings, is_of, members, status_codes, words_of
 from cds_service.decision.entries import Reader
-from cds_service.decision.reasons import by_reference, reasons
+from cds_service.decision.reasons import at_hand, reasons
 from cds_service.knowledge import Knowledge
 from cds_service.model import DraftOrder, HookRequest, Json, Site, Term, WatchedOrder
 from cds_service.vocabulary import FindingKind
@@ -18,23 +18,31 @@ _PLEXUS = ("plexus_mri", "plexus_mri_with_contrast", "plexus_mri_without_contras
 
 def watched_orders(request: HookRequest, knowledge: Knowledge, site: Site, today: date) -> list[WatchedOrder]:
     """Return the selected orders that ask for a study the card watches, in the order of the call."""
-    asked = [(order, *study_of(order.resource, knowledge, site)) for order in request.draft_orders]
+    live = [order for order in request.draft_orders if _is_live(order.resource, request.patient_id, knowledge)]
+    asked = [(order, *study_of(order.resource, knowledge, site)) for order in live]
+    studies = {study for _, study, _ in asked}
+    reader: Reader | None = None
     watched = []
     for order, study, name in asked:
         row = knowledge.watched.get(study)
-        if row and order.selected and _has_reason(order, row.only_for, request, knowledge, today):
-            others = {other for draft, other, _ in asked if draft is not order}
-            watched.append(WatchedOrder(order, study, name, row.proposes, not others.isdisjoint(row.same_as)))
+        if row is None or not order.selected:
+            continue
+        if row.only_for:
+            reader = reader or Reader(knowledge, site, today, at_hand(request))
+            if not _has_reason(order, row.only_for, reader):
+                continue
+        watched.append(WatchedOrder(order, study, name, row.proposes, not studies.isdisjoint(row.same_as)))
     return watched
 
 
-def _has_reason(order: DraftOrder, wanted: str, request: HookRequest, knowledge: Knowledge, today: date) -> bool:
+def _is_live(order: Json, patient_id: str, knowledge: Knowledge) -> bool:
+    """Tell whether a draft may still become an order of this patient."""
+    dead = any(code in knowledge.refused["ServiceRequest.status"] for code in status_codes(order.get("status")))
+    return not dead and order.get("doNotPerform") is not True and is_of(patient_id, order)
+
+
+def _has_reason(order: DraftOrder, wanted: str, reader: Reader) -> bool:
     """Tell whether the order's own reason is the presentation that is asked for; nothing is fetched to know it."""
-    if not wanted:
-        return True
-    bundles = [bundle for value in request.prefetch.values() for bundle in members(value)]
-    at_hand = [*request.drafted, *(resource for bundle in bundles for resource in resources_of(bundle))]
-    reader = Reader(knowledge, knowledge.limits, today, by_reference(at_hand))
     return any(
         one.kind is FindingKind.PRESENTATION and one.means == wanted
         for reason in reasons(order.resource, reader.known)
@@ -45,8 +53,6 @@ def _has_reason(order: DraftOrder, wanted: str, request: HookRequest, knowledge:
 
 def study_of(resource: Json, knowledge: Knowledge, site: Site) -> tuple[str, str]:
     """Return the study that an order asks for, by its codes or else its words, and our name for it."""
-    if resource.get("doNotPerform") is True:
-        return _NOT_WATCHED, ""
     code = resource.get("code")
     pairs = list(_all_codings(code))
     if own := next((site.studies[pair] for pair in pairs if pair in site.studies), None):

@@ -2,13 +2,20 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from cds_service.decision.codings import members, reference_of, text_of
-from cds_service.model import Json
+from cds_service.decision.codings import is_of, members, reference_of, resources_of, text_of
+from cds_service.model import HookRequest, Json
 
 
 def by_reference(resources: Iterable[Json]) -> dict[str, Json]:
     """Return resources by their `Type/id`, for looking up what a reason refers to."""
     return {reference_of(resource): resource for resource in resources}
+
+
+def at_hand(request: HookRequest) -> dict[str, Json]:
+    """Return this patient's resources among the drafts and in the prefetch, whatever their key."""
+    bundles = (bundle for value in request.prefetch.values() for bundle in members(value))
+    prefetched = (resource for bundle in bundles for resource in resources_of(bundle))
+    return by_reference(one for one in [*request.drafted, *prefetched] if is_of(request.patient_id, one))
 
 
 def reasons(resource: Json, known: Mapping[str, Json]) -> Iterator[Json]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cds_service.decision.codings import last_segment, members, resources_of, text_of
+from cds_service.decision.codings import is_of, members, resources_of, text_of
 from cds_service.model import Fetch, HookRequest, Json, Pages, PatientRecord, Search, Unread
 
 _TYPES = {"conditions": "Condition", "procedures": "Procedure"}
@@ -43,7 +43,7 @@ def _optional(request: HookRequest, keys: Iterable[str]) -> Iterator[Json]:
     for key in keys:
         for bundle in members(request.prefetch.get(key)):
             for resource in resources_of(bundle):
-                if resource.get("resourceType") == OPTIONAL[key] and _is_of(request.patient_id, resource):
+                if resource.get("resourceType") == OPTIONAL[key] and is_of(request.patient_id, resource):
                     yield resource
 
 
@@ -107,7 +107,7 @@ def _record(patient_id: str, parts: Mapping[str, _Part]) -> PatientRecord:
     skipped = other_patient = 0
     for key, part in parts.items():
         resources, odd = _resources(part)
-        own = tuple(resource for resource in resources if _is_of(patient_id, resource))
+        own = tuple(resource for resource in resources if is_of(patient_id, resource))
         kept[key], skipped, other_patient = own, skipped + odd, other_patient + len(resources) - len(own)
     unread = tuple(Unread(key, part.why, bool(part.bundles)) for key, part in parts.items() if part.why)
     return PatientRecord(
@@ -132,10 +132,3 @@ def _entries(bundles: Iterable[Json]) -> Iterable[Any]:
     for bundle in bundles:
         entries = bundle.get("entry")
         yield from entries if isinstance(entries, list) else [] if entries is None else [entries]
-
-
-def _is_of(patient_id: str, resource: Json) -> bool:
-    """Tell whether a resource is this patient's; one that names no patient is taken as it was asked for."""
-    subject = resource.get("subject") or resource.get("patient")
-    reference = text_of(subject.get("reference")) if isinstance(subject, dict) else ""
-    return not reference or reference.startswith("#") or last_segment(reference) == patient_id

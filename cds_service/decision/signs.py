@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from cds_service.decision.codings import codings, text_of, words_of
+from cds_service.decision.codings import codings, words_of
 from cds_service.decision.entries import Reader
 from cds_service.model import Finding, Json, Term
 from cds_service.vocabulary import FindingKind
@@ -18,10 +18,14 @@ _KNOWN = (*_FAMILIES, "malignancy", "radiation_history")
 
 
 def in_reason(reader: Reader, reason: Json) -> Iterator[Finding]:
-    """Yield what a reason of the order says, by its codes, or by its words where none of them is ours."""
+    """Yield what a reason of the order says, by its codes, or by its words where none of them is ours.
+
+    An emergency is always read from the words, too: nothing must delay its MRI.
+    """
     pairs = list(codings(reason.get("code")))
     known = any(reader.knowledge.codes[family].terms(pairs) for family in _KNOWN)
-    found = _by_code(reader, pairs) if known else _by_words(reader, reason)
+    said = list(_by_words(reader, reason))
+    found = [*_by_code(reader, pairs), *(one for one in said if one[0] is FindingKind.EMERGENCY)] if known else said
     for kind, term in found:
         yield reader.of_condition(kind, term, reason, from_order=True)
 
@@ -48,6 +52,5 @@ def _by_code(reader: Reader, pairs: list[tuple[str, str]]) -> Iterator[tuple[Fin
 
 
 def _by_words(reader: Reader, reason: Json) -> Iterator[tuple[FindingKind, Term]]:
-    text = " . ".join([words_of(reason.get("code")), text_of(reason.get("text"))])
-    for topic, means, wording in reader.knowledge.reason_words.read(text):
+    for topic, means, wording in reader.knowledge.reason_words.read(words_of(reason.get("code"))):
         yield FindingKind(topic), Term("reason_words", means, wording)

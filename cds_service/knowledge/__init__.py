@@ -17,7 +17,12 @@ from cds_service.knowledge.words import OrderWords
 from cds_service.vocabulary import History, Presentation
 
 CARD = "lumbosacral_plexus_mri"
-ELEMENTS = ("Condition.verificationStatus", "AllergyIntolerance.verificationStatus", "Procedure.status")
+ELEMENTS = (
+    "Condition.verificationStatus",
+    "AllergyIntolerance.verificationStatus",
+    "Procedure.status",
+    "ServiceRequest.status",
+)
 """Whose statuses can keep an entry from counting."""
 
 
