@@ -7,7 +7,6 @@ import socket
 import sys
 from datetime import date
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 from cds_service import __version__, examples, review
@@ -16,9 +15,10 @@ from cds_service.errors import PlexusError, SettingsError
 from cds_service.explanation import explain
 from cds_service.fhir.search import fetcher
 from cds_service.knowledge import load
-from cds_service.outbound import Limits
 from cds_service.settings import PREFIX, Settings, read_settings
 from cds_service.site import SiteFile, SiteSource, read_site_file
+from cds_service.web.app import limits_of
+from cds_service.web.body import parsed
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,7 +28,9 @@ def main(arguments: list[str] | None = None) -> int:
         return int(chosen.run(chosen) or 0)
     except PlexusError as error:
         print(f"plexus-cds: {error}", file=sys.stderr)
-        return 1
+    except RecursionError:
+        print("plexus-cds: the JSON is nested too deeply", file=sys.stderr)
+    return 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -118,7 +120,7 @@ def _greeting(settings: Settings) -> str:
 
 def _decide(chosen: argparse.Namespace) -> int:
     settings, knowledge = read_settings(), load()
-    body = _json(chosen.call.read())
+    body = parsed(chosen.call.read())
     hook = body.get("hook") if isinstance(body, dict) else None
     decision = decide(
         examples.dated(body, chosen.today),
@@ -126,21 +128,13 @@ def _decide(chosen: argparse.Namespace) -> int:
         knowledge,
         SiteSource(settings, knowledge).current(chosen.today),
         today=chosen.today,
-        fetch=fetcher(settings.fhir_servers, Limits()),
+        fetch=fetcher(settings.fhir_servers, limits_of(settings)),
         new_id=lambda: str(uuid4()),
     )
     print(
         json.dumps({"cards": decision.cards}, indent=2) if chosen.cards else explain(decision, knowledge, chosen.today)
     )
     return 0
-
-
-def _json(content: bytes) -> Any:
-    try:
-        return json.loads(content)
-    except ValueError as error:
-        message = f"the call is not JSON: {error}"
-        raise PlexusError(message) from None
 
 
 def _example(chosen: argparse.Namespace) -> int:

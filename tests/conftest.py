@@ -59,18 +59,18 @@ class Client:
 
 @pytest.fixture(scope="session")
 def knowledge():
-    """The package's own knowledge."""
+    """Return the package's own knowledge."""
     return checked_knowledge()
 
 
 @pytest.fixture(scope="session")
 def app(knowledge):
-    """The application on a fixed day, in development mode, without any FHIR server."""
+    """Return the application on a fixed day, in development mode, without any FHIR server."""
     return create_app(Settings(development=True), knowledge, today=lambda: TODAY)
 
 
 @pytest.fixture(scope="session")
 def service(app) -> Iterator[Client]:
-    """A client of the application on a real socket."""
+    """Yield a client of the application on a real socket."""
     with serving(app) as base:
         yield Client(base)

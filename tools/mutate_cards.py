@@ -1,6 +1,6 @@
 """Damages the tables of cards/ one cell or row at a time and asks whether the vignettes notice.
 
-Usage: python tools/mutate_cards.py [TABLE ...]   (default: all small tables; prints the survivors and a score)
+Usage: python tools/mutate_cards.py [TABLE ...]   (default: the decision tables; prints the survivors and a score)
 
 A mutant is caught where the knowledge is refused at the start, or where some vignette is answered otherwise.
 """
@@ -28,14 +28,13 @@ from cds_service.settings import Settings  # noqa: E402
 from cds_service.site import SiteFile, effective  # noqa: E402
 
 TODAY = date(2026, 11, 22)
-TABLES = ("watched_orders", "strength", "silences", "statuses", "limits", "valuesets", "words", "reason_words")
+TABLES = ("watched_orders", "strength", "silences", "statuses", "limits", "valuesets")
 OTHERWISE = {
     "indicator": {"info": "warning", "warning": "info"},
     "recommended": {"replace": "", "add_first": "", "": "replace"},
     "counts": {"yes": "no", "no": "yes"},
     "active": {"yes": "no", "no": "yes"},
     "only_for": {"specific": "", "": "specific"},
-    "metastatic": {"yes": "", "": "yes"},
 }
 """What a cell is changed to, by column; whole rows are left out besides, and limits moved by a day."""
 

@@ -72,6 +72,7 @@ class Knowledge:
     unknowns: Rows
     limit_rows: Rows
     reason_rows: Rows
+    signatures: Rows
 
     @property
     def studies(self) -> frozenset[str]:
@@ -123,6 +124,7 @@ def _compiled(folder: Folder) -> Knowledge:
         unknowns=tables["unknowns"],
         limit_rows=tables["limits"],
         reason_rows=tables["reason_words"],
+        signatures=folder.signatures,
     )
 
 

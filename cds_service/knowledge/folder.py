@@ -36,8 +36,9 @@ class Folder:
     card: dict[str, Any]
     tables: Mapping[str, Rows]
     value_sets: Mapping[str, dict[str, Any]]
+    signatures: Rows
     digest: str
-    """Changes whenever a byte of the knowledge does."""
+    """Changes whenever a byte of the knowledge does; signatures name it, so they are no part of it."""
 
 
 def read_folder(root: Traversable, name: str) -> Folder:
@@ -50,6 +51,7 @@ def read_folder(root: Traversable, name: str) -> Folder:
         card=read(folder / "card.json", json.loads),
         tables={table: read(folder / f"{table}.csv", _rows) for table in TABLES},
         value_sets=dict(_value_sets(folder / "valuesets", read)),
+        signatures=_reader(hashlib.sha256())(folder / "signatures.csv", _rows),
         digest=seen.hexdigest()[:12],
     )
 

@@ -1,15 +1,30 @@
 """The sections of REVIEW.md."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from cds_service.decision.guideline import recommend
 from cds_service.knowledge import Knowledge, WatchedRow
-from cds_service.knowledge.codes import WORDING, extension
+from cds_service.knowledge.codes import PROVENANCE, WORDING, extension
 from cds_service.model import DraftOrder, Findings, Recommendation, Site, WatchedOrder
 from cds_service.review import cases
 from cds_service.vocabulary import History, Presentation
+
+SYSTEMS = {
+    "http://snomed.info/sct": "SNOMED CT",
+    "http://loinc.org": "LOINC",
+    "http://radlex.org": "RadLex",
+    "http://www.ama-assn.org/go/cpt": "CPT",
+    "http://hl7.org/fhir/sid/icd-10-cm": "ICD-10-CM",
+    "http://hl7.org/fhir/sid/icd-10": "ICD-10",
+    "http://hl7.org/fhir/sid/icd-9-cm": "ICD-9-CM",
+    "http://www.cms.gov/Medicare/Coding/ICD10": "ICD-10-PCS",
+    "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets": "HCPCS",
+    "http://www.nlm.nih.gov/research/umls/rxnorm": "RxNorm",
+}
+"""The names by which people know the code systems."""
 
 
 def page(knowledge: Knowledge, vignettes: Path) -> str:
@@ -26,13 +41,20 @@ def _head(knowledge: Knowledge) -> Iterator[str]:
     yield "Generated from the files of this folder by `plexus-cds review`: change those, never this page."
     yield ""
     yield f"Version {knowledge.version}, of {plan['date']}, status {plan['status']}."
-    reviewers = [one["name"] for one in plan.get("reviewer", [])]
-    reviewed = plan.get("lastReviewDate", "")
-    yield f"Reviewed by {', '.join(reviewers)}, {reviewed}." if reviewers else "Not yet reviewed by a clinician."
+    yield from _signatures(knowledge)
     yield ""
     yield plan["description"]
     yield ""
     yield plan["purpose"]
+
+
+def _signatures(knowledge: Knowledge) -> Iterator[str]:
+    """Tell who reviewed which version when, and whether anything changed since."""
+    if not knowledge.signatures:
+        yield "Not yet reviewed by a clinician."
+    for row in knowledge.signatures:
+        since = "" if row["version"] == knowledge.version else ", and it has changed since"
+        yield f"* Version {row['version']} was reviewed by {row['reviewer']} on {row['date']}{since}."
 
 
 def _watched(knowledge: Knowledge) -> Iterator[str]:
@@ -138,6 +160,10 @@ def _statuses(knowledge: Knowledge) -> Iterator[str]:
         yield f"* {element}: {', '.join(sorted(codes))}"
 
 
+LISTED = 130
+"""Value sets of up to so many entries are told code by code, longer ones by wording."""
+
+
 def _value_sets(knowledge: Knowledge) -> Iterator[str]:
     yield "## Value sets"
     for name, value_set in knowledge.value_sets.items():
@@ -146,15 +172,35 @@ def _value_sets(knowledge: Knowledge) -> Iterator[str]:
         yield ""
         yield f"{value_set['purpose']} Entries: {knowledge.entries[name]}."
         yield ""
-        yield "; ".join(f"{wording} ({count})" for wording, count in sorted(_wordings(value_set).items()))
+        told = _codes_of if knowledge.entries[name] <= LISTED else _counts_of
+        for wording, codes in sorted(_by_wording(value_set).items()):
+            yield told(wording, codes)
+        yield ""
+        yield f"Verified by: {'; '.join(sorted(_provenance(value_set)))}"
 
 
-def _wordings(value_set: object) -> Counter[str]:
-    counts: Counter[str] = Counter()
-    includes = value_set["compose"]["include"]  # type: ignore[index]
-    for include in includes:
-        counts[extension(include, WORDING)] += len(include.get("concept", include.get("filter", [])))
-    return counts
+def _codes_of(wording: str, codes: list[str]) -> str:
+    return f"* {wording}: {', '.join(codes)}"
+
+
+def _counts_of(wording: str, codes: list[str]) -> str:
+    categories = [code for code in codes if not code.startswith("SNOMED")]
+    named = f" ({', '.join(categories)})" if categories else ""
+    return f"* {wording}: {len(codes)}{named}"
+
+
+def _by_wording(value_set: Mapping[str, Any]) -> dict[str, list[str]]:
+    codes: dict[str, list[str]] = defaultdict(list)
+    for include in value_set["compose"]["include"]:
+        system = SYSTEMS.get(include["system"], include["system"])
+        entries = [one["code"] for one in include.get("concept", [])] or [one["value"] for one in include["filter"]]
+        codes[extension(include, WORDING)] += [f"{system} {entry.replace('|', '&#124;')}" for entry in entries]
+    return codes
+
+
+def _provenance(value_set: Mapping[str, Any]) -> set[str]:
+    texts = (extension(include, PROVENANCE) for include in value_set["compose"]["include"])
+    return {part for text in texts for part in text.split("; ")}
 
 
 def _words(knowledge: Knowledge) -> Iterator[str]:

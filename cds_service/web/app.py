@@ -30,13 +30,12 @@ def create_app(
 ) -> Flask:
     """Return the application; KnowledgeError stops a start with knowledge that contradicts itself."""
     knowledge = knowledge or checked_knowledge()
-    limits = Limits(settings.fetch_seconds, settings.fetch_megabytes, settings.fetch_pages)
     app = Flask("cds_service.web")
     app.json.sort_keys = False  # type: ignore[attr-defined]  # a card reads from its summary down
     app.extensions["plexus_cds"] = Parts(
         knowledge=knowledge,
         source=SiteSource(settings, knowledge),
-        fetch=fetcher(settings.fhir_servers, limits),
+        fetch=fetcher(settings.fhir_servers, limits_of(settings)),
         today=today,
         new_id=new_id,
         body_limit=settings.body_megabytes * 1024 * 1024,
@@ -44,8 +43,14 @@ def create_app(
     for part in (discovery, hook_calls, feedback, pages):
         app.register_blueprint(part.blueprint)
     problems.register(app)
+    call_log.register(app)
     _allow_origins(app, settings)
     return app
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Return what reading one record may cost."""
+    return Limits(settings.fetch_seconds, settings.fetch_megabytes, settings.fetch_pages)
 
 
 def checked_knowledge() -> Knowledge:

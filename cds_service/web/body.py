@@ -14,7 +14,11 @@ _CHUNK = 1 << 16
 
 def json_body() -> Any:
     """Return the JSON of the call, or raise TooLarge or NotJson."""
-    content = _content(parts().body_limit)
+    return parsed(_content(parts().body_limit))
+
+
+def parsed(content: bytes) -> Any:
+    """Return JSON that goes out again as it came, or raise NotJson."""
     try:
         return json.loads(content, parse_constant=_no_number, parse_int=_whole_number, parse_float=_finite)
     except (ValueError, RecursionError):

@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Response, g
+from flask import Flask, Response, g, request
 
 from cds_service.model import Decision, Recommendation
 from cds_service.web.parts import parts
@@ -30,13 +30,21 @@ def to_stderr() -> None:
     _LOG.setLevel(logging.INFO)
 
 
+def register(app: Flask) -> None:
+    """Let the application log each call of a service; preflights, discovery and pages are none."""
+    app.before_request(start)
+    app.after_request(write)
+
+
 def start() -> None:
     """Note when the call came."""
     g.began = time.perf_counter()
 
 
 def write(response: Response) -> Response:
-    """Log what was answered; the fields are named here and nowhere else."""
+    """Log what was answered to a call; the fields are named here and nowhere else."""
+    if not request.path.startswith("/cds-services/") or request.method == "OPTIONS" or g.get("is_feedback"):
+        return response
     decision: Decision | None = g.get("decision")
     fields = {
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),

@@ -3,9 +3,10 @@
 import json
 import logging
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, g, jsonify
 
 from cds_service.errors import NotAHookCall
 from cds_service.web.body import json_body
@@ -18,9 +19,11 @@ _OUTCOMES = ("accepted", "overridden")
 @blueprint.post("/cds-services/<service>/feedback")
 def feedback(service: str) -> Response:
     """Take a batch, or a single report; count its outcomes in the log."""
+    g.is_feedback = True
     parts().hook_of(service)
     outcomes = Counter(_outcome(report) for report in _reports(json_body()))
-    logging.getLogger("plexus_cds").info(json.dumps({"service": service, "feedback": dict(outcomes)}))
+    line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "service": service, "feedback": outcomes}
+    logging.getLogger("plexus_cds").info(json.dumps(line))
     return jsonify({})
 
 

@@ -3,13 +3,10 @@
 from flask import Blueprint, Response, g, jsonify
 
 from cds_service.decision.order_select import decide
-from cds_service.web import call_log
 from cds_service.web.body import json_body
 from cds_service.web.parts import parts
 
 blueprint = Blueprint("hook_calls", __name__)
-blueprint.before_request(call_log.start)
-blueprint.after_request(call_log.write)
 
 
 @blueprint.post("/cds-services/<service>")

@@ -3,7 +3,7 @@
 import json
 import logging
 
-from flask import Flask, Response, g
+from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from cds_service.errors import (
@@ -63,7 +63,6 @@ def _our_error(error: Exception) -> Response:
     while trace:
         last, trace = f"{trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}", trace.tb_next
     logging.getLogger("plexus_cds").error(json.dumps({"fault": type(error).__name__, "at": last}))
-    g.outcome = "fault"
     return _outcome(500, "exception", "The service failed. Go on without its advice.")
 
 

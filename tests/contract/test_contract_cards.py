@@ -127,7 +127,8 @@ def test_a_card_tells_the_dates_of_its_grounds(service):
 @pytest.mark.parametrize("indicator", ["info", "warning"])
 def test_a_card_of_each_strength_keeps_all_rules(indicator, development, knowledge):
     """However strongly a card is put, and in either mode, it keeps every rule, and only replacing is recommended."""
-    rows = {reason: replace(row, indicator=indicator, recommended="replace") for reason, row in knowledge.strength.items()}
+    strong = {"indicator": indicator, "recommended": "replace"}
+    rows = {cell: replace(row, **strong) for cell, row in knowledge.strength.items()}
     app = create_app(Settings(development=development), replace(knowledge, strength=rows), today=lambda: TODAY)
     with serving(app) as base:
         answer = Client(base).post(call(), ORDER_SELECT).json()

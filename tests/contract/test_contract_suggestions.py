@@ -40,12 +40,13 @@ def test_every_suggestion_keeps_the_rule(requirement, service):
 @pytest.mark.requirement("C-07", broken="a card without suggestion, or with one action for both")
 @pytest.mark.requirement("C-20", broken="two actions that a client applies together: both orders")
 def test_a_card_suggests_to_replace_or_to_add(service):
-    """Each card has two suggestions of one action each: replace the order, or add one."""
+    """Each suggestion has one action: replace the order, or add one; with a device, take the alternative."""
     kinds = [
         [[action["type"] for action in suggestion["actions"]] for suggestion in card["suggestions"]]
         for card in cards(service)
     ]
-    assert kinds == [[["update"], ["create"]]] * len(kinds)
+    assert [one[:2] for one in kinds] == [[["update"], ["create"]]] * len(kinds)
+    assert {str(one[2:]) for one in kinds} == {"[]", "[['update']]"}
 
 
 @pytest.mark.requirement("C-19", broken="a recommendation of the addition")
@@ -53,7 +54,8 @@ def test_a_card_suggests_to_replace_or_to_add(service):
 def test_only_replacing_is_ever_recommended(service):
     """Where a suggestion is recommended it is the replacing one; the others have no such member."""
     marks = [[one.get("isRecommended", "absent") for one in card["suggestions"]] for card in cards(service)]
-    assert {tuple(mark) for mark in marks} <= {(True, "absent"), ("absent", "absent")}
+    assert {tuple(mark[:2]) for mark in marks} <= {(True, "absent"), ("absent", "absent")}
+    assert all(mark[2:] in ([], ["absent"]) for mark in marks)
 
 
 @pytest.mark.requirement("C-25", broken="a patch, or a draft that lost its requester")
@@ -90,17 +92,20 @@ def test_nothing_is_deleted(service):
 @pytest.mark.requirement("C-17", broken="one label for two suggestions")
 @pytest.mark.requirement("C-23", broken="a description that tells neither from the other")
 def test_labels_tell_suggestions_apart(service):
-    """The two suggestions of a card differ in label and in description."""
+    """The suggestions of a card differ in label and in description."""
     for card in cards(service):
-        assert len({one["label"] for one in card["suggestions"]}) == 2
-        assert len({one["actions"][0]["description"] for one in card["suggestions"]}) == 2
+        count = len(card["suggestions"])
+        assert count >= 2
+        assert len({one["label"] for one in card["suggestions"]}) == count
+        assert len({one["actions"][0]["description"] for one in card["suggestions"]}) == count
 
 
 @pytest.mark.requirement("C-22", broken="a type of CDS Hooks' future")
 def test_actions_are_updates_and_creates(service):
-    """There are as many updates as creates, and no other actions."""
+    """There are updates and creates, and no other actions."""
     every = sum(len(suggestion["actions"]) for suggestion in suggestions(service))
-    assert len(actions(service, "update")) == len(actions(service, "create")) == every / 2 > 0
+    updates, creates = len(actions(service, "update")), len(actions(service, "create"))
+    assert (updates > 0, creates > 0, updates + creates) == (True, True, every)
 
 
 @pytest.mark.requirement("G-03", broken="an empty member of our own making, beside the one that came")
