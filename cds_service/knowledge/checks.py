@@ -1,37 +1,20 @@
 """The contradictions for which knowledge is refused, each with a sentence that says what to mend."""
 
 from collections.abc import Iterator
-from itertools import product
 from typing import Any
 
 from cds_service.errors import KnowledgeError
+from cds_service.knowledge.codes import PROVENANCE, WORDING, extension
 from cds_service.knowledge.folder import Folder, Rows
 from cds_service.knowledge.holes import hole_faults
-from cds_service.knowledge.reason_words import PARTS
+from cds_service.knowledge.table_checks import labels, numbered, table_faults
 from cds_service.schemas import first_fault
-from cds_service.vocabulary import History, Presentation
 
-_NEEDED = {
-    "silences": ("reason", {"rule_off", "nothing_watched", "already_drafted", "no_history"}),
-    "limits": (
-        "limit",
-        {
-            *("presentation", "plexus_mri_done", "emergency", "trauma", "acute_kidney_injury", "pregnancy"),
-            *("egfr", "egfr_below"),
-        },
-    ),
-    "words": (
-        "meaning",
-        {
-            *("mr", "plexus", "other_plexus", "special_technique", "other_spine_level", "other_modality"),
-            *("lumbar_spine", "with_contrast", "without_contrast"),
-        },
-    ),
-}
-"""The rows that the code asks for, by table and column."""
+_WORDING_LIMIT = 60
+"""What may stand for a code on a card, in characters."""
 
-_NEEDED_LISTS = {"negation", "question", "scope_end", *PARTS}
-"""The lists of reason_words.csv that the code asks for."""
+_NO_STUDY = {"not_watched", "level_not_stated"}
+"""What an order's code can mean beside a study."""
 
 
 def check(folder: Folder) -> None:
@@ -45,14 +28,32 @@ def _shape_faults(folder: Folder) -> Iterator[str]:
     """Yield what is wrong with a file by itself; only when nothing is are the files held against each other."""
     if fault := first_fault("card", folder.card):
         yield f"card.json: {fault}"
-    for table, rows in folder.tables.items():
-        if fault := first_fault("tables", {table: rows}):
+    tables = {"systems": folder.systems, "signatures": folder.signatures, **folder.tables}
+    for table, rows in tables.items():
+        if fault := _separator_fault(rows) or _width_fault(rows):
+            yield f"{table}.csv: {fault}"
+        elif fault := first_fault("tables", {table: rows}):
             yield _of_table(fault, rows)
     for name, value_set in folder.value_sets.items():
         if fault := first_fault("value_set", value_set):
             yield f"valuesets/{name}.json: {fault}"
         elif value_set["id"] != name:
             yield f"valuesets/{name}.json: its id is {value_set['id']}"
+
+
+def _separator_fault(rows: Rows) -> str | None:
+    """Tell of a table whose cells a spreadsheet parted otherwise than by commas."""
+    if any(";" in str(name) for row in rows[:1] for name in row):
+        return "line 1: the separator is a semicolon (;) and must be a comma (,)"
+    return None
+
+
+def _width_fault(rows: Rows) -> str | None:
+    """Tell of the first row with a cell too few or too many: an unquoted comma would cut a text short."""
+    wrong = (line for line, row in numbered(rows) if not all(isinstance(cell, str) for cell in row.values()))
+    line = next(wrong, None)
+    words = "must have as many cells as line 1 (a cell with a comma in it stands in quotes)"
+    return None if line is None else f"line {line}: {words}"
 
 
 def _of_table(fault: str, rows: Rows) -> str:
@@ -68,10 +69,11 @@ def _of_table(fault: str, rows: Rows) -> str:
 
 def _faults(folder: Folder) -> Iterator[str]:
     yield from _value_set_faults(folder)
+    yield from _include_faults(folder)
     yield from _proposal_faults(folder)
     yield from _order_faults(folder)
-    yield from _strength_faults(folder)
-    yield from _missing_rows(folder)
+    yield from _study_faults(folder)
+    yield from table_faults(folder)
     yield from hole_faults(folder.card)
 
 
@@ -79,9 +81,21 @@ def _value_set_faults(folder: Folder) -> Iterator[str]:
     listed = [row["value_set"] for row in folder.tables["valuesets"]]
     for name in sorted(set(listed) ^ set(folder.value_sets)):
         yield f"valuesets.csv and the folder valuesets do not agree on {name}"
-    for row in folder.tables["ratings"]:
+    for line, row in numbered(folder.tables["ratings"]):
         if row["value_set"] not in folder.value_sets:
-            yield f"ratings.csv: {row['study']} has no value set"
+            yield f"ratings.csv: line {line}: {row['study']} has no value set"
+
+
+def _include_faults(folder: Folder) -> Iterator[str]:
+    """Yield what is wrong with our own words for codes, and where their source is not told."""
+    for name, value_set in folder.value_sets.items():
+        for number, include in enumerate(value_set["compose"]["include"], 1):
+            where, wording = f"valuesets/{name}.json: include {number}", extension(include, WORDING)
+            for url in (WORDING, PROVENANCE):
+                if not extension(include, url).strip():
+                    yield f"{where} has no text in an extension {url}"
+            if len(wording) > _WORDING_LIMIT:
+                yield f"{where}: its wording has {len(wording)} characters, {_WORDING_LIMIT} may stand ({wording})"
 
 
 def _proposal_faults(folder: Folder) -> Iterator[str]:
@@ -105,42 +119,25 @@ def _pairs(value_set: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _order_faults(folder: Folder) -> Iterator[str]:
-    citations = {one["label"] for one in folder.plan["relatedArtifact"]}
-    for row in folder.tables["watched_orders"]:
-        where = f"watched_orders.csv: {row['study']}"
+    for line, row in numbered(folder.tables["watched_orders"]):
+        where = f"watched_orders.csv: line {line}: {row['study']}"
         if row["proposes"] not in folder.card["proposals"]:
             yield f"{where} proposes {row['proposes']}, which card.json does not have"
         if row["study"] not in folder.card["orders"]:
             yield f"{where} has no texts in card.json"
-        elif folder.card["orders"][row["study"]]["citation"] not in citations:
+        elif folder.card["orders"][row["study"]]["citation"] not in labels(folder):
             yield f"card.json: the citation of {row['study']} is not in plan_definition.json"
         for suggestion in row["suggestions"].split():
             if suggestion not in folder.card["suggestions"]:
                 yield f"{where} has the suggestion {suggestion}, which card.json does not have"
 
 
-def _strength_faults(folder: Folder) -> Iterator[str]:
-    for row in folder.tables["watched_orders"]:
-        asked_for = [Presentation(row["only_for"])] if row["only_for"] else list(Presentation)
-        for history, presentation in product((History.IN_REACH, History.REMOTE_ONLY), asked_for):
-            cell = (row["study"], history, presentation)
-            if not any(_is_cell(one, *cell) for one in folder.tables["strength"]):
-                yield f"strength.csv: no row for {row['study']}, {history} and {presentation}"
-    for row in folder.tables["strength"]:
-        if row["recommended"] and row["recommended"] not in folder.card["suggestions"]:
-            yield f"strength.csv: {row['recommended']} is no suggestion of card.json"
-
-
-def _is_cell(row: dict[str, str], study: str, history: History, presentation: Presentation) -> bool:
-    return row["study"] == study and row["history"] in (history, "any") and row["presentation"] in (presentation, "any")
-
-
-def _missing_rows(folder: Folder) -> Iterator[str]:
-    for table, (column, needed) in _NEEDED.items():
-        for name in sorted(needed - {row[column] for row in folder.tables[table]}):
-            yield f"{table}.csv: no row for {name}"
-    rows = folder.tables["reason_words"]
-    lists = {row["means"] for row in rows if row["topic"] == "list"}
-    named = {row["beside"].removeprefix("not ") for row in rows if row["beside"]}
-    for name in sorted((_NEEDED_LISTS | named) - lists):
-        yield f"reason_words.csv: no list {name}"
+def _study_faults(folder: Folder) -> Iterator[str]:
+    """Yield the studies of watched orders that no order can be known to ask for."""
+    studies = {row["means"] for row in folder.tables["valuesets"] if row["family"] == "order"} - _NO_STUDY
+    for line, row in numbered(folder.tables["watched_orders"]):
+        for column in ("study", "same_as"):
+            for name in row[column].split():
+                if name not in studies:
+                    where = f"watched_orders.csv: line {line}: {column} names {name}"
+                    yield f"{where}, which no value set of the family order means"

@@ -67,7 +67,7 @@ def _reader(seen: Any) -> Callable[..., Any]:
         try:
             content = file.read_bytes()
             seen.update(content)
-            return parse(content.decode("utf-8"))
+            return parse(content.decode("utf-8-sig"))
         except (OSError, ValueError, csv.Error) as error:
             message = f"{file.name} cannot be read: {error}"
             raise KnowledgeError(message) from error

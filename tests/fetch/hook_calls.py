@@ -32,8 +32,8 @@ def hook_call(
     server: str | None, *, patient_id: str = PATIENT, token: str | None = TOKEN, prefetch: dict | None = None
 ) -> dict:
     """Return a call for a lumbar MRI with no more than this of its record prefetched."""
-    body = examples.call(patient("", TODAY), [order("lumbar MRI")])
-    body["context"]["patientId"] = patient_id
+    person = {"resource": {"resourceType": "Patient", "id": patient_id}}
+    body = examples.call({"entry": [person]}, [order("lumbar MRI")])
     body["prefetch"] = prefetch
     body["fhirServer"] = server
     body["fhirAuthorization"] = {"access_token": token, "token_type": "Bearer"} if token else None
