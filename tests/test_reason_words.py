@@ -2,10 +2,13 @@
 
 import json
 from itertools import permutations
+from time import perf_counter
 
 import pytest
 from conftest import TODAY
 from notation import call
+
+from cds_service.knowledge import load
 
 SPECIFIC = """
     right leg weakness | weakness of the left foot | weakness, left leg | Weakness right lower extremity
@@ -27,6 +30,27 @@ SPECIFIC = """
     leg weakness, denies saddle anesthesia | leg weakness, no bowel/bladder incontinence
     no cauda equina symptoms, leg weakness | h/o cauda equina surgery, now leg weakness
     h/o MVA 2010, left leg weakness | leg weakness, rule out fracture | r/o disc herniation, foot drop
+    cauda equina ruled out, leg weakness | no saddle hypoesthesia, foot drop | stress incontinence, foot drop
+    leg weakness, no MSCC | paraparesis ruled out, foot drop | saddle pulmonary embolus 2020, leg weakness
+    fluid retention, leg weakness | cord impingement excluded, leg weakness | h/o spondylodiscitis, leg weakness
+    urinary retention resolved, leg weakness | negative for cord compression, leg weakness
+    no new incontinence, leg weakness | denies difficulty urinating, leg weakness | quadriceps weakness, able to void
+    h/o prostate cancer, now with left leg weakness | h/o prostate cancer now with left leg weakness
+    h/o prostate cancer with left leg weakness | hx of rectal ca, current leg weakness
+    history of lymphoma presenting with foot drop | h/o prostate ca p/w leg weakness | 2 week history of leg weakness
+    3 month h/o foot drop | r/o mets with leg weakness | no back pain now with leg weakness
+    no improvement in leg weakness | no relief with PT, foot drop | no fever, new leg weakness or numbness
+    leg weakness, not improving | no pain and now leg weakness | new leg weakness | current foot drop
+    foot drop not resolved | leg weakness never resolved | leg weakness partially resolved | plexopathy not ruled out
+    plexopathy cannot be excluded | leg weakness disc herniation unlikely | leg weakness, fracture ruled out
+    leg weakness, radiculopathy unlikely | back pain resolved, leg weakness | EMG negative with leg weakness
+    negative SLR, foot drop | never smoker with leg weakness | foot drop resolved, now foot drop again
+    leg weakness with pain resolved | MVA 2010, left leg weakness | old pelvic fracture, foot drop
+    leg weakness since 2019 | foot drop, s/p prostatectomy 2021 | gunshot 1988, foot drop | LE weakness | BLE weakness
+    dorsiflexion weakness | plantarflexion weakness | hip flexor weakness | weakness of dorsiflexion
+    plantar flexion weakness | weak plantarflexors | weak dorsiflexors | grip and leg weakness
+    weak stream, leg weakness | toe weakness | weakness (left leg) | leg weakness (new) | foot drop (not resolved)
+    foot drop, resolved radiculopathy | h/o prostate ca, leg weakness, ?recurrence, or radiation plexopathy
 """
 COMPATIBLE = """
     leg pain | pain in the right leg | pain, left leg | left thigh pain | hip pain, right | buttock pain
@@ -35,6 +59,7 @@ COMPATIBLE = """
     hand and foot numbness | paresthesias of the feet | tingling toes | sensory loss L4 | abnormal gait
     difficulty walking | frequent falls | weakness | generalized weakness | leg pain w/o weakness
     leg pain, no weakness | sciatica, denies weakness | arm pain and sciatica | cervical cancer, leg pain
+    weak stream, leg pain | weak stream and sciatica | pelvic pain, weak stream
 """
 NONE = """
     low back pain | LBP | chronic low back pain | back pain x 6 weeks | lumbar stenosis | disc herniation
@@ -47,6 +72,19 @@ NONE = """
     pathologic fracture of L2 | sacral insufficiency fracture | stress fracture of the sacrum
     rule out fracture | r/o fracture | no trauma | h/o lumbar fracture | denies urinary retention
     no cauda equina symptoms | no bowel or bladder incontinence | no arm weakness
+    cauda equina ruled out | cauda equina syndrome has been ruled out | no new incontinence | never incontinent
+    urinary retention resolved | no new leg weakness | Denies new leg weakness | denies any current leg weakness
+    no evidence of new foot drop | not associated with leg weakness | no back pain with leg weakness
+    denies present leg weakness | without new foot drop | no leg weakness now | rule out new plexopathy
+    no new numbness, tingling, or weakness | denies leg weakness, foot drop, or incontinence | foot drop ruled out
+    leg weakness resolved | plexopathy unlikely | never had leg weakness | negative for leg weakness
+    negative leg weakness | weakness of the left leg has resolved | lumbosacral plexopathy is unlikely
+    plexopathy not suspected | plexopathy to be ruled out | resolved foot drop | leg weakness and numbness resolved
+    foot drop denied | sciatica resolved | radiculopathy excluded | old healed L1 fracture 2015 | MVA 2010
+    traumatic amputation 1990 | remote trauma | chronic fracture | healed fracture | old fracture | healed pelvic fx
+    L1 fracture healed | MVA 20 years ago | prior hip fx | no fx | r/o fx | pathologic fx L2 | compression fx L3
+    old GSW | fall from ladder 2012 | hx of motorcycle accident | weak stream | weak urinary stream
+    weakly FDG-avid node | foot drop, resolved | leg weakness (resolved) | foot drop, has resolved
 """
 SILENT = {
     "emergency": """
@@ -57,17 +95,35 @@ SILENT = {
         leg weakness and urinary retention | new urinary incontinence | bowel and bladder incontinence
         leg weakness, loss of bladder control | bowel/bladder dysfunction | discitis | vertebral osteomyelitis
         paraplegia | MVA, r/o cauda equina
+        leg weakness and urine retention | new incontinence, leg weakness | saddle hypoesthesia | saddle paresthesia
+        numbness in saddle area | unable to void, leg weakness | difficulty urinating, foot drop | ?MSCC leg weakness
+        MSCC | compression of spinal cord | cord impingement | paraparesis | incontinent of urine | quadriplegia
+        spinal infection | spondylodiscitis | cauda equina unlikely | cauda equina not ruled out
+        cauda equina cannot be excluded | cauda equina needs to be ruled out | cauda equina to be ruled out
+        3 day history of urinary retention | r/o mets, infection, or cord compression
+        rule out fracture, discitis, or cauda equina | no relief from PT, urinary retention
+        no improvement in urinary retention | urinary retention UTI ruled out | h/o prostate ca with new incontinence
+        no back pain now with urinary retention | cauda equina syndrome ruled out, new incontinence
+        fecal incontinence and leg weakness | h/o cauda equina, now incontinent
+        leg weakness, incontinence not resolved | can't void, leg weakness
+        incontinence and foot drop resolved leg pain | conus medullaris syndrome | cauda equina (not ruled out)
+        h/o prostate ca, urinary retention or incontinence
     """,
     "acute_trauma": """
         s/p fall | s/p fall, low back pain | leg weakness after a fall | fall from ladder | s/p MVA
         MVC yesterday, leg weakness | motor vehicle accident | trauma | acute trauma, foot drop
         lumbar fracture | fracture of L1 | gunshot wound | arm pain after trauma
+        lumbar fx | pelvic fx | hip fx | motorcycle accident | struck by car | pedestrian struck | GSW
+        s/p fall 11/20/2026, leg weakness | s/p fall yesterday h/o surgery 2015 | acute on chronic L1 fracture
+        72 year old s/p fall | chronic back pain s/p fall | old lady, hip fx | chronic LBP, MVA yesterday
+        MVC 2 weeks ago | hit by truck
     """,
     "upper_limb_only": """
         right arm weakness | weakness of the left hand | weakness, right arm | numbness, left hand
         RUE weakness | UE weakness | brachial plexopathy | brachial plexus injury
         neck pain radiating to the arm | cervical radiculopathy | hand numbness | shoulder pain, left
         arm pain, low back pain | arm weakness, no leg weakness
+        weakness of grip | grip weakness | weak grip, left | wrist dorsiflexion weakness | triceps weakness
     """,
 }
 
@@ -126,6 +182,29 @@ def test_in_any_order(words, service, caplog):
 def test_words_that_say_nothing(words, service, caplog):
     """Words that say nothing of ours are no sign, and none are too odd to read."""
     assert read(words, service, caplog) == "none"
+
+
+@pytest.mark.parametrize(
+    ("words", "topics"),
+    [
+        ("MVA 2026", ["trauma"]),
+        ("MVA in Nov 2026", ["trauma"]),
+        ("hip fx 2025", []),
+        ("MVA 6/2010", []),
+        ("MVA", ["trauma"]),
+    ],
+)
+def test_an_injury_of_this_year(words, topics):
+    """Where the year is told, an injury of this year is no old one, and one of any other year is."""
+    assert [topic for topic, _, _ in load().reason_words.read(words, (TODAY.year,))] == topics
+
+
+def test_a_long_reason_is_read_in_time():
+    """The longest of odd reasons are read in a moment."""
+    for text in ("no " + "weak " * 1000, "no weak, " * 300 + "or weak", "(" * 5000, "old " * 1000 + "fracture"):
+        started = perf_counter()
+        list(load().reason_words.read(text))
+        assert perf_counter() - started < 5, text[:20]
 
 
 def test_a_code_of_ours_comes_before_the_words(service, caplog):
