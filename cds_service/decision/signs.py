@@ -1,6 +1,7 @@
 """Signs of plexopathy, and what asks for another path: emergency, acute trauma, the arm."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from cds_service.decision.codings import codings, words_of
 from cds_service.decision.entries import Reader
@@ -13,6 +14,9 @@ _FAMILIES = {
     "trauma": FindingKind.TRAUMA,
     "upper_limb": FindingKind.UPPER_LIMB,
 }
+LONGEST = 2000
+"""Characters of a reason that are read: no reason is longer, and reading must stay quick."""
+
 _SAID_NOTHING = "neither"
 _KNOWN = (*_FAMILIES, "malignancy", "radiation_history")
 
@@ -52,5 +56,7 @@ def _by_code(reader: Reader, pairs: list[tuple[str, str]]) -> Iterator[tuple[Fin
 
 
 def _by_words(reader: Reader, reason: Json) -> Iterator[tuple[FindingKind, Term]]:
-    for topic, means, wording in reader.knowledge.reason_words.read(words_of(reason.get("code"))):
+    longest_ago = reader.today - timedelta(days=reader.limits["trauma"])
+    text = words_of(reason.get("code"))[:LONGEST]
+    for topic, means, wording in reader.knowledge.reason_words.read(text, {reader.today.year, longest_ago.year}):
         yield FindingKind(topic), Term("reason_words", means, wording)

@@ -31,7 +31,11 @@ _NEEDED = {
 }
 """The rows that the code asks for, by table and column."""
 
-_NEEDED_LISTS = {"negation", "question", "scope_end", *PARTS}
+_NEEDED_LISTS = {
+    *("negation", "negation_end", "history", "scope_end", "question", "question_end"),
+    *("denied_before", "denied_after", "doubted_after", "filler", "old", "long_ago", "recent", "set_aside"),
+    *PARTS,
+}
 """The lists of reason_words.csv that the code asks for."""
 
 _KEYS = {
