@@ -66,9 +66,7 @@ class Reader:
         dates = [when for when in (onset, self.recorded(condition)) if when]
         return max(dates, key=lambda when: when.last, default=None)
 
-    def of_condition(
-        self, kind: FindingKind, term: Term, condition: Json, *, from_order: bool = False, means: str = ""
-    ) -> Finding:
+    def of_condition(self, kind: FindingKind, term: Term, condition: Json, *, from_order: bool = False) -> Finding:
         """Return the finding that a Condition, or a reason in the shape of one, is."""
         since, until = period(condition, _ONSET, self.today)
         return Finding(
@@ -80,7 +78,7 @@ class Reader:
             recorded=self.recorded(condition),
             status=self.knowledge.status_words(status_codes(condition.get("clinicalStatus"))),
             from_order=from_order,
-            means=means or term.means,
+            means=term.means,
         )
 
     def of_observation(self, kind: FindingKind, term: Term, observation: Json) -> Finding:

@@ -6,16 +6,16 @@ from cds_service.knowledge import Knowledge
 from cds_service.model import Findings, Recommendation, Silence, Site, WatchedOrder
 from cds_service.vocabulary import FindingKind, History, Presentation
 
-Holds = Callable[[WatchedOrder, Findings, Site], bool]
+Holds = Callable[[WatchedOrder, Findings, Knowledge, Site], bool]
 
 SILENCES: dict[str, Holds] = {
-    "plexus_mri_done": lambda _order, findings, _site: bool(findings.of(FindingKind.PLEXUS_MRI)),
-    "emergency": lambda _order, findings, _site: bool(findings.of(FindingKind.EMERGENCY)),
-    "acute_trauma": lambda _order, findings, _site: bool(findings.of(FindingKind.TRAUMA)),
-    "upper_limb_only": lambda _order, findings, _site: _names_only_the_arm(findings),
-    "alternative_with_device": lambda order, findings, _site: _is_alternative(order, findings),
-    "no_history": lambda _order, findings, _site: findings.history is History.NONE,
-    "remote_without_presentation": lambda _order, findings, site: _is_out_of_focus(findings, site),
+    "plexus_mri_done": lambda _order, findings, _knowledge, _site: bool(findings.of(FindingKind.PLEXUS_MRI)),
+    "emergency": lambda _order, findings, _knowledge, _site: bool(findings.of(FindingKind.EMERGENCY)),
+    "acute_trauma": lambda _order, findings, _knowledge, _site: bool(findings.of(FindingKind.TRAUMA)),
+    "upper_limb_only": lambda _order, findings, _knowledge, _site: _names_only_the_arm(findings),
+    "alternative_with_device": lambda order, findings, knowledge, _site: _is_alternative(order, findings, knowledge),
+    "no_history": lambda _order, findings, _knowledge, _site: findings.history is History.NONE,
+    "remote_without_presentation": lambda _order, findings, _knowledge, site: _is_out_of_focus(findings, site),
 }
 """What each silence of silences.csv asks of the findings; the table says in which order they are tested."""
 
@@ -23,7 +23,10 @@ SILENCES: dict[str, Holds] = {
 def silence(order: WatchedOrder, findings: Findings, knowledge: Knowledge, site: Site) -> Silence | None:
     """Return the first silence that holds, or None where the card may speak."""
     asked = (reason for reason in knowledge.silences if reason in SILENCES)
-    return next((Silence(reason, order, findings) for reason in asked if SILENCES[reason](order, findings, site)), None)
+    return next(
+        (Silence(reason, order, findings) for reason in asked if SILENCES[reason](order, findings, knowledge, site)),
+        None,
+    )
 
 
 def recommend(order: WatchedOrder, findings: Findings, knowledge: Knowledge, site: Site) -> Recommendation | Silence:
@@ -45,9 +48,9 @@ def _names_only_the_arm(findings: Findings) -> bool:
     return bool(findings.of(FindingKind.UPPER_LIMB)) and not leg
 
 
-def _is_alternative(order: WatchedOrder, findings: Findings) -> bool:
-    """Tell whether a CT was chosen for a patient with a device: it is the alternative already."""
-    return order.study == "ct_abdomen_pelvis" and bool(findings.of(FindingKind.DEVICE))
+def _is_alternative(order: WatchedOrder, findings: Findings, knowledge: Knowledge) -> bool:
+    """Tell whether the study that card.json names as the alternative was chosen for a patient with a device."""
+    return order.study == knowledge.card["alternative"] and bool(findings.of(FindingKind.DEVICE))
 
 
 def _is_out_of_focus(findings: Findings, site: Site) -> bool:
