@@ -1,15 +1,15 @@
 """The only door to requests: allowed servers, no redirects, no proxies, one deadline, a cap on bytes."""
 
-import json
 import logging
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, NoReturn
-from urllib.parse import SplitResult, urlsplit
+from typing import Any
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -19,6 +19,8 @@ from urllib3.exceptions import HTTPError
 from urllib3.util import Timeout
 
 from cds_service.errors import PlexusError
+from cds_service.strict_json import strict_json
+from cds_service.vocabulary import FetchFault
 
 _PORTS = {"http": 80, "https": 443}
 _SUCCESS = range(200, 300)
@@ -32,14 +34,20 @@ logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 class OutboundError(PlexusError):
     """A server could not be read; the text names neither its address nor what it said."""
 
+    def __init__(self, fault: FetchFault) -> None:
+        super().__init__(fault)
+        self.fault = fault
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one record may cost."""
+    """What reading one record may cost, and whom it may trust."""
 
     seconds: float = 5.0
-    megabytes: int = 16
+    megabytes: float = 16
     pages: int = 50
+    ca_file: str = ""
+    """Certificates of authorities that are trusted in the place of the public ones."""
 
 
 class Clock:
@@ -52,14 +60,11 @@ class Clock:
         """Return the seconds that are left, or raise OutboundError where there are none."""
         left = self._end - time.monotonic()
         if left <= 0:
-            raise OutboundError(TOO_SLOW)
+            raise OutboundError(FetchFault.TOO_SLOW)
         return left
 
 
-TOO_SLOW = "the FHIR server did not answer in time"
-TOO_LARGE = "the FHIR server sent more than is read"
-NOT_JSON = "the FHIR server did not answer with JSON"
-UNREACHABLE = "the FHIR server could not be reached"
+NO_CERTIFICATE = "must be a file of certificates in PEM"
 
 
 def same_origin(url: str, other: str) -> bool:
@@ -74,6 +79,24 @@ def within(url: str, base: str) -> bool:
     return same_origin(url, base) and path is not None and root is not None and path[: len(root)] == root
 
 
+def resolved(link: str, page: str) -> str:
+    """Return where a link of a page leads, or no text where it hides that."""
+    parts = _split(link)
+    return "" if parts is None or (parts.scheme and not parts.netloc) else urljoin(page, link)
+
+
+def ca_file_fault(path: str) -> str:
+    """Return why no certificate can be read from a file, or no text where one can."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        context.load_verify_locations(cafile=path)
+    except ssl.SSLError:
+        return NO_CERTIFICATE
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    return "" if context.cert_store_stats()["x509"] else NO_CERTIFICATE
+
+
 def _origin(url: str) -> tuple[str, str, int] | None:
     parts = _split(url)
     if parts is None or parts.scheme not in _PORTS or not parts.hostname or "@" in parts.netloc:
@@ -85,7 +108,9 @@ def _path(url: str) -> list[str] | None:
     """Return the segments of a path, or None where it could mean another one than it says."""
     parts = _split(url)
     segments = [segment for segment in parts.path.split("/") if segment] if parts else []
-    odd = any(segment in (".", "..") or any(sign in segment.lower() for sign in _ODD) for segment in segments)
+    odd = any(
+        segment.split(";")[0] in (".", "..") or any(sign in segment.lower() for sign in _ODD) for segment in segments
+    )
     return None if parts is None or odd else segments
 
 
@@ -99,15 +124,16 @@ def _split(url: str) -> SplitResult | None:
 
 
 class Outbound:
-    """Reads JSON from one server, with the call's token, until the clock or the bytes run out."""
+    """Reads JSON from one server, with the call's token if there is one, until the clock or the bytes run out."""
 
-    def __init__(self, token: str | None, clock: Clock, limits: Limits) -> None:
-        self._clock, self._bytes_left = clock, limits.megabytes * 1024 * 1024
+    def __init__(self, token: str | None, clock: Clock, limits: Limits, accept: str = "application/fhir+json") -> None:
+        self._clock, self._bytes_left = clock, int(limits.megabytes * 1024 * 1024)
         self._session = _Session()
         self._session.trust_env = False
+        self._session.verify = limits.ca_file or True
         self._session.mount("http://", _ClockedAdapter())
         self._session.mount("https://", _ClockedAdapter())
-        self._session.headers = {"Accept": "application/fhir+json", "Accept-Encoding": "identity"}
+        self._session.headers = {"Accept": accept, "Accept-Encoding": "identity"}
         if token:
             self._session.headers["Authorization"] = f"Bearer {token}"
 
@@ -143,20 +169,20 @@ class Outbound:
         try:
             yield
         except requests.Timeout:
-            raise OutboundError(TOO_SLOW) from None
+            raise OutboundError(FetchFault.TOO_SLOW) from None
         except (requests.RequestException, HTTPError, OSError, ValueError):
             self._clock.left()
-            raise OutboundError(UNREACHABLE) from None
+            raise OutboundError(FetchFault.UNREACHABLE) from None
 
     def _body(self, response: requests.Response) -> bytes:
         if response.headers.get("Content-Encoding", "identity") != "identity":
-            raise OutboundError(NOT_JSON)
+            raise OutboundError(FetchFault.NOT_JSON)
         chunks = []
         while chunk := response.raw.read1(65536):
             self._clock.left()
             self._bytes_left -= len(chunk)
             if self._bytes_left < 0:
-                raise OutboundError(TOO_LARGE)
+                raise OutboundError(FetchFault.TOO_LARGE)
             chunks.append(chunk)
         self._clock.left()
         return b"".join(chunks)
@@ -164,14 +190,9 @@ class Outbound:
 
 def _json(content: bytes) -> Any:
     try:
-        return json.loads(content, parse_constant=_no_number)
-    except (ValueError, RecursionError) as error:
-        raise OutboundError(NOT_JSON) from error
-
-
-def _no_number(name: str) -> NoReturn:
-    """NaN and Infinity are no JSON."""
-    raise ValueError(name)
+        return strict_json(content)
+    except ValueError as error:
+        raise OutboundError(FetchFault.NOT_JSON) from error
 
 
 class _Session(requests.Session):

@@ -14,6 +14,8 @@ from cds_service.knowledge import CARD, load
 
 PLEXUS = "valuesets/order-plexus-mri-with-contrast.json"
 LUMBAR = "valuesets/order-lumbar-spine-mri.json"
+PLAN = "plan_definition.json"
+PATTERNS = "valuesets/radiotherapy-pelvis.json"
 STUDY = "plexus_mri_without_and_with_contrast"
 
 
@@ -95,6 +97,11 @@ def with_filter(value_set: dict) -> dict:
     return next(one["filter"][0] for one in value_set["compose"]["include"] if "filter" in one)
 
 
+def with_pattern(pattern: str) -> Callable[[Path], None]:
+    """Return a damage: a value set with another regular expression."""
+    return edited(PATTERNS, lambda v: with_filter(v).update(value=pattern))
+
+
 SCT = "http://snomed.info/sct"
 CARD_JSON = [
     ("a member missing", lambda c: c.pop("source"), "source"),
@@ -160,6 +167,26 @@ REFUSED = {
     "filter of an unknown kind": (
         edited("valuesets/malignancy-remote.json", lambda v: with_filter(v).update(op="descendent-of")),
         "malignancy-remote filter"),
+    "filter that is no pattern": (
+        with_pattern("C[0-9"), f"{PATTERNS}: include no regular expression C[0-9"),
+    "extension that is a text": (
+        edited(PLEXUS, lambda v: first(v).update(extension=["x", "y"])), f"{PLEXUS} compose.include.0.extension.0"),
+    "concept that is a code": (
+        edited(PLEXUS, lambda v: first(v).update(concept=["30866-8"])), f"{PLEXUS} compose.include.0.concept.0"),
+    "system that is a list": (
+        edited(PLEXUS, lambda v: first(v).update(system=[SCT])), f"{PLEXUS} compose.include.0.system"),
+    "summary of a link that is a number": (
+        edited("card.json", lambda c: c["links"][0].update(label=7)), "card.json links.0.label"),
+    "plan that is a list": (lambda cards: (cards / CARD / PLAN).write_text("[]"), PLAN),
+    "plan without a version": (edited(PLAN, lambda p: p.pop("version")), f"{PLAN} version is missing"),
+    "citation that is null": (
+        edited(PLAN, lambda p: p["relatedArtifact"].insert(0, None)), f"{PLAN} relatedArtifact.0"),
+    "trigger without a name": (
+        edited(PLAN, lambda p: p["action"][0]["trigger"][0].pop("name")), f"{PLAN} action.0.trigger.0.name"),
+    "limit beyond the calendar": (replaced("limits.csv", ",365,", ",9999999,"), "limits.csv presentation value"),
+    "number that is none": (edited("card.json", lambda c: c.update(x=float("nan"))), "card.json NaN is no number"),
+    "nesting": (lambda cards: (cards / CARD / PLAN).write_text("[" * 100_000), f"{PLAN} nested too deeply"),
+    "missing folder": (lambda cards: shutil.rmtree(cards / CARD / "valuesets"), "folder valuesets is missing"),
     "missing table": (removed(f"{CARD}/ratings.csv"), "ratings.csv"),
     "missing card.json": (removed(f"{CARD}/card.json"), "card.json"),
     "missing plan": (removed(f"{CARD}/plan_definition.json"), "plan_definition.json"),
@@ -187,7 +214,7 @@ REFUSED = {
     "status of an unknown element": (
         replaced("statuses.csv", "Procedure.status", "Procedure.state"), "statuses.csv Procedure.state"),
     "invalid FHIR in the plan": (
-        edited("plan_definition.json", lambda p: p.update(status=7)), "lumbosacral-plexus-mri status"),
+        edited(PLAN, lambda p: p.update(experimental="perhaps")), "lumbosacral-plexus-mri experimental"),
     "invalid FHIR in a value set": (
         edited(PLEXUS, lambda v: v.update(experimental="perhaps")), "order-plexus-mri-with-contrast experimental"),
     "invalid FHIR in a proposal": (

@@ -7,18 +7,8 @@ from typing import Any
 
 from cds_service.decision.record import next_page
 from cds_service.model import Fetch, HookRequest, Pages, Search
-from cds_service.outbound import TOO_SLOW, Clock, Limits, Outbound, OutboundError, same_origin, within
-
-NO_SERVER = "it was not prefetched in full, and the call names no FHIR server"
-NOT_LISTED = (
-    "it was not prefetched in full, and the call's FHIR server is not among those that this service may read "
-    "(setting PLEXUS_CDS_FHIR_SERVERS)"
-)
-REFUSED = "the FHIR server refused the access token"
-FAILED = "the FHIR server could not answer"
-NOT_A_BUNDLE = "the FHIR server did not answer with a Bundle"
-OTHER_ORIGIN = "its next page is on another server"
-TOO_MANY_PAGES = "it has more pages than are read"
+from cds_service.outbound import Clock, Limits, Outbound, OutboundError, resolved, within
+from cds_service.vocabulary import FetchFault
 
 _NO_POST = (404, 405, 415, 501)
 """A server that does not take POST _search says so by one of these."""
@@ -34,7 +24,7 @@ class _Read:
     """The pages of one search so far."""
 
     bundles: list[dict[str, Any]] = field(default_factory=list)
-    problem: str | None = None
+    problem: FetchFault | None = None
 
 
 def fetcher(servers: Sequence[str], limits: Limits) -> Fetch:
@@ -57,11 +47,13 @@ def fetcher(servers: Sequence[str], limits: Limits) -> Fetch:
     return fetch
 
 
-def _refusal(request: HookRequest, servers: Sequence[str]) -> str | None:
+def _refusal(request: HookRequest, servers: Sequence[str]) -> FetchFault | None:
     if not request.fhir_server:
-        return NO_SERVER
+        return FetchFault.NO_SERVER
     allowed = any(within(request.fhir_server, server) for server in servers)
-    return None if allowed and "?" not in request.fhir_server and "#" not in request.fhir_server else NOT_LISTED
+    return (
+        None if allowed and "?" not in request.fhir_server and "#" not in request.fhir_server else FetchFault.NOT_LISTED
+    )
 
 
 def _search(read: _Read, request: HookRequest, search: Search, clock: Clock, limits: Limits) -> None:
@@ -69,7 +61,7 @@ def _search(read: _Read, request: HookRequest, search: Search, clock: Clock, lim
     try:
         _read_pages(read, outbound, request.fhir_server or "", search, limits)
     except OutboundError as error:
-        read.problem = str(error)
+        read.problem = error.fault
     finally:
         outbound.close()
 
@@ -77,39 +69,41 @@ def _search(read: _Read, request: HookRequest, search: Search, clock: Clock, lim
 def _pages(read: _Read, search: Future[None]) -> Pages:
     """Return what was read; a name service, unlike a FHIR server, cannot be hung up on, so it is not waited for."""
     if not search.done():
-        return Pages(tuple(read.bundles), TOO_SLOW)
+        return Pages(tuple(read.bundles), FetchFault.TOO_SLOW)
     search.result()
     return Pages(tuple(read.bundles), read.problem)
 
 
 def _read_pages(read: _Read, outbound: Outbound, server: str, search: Search, limits: Limits) -> None:
-    url = search.next_url
-    if url is None:
-        url = _take(read, *_first_page(outbound, server.rstrip("/"), search))
-    while url:
+    page = f"{server.rstrip('/')}/{search.resource_type}"
+    link = search.next_url
+    if link is None:
+        link = _take(read, *_first_page(outbound, page, search))
+    while link:
+        page = resolved(link, page)
         if len(read.bundles) >= limits.pages:
-            read.problem = TOO_MANY_PAGES
-        elif not same_origin(url, server):
-            read.problem = OTHER_ORIGIN
+            read.problem = FetchFault.TOO_MANY_PAGES
+        elif not within(page, server):
+            read.problem = FetchFault.OUTSIDE
         else:
-            url = _take(read, *outbound.get(url))
+            link = _take(read, *outbound.get(page))
             continue
         return
 
 
-def _first_page(outbound: Outbound, server: str, search: Search) -> tuple[int, Any]:
-    url, form = f"{server}/{search.resource_type}", {"patient": search.patient_id}
-    status, bundle = outbound.post_form(f"{url}/_search", form)
+def _first_page(outbound: Outbound, url: str, search: Search) -> tuple[int, Any]:
+    """Read the first page; its links are relative to `url`, whichever way it was searched."""
+    status, bundle = outbound.post_form(f"{url}/_search", {"patient": search.patient_id})
     if status in _NO_POST:
         status, bundle = outbound.get(f"{url}?patient={search.patient_id}")
     return status, bundle
 
 
 def _take(read: _Read, status: int, bundle: Any) -> str:
-    """Keep one page and return the URL of the next, or no text after the last or a fault."""
+    """Keep one page and return its link to the next, or no text after the last or a fault."""
     if not isinstance(bundle, dict) or bundle.get("resourceType") != "Bundle":
-        refused = REFUSED if status in _NO_ACCESS else FAILED
-        read.problem = NOT_A_BUNDLE if bundle is not None else refused
+        refused = FetchFault.REFUSED if status in _NO_ACCESS else FetchFault.NOT_ANSWERED
+        read.problem = FetchFault.NOT_A_BUNDLE if bundle is not None else refused
         return ""
     read.bundles.append(bundle)
     return next_page(bundle)

@@ -1,12 +1,11 @@
 """The body of a call: read up to a limit, whatever it says of its length, and parsed."""
 
-import json
-from math import isfinite
-from typing import Any, NoReturn
+from typing import Any
 
 from flask import request
 
 from cds_service.errors import NotJson, TooLarge
+from cds_service.strict_json import strict_json
 from cds_service.web.parts import parts
 
 _CHUNK = 1 << 16
@@ -20,8 +19,8 @@ def json_body() -> Any:
 def parsed(content: bytes) -> Any:
     """Return JSON that goes out again as it came, or raise NotJson."""
     try:
-        return json.loads(content, parse_constant=_no_number, parse_int=_whole_number, parse_float=_finite)
-    except (ValueError, RecursionError):
+        return strict_json(content)
+    except ValueError:
         message = "The body is not JSON, or not JSON that can be read safely."
         raise NotJson(message) from None
 
@@ -38,24 +37,3 @@ def _content(limit: int) -> bytes:
         if left < 0:
             raise TooLarge(message)
     return b"".join(chunks)
-
-
-def _no_number(name: str) -> NoReturn:
-    """NaN and Infinity are no JSON."""
-    raise ValueError(name)
-
-
-def _finite(digits: str) -> float:
-    """Refuse numbers beyond a float, which would go out again as Infinity."""
-    number = float(digits)
-    if not isfinite(number):
-        raise ValueError(digits)
-    return number
-
-
-def _whole_number(digits: str) -> int:
-    """Refuse integers beyond 64 bit, which other parsers would turn into another number."""
-    number = int(digits)
-    if not -(1 << 63) <= number < 1 << 64:
-        raise ValueError(digits)
-    return number

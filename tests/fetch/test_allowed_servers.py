@@ -35,6 +35,8 @@ NOT_WITHIN = [
     "https://ehr.example/fhir/r4/x%2F..%2F..%2Fadmin",
     "https://ehr.example/fhir/r4/..%5cadmin",
     "https://ehr.example/fhir/r4/..\\admin",
+    "https://ehr.example/fhir/r4/..;/admin",
+    "https://ehr.example/fhir/r4/.;v=1/admin",
     "https://ehr.example/fhir/r4/%252e%252e/admin",
     "https://ehr.example/fhir/r4;v=1",
     "https://ehr.example:8443/fhir/r4",

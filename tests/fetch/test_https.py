@@ -5,9 +5,14 @@ import subprocess
 import time
 
 import pytest
+import trustme
 from fhir_server import COMMAND
 from hook_calls import entries, hook_call, reading, searches_end, why
 from odd_server import chunked, drips, holds, http, odd_server, stalls
+from serving import run
+
+from cds_service.errors import SettingsError
+from cds_service.settings import read_settings
 
 CANCER = holds(*entries("prostate cancer"))
 RADIOTHERAPY = holds(*entries("radiotherapy course [completed, -27m, site prostate]"))
@@ -59,6 +64,74 @@ def test_a_server_that_may_be_another_one(has, trusted, https, knowledge):
         assert why(client.post(hook_call(ehr.url))).endswith(NOT_REACHED)
         assert ehr.connections == 2
         assert ehr.requests == []
+
+
+@pytest.fixture(scope="module", name="hospital")
+def a_private_authority():
+    """Make the authority of a hospital, which no public list has."""
+    return trustme.CA()
+
+
+@pytest.fixture(name="ehr")
+def a_server_of_the_hospital(hospital):
+    """Run a server with a certificate of the hospital's authority."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    hospital.issue_cert("127.0.0.1").configure_cert(context)
+    with odd_server(tls=context) as server:
+        server.stages(condition=CANCER, procedure=RADIOTHERAPY)
+        yield server
+
+
+def test_an_authority_of_the_hospital(hospital, ehr, knowledge):
+    """A server whose certificate is of the authority in PLEXUS_CDS_CA_FILE is read."""
+    with hospital.cert_pem.tempfile() as file, reading(knowledge, ehr.url, ca_file=file) as client:
+        [card] = client.cards(hook_call(ehr.url))
+        assert "incomplete" not in card["detail"]
+
+
+def test_an_authority_that_nobody_named(hospital, ehr, knowledge, monkeypatch):
+    """Without the setting such a server is not read, whatever other programs are told to trust."""
+    with hospital.cert_pem.tempfile() as file, reading(knowledge, ehr.url) as client:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", file)
+        assert why(client.post(hook_call(ehr.url))).endswith(NOT_REACHED)
+        assert ehr.requests == []
+
+
+def test_an_authority_in_the_place_of_others(https, hospital, knowledge):
+    """What is in the file is all that is trusted: the public authorities are not, unless they are in it, too."""
+    with https("own", trusted="own") as public, hospital.cert_pem.tempfile() as file:
+        public.stages(condition=CANCER, procedure=RADIOTHERAPY)
+        with reading(knowledge, public.url, ca_file=file) as client:
+            assert why(client.post(hook_call(public.url))).endswith(NOT_REACHED)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("gone.pem", "cannot be read: No such file or directory"),
+        ("", "cannot be read: Is a directory"),
+        ("empty.pem", "must be a file of certificates in PEM"),
+        ("key.pem", "must be a file of certificates in PEM"),
+        ("cut.pem", "must be a file of certificates in PEM"),
+        ("binary.pem", "must be a file of certificates in PEM"),
+    ],
+)
+def test_a_file_without_certificates(name, says, hospital, tmp_path):
+    """A file that is not there, or holds no certificate, stops the start with one line that names the setting."""
+    (tmp_path / "empty.pem").touch()
+    hospital.private_key_pem.write_to_path(tmp_path / "key.pem")
+    (tmp_path / "cut.pem").write_bytes(hospital.cert_pem.bytes()[:200])
+    (tmp_path / "binary.pem").write_bytes(ssl.PEM_cert_to_DER_cert(hospital.cert_pem.bytes().decode()))
+    with pytest.raises(SettingsError) as refusal:
+        read_settings({"PLEXUS_CDS_CA_FILE": str(tmp_path / name)})
+    assert str(refusal.value) == f"PLEXUS_CDS_CA_FILE: {says}"
+
+
+def test_the_start_without_certificates(tmp_path):
+    """`plexus-cds serve` ends at once with that one line and exit code 1."""
+    done = run("serve", ca_file=f"{tmp_path}/gone.pem")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert done.stderr.startswith("plexus-cds: PLEXUS_CDS_CA_FILE: cannot be read")
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,8 @@ WRONG = {
     "not UTF-8": (sends(http(FULL.replace(b"c61", b"\xff").replace(b"C61", b"\xff"))), NOT_JSON),
     "NaN": (sends(http(FULL.replace(b'"total": 1', b'"total": NaN'))), NOT_JSON),
     "a number of 5000 digits": (sends(http(FULL.replace(b'"total": 1', b'"total": ' + b"1" * 5000))), NOT_JSON),
+    "a number of 20 digits": (sends(http(FULL.replace(b'"total": 1', b'"total": ' + b"9" * 20))), NOT_JSON),
+    "a number beyond a float": (sends(http(FULL.replace(b'"total": 1', b'"total": 1e999'))), NOT_JSON),
     "deep nesting": (sends(http(b"[" * 200_000)), NOT_JSON),
     "list": (answers([searchset(CANCER)]), NO_BUNDLE),
     "text": (answers("Bundle"), NO_BUNDLE),

@@ -11,7 +11,7 @@ from cds_service.examples import searchset
 CANCER = entries("prostate cancer")
 EMPTY = holds()
 DECISIVE = holds(*CANCER)
-OTHER_ORIGIN = "conditions (in part): its next page is on another server"
+OUTSIDE = "conditions (in part): its next page is outside the FHIR server's base URL"
 
 
 @pytest.fixture(scope="module", name="odd")
@@ -97,19 +97,62 @@ def test_what_was_read_before_a_fault_counts(odd, reader, knowledge):
         "http://127.0.0.1:0/fhir/Condition",
         "http://127.0.0.1:99999/fhir/Condition",
         "http://[::1/fhir/Condition",
-        "Condition?page=2",
+        "//127.0.0.1:{there}/fhir/Condition?page=2",
+        "//evil.example/fhir/Condition?page=2",
+        "/admin?page=2",
+        "/fhirevil/Condition?page=2",
+        "../Condition?page=2",
+        "../../admin?page=2",
+        "../../../../admin?page=2",
+        "/fhir/../admin?page=2",
+        "http://127.0.0.1:{here}/admin?page=2",
+        "http://127.0.0.1:{here}/fhir/../admin?page=2",
+        "%2e%2e/admin?page=2",
+        "x/%2E%2E/%2e%2e/admin?page=2",
+        "..%2f..%2fadmin?page=2",
+        "..;/admin?page=2",
+        "..\\admin?page=2",
+        "Condition\t?page=2",
         "ftp://127.0.0.1:{here}/fhir/Condition",
         "file:///etc/passwd",
         "javascript:alert(1)",
     ],
 )
 def test_a_next_page_elsewhere_is_not_read(pattern, odd, elsewhere, reader):
-    """A link to another host, port or scheme, or one that hides where it leads, is not followed at all."""
+    """A link that leaves the server's base URL, or hides where it leads, is not followed at all."""
     url = pattern.format(here=odd.port, there=elsewhere.port)
     odd.stages(condition=page_by_page(holds(next_url=url), DECISIVE), procedure=EMPTY)
-    assert OTHER_ORIGIN in why(reader.post(hook_call(odd.url)))
+    assert OUTSIDE in why(reader.post(hook_call(odd.url)))
     assert odd.connections == 2
     assert elsewhere.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("pattern", "arrives_at"),
+    [
+        ("Condition?page=2", "/fhir/Condition?page=2"),
+        ("?page=2", "/fhir/Condition?page=2"),
+        ("/fhir/Condition?page=2", "/fhir/Condition?page=2"),
+        ("/fhir?of=/Condition&page=2", "/fhir?of=/Condition&page=2"),
+        ("//127.0.0.1:{here}/fhir/Condition?page=2", "/fhir/Condition?page=2"),
+        ("Condition/pages/1?page=2", "/fhir/Condition/pages/1?page=2"),
+        ("./Condition?page=2", "/fhir/Condition?page=2"),
+        ("../fhir/Condition?page=2", "/fhir/Condition?page=2"),
+    ],
+)
+def test_a_relative_link(pattern, arrives_at, odd, reader):
+    """A link that is relative is one of the page that it stands on, within the server's base URL."""
+    odd.stages(condition=page_by_page(holds(next_url=pattern.format(here=odd.port)), DECISIVE), procedure=EMPTY)
+    assert len(reader.cards(hook_call(odd.url))) == 1
+    assert [one.target for one in odd.requests if one.page == 2] == [arrives_at]
+
+
+def test_a_relative_link_of_a_later_page(odd, reader):
+    """The third page is found relative to the second, wherever that was."""
+    pages = holds(next_url="Condition/pages/x?page=2"), holds(next_url="y?page=3"), DECISIVE
+    odd.stages(condition=page_by_page(*pages), procedure=EMPTY)
+    assert len(reader.cards(hook_call(odd.url))) == 1
+    assert "/fhir/Condition/pages/y?page=3" in [one.target for one in odd.requests]
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -107,9 +107,10 @@ def test_history_found_in_the_other_key(state, reader, knowledge):
     assert texts["conditions"] in card["detail"] or texts["conditions_partly"] in card["detail"]
 
 
-def test_a_link_to_the_next_page(ehr, reader):
-    """A first page is gone on with at its link, and not read again."""
-    bundle = EMPTY | {"link": [{"relation": "next", "url": f"{ehr.url}/Condition?page=2"}]}
+@pytest.mark.parametrize("base", ["{url}/", "/fhir/", ""], ids=["absolute", "of the server", "of the page"])
+def test_a_link_to_the_next_page(base, ehr, reader):
+    """A first page is gone on with at its link, which may be relative, and not read again."""
+    bundle = EMPTY | {"link": [{"relation": "next", "url": f"{base.format(url=ehr.url)}Condition?page=2"}]}
     assert len(reader.cards(hook_call(ehr.url, prefetch=given(bundle)))) == 1
     assert [(one.method, one.target) for one in ehr.requests] == [("GET", "/fhir/Condition?page=2")]
 
@@ -125,7 +126,7 @@ def test_a_link_to_another_server(ehr, reader):
     """The client's link is followed no further than one of the server's own."""
     bundle = EMPTY | {"link": [{"relation": "next", "url": f"http://localhost:{ehr.port}/fhir/Condition"}]}
     text = why(reader.post(hook_call(ehr.url, prefetch=given(bundle))))
-    assert text.endswith("conditions (in part): its next page is on another server.")
+    assert text.endswith("conditions (in part): its next page is outside the FHIR server's base URL.")
     assert ehr.connections == 0
 
 
