@@ -8,8 +8,11 @@ PlexusError
     ├── TooLarge         the body is larger than the service reads
     ├── NotAHookCall     JSON, but not a call of this hook
     ├── UnknownService   no service has this id
-    └── RecordUnavailable  FHIR data that the decision needs could not be had
+    ├── RecordUnavailable  FHIR data that the decision needs could not be had
+    └── StoreUnavailable  the database cannot be reached, or refuses what is written to it
 """
+
+from typing import Any
 
 
 class PlexusError(Exception):
@@ -45,4 +48,19 @@ class UnknownService(CallError):
 
 
 class RecordUnavailable(CallError):
-    """FHIR data that the decision needs was neither prefetched nor to be fetched."""
+    """FHIR data that the decision needs was neither prefetched nor to be fetched; `retrieval` is how it was tried."""
+
+    def __init__(self, message: str, retrieval: Any) -> None:
+        super().__init__(message)
+        self.retrieval = retrieval
+
+
+class StoreUnavailable(CallError):
+    """The store cannot be used; `why` is for the operator, not for clients.
+
+    `for_good` tells that it refuses what is written, so that a repetition is of no use.
+    """
+
+    def __init__(self, why: str, *, for_good: bool = False) -> None:
+        super().__init__("The store cannot be used at the moment, so nothing of this was kept. Send it again later.")
+        self.why, self.for_good = why, for_good

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from cds_service.vocabulary import Field, FindingKind, History, Presentation, Reach
+from cds_service.vocabulary import FetchFault, Field, FindingKind, History, PrefetchState, Presentation, Reach
 
 Json = Mapping[str, Any]
 """A JSON object as it came: nothing about its members is promised."""
@@ -49,8 +49,8 @@ class HookRequest:
     patient_id: str
     draft_orders: tuple[DraftOrder, ...]
     prefetch: Json
-    drafted: tuple[Json, ...] = ()
-    """All resources among the drafts, orders or not: a reason may refer to any of them."""
+    drafts: Json = field(default_factory=dict)
+    """The Bundle of the drafts as it came, orders or not: a reason may refer to any of them."""
     fhir_server: str | None = None
     access_token: str | None = field(default=None, repr=False)
 
@@ -82,7 +82,7 @@ class Pages:
     """What a search brought: the Bundles read, and why it is not everything."""
 
     bundles: tuple[Json, ...] = ()
-    problem: str | None = None
+    problem: FetchFault | None = None
 
 
 Fetch = Callable[[HookRequest, Sequence[Search]], Sequence[Pages]]
@@ -99,6 +99,16 @@ class Unread:
 
 
 @dataclass(frozen=True, slots=True)
+class Retrieval:
+    """How the record was had, by prefetch key; nothing of the patient is in it."""
+
+    prefetched: Mapping[str, PrefetchState] = field(default_factory=dict)
+    """What the client sent for each key that was asked for."""
+    fetched: Mapping[str, FetchFault | None] = field(default_factory=dict)
+    """The keys that were searched on the FHIR server, and what went wrong there."""
+
+
+@dataclass(frozen=True, slots=True)
 class PatientRecord:
     """The Conditions and Procedures of the patient that we may read, and what is missing of them."""
 
@@ -109,6 +119,7 @@ class PatientRecord:
     unread: tuple[Unread, ...] = ()
     skipped: int = 0
     other_patient: int = 0
+    retrieval: Retrieval = field(default_factory=Retrieval)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +201,12 @@ class Site:
     """The study of each order code of the site's own, by (system, code)."""
     proposed_codings: Mapping[str, Sequence[Json]] = field(default_factory=dict)
     """The site's own codings of a proposed study: they stand before ours."""
+    override_reasons: Mapping[str, str] = field(default_factory=dict)
+    """Our override reason for each code by which the site's EHR reports one."""
     optional_keys: tuple[str, ...] = ()
     """The prefetch keys beyond conditions and procedures that the site's settings advertise."""
+    contact: str = ""
+    """Whom to tell that a card is wrong: a text or a link; no text where the site names nobody."""
     is_off: bool = False
     is_shadow: bool = False
     """Decide and log, but show no card."""
@@ -206,3 +221,5 @@ class Decision:
     record: PatientRecord | None = None
     is_shadow: bool = False
     """The site lets the card decide without speaking: no cards, whatever the outcomes."""
+    patient_id: str = field(default="", repr=False)
+    """Whom the cards are about; empty where nothing was read."""

@@ -1,4 +1,4 @@
-"""The words in which findings are weighed; the tables of cards/ use the same."""
+"""The words in which findings are weighed, which the tables of cards/ use too, and those for how a record was had."""
 
 from enum import StrEnum
 
@@ -50,3 +50,40 @@ class FindingKind(StrEnum):
     PLEXUS_MRI = "plexus_mri"
     DEVICE = "device"
     CONTRAST = "contrast"
+
+
+class PrefetchState(StrEnum):
+    """What a client sent for one prefetch key."""
+
+    BUNDLE = "bundle"
+    FIRST_PAGE = "first_page"
+    RESOURCE = "resource"
+    NULL = "null"
+    ABSENT = "absent"
+    FAILED = "failed"
+    UNREADABLE = "unreadable"
+
+
+class FetchFault(StrEnum):
+    """Why a search of the FHIR server did not bring everything, in words for people."""
+
+    NO_SERVER = "it was not prefetched in full, and the call names no FHIR server"
+    NOT_LISTED = (
+        "it was not prefetched in full, and the call's FHIR server is not among those that this service may read "
+        "(setting PLEXUS_CDS_FHIR_SERVERS)"
+    )
+    UNREACHABLE = "the FHIR server could not be reached"
+    REFUSED = "the FHIR server refused the access token"
+    TOO_SLOW = "the FHIR server did not answer in time"
+    TOO_LARGE = "the FHIR server sent more than is read"
+    NOT_ANSWERED = "the FHIR server could not answer"
+    NOT_JSON = "the FHIR server did not answer with JSON"
+    NOT_A_BUNDLE = "the FHIR server did not answer with a Bundle"
+    OUTSIDE = "its next page is outside the FHIR server's base URL"
+    TOO_MANY_PAGES = "it has more pages than are read"
+    REPORTED = "the FHIR server could not read it"
+
+    @property
+    def label(self) -> str:
+        """Return the fault as one word, for logs and metrics."""
+        return self.name.lower()

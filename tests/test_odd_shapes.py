@@ -1,8 +1,8 @@
-"""Resources in the shapes of other FHIR versions: each is read where that costs little, or not counted; none crashes.
+"""Resources in the shapes of other FHIR versions: each is read where that costs little, or counted; none crashes.
 
-Read: the Conditions of DSTU2 and STU3 whole; of their Procedures all but `reasonCodeableConcept`; ProcedureRequest as
-the draft order; of R5 the Conditions, and Procedures with their occurrence. Not read, and so unknown, never wrong:
-a code, reason or body site that R5 has as a CodeableReference.
+Read: Conditions, Procedures and draft orders (ProcedureRequests, too) of DSTU2, STU3 and R5, with their reasons. Not
+read: a study or a body site that R5 names only by reference. What names no study is not watched, what names no site
+leaves the field unknown, and a reason that is not to be found is counted; so none is ever wrong.
 """
 
 import json
@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import pytest
 from conftest import TODAY
+from fhir.resources.servicerequest import ServiceRequest as ServiceRequestOfR5
 from notation import SYSTEMS, call
 
 PATIENT = {"reference": "Patient/pt-1"}
@@ -70,7 +71,8 @@ CONDITIONS = {
     "status of STU3": (condition(clinicalStatus="remission", assertedDate=days_ago(900)), IN_REACH),
     # R5
     "participants of R5": (CANCER | {"participant": [{"actor": PATIENT}]}, IN_REACH),
-    "a code that is a CodeableReference: not read": (CANCER | {"code": {"concept": PROSTATE_CANCER}}, SILENT),
+    "a code that is a CodeableReference": (CANCER | {"code": {"concept": PROSTATE_CANCER}}, IN_REACH),
+    "a code that is only a reference: not read": (CANCER | {"code": {"reference": {"reference": "x/1"}}}, SILENT),
     # nobody's
     "statuses that are neither": (condition(clinicalStatus=7, verificationStatus=[None, 3]), IN_REACH),
     "a subject that is a text: taken as asked for": (condition(patient=None, subject="Patient/x"), IN_REACH),
@@ -94,8 +96,8 @@ PROCEDURES = {
     "not performed": (procedure(notPerformed=True), SILENT),
     "not not performed": (procedure(notPerformed=False), IN_REACH),
     "broken off": (procedure(status="aborted"), IN_REACH),
-    "a reason that is one concept, adjacent": (procedure(reasonCodeableConcept=PROSTATE_CANCER), IN_REACH),
-    "a reason that is one concept, remote: not read": (procedure(reasonCodeableConcept=BREAST_CANCER), IN_REACH),
+    "a reason that is one concept, adjacent": (procedure(reasonCodeableConcept=PROSTATE_CANCER), "(Prostate cancer)"),
+    "a reason that is one concept, remote": (procedure(reasonCodeableConcept=BREAST_CANCER), SILENT),
     "a reason that is one reference": (procedure(reasonReference={"reference": "Condition/far"}), "far"),
     # STU3
     "not done": (procedure(notDone=True), SILENT),
@@ -106,37 +108,47 @@ PROCEDURES = {
     "occurrence as a period": (procedure(occurrencePeriod={"start": "2024-06", "end": "2024-08"}), "until 2024-08"),
     "occurrence in words": (procedure(occurrenceString="in summer"), IN_REACH),
     "occurrence as an age": (procedure(occurrenceAge={"value": 61, "unit": "a"}), IN_REACH),
-    "a body site that is a CodeableReference: not read": (procedure(bodySite=[{"concept": BREAST}]), IN_REACH),
-    "a reason that is a CodeableReference: not read": (procedure(reason=[{"concept": BREAST_CANCER}]), IN_REACH),
-    "a code that is a CodeableReference: not read": (procedure() | {"code": {"concept": RADIOTHERAPY}}, SILENT),
+    "a body site that is a CodeableReference": (procedure(bodySite=[{"concept": BREAST}]), SILENT),
+    "a body site that is only a reference: not read": (procedure(bodySite=[{"reference": PATIENT}]), IN_REACH),
+    "a reason that is a CodeableReference": (procedure(reason=[{"concept": BREAST_CANCER}]), SILENT),
+    "a reason of R5 that is a reference": (procedure(reason=[{"reference": {"reference": "Condition/far"}}]), "far"),
+    "a code that is a CodeableReference": (procedure() | {"code": {"concept": RADIOTHERAPY}}, IN_REACH),
     "performers, devices and reports of R5": (
         procedure(performer=[{"actor": PATIENT}], used=[{"concept": {}}], recorded="2024-08"),
         IN_REACH,
     ),
 }
 STU3 = {"resourceType": "ProcedureRequest", "requester": {"agent": {"reference": "Practitioner/1"}}}
+R5 = {"code": {"concept": LUMBAR_MRI, "reference": {"reference": "ActivityDefinition/mri"}}}
 ORDERS = {
     "STU3": (STU3, IN_REACH),
     "STU3 with a reason": (STU3 | {"reasonCode": [PLEXOPATHY]}, SIGN),
     "STU3 with a reason that is drafted": (STU3 | {"reasonReference": [{"reference": "Condition/sign"}]}, SIGN),
     "DSTU2": ({"resourceType": "ProcedureRequest", "orderer": PATIENT, "scheduledDateTime": "2026-11-24"}, IN_REACH),
-    "DSTU2 with a reason: not read": (
-        {"resourceType": "ProcedureRequest", "reasonCodeableConcept": PLEXOPATHY},
-        IN_REACH,
+    "DSTU2 with a reason": ({"resourceType": "ProcedureRequest", "reasonCodeableConcept": PLEXOPATHY}, SIGN),
+    "DSTU2 with a reason in words": (
+        {"resourceType": "ProcedureRequest", "reasonCodeableConcept": {"text": "left leg weakness"}},
+        SIGN,
     ),
     "DSTU2 with a reason that is one reference": (
         {"resourceType": "ProcedureRequest", "reasonReference": {"reference": "Condition/sign"}},
         SIGN,
     ),
-    "R5, its code a CodeableReference: not watched": ({"code": {"concept": LUMBAR_MRI}}, "nothing_watched"),
+    "R5, its code a CodeableReference": ({"code": {"concept": LUMBAR_MRI}}, IN_REACH),
+    "R5, its code in words": ({"code": {"concept": {"text": "MRI L-SPINE W/O"}}}, IN_REACH),
+    "R5, its code in an extension": (
+        {"code": {"concept": {"extension": [{"url": "https://x.example.org", "valueCodeableConcept": LUMBAR_MRI}]}}},
+        IN_REACH,
+    ),
+    "R5, another study": ({"code": {"concept": concept("cpt|72141")}}, "nothing_watched"),
     "R5, its code a reference: not watched": (
         {"code": {"reference": {"reference": "ActivityDefinition/mri"}}},
         "nothing_watched",
     ),
-    "R5, its reason a CodeableReference: not read": (
-        {"reason": [{"concept": PLEXOPATHY, "reference": {"reference": "Condition/sign"}}]},
-        IN_REACH,
-    ),
+    "R5, its reason a concept": (R5 | {"reason": [{"concept": PLEXOPATHY}]}, SIGN),
+    "R5, its reason in words": (R5 | {"reason": [{"concept": {"text": "left leg weakness"}}]}, SIGN),
+    "R5, its reason a reference": (R5 | {"reason": [{"reference": {"reference": "Condition/sign"}}]}, SIGN),
+    "R5, its reason neither": (R5 | {"reason": [{"id": "r1"}]}, IN_REACH),
     "R5, its body structure": ({"bodyStructure": {"reference": "BodyStructure/1"}}, IN_REACH),
     "a code that is a list": ({"code": [LUMBAR_MRI]}, IN_REACH),
     "a body site that is one concept": ({"bodySite": PROSTATE}, IN_REACH),
@@ -186,7 +198,7 @@ def test_procedures(resource, says, said):
 
 @pytest.mark.parametrize(("members", "reason"), ORDERS.values(), ids=ORDERS)
 def test_orders(members, reason, said):
-    """A draft order is read in the shapes of DSTU2 to R4; one in R5's shape of a code is not watched."""
+    """A draft order is read in the shapes of DSTU2 to R5; one that only refers to its study is not watched."""
     sign = condition(PLEXOPATHY) | {"id": "sign", "clinicalStatus": "resolved"}
     assert said(asking(CANCER, sign, **members))[0] == reason
 
@@ -199,12 +211,29 @@ def test_orders_go_out_as_they_came(name, service):
     [card] = service.cards(body)
     came = body["context"]["draftOrders"]["entry"][0]["resource"]
     replaced, added = (one["actions"][0]["resource"] for one in card["suggestions"])
-    assert replaced["code"]["coding"][0]["code"] == added["code"]["coding"][0]["code"] == "781526004"
-    changed = {"code", "bodySite", "text", "extension"}
+    assert replaced["code"] == added["code"]
+    proposed = replaced["code"]["concept"] if "concept" in came["code"] else replaced["code"]
+    assert proposed["coding"][0]["code"] == "781526004"
+    changed = {"code", "bodySite", "bodyStructure", "text", "extension"}
+    assert replaced.keys().isdisjoint({"bodySite", "bodyStructure", "text"})
     assert {k: v for k, v in replaced.items() if k not in changed} == {
         k: v for k, v in came.items() if k not in changed
     }
     assert added["resourceType"] == came["resourceType"]
+    taken_over = {"reason", "reasonCode", "reasonReference", "reasonCodeableConcept", "orderer", "scheduledDateTime"}
+    assert {k: v for k, v in added.items() if k in taken_over} == {k: v for k, v in came.items() if k in taken_over}
+
+
+def test_valid_r5_stays_valid(service):
+    """An order that is valid FHIR R5 leads to an update and a create that are."""
+    reason = [{"concept": PLEXOPATHY}, {"reference": {"reference": "#why"}}, {"reference": {"display": "weak leg"}}]
+    why = {"resourceType": "Condition", "id": "why", "subject": PATIENT, "clinicalStatus": {"text": "Active"}}
+    body = asking(CANCER, **R5, contained=[why], reason=reason)
+    [card] = service.cards(body)
+    came = body["context"]["draftOrders"]["entry"][0]["resource"]
+    for one in (came, *(one["actions"][0]["resource"] for one in card["suggestions"])):
+        assert ServiceRequestOfR5.model_validate(one).reason[1].reference.reference == "#why"
+        assert [kept["id"] for kept in one["contained"]] == ["why"]
 
 
 def test_the_shapes_that_are_read_tell_the_field(said):

@@ -17,9 +17,16 @@ def text_of(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
+def concepts_of(value: Any) -> list[Json]:
+    """Return the CodeableConcepts in a member that may hold one or a list, bare or in CodeableReferences (R5)."""
+    if isinstance(value, dict) and "concept" not in value:
+        return [value]
+    return [concept for one in members(value) for concept in members(one.get("concept", one))]
+
+
 def codings(concepts: Any) -> Iterator[tuple[str, str]]:
     """Yield (system, code) of every coding in one CodeableConcept or a list of them."""
-    for concept in members(concepts):
+    for concept in concepts_of(concepts):
         for coding in members(concept.get("coding")):
             system, code = text_of(coding.get("system")), text_of(coding.get("code"))
             if system and code:
@@ -29,7 +36,7 @@ def codings(concepts: Any) -> Iterator[tuple[str, str]]:
 def words_of(concepts: Any) -> str:
     """Return the text and the displays of one CodeableConcept or a list of them."""
     texts = []
-    for concept in members(concepts):
+    for concept in concepts_of(concepts):
         texts.append(text_of(concept.get("text")))
         texts += [text_of(coding.get("display")) for coding in members(concept.get("coding"))]
     return " | ".join(text for text in texts if text)

@@ -31,7 +31,10 @@ def in_condition(reader: Reader, condition: Json, *, from_order: bool = False) -
 
 def in_procedure(reader: Reader, procedure: Json) -> Iterator[Finding]:
     """Yield the radiotherapy that one Procedure delivered."""
-    terms = reader.knowledge.codes["radiotherapy"].terms(codings(procedure.get("code")))
+    pairs = list(codings(procedure.get("code")))
+    if not pairs:
+        reader.tally["without a code"] += 1
+    terms = reader.knowledge.codes["radiotherapy"].terms(pairs)
     if not terms or not reader.was_performed(procedure):
         return
     delivered = [term for term in terms if term.means != "not_delivery"]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cds_service.decision.codings import last_segment, members, reference_of, resources_of, text_of
+from cds_service.decision.codings import last_segment, members, reference_of, text_of
 from cds_service.errors import NotAHookCall
 from cds_service.model import DraftOrder, HookRequest, Json
 from cds_service.schemas import first_fault
@@ -27,7 +27,7 @@ def read_hook(body: Any, hook: str) -> HookRequest:
         patient_id=context["patientId"].removeprefix("Patient/"),
         draft_orders=tuple(_draft_orders(draft_orders, selections)),
         prefetch=body.get("prefetch") or {},
-        drafted=tuple(resources_of(draft_orders)),
+        drafts=draft_orders,
         fhir_server=body.get("fhirServer") or None,
         access_token=(body.get("fhirAuthorization") or {}).get("access_token") or None,
     )

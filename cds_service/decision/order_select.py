@@ -53,10 +53,10 @@ def decide(
     outcomes = [recommend(order, find(order, gathered, knowledge), knowledge, site) for order in open_orders]
     said = [outcome for outcome in outcomes if isinstance(outcome, Recommendation)]
     if record.unread and not said and any(_misleads(outcome) for outcome in outcomes):
-        raise RecordUnavailable(_what_is_missing(record))
+        raise RecordUnavailable(_what_is_missing(record), record.retrieval)
     shown = () if site.is_shadow else said
     cards = tuple(say(one, request, record, knowledge, site, today, new_id) for one in shown)
-    return Decision((*drafted, *outcomes), cards, record, site.is_shadow)
+    return Decision((*drafted, *outcomes), cards, record, site.is_shadow, request.patient_id)
 
 
 def _misleads(outcome: Recommendation | Silence) -> bool:

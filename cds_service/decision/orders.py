@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import date
 
 from cds_service.decision import signs
-from cds_service.decision.codings import codings, is_of, members, status_codes, words_of
+from cds_service.decision.codings import codings, concepts_of, is_of, members, status_codes, words_of
 from cds_service.decision.entries import Reader
 from cds_service.decision.reasons import at_hand, reasons
 from cds_service.knowledge import Knowledge
@@ -79,6 +79,6 @@ def _first(known: list[Term]) -> Term | None:
 def _all_codings(code: object) -> Iterable[tuple[str, str]]:
     """Yield the codings of an order's code, then those in extensions on it, where CPT may sit."""
     yield from codings(code)
-    for concept in members(code):
+    for concept in concepts_of(code):
         for extension in members(concept.get("extension")):
             yield from codings(extension.get("valueCodeableConcept"))

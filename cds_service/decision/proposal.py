@@ -6,8 +6,8 @@ from typing import Any
 from cds_service.decision.codings import members, text_of
 from cds_service.model import HookRequest, Json
 
-_OF_THE_OLD_STUDY = ("bodySite", "text")
-"""They spoke of the lumbar spine: the body site, and the narrative."""
+_OF_THE_OLD_STUDY = ("bodySite", "bodyStructure", "text")
+"""They spoke of the lumbar spine: the body site, what R5 has in its place, and the narrative."""
 
 PAMA_RATING = "http://fhir.org/argonaut/Extension/pama-rating"
 """The Argonaut extension that rates the study of an order."""
@@ -24,19 +24,27 @@ _TAKEN_OVER = (
     "requester",
     "reasonCode",
     "reasonReference",
+    "reason",  # R5
+    *("scheduledDateTime", "scheduledPeriod", "scheduledTiming", "orderer", "reasonCodeableConcept"),  # DSTU2
 )
 
 
 def replaced(order: Json, proposal: Mapping[str, Any], *, rated: bool) -> dict[str, Any]:
     """Return the whole draft order with the proposed code in place of its own, and all else as it came."""
     kept = {name: value for name, value in order.items() if name not in _OF_THE_OLD_STUDY}
-    kept["code"] = proposal["code"]
+    kept["code"] = _code(order, proposal)
     extensions = _extensions(order, proposal.get("pama_rating"), rated=rated)
     if extensions == []:
         kept.pop("extension", None)
     elif extensions is not None:
         kept["extension"] = extensions
     return kept
+
+
+def _code(order: Json, proposal: Mapping[str, Any]) -> Any:
+    """Return the proposed code in the shape of the order's own: R5 has the concept inside a CodeableReference."""
+    is_inside = any("concept" in one for one in members(order.get("code")))
+    return {"concept": proposal["code"]} if is_inside else proposal["code"]
 
 
 def _extensions(order: Json, rating: Json | None, *, rated: bool) -> Any:
@@ -56,7 +64,7 @@ def added(order: Json, request: HookRequest, proposal: Mapping[str, Any], *, rat
         "resourceType": order["resourceType"],
         "status": "draft",
         "intent": text_of(order.get("intent")) or "order",
-        "code": proposal["code"],
+        "code": _code(order, proposal),
     }
     if rated and "pama_rating" in proposal:
         new["extension"] = [proposal["pama_rating"]]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from cds_service.decision.codings import is_of, members, reference_of, resources_of, text_of
+from cds_service.decision.codings import is_of, members, reference_of, text_of
 from cds_service.model import HookRequest, Json
 
 
@@ -12,20 +12,46 @@ def by_reference(resources: Iterable[Json]) -> dict[str, Json]:
 
 
 def at_hand(request: HookRequest) -> dict[str, Json]:
-    """Return this patient's resources among the drafts and in the prefetch, whatever their key."""
-    bundles = (bundle for value in request.prefetch.values() for bundle in members(value))
-    prefetched = (resource for bundle in bundles for resource in resources_of(bundle))
-    return by_reference(one for one in [*request.drafted, *prefetched] if is_of(request.patient_id, one))
+    """Return this patient's resources among the drafts and in the prefetch, whatever their key, by all their names."""
+    prefetched = (bundle for value in request.prefetch.values() for bundle in members(value))
+    return {
+        name: resource
+        for bundle in (request.drafts, *prefetched)
+        for entry in members(bundle.get("entry"))
+        for resource in members(entry.get("resource"))
+        if is_of(request.patient_id, resource)
+        for name in _names(entry, resource)
+    }
+
+
+def _names(entry: Json, resource: Json) -> tuple[str, ...]:
+    """Return what a reason may call the resource of an entry: `Type/id`, and its fullUrl where that is no address."""
+    full_url = text_of(entry.get("fullUrl"))
+    return (reference_of(resource), full_url) if full_url.startswith("urn:") else (reference_of(resource),)
 
 
 def reasons(resource: Json, known: Mapping[str, Json]) -> Iterator[Json]:
-    """Yield each reason in the shape of a Condition: of a reasonCode its code, else what a reasonReference names."""
-    for concept in members(resource.get("reasonCode")):
-        yield {"code": concept}
-    for reference in members(resource.get("reasonReference")):
-        referred = _resolve(text_of(reference.get("reference")), resource, known)
-        if referred:
-            yield referred
+    """Yield each reason in the shape of a Condition: its concept, what it refers to, or nothing that can be read."""
+    for given in _given(resource):
+        concepts, references = members(given.get("concept")), members(given.get("reference"))
+        yield from ({"code": concept} for concept in concepts)
+        yield from (_referred(reference, resource, known) for reference in references)
+        if not concepts and not references:
+            yield {}
+
+
+def _given(resource: Json) -> Iterator[Json]:
+    """Yield the reasons as R5 has them: concept and reference in one; up to R4 each is a member of its own."""
+    for name in ("reasonCode", "reasonCodeableConcept"):
+        yield from ({"concept": concept} for concept in members(resource.get(name)))
+    yield from ({"reference": reference} for reference in members(resource.get("reasonReference")))
+    yield from members(resource.get("reason"))
+
+
+def _referred(reference: Json, resource: Json, known: Mapping[str, Json]) -> Json:
+    """Return what is referred to; where that is not at hand, the display of the reference as a reason in words."""
+    found = _resolve(text_of(reference.get("reference")), resource, known)
+    return {"code": {"text": reference.get("display")}} if found is None else found
 
 
 def _resolve(reference: str, resource: Json, known: Mapping[str, Json]) -> Json | None:

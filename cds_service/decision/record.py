@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cds_service.decision.codings import is_of, members, resources_of, text_of
-from cds_service.model import Fetch, HookRequest, Json, Pages, PatientRecord, Search, Unread
+from cds_service.model import Fetch, HookRequest, Json, Pages, PatientRecord, Retrieval, Search, Unread
+from cds_service.vocabulary import FetchFault, PrefetchState
 
 _TYPES = {"conditions": "Condition", "procedures": "Procedure"}
 """The prefetch keys and what each holds; discovery advertises the same."""
@@ -13,8 +14,11 @@ _TYPES = {"conditions": "Condition", "procedures": "Procedure"}
 OPTIONAL = {"allergies": "AllergyIntolerance", "devices": "Device", "egfr": "Observation"}
 """Keys that a site may advertise: taken as they are given, never fetched, never missed."""
 
+KEYS = (*_TYPES, *OPTIONAL)
+"""All keys that are looked at."""
+
 CLIENT_FAILED = "the client could not read it"
-SERVER_FAILED = "the FHIR server could not read it"
+_TO_FETCH = (PrefetchState.ABSENT, PrefetchState.UNREADABLE, PrefetchState.FIRST_PAGE)
 
 
 @dataclass(slots=True)
@@ -22,10 +26,19 @@ class _Part:
     """What is known so far about one prefetch key."""
 
     search: Search
+    state: PrefetchState
     bundles: list[Json] = field(default_factory=list)
-    missing: bool = False
-    """Still to be fetched: all of it, or the pages from `search.next_url` on."""
-    why: str = ""
+    fault: FetchFault | None = None
+
+    @property
+    def missing(self) -> bool:
+        """Tell whether it is to be fetched: all of it, or the pages from `search.next_url` on."""
+        return self.state in _TO_FETCH
+
+    @property
+    def why(self) -> str:
+        """Return why it is not complete, or no text where it is."""
+        return CLIENT_FAILED if self.state is PrefetchState.FAILED else self.fault or ""
 
 
 def read_record(request: HookRequest, fetch: Fetch, optional_keys: Iterable[str] = ()) -> PatientRecord:
@@ -36,7 +49,10 @@ def read_record(request: HookRequest, fetch: Fetch, optional_keys: Iterable[str]
         for part, pages in zip(wanted, fetch(request, [part.search for part in wanted]), strict=True):
             _take(part, pages)
     record = _record(request.patient_id, {part.search.key: part for part in parts})
-    return replace(record, optional=tuple(_optional(request, optional_keys)))
+    states = {part.search.key: part.state for part in parts}
+    states |= {key: _state(request.prefetch, key, OPTIONAL[key]) for key in optional_keys}
+    retrieval = Retrieval(states, {part.search.key: part.fault for part in wanted})
+    return replace(record, optional=tuple(_optional(request, optional_keys)), retrieval=retrieval)
 
 
 def _optional(request: HookRequest, keys: Iterable[str]) -> Iterator[Json]:
@@ -49,33 +65,33 @@ def _optional(request: HookRequest, keys: Iterable[str]) -> Iterator[Json]:
 
 def _given(request: HookRequest, key: str) -> _Part:
     """Read one prefetch value; the table of its states is in docs/integration.md."""
-    part = _Part(Search(key, _TYPES[key], request.patient_id))
-    value = request.prefetch.get(key, part)
-    kind = value.get("resourceType") if isinstance(value, dict) else None
-    if value is None:
-        return part
-    if kind == "Bundle":
-        return _bundle(part, value)
-    if kind == "OperationOutcome":
-        part.why = CLIENT_FAILED
-    elif kind == part.search.resource_type:
+    search, value = Search(key, _TYPES[key], request.patient_id), request.prefetch.get(key)
+    part = _Part(search, _state(request.prefetch, key, search.resource_type))
+    if part.state is PrefetchState.RESOURCE:
         part.bundles.append({"entry": [{"resource": value}]})
-    else:
-        part.missing = True
+    elif isinstance(value, dict) and value.get("resourceType") == "Bundle":
+        part.bundles.append(value)
+    if part.state is PrefetchState.FIRST_PAGE:
+        part.search = replace(search, next_url=next_page(part.bundles[0]))
     return part
 
 
-def _bundle(part: _Part, bundle: Json) -> _Part:
-    part.bundles.append(bundle)
+def _state(prefetch: Json, key: str, resource_type: str) -> PrefetchState:
+    """Tell what the client sent for a key."""
+    value = prefetch.get(key)
+    if value is None:
+        return PrefetchState.NULL if key in prefetch else PrefetchState.ABSENT
+    kind = value.get("resourceType") if isinstance(value, dict) else None
+    if kind == "Bundle":
+        return _state_of_bundle(value)
+    known = {"OperationOutcome": PrefetchState.FAILED, resource_type: PrefetchState.RESOURCE}
+    return known.get(kind, PrefetchState.UNREADABLE) if isinstance(kind, str) else PrefetchState.UNREADABLE
+
+
+def _state_of_bundle(bundle: Json) -> PrefetchState:
     if _has_failed(bundle):
-        part.why = CLIENT_FAILED
-    elif url := next_page(bundle):
-        part.search, part.missing = _onward(part.search, url), True
-    return part
-
-
-def _onward(search: Search, url: str) -> Search:
-    return Search(search.key, search.resource_type, search.patient_id, url)
+        return PrefetchState.FAILED
+    return PrefetchState.FIRST_PAGE if next_page(bundle) else PrefetchState.BUNDLE
 
 
 def next_page(bundle: Json) -> str:
@@ -99,7 +115,7 @@ def _has_failed(bundle: Json) -> bool:
 def _take(part: _Part, pages: Pages) -> None:
     part.bundles.extend(pages.bundles)
     failed = any(map(_has_failed, pages.bundles))
-    part.why = pages.problem or (SERVER_FAILED if failed else "")
+    part.fault = pages.problem or (FetchFault.REPORTED if failed else None)
 
 
 def _record(patient_id: str, parts: Mapping[str, _Part]) -> PatientRecord:

@@ -27,6 +27,8 @@ def in_reason(reader: Reader, reason: Json) -> Iterator[Finding]:
     An emergency is always read from the words, too: nothing must delay its MRI.
     """
     pairs = list(codings(reason.get("code")))
+    if not pairs and not words_of(reason.get("code")):
+        reader.tally["reason that could not be read"] += 1
     known = any(reader.knowledge.codes[family].terms(pairs) for family in _KNOWN)
     said = list(_by_words(reader, reason))
     found = [*_by_code(reader, pairs), *(one for one in said if one[0] is FindingKind.EMERGENCY)] if known else said

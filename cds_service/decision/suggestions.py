@@ -19,19 +19,13 @@ def suggestions(
     site: Site,
     new_id: Callable[[], str],
 ) -> list[dict[str, Any]]:
-    """Return the suggestions of watched_orders.csv in its order, and the alternative where a device may forbid MRI.
-
-    An order without an id cannot be updated, so those that replace it are left out.
-    """
+    """Return the suggestions of the card."""
     order, texts = recommendation.order, knowledge.card
     names = {
         "proposed": texts["proposals"][order.proposed]["code"]["text"],
         "alternative": texts["proposals"][texts["alternative"]]["code"]["text"],
         "order": texts["orders"][order.study]["name"],
     }
-    kinds = [*knowledge.watched[order.study].suggestions]
-    if recommendation.findings.of(FindingKind.DEVICE):
-        kinds.append("alternative")
     return [
         _suggestion(
             texts["suggestions"][kind],
@@ -40,9 +34,20 @@ def suggestions(
             new_id(),
             recommended=kind == recommendation.recommended,
         )
-        for kind in kinds
-        if order.order.resource.get("id") or kind not in _UPDATES
+        for kind in kinds(recommendation, knowledge)
     ]
+
+
+def kinds(recommendation: Recommendation, knowledge: Knowledge) -> list[str]:
+    """Return the kinds of watched_orders.csv in its order, and the alternative where a device may forbid MRI.
+
+    An order without an id cannot be updated, so those that replace it are left out.
+    """
+    order = recommendation.order
+    listed = [*knowledge.watched[order.study].suggestions]
+    if recommendation.findings.of(FindingKind.DEVICE):
+        listed.append("alternative")
+    return [kind for kind in listed if order.order.resource.get("id") or kind not in _UPDATES]
 
 
 def _action(
