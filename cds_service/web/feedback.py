@@ -8,33 +8,60 @@ from typing import Any
 
 from flask import Blueprint, Response, g, jsonify
 
-from cds_service.errors import NotAHookCall
+from cds_service.errors import NotAHookCall, StoreUnavailable
+from cds_service.store.records import Report
+from cds_service.store.writing import write_reports
 from cds_service.web.body import json_body
 from cds_service.web.parts import parts
+from cds_service.web.reports import Reading, read_report
 
 blueprint = Blueprint("feedback", __name__)
-_OUTCOMES = ("accepted", "overridden")
 
 
 @blueprint.post("/cds-services/<service>/feedback")
 def feedback(service: str) -> Response:
-    """Take a batch, or a single report; count its outcomes in the log."""
-    g.is_feedback = True
+    """Store a batch, or a single report; 200 says that what can be used of it is durable."""
     parts().hook_of(service)
-    outcomes = Counter(_outcome(report) for report in _reports(json_body()))
-    line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "service": service, "feedback": outcomes}
-    logging.getLogger("plexus_cds").info(json.dumps(line))
+    g.service = service
+    given, reading = _reports(json_body()), _reading()
+    reports = [report for report in (read_report(one, reading) for one in given) if report]
+    _store(reports, unusable=len(given) - len(reports))
     return jsonify({})
 
 
 def _reports(body: Any) -> list[Any]:
-    reports = body.get("feedback", [body] if "card" in body else None) if isinstance(body, dict) else None
-    if not isinstance(reports, list) or not all(isinstance(one, dict) for one in reports):
+    """Return the reports: those of the list, the one in its place, or the body itself."""
+    found = body.get("feedback", body) if isinstance(body, dict) else None
+    reports = [found] if isinstance(found, dict) and "card" in found else found
+    if not isinstance(reports, list) or (reports and not any(isinstance(one, dict) for one in reports)):
         message = "This is not feedback: a body with a list `feedback` of objects is expected."
         raise NotAHookCall(message)
-    return reports
+    return [one if isinstance(one, dict) else {} for one in reports]
 
 
-def _outcome(report: dict[str, Any]) -> str:
-    outcome = report.get("outcome")
-    return outcome if outcome in _OUTCOMES else "unknown"
+def _reading() -> Reading:
+    found = parts()
+    reasons = found.knowledge.card["override_reasons"]
+    return Reading(
+        service=g.service,
+        client=g.get("client", ""),
+        now=datetime.now(UTC),
+        codes={**found.site.override_reasons, **{code: code for code in found.knowledge.override_reasons}},
+        displays={reason["display"].lower(): reason["code"] for reason in reasons},
+        keeps_comments=found.keeps.comments,
+    )
+
+
+def _store(reports: list[Report], unusable: int) -> None:
+    """Write the reports after the cards of this process, so that a card just shown is known; log counts alone."""
+    g.is_feedback = True
+    g.reports = Counter(report.outcome for report in reports) + Counter(unusable=unusable)
+    line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "service": g.service, "feedback": g.reports}
+    log = logging.getLogger("plexus_cds")
+    try:
+        parts().recorder.flush()
+        new = write_reports(parts().store, reports) if reports else 0
+    except StoreUnavailable as error:
+        log.error(json.dumps({**line, "status": 503, "why": error.why}))  # noqa: TRY400 - a trace may hold values
+        raise
+    log.info(json.dumps({**line, "status": 200, "stored": new, "repeated": len(reports) - new}))

@@ -1,4 +1,4 @@
-"""Feedback, which is taken and only logged for now (CDS Hooks 2.0.1, Feedback)."""
+"""Feedback as clients see it (CDS Hooks 2.0.1, Feedback); tests/store proves what is kept of it."""
 
 import pytest
 from body_checks import outcome_faults
@@ -55,9 +55,10 @@ def test_reports_may_repeat(service):
 
 
 @pytest.mark.requirement("F-02", broken="422 for the report of a HAPI client, which comes without the list")
-def test_a_single_report_is_taken(service):
+@pytest.mark.parametrize("body", [ACCEPTED, {"feedback": ACCEPTED}], ids=["by itself", "in place of the list"])
+def test_a_single_report_is_taken(body, service):
     """A report that is not in a list is taken too."""
-    assert send(service, ACCEPTED).status_code == 200
+    assert send(service, body).status_code == 200
 
 
 VARIANTS = [
@@ -69,7 +70,9 @@ VARIANTS = [
         ("F-05", {"acceptedSuggestions": []}),
         ("F-06", {"overrideReason": {"reason": {"code": "other"}}}),
         ("F-06", {"overrideReason": None}),
+        ("F-06", {"overrideReasons": [{"extension": {"reasonDisplay": "The patient declines"}}]}),
         ("F-07", {"outcomeTimestamp": "2026-11-22T09:30:00+01:00"}),
+        ("F-07", {"outcomeTimestamp": None}),
     )
 ]
 
@@ -83,7 +86,7 @@ def test_an_odd_report_does_no_harm(change, service):
 @pytest.mark.requirement("F-04", broken="500 for an outcome that cannot be counted")
 @pytest.mark.parametrize("outcome", [[], {}, ["accepted"]], ids=str)
 def test_an_outcome_that_is_no_text_does_no_harm(outcome, service):
-    """An outcome of another type is counted as unknown."""
+    """An outcome of another type is counted as unusable."""
     assert send(service, {"feedback": [ACCEPTED | {"outcome": outcome}]}).status_code == 200
 
 

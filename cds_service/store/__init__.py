@@ -1,0 +1,6 @@
+"""The only door to the database: what was shown and decided, and what clients report about it."""
+
+from cds_service.store.database import NOT_MIGRATED, READY, UNREACHABLE, Store
+from cds_service.store.recorder import Recorder
+
+__all__ = ["NOT_MIGRATED", "READY", "UNREACHABLE", "Recorder", "Store"]

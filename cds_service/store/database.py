@@ -1,0 +1,155 @@
+"""The store: connections to SQLite or PostgreSQL, transactions, and what state the database is in."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from cds_service.errors import StoreUnavailable
+from cds_service.store.address import SQLITE, store_address, told
+
+READY, UNREACHABLE, NOT_MIGRATED = "ready", "unreachable", "not_migrated"
+REVISION = "0002"
+"""The newest migration. Later ones only add, so that this version also works on a database that is ahead of it."""
+
+_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",  # readers and the writer do not wait for each other
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA secure_delete=ON",  # what is purged is overwritten
+)
+_FULL = "PRAGMA synchronous=FULL"  # WAL's usual NORMAL can lose commits when power fails: feedback is acknowledged
+_NORMAL = "PRAGMA synchronous=NORMAL"  # never OFF: that can cost the whole file
+_WAIT = 5
+"""Seconds that a statement, or a lock of SQLite, may take."""
+
+_NETWORK = {"connect_timeout": 2, "tcp_user_timeout": 5000}
+"""A PostgreSQL that is gone is found out in seconds (libpq: seconds, milliseconds)."""
+
+
+class Store:
+    """One database; nothing is opened before it is used, so that each worker has connections of its own."""
+
+    def __init__(self, url: str = "", *, durable: bool = True) -> None:
+        """Without `durable` a commit does not wait for the disk: a power failure may take back the last ones."""
+        self._url, self._durable = store_address(url), durable
+
+    def __repr__(self) -> str:
+        """Tell where the store is, without a password."""
+        return told(self._url)
+
+    @property
+    def embedded(self) -> bool:
+        """Tell whether the store is a file of ours, which is migrated at each start."""
+        return self._url.drivername == SQLITE
+
+    @property
+    def file(self) -> Path | None:
+        """Return the file of an embedded store."""
+        return Path(self._url.database or "") if self.embedded else None
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Yield a connection whose work is kept as a whole, or raise StoreUnavailable and keep none of it."""
+        with _faults(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Yield a connection that sees one state of the store and locks nobody out."""
+        with _faults(), self._engine.connect() as connection:
+            connection.execution_options(reading=True)
+            with connection.begin():
+                yield connection
+
+    def state(self) -> str:
+        """Return ready, unreachable or not_migrated, within seconds."""
+        engine = _engine(self._url, poolclass=NullPool)  # a connection of a pool may hang on a server that hangs
+        try:
+            with engine.connect() as connection:
+                connection.execute(text("SELECT 1"))
+                return self._migrated(connection)
+        except SQLAlchemyError:
+            return UNREACHABLE
+
+    def settle(self) -> None:
+        """Empty the -wal file of an embedded store into its file, so that what was deleted is in neither."""
+        if self.embedded:
+            with _faults(), closing(self._engine.raw_connection()) as connection:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        """Close the connections; a later use opens new ones."""
+        self._engine.dispose()
+
+    @staticmethod
+    def _migrated(connection: Connection) -> str:
+        try:
+            found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        except SQLAlchemyError:
+            return NOT_MIGRATED
+        return READY if found and found >= REVISION else NOT_MIGRATED
+
+    @cached_property
+    def _engine(self) -> Engine:
+        return _engine(self._url, durable=self._durable, pool_pre_ping=not self.embedded)
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    """Turn what the database reports into StoreUnavailable."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise StoreUnavailable(_why(error), for_good=isinstance(error, (DataError, IntegrityError))) from None
+
+
+def _why(error: SQLAlchemyError) -> str:
+    """Return the kind of a fault, and its text where no statement was sent: that of a statement may hold its values."""
+    if isinstance(error, DBAPIError) and error.statement is None and error.orig:
+        return str(error.orig).partition("\n")[0]
+    return type(error).__name__
+
+
+def _engine(url: URL, *, durable: bool = True, **options: Any) -> Engine:
+    if url.drivername == SQLITE:
+        opened = partial(_opened, url.database or "", durable=durable)
+        engine = create_engine(url, creator=opened, hide_parameters=True, **options)
+    else:
+        network = {name: value for name, value in _NETWORK.items() if name not in url.query}
+        engine = create_engine(url, connect_args=network, hide_parameters=True, **options)
+    event.listen(engine, "begin", _begin)
+    if not durable:
+        event.listen(engine, "begin", _hurry)
+    return engine
+
+
+def _opened(path: str, *, durable: bool) -> sqlite3.Connection:
+    """Open a file that is there; only a migration makes one."""
+    address = f"{Path(path).as_uri()}?mode=rw"
+    connection = sqlite3.connect(address, timeout=_WAIT, isolation_level=None, check_same_thread=False, uri=True)
+    for pragma in (*_PRAGMAS, _FULL if durable else _NORMAL):
+        connection.execute(pragma)
+    return connection
+
+
+def _begin(connection: Connection) -> None:
+    """Let a writer of SQLite take the lock at once: one that reads first and then writes can fail without waiting."""
+    if connection.dialect.name != SQLITE:
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{_WAIT}s'")
+    elif connection.get_execution_options().get("reading"):
+        connection.exec_driver_sql("BEGIN")
+    else:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _hurry(connection: Connection) -> None:
+    """Let the commit not wait for the disk."""
+    if connection.dialect.name != SQLITE:
+        connection.exec_driver_sql("SET LOCAL synchronous_commit = off")

@@ -1,0 +1,58 @@
+"""Migrations of the store: the command `plexus-cds migrate`, and each start with an embedded store."""
+
+import os
+from contextlib import closing
+from pathlib import Path
+
+from sqlalchemy import Connection, text
+
+from cds_service.errors import StoreUnavailable
+from cds_service.store.database import READY, UNREACHABLE, Store
+
+_LOCK = 7539864201
+"""The advisory lock of PostgreSQL under which one migrates while others wait: any number that is ours alone."""
+
+
+def prepare(store: Store) -> str:
+    """Bring an embedded store up to date and return the state of the store, whatever it is."""
+    state = store.state()
+    if state == READY or not store.embedded:
+        return state
+    try:
+        migrate(store)
+    except StoreUnavailable:
+        return UNREACHABLE
+    return store.state()
+
+
+def migrate(store: Store) -> None:
+    """Bring the store up to date, from empty too; several at once wait for each other."""
+    if store.file:
+        _make(store.file)
+    with closing(store), store.writing() as connection:
+        if not store.embedded:
+            connection.execute(text("SET LOCAL statement_timeout = 0"))
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        _upgrade(connection)
+
+
+def _make(file: Path) -> None:
+    """Make the file of an embedded store, readable by its user alone."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        message = f"{file}: {error.strerror}"
+        raise StoreUnavailable(message) from None
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command  # noqa: PLC0415 - slow to import, and needed once in a version's life
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    folder = Path(__file__).with_name("migrations")
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -1,0 +1,85 @@
+"""The recorder: takes cards and counts without delay, and writes them in the background."""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Iterable, Sequence
+
+from cds_service import metrics
+from cds_service.errors import StoreUnavailable
+from cds_service.store.backlog import Backlog, Batch
+from cds_service.store.database import Store
+from cds_service.store.records import DecisionKind, ShownCard
+from cds_service.store.writing import write_shown
+
+_LOOKS_AFTER = 1.0
+_TRIES_AGAIN_AFTER = 10.0
+_LOGS_AFTER = 60.0
+"""Seconds."""
+
+
+class Recorder:
+    """Writes for one process; a store that cannot be written costs what is over `bound`, and never a card."""
+
+    def __init__(self, store: Store, *, bound: int = 10_000) -> None:
+        self.failures = 0
+        """How often the store could not be written."""
+        self._store = store
+        self._backlog = Backlog(bound)
+        self._writes = threading.Lock()
+        self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._logged_at = float("-inf")
+
+    @property
+    def lost(self) -> int:
+        """Return how many cards and decisions were given up."""
+        return self._backlog.lost
+
+    def note(self, cards: Sequence[ShownCard], decisions: Iterable[DecisionKind]) -> None:
+        """Take what was shown and decided: cards are written within a second or so, counts within three."""
+        self._backlog.add(cards, decisions)
+        if self._thread is None or not self._thread.is_alive():  # the first time, and in a process that was forked
+            self._thread = threading.Thread(target=self._run, name="plexus-cds recorder", daemon=True)
+            self._thread.start()
+
+    def flush(self) -> bool:
+        """Write all that was noted, and tell whether the store could be used; what it has not is kept for later."""
+        with self._writes:
+            while batch := self._backlog.taken():
+                if not self._wrote(batch):
+                    return False
+        return True
+
+    def close(self) -> None:
+        """Write what is left, and end the thread."""
+        self._closed.set()
+        if self._thread:
+            self._thread.join(_LOOKS_AFTER)
+        self.flush()
+        self._store.close()
+
+    def _run(self) -> None:
+        wait = _LOOKS_AFTER
+        while not self._closed.wait(wait):
+            wait = _LOOKS_AFTER if not self._backlog.is_due() or self.flush() else _TRIES_AGAIN_AFTER
+
+    def _wrote(self, batch: Batch) -> bool:
+        try:
+            write_shown(self._store, *batch)
+        except StoreUnavailable as error:
+            self.failures += 1
+            metrics.store_failure("write")
+            keep = self._backlog.give_up if error.for_good else self._backlog.put_back
+            keep(batch)
+            self._log(error.why)
+            return error.for_good
+        return True
+
+    def _log(self, why: str) -> None:
+        """Say at most once in a minute that the store cannot be written."""
+        if time.monotonic() - self._logged_at > _LOGS_AFTER:
+            self._logged_at = time.monotonic()
+            line = {"store": "not written", "why": why, "failures": self.failures, "lost": self.lost}
+            logging.getLogger("plexus_cds").error(json.dumps(line))

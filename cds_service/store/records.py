@@ -1,0 +1,66 @@
+"""What is kept: cards shown, decisions counted, reports of feedback. None of it can hold patient data but a comment."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSuggestion:
+    """One suggestion of a card, by its kind in watched_orders.csv."""
+
+    uuid: str
+    kind: str
+    recommended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ShownCard:
+    """A card that was shown; `patient` is a keyed hash, or None where the site sets no key."""
+
+    uuid: str
+    service: str
+    shown_at: datetime
+    day: date
+    client: str
+    knowledge: str
+    study: str
+    indicator: str
+    history: str
+    presentation: str
+    incomplete: bool
+    patient: str | None
+    suggestions: tuple[ShownSuggestion, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionKind:
+    """What is counted: decisions that are alike in all of this.
+
+    `study` is empty where nothing watched was selected; `outcome` is card, silent, shadow or refused; `reason` is
+    that of the silence, the indicator of the card, or what a refused call lacked.
+    """
+
+    day: date
+    service: str
+    client: str
+    knowledge: str
+    study: str
+    outcome: str
+    reason: str
+    incomplete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One report of feedback, read: `reason` is one of the card's override reasons or `unlisted`."""
+
+    card: str
+    service: str
+    client: str
+    outcome: str
+    reason: str | None
+    comment: str | None
+    happened_at: datetime
+    received_at: datetime
+    suggestions: tuple[str, ...]
+    digest: str

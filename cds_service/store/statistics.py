@@ -1,0 +1,205 @@
+"""What became of the cards, and how often what was decided: counted by the database, folded into weeks here."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Column, Connection, Select, and_, func, or_, select, union
+
+from cds_service.store.period import NARROWED_BY, Period, judged_cards, monday_of
+from cds_service.store.tables import ACCEPTED, CARDS, DECISIONS, FEEDBACK, SUGGESTIONS
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """What became of some cards, each counted once."""
+
+    accepted: int = 0
+    overridden: int = 0
+    unreported: int = 0
+
+    @property
+    def shown(self) -> int:
+        """Return how many cards there were."""
+        return self.accepted + self.overridden + self.unreported
+
+    def __add__(self, other: "Outcomes") -> "Outcomes":
+        """Return the sum, part by part."""
+        return Outcomes(
+            self.accepted + other.accepted, self.overridden + other.overridden, self.unreported + other.unreported
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Of how many decisions that needed the record it was incomplete, or missing altogether."""
+
+    needed: int = 0
+    incomplete: int = 0
+
+    def __add__(self, other: "Records") -> "Records":
+        """Return the sum, part by part."""
+        return Records(self.needed + other.needed, self.incomplete + other.incomplete)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What one version of the knowledge did in the period; `since` is its first day in the whole store."""
+
+    name: str
+    since: date
+    decisions: int
+    cards: Outcomes
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """All that the dashboard tells of one period."""
+
+    period: Period
+    cards: dict[date, Outcomes]
+    records: dict[date, Records]
+    override_reasons: dict[str | None, int]
+    accepted_kinds: dict[str | None, int]
+    studies: dict[str, dict[str, int]]
+    silences: dict[str, int]
+    unwatched: dict[str, int]
+    versions: list[Version]
+    unknown_reports: int | None
+    """None where the period is narrowed to a version: such a report tells none."""
+
+    @property
+    def decisions(self) -> int:
+        """Return how many decisions there were, on watched orders and on none."""
+        return sum(sum(outcomes.values()) for outcomes in self.studies.values())
+
+    @property
+    def shown(self) -> int:
+        """Return how many cards were shown."""
+        return sum(outcomes.shown for outcomes in self.cards.values())
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether there is nothing to be told."""
+        return not (self.decisions or self.shown or self.unknown_reports)
+
+
+def statistics(connection: Connection, period: Period) -> Statistics:
+    """Return what is to be told of a period."""
+    return Statistics(
+        period,
+        cards_by_week(connection, period),
+        records_by_week(connection, period),
+        override_reasons(connection, period),
+        accepted_kinds(connection, period),
+        decisions_by_study(connection, period),
+        silences(connection, period, watched=True),
+        silences(connection, period, watched=False),
+        versions(connection, period),
+        None if period.knowledge else unknown_reports(connection, period),
+    )
+
+
+def cards_by_week(connection: Connection, period: Period) -> dict[date, Outcomes]:
+    """Return what became of the cards that were shown in each week, by its Monday; every week is there."""
+    weeks = dict.fromkeys(period.mondays, Outcomes())
+    for day, outcomes in _outcomes(connection, period, "day").items():
+        weeks[monday_of(day)] += outcomes
+    return weeks
+
+
+def records_by_week(connection: Connection, period: Period) -> dict[date, Records]:
+    """Return how complete the records of each week were, by its Monday; every week is there.
+
+    A call without a watched order needs no record; a refused call is one whose record could not be had.
+    """
+    refused = DECISIONS.c.outcome == "refused"
+    needed = _decisions(period, DECISIONS.c.day).where(or_(DECISIONS.c.study != "", refused))
+    incomplete = _counted(connection.execute(needed.where(or_(DECISIONS.c.incomplete, refused))))
+    weeks = dict.fromkeys(period.mondays, Records())
+    for day, count in connection.execute(needed):
+        weeks[monday_of(day)] += Records(count, incomplete.get(day, 0))
+    return weeks
+
+
+def override_reasons(connection: Connection, period: Period) -> dict[str | None, int]:
+    """Return how many cards were overridden for each reason; None where no reason was given."""
+    cards = judged_cards(period)
+    query = select(cards.c.reason, func.count()).where(cards.c.outcome == "overridden").group_by(cards.c.reason)
+    return _counted(connection.execute(query))
+
+
+def accepted_kinds(connection: Connection, period: Period) -> dict[str | None, int]:
+    """Return how many cards were accepted by each kind of suggestion; None where the report names none of theirs."""
+    cards = judged_cards(period)
+    named = (
+        select(ACCEPTED.c.feedback, SUGGESTIONS.c.card, SUGGESTIONS.c.kind)
+        .join(SUGGESTIONS, SUGGESTIONS.c.uuid == ACCEPTED.c.suggestion)
+        .subquery("named")
+    )
+    theirs = and_(named.c.feedback == cards.c.report, named.c.card == cards.c.uuid)
+    query = select(named.c.kind, func.count(cards.c.uuid.distinct())).select_from(cards).outerjoin(named, theirs)
+    return _counted(connection.execute(query.where(cards.c.outcome == "accepted").group_by(named.c.kind)))
+
+
+def unknown_reports(connection: Connection, period: Period) -> int:
+    """Return how many reports came in the period on cards that the store does not have."""
+    known = select(CARDS.c.uuid).where(CARDS.c.uuid == FEEDBACK.c.card).exists()
+    received = period.of(FEEDBACK, FEEDBACK.c.received_day)
+    return connection.scalar(select(func.count()).select_from(FEEDBACK).where(received, ~known)) or 0
+
+
+def decisions_by_study(connection: Connection, period: Period) -> dict[str, dict[str, int]]:
+    """Return how many decisions on each study had each outcome; under no text, those on no watched order."""
+    studies: dict[str, dict[str, int]] = defaultdict(dict)
+    for study, outcome, count in connection.execute(_decisions(period, DECISIONS.c.study, DECISIONS.c.outcome)):
+        studies[study][outcome] = int(count)
+    return dict(studies)
+
+
+def silences(connection: Connection, period: Period, *, watched: bool) -> dict[str, int]:
+    """Return how often there was silence for each reason, on watched orders or else on calls without one."""
+    of_these = DECISIONS.c.study != "" if watched else DECISIONS.c.study == ""
+    query = _decisions(period, DECISIONS.c.reason).where(DECISIONS.c.outcome == "silent", of_these)
+    return _counted(connection.execute(query))
+
+
+def versions(connection: Connection, period: Period) -> list[Version]:
+    """Return what each version of the knowledge did in the period, in the order in which they came into use."""
+    cards = _outcomes(connection, period, "knowledge")
+    decisions = _counted(connection.execute(_decisions(period, DECISIONS.c.knowledge)))
+    days = union(*(select(table.c.knowledge, table.c.day) for table in (DECISIONS, CARDS))).subquery("days")
+    first = select(days.c.knowledge, func.min(days.c.day)).group_by(days.c.knowledge)
+    found = [
+        Version(name, since, decisions.get(name, 0), cards.get(name, Outcomes()))
+        for name, since in connection.execute(first)
+        if name in cards or name in decisions
+    ]
+    return sorted(found, key=lambda version: (version.since, version.name))
+
+
+def choices(connection: Connection) -> dict[str, tuple[str, ...]]:
+    """Return the services, clients and versions of the knowledge that the store has rows of."""
+    tables = (DECISIONS, CARDS)
+    found = {name: union(*(select(table.c[name]) for table in tables)) for name in NARROWED_BY}
+    return {name: tuple(sorted(connection.scalars(query))) for name, query in found.items()}
+
+
+def _decisions(period: Period, *columns: Column[Any]) -> Select[Any]:
+    return select(*columns, func.sum(DECISIONS.c.count)).where(period.of(DECISIONS)).group_by(*columns)
+
+
+def _outcomes(connection: Connection, period: Period, name: str) -> dict[Any, Outcomes]:
+    """Return what became of the cards of the period, by one of their columns."""
+    cards = judged_cards(period)
+    by = (cards.c[name], cards.c.outcome)
+    found: dict[Any, dict[str, int]] = defaultdict(dict)
+    for key, outcome, count in connection.execute(select(*by, func.count()).group_by(*by)):
+        found[key][outcome or "unreported"] = int(count)
+    return {key: Outcomes(**counts) for key, counts in found.items()}
+
+
+def _counted(rows: Iterable[Any]) -> dict[Any, int]:
+    return {key: int(count) for key, count in rows}

@@ -1,0 +1,67 @@
+"""What is written, each time as a whole: cards with their suggestions, counts, reports."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, astuple
+from typing import Any
+
+from sqlalchemy import Connection, Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+from cds_service.store.database import Store
+from cds_service.store.records import DecisionKind, Report, ShownCard
+from cds_service.store.tables import ACCEPTED, CARDS, DECISIONS, FEEDBACK, SUGGESTIONS
+
+
+def write_shown(store: Store, cards: Sequence[ShownCard], counts: Mapping[DecisionKind, int]) -> None:
+    """Write cards that were shown, each once however often it comes, and add to the counts."""
+    rows = [asdict(card) for card in cards]
+    suggestions = [{**suggestion, "card": row["uuid"]} for row in rows for suggestion in row.pop("suggestions")]
+    with store.writing() as connection:
+        _add(connection, CARDS, rows)
+        _add(connection, SUGGESTIONS, suggestions)
+        _count(connection, counts)
+
+
+def write_reports(store: Store, reports: Sequence[Report]) -> int:
+    """Write reports that are not there yet and return how many these were; they are durable on return."""
+    by_digest = {report.digest: report for report in sorted(reports, key=lambda report: report.digest)}
+    with store.writing() as connection:
+        new = _add(connection, FEEDBACK, [_row(report) for report in by_digest.values()])
+        accepted = [
+            {"feedback": row.id, "suggestion": suggestion}
+            for row in new
+            for suggestion in by_digest[row.digest].suggestions
+        ]
+        _add(connection, ACCEPTED, accepted)
+    return len(new)
+
+
+def _row(report: Report) -> dict[str, Any]:
+    row = {**asdict(report), "received_day": report.received_at.date()}
+    del row["suggestions"]
+    return row
+
+
+def _add(connection: Connection, into: Table, rows: Sequence[Mapping[str, Any]]) -> Sequence[Any]:
+    """Insert the rows that are not there yet and return them."""
+    if not rows:
+        return ()
+    statement = insert_into(connection, into).on_conflict_do_nothing().returning(*into.c)
+    return connection.execute(statement, rows).all()
+
+
+def _count(connection: Connection, counts: Mapping[DecisionKind, int]) -> None:
+    """Add to the counts, always in one order, so that two workers never wait for each other."""
+    if not counts:
+        return
+    insert = insert_into(connection, DECISIONS)
+    total = DECISIONS.c["count"] + insert.excluded["count"]
+    statement = insert.on_conflict_do_update(index_elements=list(DECISIONS.primary_key), set_={"count": total})
+    rows = [{**asdict(kind), "count": counts[kind]} for kind in sorted(counts, key=astuple)]
+    connection.execute(statement, rows)
+
+
+def insert_into(connection: Connection, into: Table) -> Any:
+    """Return an insertion that can say what happens to rows that are there already."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    return dialect.insert(into)

@@ -1,0 +1,183 @@
+"""The tables: made from nothing, the same as the code expects, and told plainly where they are missing."""
+
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from databases import rows
+from serving import free_port, granian
+from sqlalchemy import text
+
+import cds_service.store
+from cds_service import examples
+from cds_service.store import READY, UNREACHABLE, Store
+from cds_service.store.database import REVISION
+from cds_service.store.migration import migrate, prepare
+from cds_service.store.tables import CARDS, METADATA
+
+SECRET = "hunter2"
+
+
+def differences(store):
+    """Return how the tables of a database differ from those that the code works with."""
+    with store.reading() as connection:
+        return compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), METADATA)
+
+
+def test_the_migrations_make_the_tables(empty_store):
+    """From an empty database the migrations make what tables.py says; a second time changes nothing."""
+    assert empty_store.state() != READY
+    for _ in range(2):
+        migrate(empty_store)
+        assert empty_store.state() == READY
+        assert differences(empty_store) == []
+
+
+def test_a_difference_would_be_seen(empty_store):
+    """The comparison of tables notices a column that is missing."""
+    migrate(empty_store)
+    with empty_store.writing() as connection:
+        connection.execute(text("ALTER TABLE cards DROP COLUMN patient"))
+    assert [kind for kind, *_ in differences(empty_store)] == ["add_column"]
+
+
+def test_the_newest_migration_is_the_one_that_is_asked_for():
+    """The revision that makes a store ready is the last of the migrations."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(cds_service.store.__file__).with_name("migrations")))
+    config.set_main_option("path_separator", "os")
+    assert ScriptDirectory.from_config(config).get_current_head() == REVISION
+
+
+def test_several_migrate_at_once(empty_url):
+    """Machines that start at the same time wait for each other."""
+    stores = [Store(empty_url) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(migrate, stores))
+    assert [store.state() for store in stores] == [READY] * 4
+
+
+def test_a_newer_database_is_used(empty_store):
+    """A database that a later version has migrated serves this version, too."""
+    migrate(empty_store)
+    with empty_store.writing() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0999'"))
+    assert empty_store.state() == READY
+
+
+def test_the_command_migrates(empty_url, empty_store, command):
+    """`plexus-cds migrate` makes the tables and says where, without user and password."""
+    code, output, errors = command("migrate", store_url=empty_url)
+    assert (code, errors) == (0, "")
+    assert "up to date" in output
+    assert "postgres:" not in output
+    assert empty_store.state() == READY
+
+
+def test_the_file_is_the_users_own(tmp_path, command):
+    """The folder and the file of the embedded store can be read by nobody else."""
+    code, _, errors = command("migrate", store_url=f"sqlite:///{tmp_path}/made/50% off/store.sqlite3")
+    assert (code, errors) == (0, "")
+    file = tmp_path / "made" / "50% off" / "store.sqlite3"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+
+
+def test_the_server_makes_the_embedded_store(tmp_path):
+    """The first start makes the file; a card that is shown then is in it when the server has ended."""
+    url = f"sqlite:///{tmp_path}/state/store.sqlite3"
+    with granian("--development", store_url=url) as server:
+        [card] = server.client.cards(examples.example("calls", "article", date.today()))
+        assert server.stop() == 0, server.errors()
+        assert "store" not in server.errors()
+    with closing(Store(url)) as store:
+        assert [row.uuid for row in rows(store, CARDS)] == [card["uuid"]]
+
+
+WRONG = [
+    "mysql://user:hunter2@host/name",
+    "postgresql://user:hunter2@host:port/name",
+    "postgresql://user:hunter2@host",
+    "postgresql://user:hunter2@host/name?sslmod=require",
+    "postgresql:/user:hunter2@host",
+    "hunter2",
+    "sqlite://",
+    "sqlite:///:memory:",
+    "sqlite://hunter2/name",
+    "sqlite:////tmp/file?hunter2=1",
+]
+
+
+@pytest.mark.parametrize("url", WRONG)
+@pytest.mark.parametrize("name", ["serve", "migrate", "check-config"])
+def test_a_wrong_address_stops_the_start(name, url, command):
+    """Each command says in one line what an address must look like, and never repeats the one that was given."""
+    code, output, errors = command(name, store_url=url)
+    [line] = errors.splitlines()
+    assert (code, output) == (1, "")
+    assert line.startswith("plexus-cds: PLEXUS_CDS_STORE_URL: ")
+    assert SECRET not in line
+
+
+@pytest.mark.parametrize("key", ["short", "hunter2hunter2"])
+def test_a_short_key_stops_the_start(key, command):
+    """A key that could be guessed is refused, and never repeated."""
+    _, _, errors = command("check-config", patient_key=key)
+    [line] = errors.splitlines()
+    assert line.startswith("plexus-cds: PLEXUS_CDS_PATIENT_KEY: must have 16 characters or more")
+    assert key not in line
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://us:hunter2@db.example/cds?password=hunter2", "postgres://us:hunter2@db.example/cds"]
+)
+def test_no_secret_is_shown(url, command):
+    """check-config tells where the store is, without user, password or key."""
+    code, output, errors = command("check-config", store_url=url, patient_key="hunter2" * 3)
+    assert (code, errors) == (0, "")
+    assert "store_url: PostgreSQL at db.example, database cds" in output
+    assert SECRET not in output
+
+
+def test_a_database_without_tables_is_told(postgresql):
+    """A PostgreSQL that is not migrated does not keep the server from starting, and it says so in one line."""
+    with granian(store_url=postgresql()) as server:
+        [line] = server.errors().splitlines()
+        assert '"state": "not_migrated"' in line
+        assert "run plexus-cds migrate" in line
+        assert server.client.cards(examples.example("calls", "article", date.today()))
+
+
+def test_a_store_that_is_gone_is_told_at_the_start():
+    """A PostgreSQL that cannot be reached does not keep the server from starting; its password is not told."""
+    with granian(store_url=f"postgresql://user:{SECRET}@127.0.0.1:{free_port()}/cds") as server:
+        [line] = server.errors().splitlines()
+        assert '"state": "unreachable"' in line
+        assert SECRET not in line + server.output()
+
+
+GONE = {
+    "no server": lambda _: f"postgresql://user:{SECRET}@127.0.0.1:{free_port()}/cds",
+    "no folder": lambda folder: f"sqlite:///{folder}/file/store.sqlite3",
+}
+
+
+@pytest.mark.parametrize("where", GONE.values(), ids=GONE)
+@pytest.mark.parametrize("name", ["migrate", "purge"])
+def test_a_store_that_is_gone_is_told_by_each_command(name, where, tmp_path, command):
+    """A command says in one line that the store cannot be reached, without its password."""
+    (tmp_path / "file").write_text("no folder", encoding="utf-8")
+    url = where(tmp_path)
+    assert prepare(Store(url)) == Store(url).state() == UNREACHABLE
+    code, output, errors = command(name, store_url=url)
+    [line] = errors.splitlines()
+    assert (code, output) == (1, "")
+    assert line.startswith("plexus-cds: the store cannot be used: ")
+    assert SECRET not in line

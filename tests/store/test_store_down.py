@@ -1,0 +1,121 @@
+"""A store that cannot be written never stands in the way of a card, and feedback is not acknowledged then."""
+
+from datetime import UTC, datetime
+
+from conftest import ORDER_SELECT, TODAY
+from databases import postgresql_in, rows, serving_with
+
+from cds_service import examples
+from cds_service.store import READY, UNREACHABLE, Recorder, Store
+from cds_service.store.migration import migrate
+from cds_service.store.records import DecisionKind, ShownCard
+from cds_service.store.tables import CARDS, DECISIONS, FEEDBACK
+
+ARTICLE = examples.example("calls", "article", TODAY)
+REPORT = {
+    "card": "44dcbf3e-a90e-4503-8bd0-eb24a7bbe9e4",
+    "outcome": "accepted",
+    "outcomeTimestamp": "2026-11-22T08:30Z",
+}
+KIND = DecisionKind(TODAY, "service", "", "0", "study", "silent", "reason", incomplete=False)
+
+
+def report(client):
+    """Send feedback and return the response."""
+    return client.post({"feedback": [REPORT]}, f"{ORDER_SELECT}/feedback")
+
+
+def shown(number, **changes):
+    """Return a card that was shown."""
+    texts = dict.fromkeys(("service", "client", "knowledge", "study", "indicator", "history", "presentation"), "x")
+    moment = {"shown_at": datetime.now(UTC), "day": TODAY}
+    return ShownCard(
+        **(
+            texts
+            | moment
+            | {"uuid": f"card-{number}", "incomplete": False, "patient": None, "suggestions": ()}
+            | changes
+        )
+    )
+
+
+def test_a_card_is_answered_and_feedback_is_not(tmp_path, knowledge, caplog):
+    """Without a store a call gets its card; feedback gets a 503 that says when to come again, and both are logged."""
+    (tmp_path / "file").write_text("no folder", encoding="utf-8")
+    with serving_with(f"sqlite:///{tmp_path}/file/s.sqlite3", knowledge) as (client, parts):
+        assert len(client.cards(ARTICLE)) == 1
+        response = report(client)
+        assert (response.status_code, response.headers["Retry-After"]) == (503, "30")
+        issue = response.json()["issue"][0]
+        assert (response.json()["resourceType"], issue["code"]) == ("OperationOutcome", "transient")
+        assert parts.recorder.failures > 0
+        assert parts.recorder.lost == 0
+    assert '"status": 503, "why": "unable to open database file"' in caplog.text
+    assert '"store": "not written"' in caplog.text
+    assert str(tmp_path) not in response.text
+
+
+def test_what_was_shown_meanwhile_is_kept_for_later(tmp_path, knowledge):
+    """PostgreSQL stops: cards go out, feedback is refused; once it runs again, all of it is written."""
+    with postgresql_in(tmp_path) as server:
+        store = Store(server.get_uri())
+        migrate(store)
+        with serving_with(server.get_uri(), knowledge) as (client, parts):
+            client.cards(ARTICLE)
+            assert (report(client).status_code, store.state()) == (200, READY)
+            server.stop()
+            client.cards(ARTICLE)
+            assert (report(client).status_code, store.state()) == (503, UNREACHABLE)
+            server.start()
+            assert report(client).status_code == 200
+            assert (len(rows(store, CARDS)), len(rows(store, FEEDBACK))) == (2, 1)
+            [counted] = rows(store, DECISIONS)
+            assert (counted.count, parts.recorder.lost) == (2, 0)
+        store.close()
+
+
+def test_a_store_without_tables_refuses_feedback(empty_url, empty_store, knowledge):
+    """A database that is not migrated is as good as none, until it is."""
+    with serving_with(empty_url, knowledge) as (client, _):
+        client.cards(ARTICLE)
+        assert report(client).status_code == 503
+        migrate(empty_store)
+        assert report(client).status_code == 200
+    assert len(rows(empty_store, CARDS)) == 1
+
+
+def test_what_cannot_be_written_is_bounded(tmp_path):
+    """Of cards that cannot be written, the newest are kept up to a bound; the others are counted as lost."""
+    url = f"sqlite:///{tmp_path}/later/store.sqlite3"
+    store = Store(url)
+    recorder = Recorder(store, bound=5)
+    for number in range(12):
+        recorder.note([shown(number)], [KIND])
+        assert not recorder.flush()
+    assert recorder.lost == 7
+    migrate(store)
+    assert recorder.flush()
+    assert [row.uuid for row in rows(store, CARDS)] == [f"card-{number}" for number in range(7, 12)]
+    assert [row.count for row in rows(store, DECISIONS)] == [12]
+    recorder.close()
+
+
+def test_a_row_that_is_refused_does_not_block_the_others(store):
+    """What the database will never take is given up and counted; what comes after it is written."""
+    recorder = Recorder(store)
+    recorder.note([shown(1, service=None)], [])
+    assert recorder.flush()
+    assert (recorder.lost, recorder.failures) == (1, 1)
+    recorder.note([shown(2)], [])
+    assert recorder.flush()
+    assert [row.uuid for row in rows(store, CARDS)] == ["card-2"]
+    recorder.close()
+
+
+def test_a_fault_of_ours_keeps_no_card_back(store, store_url, knowledge, caplog, monkeypatch):
+    """Whatever goes wrong in keeping a card, the card goes out; the fault is logged by its kind alone."""
+    with serving_with(store_url, knowledge) as (client, parts):
+        monkeypatch.setattr(parts.recorder, "note", None)
+        assert len(client.cards(ARTICLE)) == 1
+    assert '{"fault": "TypeError", "at": "cds_service.web.keeping"}' in caplog.text
+    assert rows(store, CARDS) == []
