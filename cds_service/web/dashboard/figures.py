@@ -1,0 +1,204 @@
+"""The figures of the dashboard: what the statistics of a period amount to, in words, as tables and as charts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from string import Template
+
+from cds_service.knowledge import Knowledge
+from cds_service.store.statistics import Outcomes, Records, Statistics
+from cds_service.web.dashboard.figure import (
+    Figure,
+    Series,
+    Tile,
+    bars_chart,
+    counted,
+    number,
+    share,
+    share_series,
+    share_tile,
+    week,
+    weeks_chart,
+)
+
+_OUTCOMES = {"accepted": "Accepted", "overridden": "Overridden", "unreported": "No report"}
+"""The parts of Outcomes, in our words and the order in which they are told."""
+
+_DECIDED = {"card": "Card", "shadow": "Shadow", "silent": "Silence", "refused": "Refused"}
+"""The outcomes of a decision, likewise."""
+
+
+def tiles(found: Statistics) -> list[Tile]:
+    """Return the numbers at the top."""
+    cards, records = sum(found.cards.values(), Outcomes()), sum(found.records.values(), Records())
+    due, watched = _due(found)
+    shadow = sum(outcomes.get("shadow", 0) for outcomes in found.studies.values())
+    told = [
+        Tile("Decisions", number(found.decisions), f"{number(watched)} on watched orders"),
+        Tile("Cards shown", number(cards.shown), f"in {counted(len(found.cards), 'week')}"),
+        *(share_tile(name, getattr(cards, part), cards.shown, "cards shown") for part, name in _OUTCOMES.items()),
+        share_tile("Incomplete", records.incomplete, records.needed, "records needed"),
+    ]
+    if found.unknown_reports is not None:
+        told.append(Tile("Unknown reports", number(found.unknown_reports), "on cards that are not in the store"))
+    if shadow:
+        told.append(Tile("In shadow mode", number(shadow), f"of {counted(due, 'card')} due, not shown"))
+    return told
+
+
+def figures(found: Statistics, knowledge: Knowledge) -> list[Figure]:
+    """Return the figures, in the order in which they are read."""
+    return [
+        _cards(found),
+        _kinds(found, knowledge),
+        _firing(found, knowledge),
+        _reasons(found, knowledge),
+        _silences(found, knowledge),
+        _records(found),
+        _versions(found),
+    ]
+
+
+def _cards(found: Statistics) -> Figure:
+    weeks, total = found.cards, sum(found.cards.values(), Outcomes())
+    first, last = found.period.first, found.period.last
+    newer = [version.since for version in found.versions[1:] if version.since > first]
+    return Figure(
+        "cards",
+        "Cards by week",
+        f"{counted(total.shown, 'card')} shown: {number(total.accepted)} accepted, "
+        f"{number(total.overridden)} overridden, {number(total.unreported)} without a report so far.",
+        ("Week", *_columns("Shown")),
+        tuple((week(day, first, last), *_told(outcomes)) for day, outcomes in weeks.items()),
+        weeks_chart(list(weeks), _stacked(list(weeks.values())), "cards", newer),
+    )
+
+
+def _reasons(found: Statistics, knowledge: Knowledge) -> Figure:
+    words = {one["code"]: one["display"] for one in knowledge.card["override_reasons"]}
+    words |= {"unlisted": "A reason that the card does not list", None: "No reason given"}
+    total = sum(found.override_reasons.values())
+    return _ranked(
+        Figure("reasons", "Why cards were overridden", f"{counted(total, 'card')} overridden.", ("Reason", "Cards")),
+        {words.get(code, str(code)): count for code, count in found.override_reasons.items()},
+        total,
+    )
+
+
+def _kinds(found: Statistics, knowledge: Knowledge) -> Figure:
+    """Name each kind by its label in card.json, the holes filled for no order in particular."""
+    nouns = {"proposed": "the proposed study", "order": "ordered study", "alternative": "the alternative"}
+    said = knowledge.card["suggestions"].items()
+    words: dict[str | None, str] = {kind: Template(one["label"]).safe_substitute(nouns) for kind, one in said}
+    words[None] = "The report names no suggestion"
+    total = sum(found.cards.values(), Outcomes()).accepted
+    return _ranked(
+        Figure("kinds", "What was accepted", f"{counted(total, 'card')} accepted.", ("Suggestion", "Cards")),
+        {words.get(kind, str(kind)): count for kind, count in found.accepted_kinds.items()},
+        total,
+    )
+
+
+def _firing(found: Statistics, knowledge: Knowledge) -> Figure:
+    studies = [*knowledge.watched, *sorted(found.studies.keys() - knowledge.watched.keys() - {""})]
+    names = [_study(study, knowledge) for study in studies]
+    counts = [found.studies.get(study, {}) for study in studies]
+    parts = [(_cards_due(one), sum(one.values())) for one in counts]
+    told = [share(part, whole) for part, whole in parts]
+    due, watched = _due(found)
+    return Figure(
+        "firing",
+        "How often a card is due, by order",
+        f"A card was due for {share(due, watched)} decisions on watched orders."
+        if watched
+        else "No watched order came.",
+        ("Order", *_DECIDED.values(), "Card due"),
+        tuple(
+            (name, *(number(one.get(outcome, 0)) for outcome in _DECIDED), rate)
+            for name, one, rate in zip(names, counts, told, strict=True)
+        ),
+        bars_chart(names, told, share_series("Card due", parts), unit="%", whole=100),
+    )
+
+
+def _silences(found: Statistics, knowledge: Knowledge) -> Figure:
+    words = knowledge.silences
+    total = sum(found.silences.values())
+    beside = ", ".join(f"{number(count)} of “{words.get(one, one)}”" for one, count in found.unwatched.items())
+    return _ranked(
+        Figure(
+            "silences",
+            "Why there was silence on a watched order",
+            f"{counted(total, 'decision')} on watched orders ended in silence."
+            + (f" Not drawn, as no watched order was selected: {beside}" if beside else ""),
+            ("Reason", "Decisions"),
+        ),
+        {words.get(one, one): count for one, count in found.silences.items()},
+        total,
+    )
+
+
+def _records(found: Statistics) -> Figure:
+    weeks, total = found.records, sum(found.records.values(), Records())
+    told = f"The record was incomplete or missing for {share(total.incomplete, total.needed)} decisions that needed it."
+    parts = [(one.incomplete, one.needed) for one in weeks.values()]
+    first, last = found.period.first, found.period.last
+    return Figure(
+        "records",
+        "Incomplete records by week",
+        told if total.needed else "No decision needed a record.",
+        ("Week", "Incomplete"),
+        tuple((week(day, first, last), share(one.incomplete, one.needed)) for day, one in weeks.items()),
+        weeks_chart(list(weeks), share_series("Incomplete", parts), "%"),
+    )
+
+
+def _versions(found: Statistics) -> Figure:
+    return Figure(
+        "versions",
+        "By version of the knowledge",
+        f"{counted(len(found.versions), 'version')} of the knowledge decided in this period.",
+        ("Version", "First day", "Decisions", *_columns("Cards")),
+        tuple((one.name, str(one.since), number(one.decisions), *_told(one.cards)) for one in found.versions),
+        bars_chart(
+            [f"{one.name}, since {one.since}" for one in found.versions],
+            [f"{share(one.cards.accepted, one.cards.shown)} accepted" for one in found.versions],
+            _stacked([one.cards for one in found.versions]),
+        ),
+    )
+
+
+def _ranked(figure: Figure, counts: Mapping[str, int], total: int) -> Figure:
+    """Return a figure of counts, the most frequent first."""
+    ranked = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+    told = [share(count, total) for _, count in ranked]
+    series = Series("plain", figure.columns[-1], tuple(count for _, count in ranked))
+    rows = tuple((name, rate) for (name, _), rate in zip(ranked, told, strict=True))
+    return replace(figure, rows=rows, chart=bars_chart([name for name, _ in ranked], told, [series], whole=total))
+
+
+def _columns(total: str) -> tuple[str, ...]:
+    return (total, *_OUTCOMES.values(), "Accepted share")
+
+
+def _told(cards: Outcomes) -> tuple[str, ...]:
+    parts = (number(getattr(cards, part)) for part in _OUTCOMES)
+    return (number(cards.shown), *parts, share(cards.accepted, cards.shown))
+
+
+def _stacked(cards: Sequence[Outcomes]) -> list[Series]:
+    return [Series(part, name, tuple(getattr(one, part) for one in cards)) for part, name in _OUTCOMES.items()]
+
+
+def _study(study: str, knowledge: Knowledge) -> str:
+    name: str = knowledge.card["orders"].get(study, {}).get("name", study)
+    return name[:1].upper() + name[1:]
+
+
+def _due(found: Statistics) -> tuple[int, int]:
+    """Return for how many decisions on watched orders a card was due, and how many there were."""
+    watched = [outcomes for study, outcomes in found.studies.items() if study]
+    return sum(map(_cards_due, watched)), sum(sum(outcomes.values()) for outcomes in watched)
+
+
+def _cards_due(outcomes: Mapping[str, int]) -> int:
+    return outcomes.get("card", 0) + outcomes.get("shadow", 0)
