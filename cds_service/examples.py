@@ -1,5 +1,6 @@
 """The invented patients, orders and calls of fixtures/, dated from a given day so that they never age."""
 
+import csv
 import json
 import re
 from collections.abc import Iterable
@@ -75,3 +76,34 @@ def call(patient: Any, orders: Iterable[Any], *, hook: str = "order-select") -> 
 def _for_patient(order: Any, patient_id: str) -> Any:
     subject = {"reference": f"Patient/{patient_id}"}
     return order | {"subject": subject}
+
+
+def vignettes(today: date) -> list[dict[str, Any]]:
+    """Return the rows of vignettes.csv, each with the hook call that it stands for."""
+    proves = {row["patient"]: row["proves"] for row in _rows("patients")}
+    return [
+        {
+            "name": row["vignette"],
+            "title": row["title"],
+            "says": row["says"],
+            "proves": row["proves"] or proves[row["patient"]],
+            "call": _vignette_call(row, today),
+        }
+        for row in _rows("vignettes")
+    ]
+
+
+def _vignette_call(row: dict[str, str], today: date) -> dict[str, Any]:
+    """Return the whole call that a row names, or one from its patient, order, reason in words, and second draft."""
+    if row["call"]:
+        whole: dict[str, Any] = example("calls", row["call"], today)
+        return whole
+    orders = [example("orders", name, today) for name in (row["order"], row["also"]) if name]
+    if row["reason"]:
+        orders[0]["reasonCode"] = [{"text": row["reason"]}]
+    return call(example("patients", row["patient"], today), orders)
+
+
+def _rows(table: str) -> list[dict[str, str]]:
+    text = (files("cds_service.fixtures") / f"{table}.csv").read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines()))

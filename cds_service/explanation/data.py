@@ -1,0 +1,49 @@
+"""The whole explanation of one decision as JSON; of the chart it holds references and our own words alone."""
+
+from dataclasses import asdict
+from datetime import date
+from typing import Any
+
+from cds_service.decision.hook import read_hook
+from cds_service.explanation.left_out import left_out
+from cds_service.explanation.orders import order_steps
+from cds_service.explanation.steps import outcome_step
+from cds_service.explanation.weighing import cells, silence_steps
+from cds_service.knowledge import Knowledge
+from cds_service.model import Decision, PatientRecord, Recommendation, Silence, Site
+
+
+def explanation(
+    decision: Decision, body: Any, hook: str, knowledge: Knowledge, site: Site, today: date
+) -> dict[str, Any]:
+    """Return the steps of a decision on a call: orders, record, and for each outcome findings, table and silences."""
+    request = read_hook(body, hook)
+    return {
+        "is_shadow": decision.is_shadow,
+        "orders": [asdict(step) for step in order_steps(request, knowledge, site, today)],
+        "record": _record(decision.record) if decision.record else None,
+        "outcomes": [_outcome(one, decision.record, knowledge, site, today) for one in decision.outcomes],
+    }
+
+
+def _record(record: PatientRecord) -> dict[str, Any]:
+    return {
+        "conditions": len(record.conditions),
+        "procedures": len(record.procedures),
+        "unread": [asdict(part) for part in record.unread],
+        "skipped": record.skipped,
+        "other_patient": record.other_patient,
+    }
+
+
+def _outcome(
+    outcome: Recommendation | Silence, record: PatientRecord | None, knowledge: Knowledge, site: Site, today: date
+) -> dict[str, Any]:
+    step = outcome_step(outcome, knowledge, today)
+    used = {reference for finding in step.findings for reference in finding.references}
+    rest = left_out(record, used, knowledge, site, today) if record and outcome.findings else ()
+    return asdict(step) | {
+        "left_out": [asdict(one) for one in rest],
+        "cells": [asdict(cell) for cell in cells(outcome, knowledge, site)],
+        "silences": [asdict(one) for one in silence_steps(outcome, knowledge)],
+    }

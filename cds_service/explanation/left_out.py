@@ -1,0 +1,70 @@
+"""The entries of the record that no finding comes from, and why."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import date
+
+from cds_service.decision.codings import codings, reference_of, status_codes
+from cds_service.decision.entries import Reader
+from cds_service.knowledge import Knowledge
+from cds_service.model import Json, PatientRecord, Site
+
+_EXCLUDED = {
+    "excluded": "it is not a malignancy that counts",
+    "not_delivery": "it is no delivery of radiotherapy",
+    "removed": "it tells of a removal",
+}
+_CONDITIONS = (
+    "malignancy",
+    "radiation_history",
+    "presentation",
+    "emergency",
+    "trauma",
+    "upper_limb",
+    "device",
+    "contrast",
+)
+_PROCEDURES = ("radiotherapy", "device", "contrast", "order")
+_NO_CODE = "it has no code"
+_UNKNOWN = "this card does not look for it"
+_ELSE = "it is not active, too long ago, or of no matter to this order"
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """One entry of the record that was read and not used."""
+
+    reference: str
+    why: str
+
+
+def left_out(
+    record: PatientRecord, used: Collection[str], knowledge: Knowledge, site: Site, today: date
+) -> Iterator[LeftOut]:
+    """Yield each entry that is not among those `used`, with the reason."""
+    reader = Reader(knowledge, site, today, {})
+    for condition in record.conditions:
+        if reference_of(condition) not in used:
+            status = "" if reader.stands(condition) else _status(reader, "verificationStatus", condition)
+            yield LeftOut(reference_of(condition), _why(reader, condition, _CONDITIONS, status))
+    for procedure in record.procedures:
+        if reference_of(procedure) not in used:
+            status = "" if reader.was_performed(procedure) else _status(reader, "status", procedure)
+            yield LeftOut(reference_of(procedure), _why(reader, procedure, _PROCEDURES, status))
+
+
+def _status(reader: Reader, member: str, entry: Json) -> str:
+    """Name the status by which an entry does not count; only a status of the knowledge is ever named."""
+    refused = reader.knowledge.refused[f"{entry['resourceType']}.{member}"]
+    named = next((f", {code}," for code in status_codes(entry.get(member)) if code in refused), "")
+    return f"its status{named} does not count"
+
+
+def _why(reader: Reader, entry: Json, families: tuple[str, ...], status: str) -> str:
+    pairs = list(codings(entry.get("code")))
+    if not pairs:
+        return _NO_CODE
+    means = [term.means for family in families for term in reader.knowledge.codes[family].terms(pairs)]
+    if not means:
+        return _UNKNOWN
+    return status or next((_EXCLUDED[one] for one in means if one in _EXCLUDED), _ELSE)

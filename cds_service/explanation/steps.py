@@ -1,0 +1,108 @@
+"""What was found for each watched order, and what is said: the steps that data and text both tell."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from cds_service.decision.phrases import finding_words, told
+from cds_service.knowledge import Knowledge
+from cds_service.model import Finding, Findings, Recommendation, Silence
+from cds_service.vocabulary import FindingKind, History, Presentation, Reach
+
+COUNTS, CHECKED, ELSEWHERE = "counts", "checked", "elsewhere"
+"""What use a finding is: it counts, it silences the card or is to be checked first, or its field is elsewhere."""
+
+_USES = {
+    "specific": "it points to the plexus",
+    "compatible": "it is compatible with a plexopathy, and with much else",
+    Reach.PLEXUS_ADJACENT: "it can reach the plexus",
+    Reach.UNSPECIFIED: "it may reach the plexus: its place is not stated",
+    Reach.REMOTE: "it is far from the plexus",
+    FindingKind.RADIOTHERAPY: "its field may have reached the plexus",
+    FindingKind.DEVICE: "to be checked before an MRI",
+    FindingKind.CONTRAST: "to be checked before contrast is given",
+    CHECKED: "it asks for silence",
+    ELSEWHERE: "its field does not reach the plexus",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FindingStep:
+    """One finding in our words, the entries it comes from, and what use it is."""
+
+    kind: str
+    words: str
+    references: tuple[str, ...]
+    use: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class CardStep:
+    """How the card speaks; `recommended` is a suggestion, or no text where none is recommended."""
+
+    indicator: str
+    recommended: str
+    proposes: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonStep:
+    """Why there is silence."""
+
+    reason: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeStep:
+    """What was found for one order, what it amounts to, and what is said: a card, or a silence."""
+
+    order: str
+    """The reference of the order, or no text where the silence is of the whole call."""
+    name: str
+    findings: tuple[FindingStep, ...]
+    not_used: Mapping[str, int]
+    history: History | None
+    presentation: Presentation | None
+    card: CardStep | None
+    silence: ReasonStep | None
+
+
+def outcome_step(outcome: Recommendation | Silence, knowledge: Knowledge, today: date) -> OutcomeStep:
+    """Return one outcome of a decision as a step of its explanation."""
+    order, findings = outcome.order, outcome.findings
+    return OutcomeStep(
+        order=order.order.reference if order else "",
+        name=(order.name or knowledge.card["orders"][order.study]["name"]) if order else "",
+        findings=tuple(_findings(findings, knowledge, today)) if findings else (),
+        not_used={what: count for what, count in findings.tally.items() if count} if findings else {},
+        history=findings.history if findings else None,
+        presentation=findings.presentation if findings else None,
+        card=_card(outcome, knowledge) if isinstance(outcome, Recommendation) else None,
+        silence=ReasonStep(outcome.reason, knowledge.silences[outcome.reason])
+        if isinstance(outcome, Silence)
+        else None,
+    )
+
+
+def _card(said: Recommendation, knowledge: Knowledge) -> CardStep:
+    proposed = knowledge.card["proposals"][said.order.proposed]["code"]["text"]
+    return CardStep(said.indicator, said.recommended, proposed)
+
+
+def _findings(findings: Findings, knowledge: Knowledge, today: date) -> Iterator[FindingStep]:
+    groups = ((COUNTS, told(findings)), (CHECKED, findings.others), (ELSEWHERE, findings.radiotherapy_elsewhere))
+    for use, group in groups:
+        for one in group:
+            words = finding_words(one, knowledge.card["findings"], knowledge.card["durations"], today)
+            yield FindingStep(one.kind, words, one.references, use, _why(one, use))
+
+
+def _why(finding: Finding, use: str) -> str:
+    """Tell in words why a finding is of this use."""
+    if use == ELSEWHERE:
+        return _USES[ELSEWHERE]
+    if use == CHECKED:
+        return _USES.get(finding.kind, _USES[CHECKED])
+    return _USES[finding.reach or (finding.means if finding.kind is FindingKind.PRESENTATION else finding.kind)]

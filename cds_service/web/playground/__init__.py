@@ -1,0 +1,60 @@
+"""The playground: choose a patient and an order, see the card and why.
+
+The page sends its calls and its feedback to the service itself, as an EHR would; what only the page needs (the
+choices, and why a call was answered so) comes from here.
+"""
+
+import time
+
+from flask import Blueprint, Response, abort, jsonify, request
+
+from cds_service.decision.order_select import decide
+from cds_service.explanation import explanation
+from cds_service.web.body import json_body
+from cds_service.web.headers import page as rendered
+from cds_service.web.parts import parts
+from cds_service.web.playground.data import data
+from cds_service.web.playground.markdown import html
+
+blueprint = Blueprint("playground", __name__)
+
+
+@blueprint.before_request
+def where_shown() -> None:
+    """Answer with 404 where the site does not have the playground."""
+    if not parts().shows.playground:
+        abort(404)
+
+
+@blueprint.get("/")
+def page() -> Response:
+    """Show the playground."""
+    return rendered("playground.html")
+
+
+@blueprint.get("/playground/data.json")
+def choices() -> Response:
+    """Answer with the vignettes and what else can be chosen."""
+    found = parts()
+    response = jsonify(data(found.knowledge, found.hooks, found.today()))
+    response.headers["Cache-Control"] = "no-cache"
+    return response
+
+
+@blueprint.post("/playground/explanations/<service>")
+def explain(service: str) -> Response:
+    """Decide on the call that was sent to a service, and answer with the steps and the details of the cards as HTML.
+
+    Only JSON is taken: no page from elsewhere can send that without asking first.
+    """
+    if request.mimetype != "application/json":
+        abort(415)
+    found = parts()
+    hook, body, today, site = found.hook_of(service), json_body(), found.today(), found.site
+    began = time.perf_counter()
+    decision = decide(body, hook, found.knowledge, site, today=today, fetch=found.fetch, new_id=found.new_id)
+    milliseconds = round((time.perf_counter() - began) * 1000, 1)
+    steps = explanation(decision, body, hook, found.knowledge, site, today)
+    return jsonify(
+        {"milliseconds": milliseconds, "details": [html(card["detail"]) for card in decision.cards], "steps": steps}
+    )

@@ -1,0 +1,74 @@
+"""What the playground offers to choose from: vignettes, orders, and the words of the value sets with a code each."""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+from cds_service import examples
+from cds_service.knowledge import Knowledge
+from cds_service.knowledge.codes import WORDING, extension
+from cds_service.review.value_sets import SYSTEMS
+
+_CHOICES = {
+    "reasons": ("presentation", "emergency", "trauma", "upper_limb"),
+    "conditions": (
+        "malignancy",
+        "radiation_history",
+        "presentation",
+        "emergency",
+        "trauma",
+        "upper_limb",
+        "device",
+        "contrast",
+    ),
+    "procedures": ("radiotherapy", "device", "order"),
+    "sites": ("body_site",),
+}
+"""The families of value sets that each list of choices is made of."""
+
+
+def data(knowledge: Knowledge, hooks: dict[str, str], today: date) -> dict[str, Any]:
+    """Return all that the page needs to begin with, dated from a day."""
+    return {
+        "today": today.isoformat(),
+        "services": {hook: service for service, hook in hooks.items()},
+        "vignettes": examples.vignettes(today),
+        "orders": [_order(name, today) for name in examples.names("orders")],
+        "choices": {name: _choices(knowledge, families) for name, families in _CHOICES.items()},
+    }
+
+
+def _order(name: str, today: date) -> dict[str, Any]:
+    order = examples.example("orders", name, today)
+    words = order["code"].get("text") or name.replace("-", " ")
+    return {"name": name, "title": f"{words} ({_coded_as(order)})", "order": order}
+
+
+def _coded_as(order: dict[str, Any]) -> str:
+    codings = [one for one in order["code"].get("coding", ()) if one]
+    return next((f"{SYSTEMS.get(one['system'], one['system'])} {one['code']}" for one in codings), "no code")
+
+
+def _choices(knowledge: Knowledge, families: tuple[str, ...]) -> list[dict[str, str]]:
+    """Return each wording of these families once, with the first code that it has, in the order of the alphabet."""
+    chosen: dict[str, dict[str, str]] = {}
+    for family in families:
+        for one in _coded(knowledge, family):
+            chosen.setdefault(one["words"], one)
+    return sorted(chosen.values(), key=lambda one: one["words"].lower())
+
+
+def _coded(knowledge: Knowledge, family: str) -> Iterator[dict[str, str]]:
+    """Yield the wordings of a family with a code; single codes come before categories, and patterns are no codes."""
+    index = knowledge.codes[family]
+    named = {term.value_set for term in (*index.exact.values(), *index.prefixes.values())}
+    includes = [one for name in knowledge.value_sets if name in named for one in _includes(knowledge, name)]
+    for member, key in (("concept", "code"), ("filter", "value")):
+        for include in includes:
+            for one in include.get(member, ())[:1]:
+                if one.get("op") != "regex":
+                    yield {"words": extension(include, WORDING), "system": include["system"], "code": one[key]}
+
+
+def _includes(knowledge: Knowledge, value_set: str) -> Any:
+    return knowledge.value_sets[value_set]["compose"]["include"]

@@ -1,0 +1,193 @@
+/** The playground: joins choosing, editing, asking and showing. The hook call is the state. */
+
+import { showAnswer } from "./playground_answer.js";
+import { isEditable } from "./playground_call.js";
+import { byId, el, fillSelect } from "./playground_dom.js";
+import * as form from "./playground_form.js";
+import { ask, begin, jsonFault } from "./playground_service.js";
+import { showWhy } from "./playground_why.js";
+
+const WAIT = 150;
+const FIRST = "article";
+const NARROW = window.matchMedia("(max-width: 60rem)");
+
+const state = { data: null, vignette: null, text: "", timer: 0 };
+
+/** Begin: get the data, make the page live, open the case that the address names. */
+async function start() {
+  try {
+    state.data = await begin();
+  } catch (error) {
+    return fault(`The playground cannot begin. ${error.message}`);
+  }
+  byId("change").open = !NARROW.matches;
+  byId("today").textContent = state.data.today;
+  fillSelect(byId("vignette"), groups(state.data.vignettes), "");
+  form.prepare(state.data, (call) => {
+    take(JSON.stringify(call, null, 2));
+    byId("call-json").value = state.text;
+  });
+  listen();
+  open();
+}
+
+function groups(vignettes) {
+  const of = (label, test) => ({
+    label,
+    options: vignettes.filter(test).map(({ name, title }) => ({ value: name, text: title })),
+  });
+  return [
+    of("Card", ({ says }) => ["info", "warning"].includes(says)),
+    of("No card", ({ says }) => says.startsWith("silent")),
+    of("Refused", ({ says }) => says.startsWith("refused")),
+  ];
+}
+
+function listen() {
+  byId("vignette").addEventListener("change", () => go(byId("vignette").value));
+  window.addEventListener("hashchange", open);
+  byId("ask").addEventListener("click", () => askNow());
+  byId("reset").addEventListener("click", () => load(state.vignette));
+  byId("call-json").addEventListener("input", () => take(byId("call-json").value));
+  for (const mode of ["form", "json"]) byId(`mode-${mode}`).addEventListener("change", () => turn(mode));
+  for (const name of ["request", "response"]) byId(`copy-${name}`).addEventListener("click", copy);
+  byId("to-answer").addEventListener("click", toAnswer);
+  const seen = new IntersectionObserver(([{ isIntersecting }]) =>
+    byId("to-answer").classList.toggle("hidden", isIntersecting),
+  );
+  seen.observe(byId("answer"));
+}
+
+/** Open a case by its name in the address, which holds nothing else. */
+function go(name) {
+  if (location.hash === `#vignette=${name}`) load(byName(name));
+  else location.hash = `vignette=${name}`;
+}
+
+function open() {
+  const name = /^#vignette=([\w-]+)$/.exec(location.hash)?.[1];
+  if (name || !state.vignette) load(byName(name) ?? byName(FIRST));
+}
+
+const byName = (name) => state.data.vignettes.find((one) => one.name === name);
+
+function load(vignette) {
+  state.vignette = vignette;
+  byId("vignette").value = vignette.name;
+  byId("proves").textContent = vignette.proves;
+  use(vignette.call);
+}
+
+/** Take a whole call, show it everywhere, and ask at once. */
+function use(call) {
+  take(JSON.stringify(call, null, 2), 0);
+  byId("call-json").value = state.text;
+  form.show(call);
+  if (!isEditable(call)) turn("json");
+}
+
+/** Take the text of a call, and ask as soon as nothing changes any more. */
+function take(text, wait = WAIT) {
+  state.text = text;
+  window.clearTimeout(state.timer);
+  state.timer = window.setTimeout(askNow, wait);
+}
+
+/** Turn to the form or to the JSON; both show the same call. */
+function turn(mode) {
+  const call = parsed(state.text);
+  const isForm = mode === "form" && isEditable(call);
+  if (mode === "form" && !isForm)
+    byId("json-fault").textContent =
+      jsonFault(state.text) || "The form cannot show this: it needs a context with a draft order.";
+  if (mode === "form") byId("json-fault").hidden = isForm;
+  byId(isForm ? "mode-form" : "mode-json").checked = true;
+  byId("form-pane").hidden = !isForm;
+  byId("json-pane").hidden = isForm;
+  if (isForm) form.show(call);
+  else byId("call-json").value = state.text;
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+async function askNow() {
+  window.clearTimeout(state.timer);
+  const text = state.text;
+  if (isBroken(text)) return;
+  const call = parsed(text);
+  if (!byId("json-pane").hidden) form.show(call);
+  const { services } = state.data;
+  const service = services[call?.hook] ?? Object.values(services)[0];
+  byId("answer").setAttribute("aria-busy", "true");
+  try {
+    const said = await ask(service, text);
+    if (said) show(said, { call, text, service });
+  } catch {
+    fault("The service could not be reached. Is it running? Nothing below is of the present call.");
+  }
+  byId("answer").removeAttribute("aria-busy");
+}
+
+/** Tell where a text is not JSON; nothing is sent then. */
+function isBroken(text) {
+  const words = jsonFault(text);
+  byId("json-fault").textContent = words;
+  byId("json-fault").hidden = !words;
+  byId("call-json").setAttribute("aria-invalid", String(Boolean(words)));
+  byId("said").classList.toggle("stale", Boolean(words));
+  if (words) say("Not JSON, so nothing was sent. What stands below is the answer to the call before.");
+  return Boolean(words);
+}
+
+function show(said, asked) {
+  fault("");
+  say(...showAnswer(said, asked, use));
+  showWhy(said, asked.call);
+  const { answer, why } = said;
+  byId("request-line").textContent = `POST ${answer.url}`;
+  byId("request-json").textContent = asked.text;
+  byId("response-line").textContent = `Status ${answer.status}`;
+  byId("response-json").textContent = answer.json ? JSON.stringify(answer.json, null, 2) : answer.text;
+  const decided = why.ok ? ` Deciding alone took ${why.json.milliseconds} ms, in a run of its own.` : "";
+  byId("took").textContent =
+    `Answered in ${Math.round(answer.milliseconds)} ms with ${answer.size} characters.${decided}`;
+}
+
+/** Tell in the status line what came; `more` is for those who hear the page and do not see the card. */
+function say(words, more = "") {
+  byId("status").replaceChildren(words, el("span", { class: "visually-hidden", text: more && ` ${more}` }));
+  byId("to-answer").hidden = false;
+  byId("to-answer").textContent = `${words} Show the answer.`;
+}
+
+function toAnswer() {
+  byId("answer").focus({ preventScroll: true });
+  byId("answer").scrollIntoView({ block: "start" });
+}
+
+function fault(words) {
+  byId("page-fault").textContent = words;
+  byId("page-fault").hidden = !words;
+}
+
+/** Copy a pane; where the browser does not allow it, select it for the keyboard. */
+async function copy(event) {
+  const button = event.currentTarget;
+  const pane = byId(button.dataset.copies);
+  const said = (words) => (byId(`copied-${button.dataset.copies}`).textContent = words);
+  try {
+    await navigator.clipboard.writeText(pane.textContent);
+    said("Copied");
+  } catch {
+    window.getSelection().selectAllChildren(pane);
+    said("Selected: now Ctrl-C");
+  }
+}
+
+start();

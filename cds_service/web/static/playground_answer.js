@@ -1,0 +1,111 @@
+/** The answer as an EHR shows it: cards with suggestions, override reasons and links, or a calm word for silence. */
+
+import { byId, el, link } from "./playground_dom.js";
+import { accept, dismiss } from "./playground_feedback.js";
+import { refusal } from "./playground_service.js";
+
+const INDICATORS = { info: "Information", warning: "Warning", critical: "Critical" };
+
+/** Show the cards of an answer; `again` takes a call to ask with. Returns what came in a word, and in full. */
+export function showAnswer({ answer, why }, asked, again) {
+  const holder = byId("cards");
+  if (!answer.ok) {
+    holder.replaceChildren(refused(answer));
+    return [`Refused with status ${answer.status}: no advice.`, refusal(answer)];
+  }
+  const cards = answer.json?.cards ?? [];
+  const details = why.json?.details ?? [];
+  const shown = cards.map((card, index) => cardNode(card, details[index], asked, again));
+  holder.replaceChildren(...(shown.length ? shown : [silence(why)]));
+  if (!cards.length) return ["No card.", silenceWords(why).join(" ")];
+  const words = cards.map((card) => (INDICATORS[card.indicator] ?? card.indicator).toLowerCase());
+  const count = cards.length === 1 ? "A card" : `${cards.length} cards`;
+  return [`${count}: ${words.join(", ")}.`, cards.map((card) => card.summary).join(" ")];
+}
+
+function refused(answer) {
+  return el(
+    "div",
+    { class: "note bad" },
+    el("h3", { text: `The service refused the call: ${answer.status}` }),
+    el("p", { text: refusal(answer) }),
+    el("p", { class: "faint", text: "An EHR goes on without advice, and shows nothing." }),
+  );
+}
+
+/** Return why nothing is said, in words. */
+export function silenceWords(why) {
+  const outcomes = why.json?.steps?.outcomes ?? [];
+  if (why.json?.steps?.is_shadow && outcomes.some((one) => one.card))
+    return ["The site decides in shadow mode: the card is not shown."];
+  return outcomes.map((one) => one.silence?.words).filter(Boolean);
+}
+
+function silence(why) {
+  const other = el("a", { href: "#vignette=article", text: "Try the article's patient" });
+  return el(
+    "div",
+    { class: "silence" },
+    el("h3", { text: "No card" }),
+    ...silenceWords(why).map((text) => el("p", { text })),
+    el("p", { class: "faint" }, "An EHR shows nothing. ", other, ", who gets a card."),
+  );
+}
+
+function cardNode(card, detail, asked, again) {
+  const id = `card-${card.uuid}`;
+  const body = el("div", { class: "detail scroll" });
+  if (detail === undefined) body.textContent = card.detail ?? "";
+  else body.innerHTML = detail; // HTML of the server, made from Markdown in which HTML is text
+  const choices = el("div");
+  const result = el("div", { class: "result", tabindex: "-1" });
+  const seat = { card, asked, again, choices, result };
+  choices.append(suggestionsNode(seat), overrideNode(seat));
+  const indicator = INDICATORS[card.indicator] ?? card.indicator;
+  return el(
+    "article",
+    { class: `card ${card.indicator}`, "aria-labelledby": id },
+    el("p", { class: "line" }, el("span", { class: `badge ${card.indicator}`, text: indicator })),
+    el("h3", { id, text: card.summary }),
+    body,
+    choices,
+    result,
+    sourcesNode(card),
+  );
+}
+
+function sourcesNode({ source, links = [] }) {
+  const all = links.flatMap((one) => [" · ", link(one.url, one.label)]);
+  return el("p", { class: "sources" }, "Source: ", link(source.url, source.label), ...all);
+}
+
+function suggestionsNode(seat) {
+  const rows = (seat.card.suggestions ?? []).map((suggestion) => {
+    const { label, isRecommended } = suggestion;
+    const click = () => accept(seat, suggestion);
+    const button = el("button", { type: "button", class: isRecommended ? "main" : false, text: label, click });
+    return el("li", {}, button, isRecommended ? el("span", { class: "badge good", text: "Recommended" }) : null);
+  });
+  return rows.length ? el("ul", { class: "suggestions", "aria-label": "Suggestions" }, ...rows) : "";
+}
+
+function overrideNode(seat) {
+  const { uuid, overrideReasons = [] } = seat.card;
+  const name = `reason-of-${uuid}`;
+  const reasons = overrideReasons.map((reason, index) =>
+    el("label", {}, el("input", { type: "radio", name, value: index, required: true }), ` ${reason.display}`),
+  );
+  const comment = el("textarea", { id: `comment-${uuid}`, rows: "2" });
+  const form = el(
+    "form",
+    { class: "override" },
+    el("fieldset", {}, el("legend", { text: "Why is it dismissed?" }), ...reasons),
+    el("div", { class: "field" }, el("label", { for: comment.id, text: "Comment (optional)" }), comment),
+    el("button", { type: "submit", text: "Dismiss" }),
+  );
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    dismiss(seat, overrideReasons[new FormData(form).get(name)], comment.value.trim());
+  });
+  return el("details", { class: "dismiss" }, el("summary", { text: "Dismiss this card…" }), form);
+}

@@ -1,0 +1,87 @@
+/** What goes over the wire: the call and the feedback to the service itself, as an EHR sends them. */
+
+const JSON_TYPE = { "Content-Type": "application/json", Accept: "application/json" };
+
+let running = null;
+
+/** Return what the page begins with: vignettes, orders, choices. */
+export async function begin() {
+  const response = await fetch("playground/data.json");
+  if (!response.ok) throw new Error(`The playground's data could not be had (status ${response.status}).`);
+  return response.json();
+}
+
+/**
+ * Ask the service with this body, and why it answered so; a newer question ends an older one.
+ * Returns null where that happened.
+ */
+export async function ask(service, body) {
+  running?.abort();
+  const mine = (running = new AbortController());
+  try {
+    const [answer, why] = await Promise.all([
+      post(`cds-services/${service}`, body, mine.signal),
+      post(`playground/explanations/${service}`, body, mine.signal),
+    ]);
+    return mine.signal.aborted ? null : { answer, why };
+  } catch (error) {
+    if (mine.signal.aborted) return null;
+    throw error;
+  }
+}
+
+/** Send one report of feedback as CDS Hooks has it; returns what was sent and the answer. */
+export async function feedback(service, report) {
+  const sent = { feedback: [{ ...report, outcomeTimestamp: new Date().toISOString() }] };
+  return { sent, answer: await post(`cds-services/${service}/feedback`, JSON.stringify(sent)) };
+}
+
+async function post(path, body, signal) {
+  const began = performance.now();
+  const response = await fetch(path, { method: "POST", headers: JSON_TYPE, body, signal });
+  const text = await response.text();
+  return {
+    url: new URL(path, document.baseURI).pathname,
+    status: response.status,
+    ok: response.ok,
+    milliseconds: performance.now() - began,
+    size: text.length,
+    json: parsed(text),
+    text,
+  };
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/** Return what an answer that is none says of itself: the text of its OperationOutcome. */
+export function refusal({ json, status }) {
+  const texts = (json?.issue ?? []).map((one) => one.diagnostics).filter(Boolean);
+  return texts.join(" ") || `The service answered with status ${status} and no text.`;
+}
+
+/** Return where a text stops being JSON, in words, or no text where it is JSON. */
+export function jsonFault(text) {
+  try {
+    JSON.parse(text);
+    return "";
+  } catch (error) {
+    const { line, column } = placeOf(String(error.message), text);
+    const what = String(error.message).replace(/ (in JSON )?at (position|line) .*$/, "");
+    return `This is not JSON: line ${line}, column ${column}. ${what}.`;
+  }
+}
+
+/** Browsers tell the place of a fault as a line and a column, as a position, or (at the end) not at all. */
+function placeOf(message, text) {
+  const named = /line (\d+) column (\d+)/.exec(message);
+  if (named) return { line: named[1], column: named[2] };
+  const position = Number(/position (\d+)/.exec(message)?.[1] ?? text.length);
+  const before = text.slice(0, position).split("\n");
+  return { line: before.length, column: before.at(-1).length + 1 };
+}

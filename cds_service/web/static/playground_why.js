@@ -1,0 +1,139 @@
+/** Why: the steps of the explanation as a list. */
+
+import { nameOf } from "./playground_call.js";
+import { byId, el, plain } from "./playground_dom.js";
+import { refusal } from "./playground_service.js";
+
+const STATES = { passed: "does not hold", holds: "holds", "not reached": "not asked" };
+
+/** Show the steps of an explanation of this call; where there is none, say so. */
+export function showWhy({ answer, why }, call) {
+  const reason = answer.ok ? refusal(why) : "The service refused the call, and said why above.";
+  const shown = why.ok
+    ? nodes(why.json.steps, call)
+    : [el("li", {}, el("p", { text: `There is nothing to explain. ${reason}` }))];
+  byId("steps").replaceChildren(...shown);
+}
+
+function nodes(steps, call) {
+  const several = steps.outcomes.length > 1;
+  return [
+    step("Orders read", ordersNode(steps, call)),
+    step("Record read", recordNode(steps.record)),
+    ...steps.outcomes.flatMap((outcome) => {
+      const of = several && outcome.name ? `: ${outcome.name}` : "";
+      return [
+        step(`Findings${of}`, findingsNode(outcome, call)),
+        step(`Place in the table${of}`, tableNode(outcome)),
+        step(`Outcome${of}`, outcomeNode(outcome, steps.is_shadow)),
+      ];
+    }),
+  ];
+}
+
+const step = (title, content) => el("li", {}, el("h3", { text: title }), content);
+const faint = (text) => el("p", { class: "faint", text });
+const mark = (good, words) => el("span", { class: `badge ${good ? "good" : ""}`, text: words });
+const code = (text) => el("code", { text });
+
+const faintly = (text) => el("span", { class: "faint", text });
+const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
+const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
+
+/** One row of a list: a mark, what it is of, where that stands, and below it why. */
+function row(sign, words, places, why) {
+  return el("li", {}, sign, ` ${words} `, ...places, el("br"), faintly(sentence(why)));
+}
+
+function ordersNode({ orders }, call) {
+  if (!orders.length) return faint("The call has no draft order.");
+  const rows = orders.map(({ reference, name, is_watched: isWatched, why }) => {
+    const sign = mark(isWatched, isWatched ? "watched" : "not watched");
+    const words = nameOf(call, reference) || name || "An order without words";
+    return row(sign, words, [code(reference)], `${name ? `read as ${name}: ` : ""}${why}`);
+  });
+  return el("ul", { class: "plain" }, ...rows);
+}
+
+function recordNode(record) {
+  if (!record) return faint("Not read: the answer did not need it.");
+  const notes = [
+    ...record.unread.map((part) => `${plain(part.key)} ${part.partly ? "in part " : ""}not read: ${part.why}`),
+    record.skipped && `${record.skipped} entries are no resources`,
+    record.other_patient && `${record.other_patient} entries of another patient were dropped`,
+  ].filter(Boolean);
+  const counted = `${count(record.conditions, "Condition")} and ${count(record.procedures, "Procedure")}.`;
+  const warnings = notes.map((text) => el("p", { class: "note warning", text: sentence(text) }));
+  return el("div", {}, el("p", { text: counted }), ...warnings);
+}
+
+function findingsNode(outcome, call) {
+  if (!outcome.history) return faint("None were looked for.");
+  const found = outcome.findings.map(({ kind, words, references, use, why }) =>
+    row(mark(use === "counts", use === "elsewhere" ? "does not count" : plain(kind)), words, places(references), why),
+  );
+  const rest = outcome.left_out.map(({ reference, why }) =>
+    row(mark(false, "not used"), nameOf(call, reference) || "An entry without words", [code(reference)], why),
+  );
+  if (!found.length && !rest.length) return faint("There is nothing: neither in the record nor in the order's reason.");
+  return el("ul", { class: "plain" }, ...found, ...rest);
+}
+
+/** The entries of a finding; of many, the first three. */
+function places(all) {
+  const shown = all.slice(0, 3).flatMap((one) => [code(one), " "]);
+  if (!all.length) return [faintly("(from the order)")];
+  return all.length > 3 ? [...shown, faintly(`and ${all.length - 3} more`)] : shown;
+}
+
+function tableNode(outcome) {
+  if (!outcome.cells.length) return faint("The table was not asked.");
+  const columns = [...new Set(outcome.cells.map((cell) => cell.presentation))];
+  const heads = ["history", ...columns].map((name) => el("th", { scope: "col", text: plain(name) }));
+  const rows = [...new Set(outcome.cells.map((cell) => cell.history))].map((history) => {
+    const own = outcome.cells.filter((cell) => cell.history === history);
+    return el("tr", {}, el("th", { scope: "row", text: plain(history) }), ...own.map(cellNode));
+  });
+  const caption = el("caption", { text: `${outcome.name}: history (rows) by presentation (columns)` });
+  const head = el("thead", {}, el("tr", {}, ...heads));
+  return el("div", { class: "scroll" }, el("table", { class: "cells" }, caption, head, el("tbody", {}, ...rows)));
+}
+
+function cellNode(cell) {
+  const says = cell.indicator || (cell.reason === "nothing_watched" ? "not watched" : "silent");
+  return el(
+    "td",
+    { class: cell.is_here ? "here" : false },
+    el("span", { class: cell.indicator ? `badge ${cell.indicator}` : "", text: says }),
+    cell.recommended ? el("small", { text: `recommends ${plain(cell.recommended)}` }) : null,
+    cell.is_here ? el("b", { text: "this patient" }) : null,
+  );
+}
+
+function outcomeNode({ card, silence, silences }, isShadow) {
+  const advice = card && (card.recommended ? `recommends to ${plain(card.recommended)}` : "recommends no choice");
+  const says = card
+    ? el("p", {}, mark(true, "card"), ` ${card.indicator}, and ${advice}. It proposes ${card.proposes}.`)
+    : el("p", {}, mark(false, "silent"), ` ${silence.words}`);
+  const shadow = isShadow
+    ? el("p", { class: "note", text: "Shadow mode: it is decided, and no card is shown." })
+    : null;
+  return el("div", {}, says, shadow, silencesNode(card, silences));
+}
+
+function silencesNode(card, silences) {
+  const place = 1 + silences.findIndex((one) => one.state === "holds");
+  const words = card
+    ? `None of the ${silences.length} reasons for silence holds`
+    : `Reason ${place} of ${silences.length} for silence`;
+  const rows = silences.map((one) =>
+    el(
+      "li",
+      { class: one.state.replace(" ", "-") },
+      el("b", { text: STATES[one.state] }),
+      ` ${one.words} `,
+      code(one.reason),
+    ),
+  );
+  return el("details", {}, el("summary", { text: words }), el("ol", { class: "silences" }, ...rows));
+}
