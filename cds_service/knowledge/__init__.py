@@ -9,6 +9,8 @@ from itertools import product
 from typing import Any
 
 from cds_service.errors import KnowledgeError
+from cds_service.knowledge import about
+from cds_service.knowledge.about import About
 from cds_service.knowledge.checks import check
 from cds_service.knowledge.codes import CodeIndex
 from cds_service.knowledge.folder import Folder, Rows, read_folder
@@ -73,11 +75,23 @@ class Knowledge:
     limit_rows: Rows
     reason_rows: Rows
     signatures: Rows
+    about: About
 
     @property
     def studies(self) -> frozenset[str]:
         """Return the studies that an order can ask for."""
         return frozenset(term.means for term in self.codes["order"].exact.values())
+
+    @property
+    def override_reasons(self) -> tuple[str, ...]:
+        """Return the codes by which a clinician can say why a card was dismissed."""
+        return tuple(reason["code"] for reason in self.card["override_reasons"])
+
+    @property
+    def source_attributes(self) -> Rows:
+        """Return the source attributes; their citations are those on which the card itself rests."""
+        used = {row["citation"] for row in (*self.ratings.values(), *self.card["orders"].values())}
+        return about.filled(self.about.attributes, self.plan, used, self.version)
 
     def status_words(self, codes: list[str]) -> str:
         """Return our words for a clinical status, or no text for one that goes without saying."""
@@ -125,6 +139,7 @@ def _compiled(folder: Folder) -> Knowledge:
         limit_rows=tables["limits"],
         reason_rows=tables["reason_words"],
         signatures=folder.signatures,
+        about=about.compiled(folder),
     )
 
 

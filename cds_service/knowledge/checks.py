@@ -1,9 +1,11 @@
 """The contradictions for which knowledge is refused, each with a sentence that says what to mend."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from cds_service.errors import KnowledgeError
+from cds_service.knowledge.about_checks import about_faults
 from cds_service.knowledge.codes import PROVENANCE, WORDING, extension
 from cds_service.knowledge.folder import Folder, Rows
 from cds_service.knowledge.holes import hole_faults
@@ -26,8 +28,9 @@ def check(folder: Folder) -> None:
 
 def _shape_faults(folder: Folder) -> Iterator[str]:
     """Yield what is wrong with a file by itself; only when nothing is are the files held against each other."""
-    if fault := first_fault("card", folder.card):
-        yield f"card.json: {fault}"
+    for name, content in (("card", folder.card), ("plan_definition", folder.plan)):
+        if fault := first_fault(name, content):
+            yield f"{name}.json: {fault}"
     tables = {"systems": folder.systems, "signatures": folder.signatures, **folder.tables}
     for table, rows in tables.items():
         if fault := _separator_fault(rows) or _width_fault(rows):
@@ -74,6 +77,7 @@ def _faults(folder: Folder) -> Iterator[str]:
     yield from _order_faults(folder)
     yield from _study_faults(folder)
     yield from table_faults(folder)
+    yield from about_faults(folder)
     yield from hole_faults(folder.card)
 
 
@@ -96,6 +100,17 @@ def _include_faults(folder: Folder) -> Iterator[str]:
                     yield f"{where} has no text in an extension {url}"
             if len(wording) > _WORDING_LIMIT:
                 yield f"{where}: its wording has {len(wording)} characters, {_WORDING_LIMIT} may stand ({wording})"
+            for one in include.get("filter", []):
+                if one["op"] == "regex" and not _is_pattern(one["value"]):
+                    yield f"{where}: its filter is no regular expression ({one['value']})"
+
+
+def _is_pattern(text: str) -> bool:
+    try:
+        re.compile(text)
+    except (re.error, RecursionError, OverflowError):
+        return False
+    return True
 
 
 def _proposal_faults(folder: Folder) -> Iterator[str]:

@@ -3,20 +3,24 @@
 import csv
 import hashlib
 import io
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from typing import Any
 
 from cds_service.errors import KnowledgeError
+from cds_service.strict_json import strict_json
 
 Rows = list[dict[str, str]]
 
 TABLES = (
+    "about",
+    "about_sections",
+    "about_words",
     "ratings",
     "reason_words",
     "silences",
+    "source_attributes",
     "statuses",
     "strength",
     "unknowns",
@@ -47,8 +51,8 @@ def read_folder(root: Traversable, name: str) -> Folder:
     read = _reader(seen)
     return Folder(
         systems=read(root / "systems.csv", _rows),
-        plan=read(folder / "plan_definition.json", json.loads),
-        card=read(folder / "card.json", json.loads),
+        plan=read(folder / "plan_definition.json", strict_json),
+        card=read(folder / "card.json", strict_json),
         tables={table: read(folder / f"{table}.csv", _rows) for table in TABLES},
         value_sets=dict(_value_sets(folder / "valuesets", read)),
         signatures=_reader(hashlib.sha256())(folder / "signatures.csv", _rows),
@@ -57,9 +61,12 @@ def read_folder(root: Traversable, name: str) -> Folder:
 
 
 def _value_sets(folder: Traversable, read: Callable[..., Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    if not folder.is_dir():
+        message = f"the folder {folder.name} is missing"
+        raise KnowledgeError(message)
     files = sorted((one for one in folder.iterdir() if one.name.endswith(".json")), key=lambda one: one.name)
     for file in files:
-        yield file.name.removesuffix(".json"), read(file, json.loads)
+        yield file.name.removesuffix(".json"), read(file, strict_json)
 
 
 def _reader(seen: Any) -> Callable[..., Any]:

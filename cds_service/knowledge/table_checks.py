@@ -27,6 +27,7 @@ _NEEDED = {
     ("words", "meaning"): {
         *("mr", "plexus", "other_plexus", "special_technique", "other_spine_level", "other_modality"),
         *("lumbar_spine", "with_contrast", "without_contrast"),
+        *("pet", "fdg", "beside_pet", "ct", "abdomen", "pelvis", "beside"),
     },
 }
 """The rows that the code asks for, by table and column."""

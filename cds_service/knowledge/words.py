@@ -16,6 +16,16 @@ def pattern(phrases: Iterable[str]) -> re.Pattern[str]:
     return re.compile(r"\b(?:" + "|".join(alternatives) + ")")
 
 
+_BY_WHOLE_NAME = {
+    "fdg_pet_ct": (("pet", "fdg"), ("beside_pet",)),
+    "ct_abdomen_pelvis": (("ct", "abdomen", "pelvis"), ()),
+}
+"""Studies known by their whole name: the lists that each have a word in it, and those that may have."""
+
+_BESIDE = ("without_contrast", "with_contrast", "beside")
+"""The lists that may have a word in the name of any of them; one word more makes it the name of another study."""
+
+
 @dataclass(frozen=True, slots=True)
 class OrderWords:
     """The lists of words.csv, and what an order's text means by them."""
@@ -33,11 +43,23 @@ class OrderWords:
         is_mr = self._says("mr", text)
         if self._says("plexus", text) and not self._says("other_plexus", text):
             return self._plexus(text) if is_mr or not self._says("other_modality", text) else "not_watched"
+        if by_whole_name := self._by_whole_name(text):
+            return by_whole_name
         if any(self._says(meaning, text) for meaning in ("special_technique", "other_spine_level")):
             return "not_watched"
         if not is_mr:
             return "not_watched" if self._says("other_modality", text) else None
         return "lumbar_spine_mri" if self._says("lumbar_spine", text) else None
+
+    def _by_whole_name(self, text: str) -> str | None:
+        for study, (needed, allowed) in _BY_WHOLE_NAME.items():
+            if all(self._says(meaning, text) for meaning in needed):
+                rest = text
+                for meaning in (*needed, *allowed, *_BESIDE):
+                    _, rest = self._cut(meaning, rest)
+                if not rest:
+                    return study
+        return None
 
     def _plexus(self, text: str) -> str:
         without, rest = self._cut("without_contrast", text)

@@ -1,37 +1,24 @@
 """The sections of REVIEW.md."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from cds_service.decision.guideline import recommend
-from cds_service.knowledge import Knowledge, WatchedRow
-from cds_service.knowledge.codes import PROVENANCE, WORDING, extension
-from cds_service.model import DraftOrder, Findings, Recommendation, Site, WatchedOrder
+from cds_service.knowledge import Knowledge
+from cds_service.model import Site
 from cds_service.review import cases
-from cds_service.vocabulary import History, Presentation
-
-SYSTEMS = {
-    "http://snomed.info/sct": "SNOMED CT",
-    "http://loinc.org": "LOINC",
-    "http://radlex.org": "RadLex",
-    "http://www.ama-assn.org/go/cpt": "CPT",
-    "http://hl7.org/fhir/sid/icd-10-cm": "ICD-10-CM",
-    "http://hl7.org/fhir/sid/icd-10": "ICD-10",
-    "http://hl7.org/fhir/sid/icd-9-cm": "ICD-9-CM",
-    "http://www.cms.gov/Medicare/Coding/ICD10": "ICD-10-PCS",
-    "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets": "HCPCS",
-    "http://www.nlm.nih.gov/research/umls/rxnorm": "RxNorm",
-}
-"""The names by which people know the code systems."""
+from cds_service.review.answers import POLICIES, Answer, grid
+from cds_service.review.value_sets import value_sets
+from cds_service.vocabulary import Presentation
 
 
 def page(knowledge: Knowledge, vignettes: Path) -> str:
     """Return REVIEW.md: what the card does, computed by calling the code that does it."""
-    sections = (_head, _watched, _strength, _silences, _limits, _ratings, cases.cards, _statuses, _unknowns)
-    rendered = [*(section(knowledge) for section in sections), _value_sets(knowledge), _words(knowledge)]
-    return "\n\n".join("\n".join(lines) for lines in [*rendered, cases.vignettes(vignettes)]) + "\n"
+    sections = (
+        *(_head, _watched, _strength, _silences, _limits, _ratings, _sources, cases.cards, _statuses, _unknowns),
+        *(_about, _about_words, _attributes, value_sets, _words),
+    )
+    rendered = [*(section(knowledge) for section in sections), cases.vignettes(vignettes)]
+    return "\n\n".join("\n".join(lines) for lines in rendered) + "\n"
 
 
 def _head(knowledge: Knowledge) -> Iterator[str]:
@@ -88,7 +75,7 @@ def _strength(knowledge: Knowledge) -> Iterator[str]:
     yield "## How strongly it speaks"
     yield ""
     yield "Each cell is the answer of the code to a patient with this history and this presentation."
-    for policy in ("broad", "focused"):
+    for policy in POLICIES:
         yield ""
         yield f"### Policy *{policy}*"
         for row in knowledge.watched.values():
@@ -98,21 +85,16 @@ def _strength(knowledge: Knowledge) -> Iterator[str]:
             yield from _table(
                 ("history", *(f"presentation {one}" for one in Presentation)),
                 (
-                    (history.replace("_", " "), *(_cell(knowledge, row, history, one, policy) for one in Presentation))
-                    for history in History
+                    (history.replace("_", " "), *map(_cell, answers))
+                    for history, answers in grid(knowledge, row, Site(policy=policy))
                 ),
             )
 
 
-def _cell(knowledge: Knowledge, row: WatchedRow, history: History, presentation: Presentation, policy: str) -> str:
-    if row.only_for and presentation != row.only_for:
-        return "not watched"
-    order = WatchedOrder(DraftOrder({}, "", selected=True), row.study, "", row.proposes)
-    findings = Findings(history=history, presentation=presentation)
-    outcome = recommend(order, findings, knowledge, Site(policy=policy))
-    if isinstance(outcome, Recommendation):
-        return f"{outcome.indicator}{f', *{outcome.recommended}* recommended' if outcome.recommended else ''}"
-    return f"silent: {outcome.reason}"
+def _cell(answer: Answer) -> str:
+    if answer.indicator:
+        return f"{answer.indicator}{f', *{answer.recommended}* recommended' if answer.recommended else ''}"
+    return f"silent: {answer.silence}" if answer.silence else "not watched"
 
 
 def _silences(knowledge: Knowledge) -> Iterator[str]:
@@ -127,22 +109,20 @@ def _silences(knowledge: Knowledge) -> Iterator[str]:
 def _ratings(knowledge: Knowledge) -> Iterator[str]:
     yield "## Ratings"
     yield ""
-    citations = {source["label"]: f"[{source['display']}]({source['url']})" for source in _sources(knowledge)}
     yield from _table(
         ("study", "ACR category", "radiation", "scenario", "citation"),
         (
-            (row["name"], row["category"], row["radiation"], row["scenario"], citations[row["citation"]])
+            (row["name"], row["category"], row["radiation"], row["scenario"], row["citation"])
             for row in knowledge.ratings.values()
         ),
     )
+
+
+def _sources(knowledge: Knowledge) -> Iterator[str]:
+    yield "## Sources"
     yield ""
-    for source in _sources(knowledge):
-        yield f"* {source['citation']} <{source['url']}>"
-
-
-def _sources(knowledge: Knowledge) -> Sequence[dict[str, str]]:
-    found: Sequence[dict[str, str]] = knowledge.plan["relatedArtifact"]
-    return found
+    for source in knowledge.plan["relatedArtifact"]:
+        yield f"* `{source['label']}` {source['citation']} <{source['url']}>"
 
 
 def _limits(knowledge: Knowledge) -> Iterator[str]:
@@ -158,49 +138,6 @@ def _statuses(knowledge: Knowledge) -> Iterator[str]:
     yield ""
     for element, codes in knowledge.refused.items():
         yield f"* {element}: {', '.join(sorted(codes))}"
-
-
-LISTED = 130
-"""Value sets of up to so many entries are told code by code, longer ones by wording."""
-
-
-def _value_sets(knowledge: Knowledge) -> Iterator[str]:
-    yield "## Value sets"
-    for name, value_set in knowledge.value_sets.items():
-        yield ""
-        yield f"### [{value_set['title']}](valuesets/{name}.json)"
-        yield ""
-        yield f"{value_set['purpose']} Entries: {knowledge.entries[name]}."
-        yield ""
-        told = _codes_of if knowledge.entries[name] <= LISTED else _counts_of
-        for wording, codes in sorted(_by_wording(value_set).items()):
-            yield told(wording, codes)
-        yield ""
-        yield f"Verified by: {'; '.join(sorted(_provenance(value_set)))}"
-
-
-def _codes_of(wording: str, codes: list[str]) -> str:
-    return f"* {wording}: {', '.join(codes)}"
-
-
-def _counts_of(wording: str, codes: list[str]) -> str:
-    categories = [code for code in codes if not code.startswith("SNOMED")]
-    named = f" ({', '.join(categories)})" if categories else ""
-    return f"* {wording}: {len(codes)}{named}"
-
-
-def _by_wording(value_set: Mapping[str, Any]) -> dict[str, list[str]]:
-    codes: dict[str, list[str]] = defaultdict(list)
-    for include in value_set["compose"]["include"]:
-        system = SYSTEMS.get(include["system"], include["system"])
-        entries = [one["code"] for one in include.get("concept", [])] or [one["value"] for one in include["filter"]]
-        codes[extension(include, WORDING)] += [f"{system} {entry.replace('|', '&#124;')}" for entry in entries]
-    return codes
-
-
-def _provenance(value_set: Mapping[str, Any]) -> set[str]:
-    texts = (extension(include, PROVENANCE) for include in value_set["compose"]["include"])
-    return {part for text in texts for part in text.split("; ")}
 
 
 def _words(knowledge: Knowledge) -> Iterator[str]:
@@ -224,6 +161,32 @@ def _unknowns(knowledge: Knowledge) -> Iterator[str]:
     yield ""
     for row in knowledge.unknowns:
         yield f"* {row['unknown']} {row['consequence']}"
+
+
+def _about(knowledge: Knowledge) -> Iterator[str]:
+    yield "## The page behind the card"
+    yield ""
+    yield "What it states beside the tables above, and the sources of each statement."
+    for section in filter(lambda one: one.statements, knowledge.about.sections):
+        yield ""
+        yield f"### {section.title}"
+        yield ""
+        for one in section.statements:
+            cited = f" ({', '.join(one.citations)})" if one.citations else ""
+            yield f"* **{one.topic}.** {one.text}{cited}"
+
+
+def _about_words(knowledge: Knowledge) -> Iterator[str]:
+    yield "### Its words"
+    yield ""
+    words = knowledge.about.words.items()
+    yield from _table(("term", "is called", "and means"), ((term, one.name, one.words) for term, one in words))
+
+
+def _attributes(knowledge: Knowledge) -> Iterator[str]:
+    yield "### Its source attributes"
+    yield ""
+    yield from _table(("attribute", "value"), ((row["name"], row["value"]) for row in knowledge.source_attributes))
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

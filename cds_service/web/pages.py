@@ -1,18 +1,80 @@
-"""The page behind the card: what the advice rests on."""
+"""The page behind the card: what the advice rests on, how it decides here, and whom to tell that it is wrong."""
 
-from flask import Blueprint, Response, make_response, render_template
+from collections.abc import Iterator
+from typing import Any
 
+from flask import Blueprint, Response, jsonify
+
+from cds_service.knowledge import Knowledge
+from cds_service.model import Site
+from cds_service.review.answers import grid
+from cds_service.web.headers import page
 from cds_service.web.parts import parts
 
 blueprint = Blueprint("pages", __name__, template_folder="templates")
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors *"
+_POLICY = {"script-src": "'none'", "connect-src": "'none'", "form-action": "'none'", "frame-ancestors": "*"}
+"""The page needs no script and sends nothing; an EHR may open the card's link in a frame."""
 
 
 @blueprint.get("/cards/lumbosacral-plexus-mri")
 def about() -> Response:
-    """Tell a clinician who followed the card's link what it rests on."""
+    """Tell a clinician who followed the card's link what it rests on, and what is in force here."""
+    found = parts()
+    knowledge, site = found.knowledge, found.site
+    sources = knowledge.plan["relatedArtifact"]
+    return page(
+        "about.html",
+        policy=_POLICY,
+        about=knowledge.about,
+        plan=knowledge.plan,
+        site=site,
+        numbers={source["label"]: number for number, source in enumerate(sources, 1)},
+        grids=[
+            (knowledge.card["orders"][row.study], row, list(grid(knowledge, row, site)))
+            for row in knowledge.watched.values()
+        ],
+        limits=list(_limits(knowledge, site)),
+        signatures=_signatures(knowledge),
+        contact=_contact(site.contact),
+    )
+
+
+@blueprint.get("/cards/lumbosacral-plexus-mri/source-attributes.json")
+def source_attributes() -> Response:
+    """Give the source attributes of the card for a machine: what the page shows of them."""
     knowledge = parts().knowledge
-    response = make_response(render_template("about.html", knowledge=knowledge, plan=knowledge.plan))
-    response.headers["Content-Security-Policy"] = _POLICY
-    return response
+    return jsonify(
+        {
+            "card": knowledge.plan["id"],
+            "title": knowledge.plan["title"],
+            "version": knowledge.version,
+            "date": knowledge.plan["date"],
+            "status": knowledge.plan["status"],
+            "source_attributes": knowledge.source_attributes,
+            "citations": [_cited(source) for source in knowledge.plan["relatedArtifact"]],
+            "signatures": _signatures(knowledge),
+        }
+    )
+
+
+def _cited(source: dict[str, str]) -> dict[str, str]:
+    return {name: source[name] for name in ("label", "display", "citation", "url")}
+
+
+def _limits(knowledge: Knowledge, site: Site) -> Iterator[dict[str, Any]]:
+    """Yield each limit with the value in force, and whether the site chose it."""
+    for row in knowledge.limit_rows:
+        name = row["limit"]
+        yield {**row, "in_force": site.limits.get(name, row["value"]), "is_own": name in site.limits}
+
+
+def _signatures(knowledge: Knowledge) -> list[dict[str, Any]]:
+    return [{**row, "is_current": row["version"] == knowledge.version} for row in knowledge.signatures]
+
+
+def _contact(contact: str) -> dict[str, str]:
+    """Return what to show of the site's contact, and its link where it is one; the site file was checked."""
+    scheme, _, rest = contact.partition(":")
+    is_link = scheme in ("mailto", "https", "tel")
+    return {"text": rest if is_link and scheme != "https" else contact, "url": contact if is_link else ""}
