@@ -1,0 +1,67 @@
+"""What became of a call -> the metrics; no label holds a text of the client's."""
+
+from collections.abc import Mapping
+
+from flask import Flask
+
+from cds_service import metrics
+from cds_service.decision.record import KEYS
+from cds_service.model import Decision, Recommendation, Retrieval, Silence
+from cds_service.web.parts import parts
+
+_TAKEN, _NOT_STORED = 200, 503
+
+
+def prepare(app: Flask) -> None:
+    """Let every series begin at 0: a rate misses the first event of one that begins later."""
+    with app.app_context():
+        knowledge, services = parts().knowledge, parts().hooks
+    metrics.prepare(
+        services=services,
+        studies=knowledge.watched,
+        reasons=knowledge.silences,
+        indicators={row.indicator for row in knowledge.strength.values()},
+        keys=KEYS,
+        version=knowledge.version,
+    )
+
+
+def count_call(
+    service: str, outcome: str, seconds: Mapping[str, float], decision: Decision | None, retrieval: Retrieval | None
+) -> None:
+    """Count a call, the decisions on its orders, and how the record was had."""
+    metrics.call(service, outcome)
+    metrics.phases(seconds)
+    if decision:
+        _count_decisions(decision)
+    if retrieval:
+        _count_retrieval(retrieval)
+
+
+def count_feedback(status: int, reports: Mapping[str, int]) -> None:
+    """Count the reports of feedback by their outcome, or the refused call that brought them."""
+    if status == _TAKEN:
+        for outcome, amount in reports.items():
+            metrics.feedback(outcome, amount)
+    else:
+        metrics.feedback("refused")
+    if status == _NOT_STORED:
+        metrics.store_failure("feedback")
+
+
+def _count_decisions(decision: Decision) -> None:
+    for outcome in decision.outcomes:
+        metrics.decision(outcome.order.study if outcome.order else "none", *_said(outcome, decision))
+
+
+def _said(outcome: Recommendation | Silence, decision: Decision) -> tuple[str, str]:
+    if isinstance(outcome, Silence):
+        return "silent", outcome.reason
+    return "shadow" if decision.is_shadow else "card", outcome.indicator
+
+
+def _count_retrieval(retrieval: Retrieval) -> None:
+    for key, state in retrieval.prefetched.items():
+        metrics.prefetch(key, state)
+    for key, fault in retrieval.fetched.items():
+        metrics.fetch(key, fault)
