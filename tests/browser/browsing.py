@@ -1,0 +1,66 @@
+"""A real browser on a real server: the system's Chromium, driven by Playwright; consoles must stay clean."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+from serving import granian
+
+SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+_QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
+"""As root Chromium runs without its sandbox only; the others keep it from calling home."""
+
+
+def chromium() -> str:
+    """Return where this machine's Chromium is."""
+    found = next((path for name in _NAMES if (path := shutil.which(name))), None)
+    assert found, f"these tests need a browser, one of {', '.join(_NAMES)}: on Debian, apt-get install chromium"
+    return found
+
+
+@pytest.fixture(scope="module", name="browser")
+def a_browser() -> Iterator[Browser]:
+    """Yield Chromium, without a window."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=list(_QUIET))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module", name="base")
+def a_running_service() -> Iterator[str]:
+    """Yield the URL of the service as an operator starts it, in development mode, with an empty store."""
+    with granian("--development") as server:
+        yield server.client.base
+
+
+@pytest.fixture(params=SIZES, name="size")
+def a_size(request) -> str:
+    """Give each width that a page must fit."""
+    return request.param
+
+
+@pytest.fixture(name="page")
+def a_page(browser, base, request) -> Iterator[Page]:
+    """Yield a page that fails its test on a fault in the console, an exception or a request elsewhere."""
+    size = request.getfixturevalue("size") if "size" in request.fixturenames else "desktop"
+    width, height = SIZES[size]
+    context = browser.new_context(base_url=base, viewport={"width": width, "height": height})
+    page, faults = context.new_page(), []
+    page.set_default_timeout(10_000)
+    page.on("console", lambda message: message.type in ("error", "warning") and faults.append(message.text))
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("request", lambda sent: sent.url.startswith((base, "data:", "blob:")) or faults.append(sent.url))
+    page.faults = faults
+    yield page
+    context.close()
+    assert not faults, faults
+
+
+def serious(page: Page) -> list[str]:
+    """Return the serious and critical accessibility faults that axe-core finds on a page."""
+    found = Axe().run(page).response["violations"]
+    return [f"{one['id']}: {one['help']}" for one in found if one["impact"] in ("serious", "critical")]
