@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help serve test check static mutation review clean
+.PHONY: help serve test check static mutation review screenshot clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -37,6 +37,9 @@ mutation: $(READY) ## damage the decision tables and the decision itself, and se
 
 review: $(READY) ## write REVIEW.md from the knowledge
 	$(BIN)/plexus-cds review
+
+screenshot: $(READY) ## take the README's picture of the playground anew
+	$(BIN)/python tools/screenshot.py docs/playground.png
 
 clean: ## remove what the other commands made
 	rm -rf $(VENV) build dist mutants *.egg-info .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

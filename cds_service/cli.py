@@ -3,20 +3,23 @@
 import argparse
 import json
 import os
-import socket
 import sys
-from datetime import date
-from pathlib import Path
+from contextlib import closing
+from datetime import date, timedelta
 from uuid import uuid4
 
-from cds_service import __version__, examples, review
+from cds_service import __version__, examples, review, server
+from cds_service.configuration import in_force
 from cds_service.decision.order_select import decide
-from cds_service.errors import PlexusError, SettingsError
+from cds_service.errors import PlexusError, SettingsError, StoreUnavailable
 from cds_service.explanation import explain
 from cds_service.fhir.search import fetcher
 from cds_service.knowledge import load
-from cds_service.settings import PREFIX, Settings, read_settings
-from cds_service.site import SiteFile, SiteSource, read_site_file
+from cds_service.settings import PREFIX, read_settings
+from cds_service.site import SiteSource
+from cds_service.store import Store
+from cds_service.store.migration import migrate
+from cds_service.store.retention import purge
 from cds_service.web.app import limits_of
 from cds_service.web.body import parsed
 
@@ -26,6 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = _parser().parse_args(arguments)
     try:
         return int(chosen.run(chosen) or 0)
+    except StoreUnavailable as error:
+        print(f"plexus-cds: the store cannot be used: {error.why}", file=sys.stderr)
     except PlexusError as error:
         print(f"plexus-cds: {error}", file=sys.stderr)
     except RecursionError:
@@ -55,6 +60,12 @@ def _parser() -> argparse.ArgumentParser:
     checked = commands.add_parser("check-config", help="say what is wrong with the settings and the site file")
     checked.add_argument("site_file", nargs="?", help="a site file (default: the one in PLEXUS_CDS_SITE_FILE)")
     checked.set_defaults(run=_check_config)
+    migrated = commands.add_parser("migrate", help="bring the tables of the store up to date")
+    migrated.set_defaults(run=_migrate)
+    purged = commands.add_parser("purge", help="delete what the store has kept for long enough")
+    purged.add_argument("--days", type=int, help="how long is long enough (default: PLEXUS_CDS_STORE_DAYS)")
+    purged.add_argument("--dry-run", action="store_true", help="say what would be deleted instead")
+    purged.set_defaults(run=_purge)
     reviewed = commands.add_parser("review", help="write REVIEW.md from the knowledge")
     reviewed.add_argument("--check", action="store_true", help="fail where it is stale instead")
     reviewed.set_defaults(run=_review)
@@ -62,10 +73,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(chosen: argparse.Namespace) -> None:
-    from granian import Granian  # noqa: PLC0415 - no other command needs a server
-    from granian.constants import Interfaces  # noqa: PLC0415
-    from granian.log import LogLevels  # noqa: PLC0415
-
     for name in ("host", "port", "workers", "threads"):
         if getattr(chosen, name) is not None:
             os.environ[f"{PREFIX}{name.upper()}"] = getattr(chosen, name)
@@ -73,49 +80,7 @@ def _serve(chosen: argparse.Namespace) -> None:
         os.environ[f"{PREFIX}DEVELOPMENT"] = "true"
     settings = read_settings()
     SiteSource(settings, load())
-    _claim(settings)
-    print(_greeting(settings), flush=True)
-    Granian(
-        "cds_service.web.app:app_from_environment",
-        factory=True,
-        interface=Interfaces.WSGI,
-        address=settings.host,
-        port=settings.port,
-        workers=settings.workers,
-        blocking_threads=settings.threads,
-        websockets=False,
-        log_level=LogLevels.error,
-        respawn_failed_workers=True,
-        workers_kill_timeout=5,  # a terminal's Ctrl-C reaches the workers too, and can leave one waiting for ever
-    ).serve()
-
-
-def _claim(settings: Settings) -> None:
-    """Fail on a taken port: two servers on one port would start and share the calls."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            message = f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; choose another with --port"
-            raise SettingsError(message) from None
-
-
-def _greeting(settings: Settings) -> str:
-    base = settings.base_url
-    lines = [f"plexus-cds {__version__} answers on {base}", f"Discovery: {base}/cds-services"]
-    if settings.development:
-        command = Path(sys.argv[0])
-        shown = command.relative_to(Path.cwd()) if command.is_relative_to(Path.cwd()) else command
-        lines += [
-            "Development mode: for trying out, not for patients.",
-            "A card for the article's patient:",
-            f"  {shown} example article | curl -s -H 'Content-Type: application/json' -d @- \\",
-            f"    {base}/cds-services/lumbosacral-plexus-mri-order-select",
-            "Stop with Ctrl-C.",
-        ]
-    return "\n".join(lines)
+    server.serve(settings)
 
 
 def _decide(chosen: argparse.Namespace) -> int:
@@ -148,17 +113,31 @@ def _example(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def _check_config(chosen: argparse.Namespace) -> int:
-    settings, knowledge, today = read_settings(), load(), date.today()
-    path = chosen.site_file or settings.site_file
-    said = read_site_file(Path(path), knowledge) if path else SiteFile()
-    print(f"Settings{' and ' + path if path else ''}: nothing wrong. In force on {today}:")
-    for name, value in {**settings.model_dump(), "site_file": path or "none", **said.model_dump()}.items():
-        print(f"  {name}: {value}")
-    print(f"  limits in all: {json.dumps({**knowledge.limits, **said.limits})}")
-    if said.shadow and said.shadow.until < today:
-        print(f"Note: the shadow mode ended on {said.shadow.until}; cards are shown.")
-    return 0
+def _check_config(chosen: argparse.Namespace) -> None:
+    print(in_force(chosen.site_file, load(), date.today()))
+
+
+def _migrate(_chosen: argparse.Namespace) -> None:
+    store = Store(read_settings().store_url.get_secret_value())
+    migrate(store)
+    print(f"{store}: the tables are up to date.")
+
+
+def _purge(chosen: argparse.Namespace) -> None:
+    settings = read_settings()
+    days = settings.store_days if chosen.days is None else chosen.days
+    if days < 0:
+        message = "--days: must be 0 or more"
+        raise SettingsError(message)
+    if days == 0:
+        print("Nothing is deleted: 0 days means for ever.")
+        return
+    before = date.today() - timedelta(days=days)
+    with closing(Store(settings.store_url.get_secret_value())) as store:
+        deleted = purge(store, before, dry_run=chosen.dry_run)
+    print(f"{store}: {'would delete' if chosen.dry_run else 'deleted'} what is older than {before}:")
+    for table, rows in deleted.items():
+        print(f"  {table}: {rows}")
 
 
 def _review(chosen: argparse.Namespace) -> int:

@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from cds_service.errors import SettingsError
-from cds_service.outbound import within
+from cds_service.outbound import ca_file_fault, within
+from cds_service.store import Store
 
 PREFIX = "PLEXUS_CDS_"
+_KEY_LENGTH = 16
 
 
 class Settings(BaseModel):
@@ -27,10 +29,18 @@ class Settings(BaseModel):
     site_file: str = ""
     fhir_servers: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
+    ca_file: str = ""
     fetch_seconds: float = Field(5.0, gt=0, le=60)
     fetch_megabytes: int = Field(16, ge=1, le=1024)
     fetch_pages: int = Field(50, ge=1, le=1000)
     body_megabytes: int = Field(8, ge=1, le=256)
+    store_url: SecretStr = SecretStr("")
+    store_days: int = Field(730, ge=0, le=36500)
+    store_comments: bool = False
+    patient_key: SecretStr = SecretStr("")
+    playground: bool = False
+    dashboard: bool = False
+    metrics: bool = True
 
     @field_validator("fhir_servers", "allowed_origins", mode="before")
     @classmethod
@@ -45,6 +55,30 @@ class Settings(BaseModel):
             message = "must begin with https:// or http://"
             raise ValueError(message)
         return value.rstrip("/")
+
+    @field_validator("ca_file")
+    @classmethod
+    def _with_certificates(cls, value: str) -> str:
+        if value and (fault := ca_file_fault(value)):
+            raise ValueError(fault)
+        return value
+
+    @field_validator("store_url")
+    @classmethod
+    def _an_address(cls, value: SecretStr) -> SecretStr:
+        try:
+            Store(value.get_secret_value())
+        except SettingsError as error:
+            raise ValueError(str(error)) from None
+        return value
+
+    @field_validator("patient_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr) -> SecretStr:
+        if 0 < len(value.get_secret_value()) < _KEY_LENGTH:
+            message = f"must have {_KEY_LENGTH} characters or more, so that nobody can guess it"
+            raise ValueError(message)
+        return value
 
     @model_validator(mode="after")
     def _safe_servers(self) -> "Settings":
@@ -85,4 +119,5 @@ def _unknown(name: str) -> str:
 
 def _in_words(error: Any) -> str:
     name = "_".join(map(str, error["loc"])).upper()
-    return f"{PREFIX}{name}: {error['msg']}" if name else str(error["msg"])
+    words = str(error["msg"]).removeprefix("Value error, ")
+    return f"{PREFIX}{name}: {words}" if name else words

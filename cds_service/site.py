@@ -2,18 +2,64 @@
 
 import json
 import logging
+import re
 import tomllib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Collection
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from cds_service.errors import SettingsError
 from cds_service.knowledge import Knowledge
 from cds_service.model import Site
 from cds_service.settings import Settings
+
+
+def _one_of(names: Callable[[Knowledge], Collection[str]]) -> AfterValidator:
+    """Refuse a name that the knowledge does not have; it is the context of the validation."""
+
+    def check(name: str, info: ValidationInfo) -> str:
+        known = names(info.context) if info.context else [name]
+        if name not in known:
+            message = f"{name} is not known; there are: {', '.join(sorted(known))}"
+            raise ValueError(message)
+        return name
+
+    return AfterValidator(check)
+
+
+_LINKS = {
+    "mailto": r"mailto:[^\s@]+@[^\s@]+",
+    "https": r"https://[^\s/@]+(/\S*)?",
+    "tel": r"tel:\+?[0-9][0-9().-]*",
+}
+"""The links that a contact may be, by scheme."""
+
+
+def _contact(text: str) -> str:
+    """Refuse a contact that is neither one line of plain text nor a link that a reader can safely follow."""
+    text = text.strip()
+    if not text or not text.isprintable():
+        message = "must be one line of text"
+        raise ValueError(message)
+    scheme = re.match(r"([a-z][a-z0-9+.-]*):\S", text, re.IGNORECASE)
+    if scheme and not re.fullmatch(_LINKS.get(scheme[1], ""), text):
+        message = "must be plain text, or a link such as mailto:name@example.org, https://example.org/ or tel:+15550100"
+        raise ValueError(message)
+    return text
 
 
 class _Strict(BaseModel):
@@ -30,7 +76,21 @@ class Coding(_Strict):
 class LocalOrder(Coding):
     """A local order code, and the study that it asks for."""
 
-    study: str
+    study: Annotated[str, _one_of(lambda knowledge: knowledge.studies)]
+    _systems: tuple[str, ...] = PrivateAttr(default=())
+
+    @model_validator(mode="after")
+    def _spell(self, info: ValidationInfo) -> Self:
+        """Take in the spellings of the system, for an order may have any of them."""
+        spellings = info.context.codes["order"].spellings if info.context else {}
+        canonical = spellings.get(self.system, self.system)
+        self._systems = (canonical, *(other for other, one in spellings.items() if one == canonical))
+        return self
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Return the code in each spelling of its system, the canonical one first."""
+        return tuple((system, self.code) for system in self._systems)
 
 
 class Proposal(Coding):
@@ -50,49 +110,79 @@ class SiteFile(_Strict):
 
     policy: Literal["broad", "focused"] = "broad"
     off: bool = False
+    contact: Annotated[str, Field(max_length=200), AfterValidator(_contact)] = ""
     shadow: Shadow | None = None
     prefetch: tuple[Literal["allergies", "devices", "egfr"], ...] = ()
-    limits: dict[str, Annotated[int, Field(ge=0, le=36500)]] = {}
+    limits: dict[
+        Annotated[str, _one_of(lambda knowledge: knowledge.limits)], Annotated[int, Field(ge=0, le=36500)]
+    ] = {}
     orders: tuple[LocalOrder, ...] = ()
-    propose: dict[str, Proposal] = {}
+    propose: dict[Annotated[str, _one_of(lambda knowledge: knowledge.card["proposals"])], Proposal] = {}
+    override_reasons: dict[str, Annotated[str, _one_of(lambda knowledge: knowledge.override_reasons)]] = {}
+
+    @field_validator("orders")
+    @classmethod
+    def _once(cls, orders: tuple[LocalOrder, ...]) -> tuple[LocalOrder, ...]:
+        times = Counter(order.pairs[0] for order in orders)
+        if twice := sorted({code for (_, code), count in times.items() if count > 1}):
+            message = f"mapped more than once: {', '.join(twice)}"
+            raise ValueError(message)
+        return orders
+
+
+_TABLES: dict[str, type[BaseModel]] = {"shadow": Shadow, "orders": LocalOrder, "propose": Proposal}
+"""What has names of its own within the file."""
+
+_WORDS = {
+    "missing": "is missing",
+    "model_type": "must be a table",
+    "dict_type": "must be a table",
+    "tuple_type": 'must be a list, as in prefetch = ["egfr"] or [[orders]]',
+    "string_type": "must be a text in quotes",
+    "string_too_short": "must not be empty",
+    "literal_error": "must be {expected}",
+    "greater_than_equal": "must be {ge} or more",
+    "less_than_equal": "must be {le} or less",
+    "value_error": "{error}",
+    "bool": "must be true or false",
+    "int": "must be a whole number",
+    "date": "must be a date such as 2027-03-31",
+}
+"""What is wrong, by the type of pydantic's error or how that begins."""
 
 
 def read_site_file(path: Path, knowledge: Knowledge) -> SiteFile:
     """Return a site file, or raise SettingsError with one line for each thing that is wrong with it."""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-        said = SiteFile.model_validate(content)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        message = f"{path.name} cannot be read: {getattr(error, 'strerror', None) or error}"
-        raise SettingsError(message) from None
+        return SiteFile.model_validate(_content(path), context=knowledge)
     except ValidationError as error:
         raise SettingsError("\n".join(f"{path.name}: {_in_words(one)}" for one in error.errors())) from None
-    if faults := list(_faults(said, knowledge)):
-        raise SettingsError("\n".join(f"{path.name}: {fault}" for fault in faults))
-    return said
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError:
+        why = "it is not UTF-8: save it with that encoding"
+    except RecursionError:
+        why = "it is nested too deeply"
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+    message = f"{path.name} cannot be read: {why}"
+    raise SettingsError(message)
 
 
 def _in_words(error: Any) -> str:
-    where = ".".join(str(part + 1 if isinstance(part, int) else part) for part in error["loc"])
-    what = "must be a table" if error["type"] in ("model_type", "dict_type") else error["msg"]
-    return f"{where}: {what}"
-
-
-def _faults(said: SiteFile, knowledge: Knowledge) -> Iterator[str]:
-    yield from _unknown("limits", said.limits, knowledge.limits)
-    yield from _unknown("propose", said.propose, knowledge.card["proposals"])
-    studies = knowledge.studies
-    for number, order in enumerate(said.orders, 1):
-        yield from _unknown(f"orders.{number}.study", [order.study], studies)
-    codes = [(order.system, order.code) for order in said.orders]
-    for twice in sorted({code for code in codes if codes.count(code) > 1}):
-        yield f"orders: {twice[1]} is mapped more than once"
-
-
-def _unknown(where: str, given: Any, known: Any) -> Iterator[str]:
-    for name in given:
-        if name not in known:
-            yield f"{where}: {name} is not known; there are: {', '.join(sorted(known))}"
+    """Return `orders.1.study: must be ...`; lists are counted from 1."""
+    names: list[Any] = [part + 1 if isinstance(part, int) else part for part in error["loc"] if part != "[key]"]
+    kind = error["type"]
+    if kind == "extra_forbidden":
+        table = _TABLES.get(names[0], SiteFile) if len(names) > 1 else SiteFile
+        what = f"is not known; there are: {', '.join(sorted(table.model_fields))}"
+    else:
+        words = _WORDS.get(kind) or _WORDS.get(kind.partition("_")[0], error["msg"])
+        what = words.format(**error.get("ctx", {}))
+    return f"{'.'.join(map(str, names))}: {what}"
 
 
 class SiteSource:
@@ -103,6 +193,14 @@ class SiteSource:
         self._path = Path(settings.site_file) if settings.site_file else None
         self._seen = self._stamp()
         self._said = read_site_file(self._path, knowledge) if self._path else SiteFile()
+        self._is_wrong = False
+
+    @property
+    def file_state(self) -> str:
+        """Return none, read, or wrong where the file before stays in force."""
+        if self._path is None:
+            return "none"
+        return "wrong" if self._is_wrong else "read"
 
     def current(self, today: date) -> Site:
         """Return the site, its file read anew where it has changed: the kill switch needs no restart."""
@@ -122,8 +220,10 @@ class SiteSource:
     def _read(self, path: Path) -> None:
         try:
             self._said = read_site_file(path, self._knowledge)
+            self._is_wrong = False
             note = {"site_file": "read again", "off": self._said.off, "policy": self._said.policy}
         except SettingsError as error:
+            self._is_wrong = True
             note = {"site_file": "wrong; the one before stays in force", "fault": str(error)}
         logging.getLogger("plexus_cds").warning(json.dumps(note))
 
@@ -135,9 +235,11 @@ def effective(settings: Settings, said: SiteFile, today: date) -> Site:
         development=settings.development,
         policy=said.policy,
         limits=said.limits,
-        studies={(order.system, order.code): order.study for order in said.orders},
+        studies={pair: order.study for order in said.orders for pair in order.pairs},
         proposed_codings={study: (one.model_dump(),) for study, one in said.propose.items()},
+        override_reasons=said.override_reasons,
         optional_keys=said.prefetch,
+        contact=said.contact,
         is_off=said.off,
         is_shadow=said.shadow is not None and today <= said.shadow.until,
     )

@@ -10,7 +10,11 @@ import requests
 from werkzeug.serving import make_server
 
 from cds_service.settings import Settings
+from cds_service.store import Store
+from cds_service.store.migration import migrate
 from cds_service.web.app import checked_knowledge, create_app
+
+pytest_plugins = ["databases", "authenticating"]
 
 TODAY = date(2026, 11, 22)
 ORDER_SELECT = "/cds-services/lumbosacral-plexus-mri-order-select"
@@ -55,6 +59,15 @@ class Client:
         response = self.post(body, path)
         assert response.status_code == 200, response.text
         return response.json()["cards"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_state(tmp_path_factory) -> Iterator[None]:
+    """Keep the embedded store of every test, and of every server that one starts, in a folder of this run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        migrate(Store())
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The site's own words: what its file can say, what becomes of it while the service runs, and `check-config`."""
+"""The site's own words: what its file can say, and what becomes of it while the service runs."""
 
 import json
 import os
@@ -10,10 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import TODAY, Client, serving
 from notation import call
-from serving import COMMAND, Server
 
-from cds_service.cli import main
-from cds_service.errors import SettingsError
 from cds_service.settings import Settings
 from cds_service.web.app import create_app
 
@@ -164,6 +161,21 @@ def test_shadow_mode_is_logged(site):
         assert (started.logged()["outcome"], started.logged()["reasons"]) == ("silent", ["no_history"])
 
 
+SPELLINGS = ["http://www.ama-assn.org/go/cpt", "urn:oid:2.16.840.1.113883.6.12", "2.16.840.1.113883.6.12"]
+
+
+@pytest.mark.parametrize("in_file", SPELLINGS)
+def test_a_system_has_several_spellings(in_file, site):
+    """A mapped code is recognised in each spelling of its system that systems.csv has, whichever the file has."""
+    body = asking_by_local_code()
+    [coding] = body["context"]["draftOrders"]["entry"][0]["resource"]["code"]["coding"]
+    with site(MAPPED.format("lumbar_spine_mri").replace("urn:site:orders", in_file)) as started:
+        for coding["system"] in SPELLINGS:
+            assert started.says(body) == ["info"], coding
+        coding["system"] = "urn:another:system"
+        assert started.says(body) == ["nothing_watched"]
+
+
 @pytest.mark.parametrize("wrong", ["off = ", "of = true", 'policy = "narrow"', "[shadow]", None])
 def test_a_file_that_becomes_wrong_changes_nothing(wrong, site):
     """A file that becomes wrong, or goes, while the service runs leaves what was in force, and is logged once."""
@@ -175,76 +187,3 @@ def test_a_file_that_becomes_wrong_changes_nothing(wrong, site):
         assert "site.toml" in note["fault"]
         started.says()
         assert "site_file" not in started.caplog.text
-
-
-WRONG = {
-    "no TOML": ("off = ?", "line 1"),
-    "a member twice": ("off = true\noff = true\n", "line 2"),
-    "an unknown key": ('polcy = "broad"', "polcy"),
-    "a wrong type": ('off = "perhaps"', "off"),
-    "a table that is none": ("shadow = true", "shadow"),
-    "an unknown limit": ("limits.patience = 3", "limits"),
-    "a negative limit": ("limits.presentation = -1", "limits.presentation"),
-    "a limit beyond the calendar": ("limits.presentation = 99999999", "limits.presentation"),
-    "an unknown prefetch key": ('prefetch = ["labs"]', "prefetch.1"),
-    "an unknown study": (MAPPED.format("brain_mri"), "orders.1.study"),
-    "an order without a study": ('[[orders]]\nsystem = "s"\ncode = "c"', "orders.1.study"),
-    "a local code twice": (MAPPED.format("not_watched") + MAPPED.format("lumbar_spine_mri"), "orders"),
-    "a study that is never proposed": (PROPOSED.replace("plexus_mri", "brain_mri"), "propose"),
-    "a shadow without an end": ("[shadow]", "shadow.until"),
-    "a missing file": (None, "No such file"),
-}
-
-
-@pytest.mark.parametrize(("text", "names"), WRONG.values(), ids=WRONG)
-def test_each_way_to_be_wrong_stops_the_start(text, names, tmp_path, knowledge, capsys):
-    """A wrong file is a SettingsError at the start; check-config tells it in a plain line with file and member."""
-    file = tmp_path / "site.toml"
-    if text is not None:
-        file.write_text(text, encoding="utf-8")
-    with pytest.raises(SettingsError):
-        create_app(Settings(site_file=str(file)), knowledge)
-    assert main(["check-config", str(file)]) == 1
-    [line] = capsys.readouterr().err.splitlines()
-    assert "site.toml" in line
-    assert names in line
-    assert "instance of" not in line, "plain"
-
-
-def test_serve_does_not_start_with_a_wrong_file(tmp_path):
-    """`plexus-cds serve` with a wrong file ends at once with exit code 1 and one line, as with a wrong setting."""
-    file = tmp_path / "site.toml"
-    file.write_text("of = true", encoding="utf-8")
-    with closing(Server(COMMAND, site_file=str(file))) as server:
-        try:
-            assert server.process.wait(20) == 1
-        finally:
-            server.kill()
-        assert (server.output(), len(server.errors().splitlines())) == ("", 1)
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("", ["policy: broad", "off: False", '"presentation": 365', "port: 8080"]),
-        ('policy = "focused"\nlimits.presentation = 100', ["policy: focused", '"presentation": 100', '"trauma": 90']),
-        (MAPPED.format("lumbar_spine_mri") + PROPOSED, ["IMG1", "lumbar_spine_mri", "PLEX"]),
-        ("[shadow]\nuntil = 2020-01-01", ["the shadow mode ended on 2020-01-01; cards are shown"]),
-        ("[shadow]\nuntil = 2999-01-01", ["2999"]),
-    ],
-)
-def test_a_right_file(text, says, tmp_path, capsys):
-    """check-config prints what is in force and exits with 0; of a shadow that is past it says so."""
-    file = tmp_path / "site.toml"
-    file.write_text(text, encoding="utf-8")
-    assert main(["check-config", str(file)]) == 0
-    out = capsys.readouterr().out
-    assert [one for one in says if one not in out] == []
-    assert ("ended" in out) is ("2020" in text)
-
-
-def test_check_config_reads_the_settings(tmp_path, monkeypatch, capsys):
-    """Without an argument, the file that PLEXUS_CDS_SITE_FILE names is checked."""
-    monkeypatch.setenv("PLEXUS_CDS_SITE_FILE", f"{tmp_path}/gone.toml")
-    assert main(["check-config"]) == 1
-    assert "gone.toml" in capsys.readouterr().err

@@ -14,8 +14,21 @@ from cds_service.knowledge import Knowledge, load
 from cds_service.outbound import Limits
 from cds_service.settings import Settings, read_settings
 from cds_service.site import SiteSource
-from cds_service.web import call_log, discovery, feedback, hook_calls, pages, problems
-from cds_service.web.parts import Parts
+from cds_service.store import Recorder, Store
+from cds_service.web import (
+    call_log,
+    counting,
+    dashboard,
+    discovery,
+    feedback,
+    health,
+    hook_calls,
+    keeping,
+    pages,
+    playground,
+    problems,
+)
+from cds_service.web.parts import Keeps, Parts, Shows
 
 _LOCAL_ORIGINS = (r"https://sandbox\.cds-hooks\.org\Z", r"http://(localhost|127\.0\.0\.1)(:\d+)?\Z")
 """In development mode the Sandbox and pages on this machine may call."""
@@ -30,6 +43,7 @@ def create_app(
 ) -> Flask:
     """Return the application; KnowledgeError stops a start with knowledge that contradicts itself."""
     knowledge = knowledge or checked_knowledge()
+    store = Store(settings.store_url.get_secret_value())
     app = Flask("cds_service.web")
     app.json.sort_keys = False  # type: ignore[attr-defined]  # a card reads from its summary down
     app.extensions["plexus_cds"] = Parts(
@@ -39,18 +53,28 @@ def create_app(
         today=today,
         new_id=new_id,
         body_limit=settings.body_megabytes * 1024 * 1024,
+        store=store,
+        recorder=Recorder(store),
+        keeps=Keeps(settings.store_comments, settings.patient_key.get_secret_value()),
+        shows=Shows(
+            playground=settings.development or settings.playground,
+            dashboard=settings.development or settings.dashboard,
+            metrics=settings.metrics,
+        ),
     )
-    for part in (discovery, hook_calls, feedback, pages):
+    for part in (discovery, hook_calls, feedback, health, pages, playground, dashboard):
         app.register_blueprint(part.blueprint)
     problems.register(app)
     call_log.register(app)
+    counting.prepare(app)
+    keeping.register(app)
     _allow_origins(app, settings)
     return app
 
 
 def limits_of(settings: Settings) -> Limits:
-    """Return what reading one record may cost."""
-    return Limits(settings.fetch_seconds, settings.fetch_megabytes, settings.fetch_pages)
+    """Return what reading one record may cost, and whom it may trust."""
+    return Limits(settings.fetch_seconds, settings.fetch_megabytes, settings.fetch_pages, settings.ca_file)
 
 
 def checked_knowledge() -> Knowledge:
@@ -63,7 +87,9 @@ def checked_knowledge() -> Knowledge:
 def app_from_environment() -> Flask:
     """Return the application as each worker of the server builds it."""
     call_log.to_stderr()
-    return create_app(read_settings())
+    app = create_app(read_settings())
+    keeping.write_at_exit(app)
+    return app
 
 
 def _allow_origins(app: Flask, settings: Settings) -> None:

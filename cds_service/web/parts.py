@@ -1,7 +1,7 @@
 """What the views work with, kept on the application."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from flask import current_app
@@ -10,6 +10,24 @@ from cds_service.errors import UnknownService
 from cds_service.knowledge import Knowledge
 from cds_service.model import Fetch, Site
 from cds_service.site import SiteSource
+from cds_service.store import Recorder, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Shows:
+    """What the site lets others see, beside the page behind the card."""
+
+    playground: bool
+    dashboard: bool
+    metrics: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Keeps:
+    """What the site lets the store keep that is, or comes from, patient data."""
+
+    comments: bool
+    patient_key: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +40,10 @@ class Parts:
     today: Callable[[], date]
     new_id: Callable[[], str]
     body_limit: int
+    store: Store
+    recorder: Recorder
+    keeps: Keeps
+    shows: Shows
 
     @property
     def site(self) -> Site:

@@ -11,6 +11,7 @@ from cds_service.errors import (
     NotAHookCall,
     NotJson,
     RecordUnavailable,
+    StoreUnavailable,
     TooLarge,
     UnknownService,
 )
@@ -21,12 +22,17 @@ _STATUS: dict[type[CallError], tuple[int, str]] = {
     RecordUnavailable: (412, "incomplete"),
     TooLarge: (413, "too-long"),
     NotAHookCall: (422, "invalid"),
+    StoreUnavailable: (503, "transient"),
 }
 """The status, and the issue type of the OperationOutcome."""
+
+_RETRY_AFTER = {503: "30"}
+"""Seconds after which it is worth asking again."""
 
 _HTTP = {
     404: "There is nothing here. Discovery is at /cds-services.",
     405: "This address does not take this method. Discovery takes GET; services and feedback take POST.",
+    415: "This address takes JSON alone: send it with Content-Type: application/json.",
 }
 
 
@@ -69,4 +75,7 @@ def _our_error(error: Exception) -> Response:
 def _outcome(status: int, kind: str, text: str) -> Response:
     issue = {"severity": "error", "code": kind, "diagnostics": text}
     body = json.dumps({"resourceType": "OperationOutcome", "issue": [issue]})
-    return Response(body, status, content_type="application/fhir+json")
+    response = Response(body, status, content_type="application/fhir+json")
+    if status in _RETRY_AFTER:
+        response.headers["Retry-After"] = _RETRY_AFTER[status]
+    return response
