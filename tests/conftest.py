@@ -7,12 +7,13 @@ from datetime import date
 
 import pytest
 import requests
+from in_process import ADAPTER, HOST, knowledge_read_once, switch_on
 from werkzeug.serving import make_server
 
 from cds_service.settings import Settings
 from cds_service.store import Store
 from cds_service.store.migration import migrate
-from cds_service.web.app import checked_knowledge, create_app
+from cds_service.web.app import create_app
 
 pytest_plugins = ["databases", "authenticating"]
 
@@ -21,9 +22,23 @@ ORDER_SELECT = "/cds-services/lumbosacral-plexus-mri-order-select"
 ORDER_SIGN = "/cds-services/lumbosacral-plexus-mri-order-sign"
 
 
+def pytest_addoption(parser) -> None:
+    """Know the option for runs that are to be quick."""
+    parser.addoption("--in-process", action="store_true", help="call the service without sockets, for mutation runs")
+
+
+def pytest_configure(config) -> None:
+    """Do as the option says."""
+    if config.getoption("--in-process"):
+        switch_on()
+
+
 @contextmanager
 def serving(app) -> Iterator[str]:
     """Serve a WSGI application on a free port of this machine; yields its base URL."""
+    if ADAPTER.is_on:
+        yield ADAPTER.base(app)
+        return
     server = make_server("127.0.0.1", 0, app, threaded=True)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -43,6 +58,8 @@ class Client:
         self.base = base
         self.session = requests.Session()
         self.session.trust_env = False
+        if base.endswith(HOST):
+            self.session.mount("http://", ADAPTER)
 
     def get(self, path: str, **options) -> requests.Response:
         """GET a path of the service."""
@@ -73,7 +90,7 @@ def own_state(tmp_path_factory) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def knowledge():
     """Return the package's own knowledge."""
-    return checked_knowledge()
+    return knowledge_read_once()
 
 
 @pytest.fixture(scope="session")

@@ -155,7 +155,7 @@ FINDINGS = {
         ["Foot drop, since 2026-11-17", "Sciatica, recorded 2026-08", "Prostate cancer"],
     ),
     "history of radiotherapy": (
-        "history of radiotherapy [recorded 2024-08]",
+        "history of radiotherapy [recorded 2025-01]; history of radiotherapy [recorded 2024-08]",
         ["History of radiotherapy, recorded 2024-08"],
     ),
     "states of a cancer": (

@@ -58,6 +58,20 @@ SAYS = {
             "Silent (no_history): No malignancy and no radiotherapy that counts is on record.",
         ],
     ),
+    "what was not used, by its reason": (
+        body(
+            '"a lump"; "a swelling"; carcinoma in situ of the prostate; carcinoma in situ of the cervix (ICD-9-CM);'
+            "radiotherapy planning; radiotherapy planning CT; brachytherapy of the breast [not-done];"
+            "prostate cancer [refuted]",
+            "lumbar MRI",
+        ),
+        [
+            "  Not used, without a code: 2",
+            "  Not used, not a malignancy that counts: 2",
+            "  Not used, radiotherapy not delivered: 2",
+            "  Not used, status does not count: 2",
+        ],
+    ),
     "what silences": (
         body("prostate cancer", 'lumbar MRI [for "cauda equina syndrome"]'),
         ["  Found, emergency: Cauda equina syndrome (this order's reason) [the order]", "Silent (emergency): "],

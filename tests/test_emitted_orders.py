@@ -231,3 +231,19 @@ def test_create_takes_over(name, service):
     order = {"resourceType": "ServiceRequest", "id": "o1", "code": LUMBAR, name: [{"display": "as it came"}]}
     _, create = emitted(order, service)
     assert create[name] == order[name]
+
+
+@pytest.mark.parametrize(("intent", "kept"), [("plan", "plan"), (None, "order"), ([], "order")])
+def test_create_keeps_the_intent(intent, kept, service):
+    """The create is meant as the order is, and as an order where that does not say."""
+    order = {"resourceType": "ServiceRequest", "id": "o1", "code": LUMBAR, "intent": intent}
+    assert emitted(order, service)[1]["intent"] == kept
+
+
+def test_create_takes_the_contained_reason_along(service):
+    """Of what the order contains the create has what it refers to, and nothing else."""
+    contained = [CONTAINED, CONTAINED | {"id": "else"}]
+    reason = [{"reference": "#why"}]
+    order = {"resourceType": "ServiceRequest", "id": "o1", "code": LUMBAR, "contained": contained}
+    assert emitted(order | {"reasonReference": reason}, service)[1]["contained"] == [CONTAINED]
+    assert "contained" not in emitted(order, service)[1]

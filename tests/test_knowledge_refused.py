@@ -195,6 +195,7 @@ REFUSED = {
     "broken JSON": (replaced("card.json", "{", "{,"), "card.json"),
     "broken JSON of a value set": (replaced(LUMBAR, "}", ""), Path(LUMBAR).name),
     "broken CSV": (replaced("ratings.csv", '"Lumbosacral plexopathy,', '"Lumbosacral" plexopathy,'), "ratings.csv"),
+    "quotes that end within a cell": (replaced("limits.csv", ",365,", ',"36"5,'), "limits.csv"),
     "row with a cell missing": (replaced("strength.csv", "in_reach,none,info,", "in_reach,none"), "strength.csv"),
     "missing column": (replaced("watched_orders.csv", "suggestions", "offers"), "watched_orders.csv suggestions"),
     "missing strength cell": (

@@ -76,6 +76,8 @@ CONDITIONS = {
     # nobody's
     "statuses that are neither": (condition(clinicalStatus=7, verificationStatus=[None, 3]), IN_REACH),
     "a subject that is a text: taken as asked for": (condition(patient=None, subject="Patient/x"), IN_REACH),
+    "a subject by UUID": (condition(patient={"reference": "urn:uuid:pt-1"}), IN_REACH),
+    "a status in words only": (condition(verificationStatus={"text": " Entered in error"}), SILENT),
     "codes that are no list": (condition({"coding": PROSTATE_CANCER["coding"][0]}), IN_REACH),
 }
 SIGN = "warning:in_reach:specific"
@@ -124,6 +126,9 @@ ORDERS = {
     "STU3": (STU3, IN_REACH),
     "STU3 with a reason": (STU3 | {"reasonCode": [PLEXOPATHY]}, SIGN),
     "STU3 with a reason that is drafted": (STU3 | {"reasonReference": [{"reference": "Condition/sign"}]}, SIGN),
+    "a version of its reason": ({"reasonReference": [{"reference": "Condition/sign/_history/2"}]}, SIGN),
+    "its reason by URL": ({"reasonReference": [{"reference": "https://ehr.example.org/r4/Condition/sign"}]}, SIGN),
+    "a contained reason that is not there": ({"reasonReference": [{"reference": "#gone"}]}, IN_REACH),
     "DSTU2": ({"resourceType": "ProcedureRequest", "orderer": PATIENT, "scheduledDateTime": "2026-11-24"}, IN_REACH),
     "DSTU2 with a reason": ({"resourceType": "ProcedureRequest", "reasonCodeableConcept": PLEXOPATHY}, SIGN),
     "DSTU2 with a reason in words": (
@@ -241,3 +246,18 @@ def test_the_shapes_that_are_read_tell_the_field(said):
     assert said(asking(procedure(reasonCode=[BREAST_CANCER])))[0] == SILENT
     assert said(asking(procedure(bodySite=[BREAST])))[0] == SILENT
     assert said(asking(procedure(reasonCode=[BREAST_CANCER], bodySite=[PROSTATE])))[0] == IN_REACH
+
+
+def test_an_order_of_nobody_is_added_for_the_patient(service):
+    """An order that does not name its patient is of the patient of the call, and so is the one that is added."""
+    [card] = service.cards(asking(CANCER, subject=None))
+    added = card["suggestions"][1]["actions"][0]["resource"]
+    assert added["subject"] == PATIENT
+
+
+def test_the_cancer_that_lasted_until_lately_is_told_first(said):
+    """Of two cancers the one comes first whose onset, where that is a period, ended later."""
+    long = CANCER | {"onsetPeriod": {"start": "2010", "end": "2024"}}
+    short = CANCER | {"id": "breast", "code": BREAST_CANCER, "onsetDateTime": "2020"}
+    _, detail = said(asking(short, long))
+    assert detail.index("Prostate cancer") < detail.index("Breast cancer")

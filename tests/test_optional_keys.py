@@ -215,3 +215,12 @@ def test_an_active_device_counts_after_an_older_removal(advertising):
     removal["code"] = concept("sct|175140001")
     body["prefetch"]["procedures"]["entry"].append({"resource": removal})
     assert DEVICE in card_for(advertising, body)["detail"]
+
+
+def test_the_newest_filtration_rate_counts(advertising):
+    """Of several results the newest tells whether contrast is to be discussed, whichever is the lowest."""
+    fallen, risen = (egfr(60, days=90), egfr(25, days=3)), (egfr(25, days=90), egfr(60, days=3))
+    for results in (fallen, fallen[::-1]):
+        assert CONTRAST in card_for(advertising, asking(*results))["detail"]
+    for results in (risen, risen[::-1]):
+        assert is_plain(card_for(advertising, asking(*results)))

@@ -199,6 +199,12 @@ def test_an_injury_of_this_year(words, topics):
     assert [topic for topic, _, _ in load().reason_words.read(words, (TODAY.year,))] == topics
 
 
+@pytest.mark.parametrize("words", ["MVA 2027", "MVA 12/2026"])
+def test_an_injury_of_either_recent_year(words):
+    """In January the year before is as recent as the new one: an injury of either is no old one."""
+    assert [topic for topic, _, _ in load().reason_words.read(words, (2027, 2026))] == ["trauma"]
+
+
 def test_a_long_reason_is_read_in_time():
     """The longest of odd reasons are read in a moment."""
     for text in ("no " + "weak " * 1000, "no weak, " * 300 + "or weak", "(" * 5000, "old " * 1000 + "fracture"):

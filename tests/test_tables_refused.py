@@ -110,6 +110,10 @@ REFUSED = {
         )
         for row, (wrong, allowed) in TOPICS.items()
     },
+    "list of words that the code asks for": (
+        replaced("reason_words.csv", "list,question,", "list,questions,", -1), "reason_words.csv: no list", "question"),
+    "list of words that a row asks for": (
+        more("reason_words.csv", "trauma,acute,BLOW,not knee,Acute trauma"), "reason_words.csv: no list", "knee"),
     "silence twice": (more("silences.csv", "emergency,x"), "silences.csv: line {last}", "emergency already"),
     "rule_off later": (
         lines("silences.csv", lambda kept: kept.insert(10, kept.pop(1))),

@@ -9,7 +9,6 @@ import csv
 import shutil
 import sys
 import tempfile
-import tomllib
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -19,13 +18,11 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 import notation  # noqa: E402
+from in_process import decided  # noqa: E402
 
-from cds_service.decision.order_select import decide  # noqa: E402
 from cds_service.errors import CallError, PlexusError  # noqa: E402
 from cds_service.knowledge import CARD, Knowledge, load  # noqa: E402
-from cds_service.model import Pages, Recommendation, Site  # noqa: E402
-from cds_service.settings import Settings  # noqa: E402
-from cds_service.site import SiteFile, effective  # noqa: E402
+from cds_service.model import Recommendation  # noqa: E402
 
 TODAY = date(2026, 11, 22)
 TABLES = ("watched_orders", "strength", "silences", "statuses", "limits", "valuesets")
@@ -72,19 +69,8 @@ def answers(knowledge: Knowledge, vignettes: Rows) -> list[Any]:
 
 
 def _answer(knowledge: Knowledge, row: dict[str, str]) -> Any:
-    said = SiteFile.model_validate(tomllib.loads(notation.SITES.get(row["site"], "")))
-    site: Site = effective(Settings(), said, TODAY)
-    hook = "order-sign" if row["call"] == "order-sign" else "order-select"
     try:
-        decision = decide(
-            notation.call(row, TODAY),
-            hook,
-            knowledge,
-            site,
-            today=TODAY,
-            fetch=lambda _, searches: [Pages((), "not in this test") for _ in searches],
-            new_id=lambda: "",
-        )
+        decision = decided(row, knowledge, TODAY)
     except CallError as error:
         return type(error).__name__
     return [_outcome(one) for one in decision.outcomes], [len(card["suggestions"]) for card in decision.cards]

@@ -1,0 +1,79 @@
+"""The mutants of a Python file, as mutmut makes them: each is one function with one expression of it damaged."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType
+
+import libcst as cst
+from libcst.metadata import MetadataWrapper, PositionProvider
+from mutmut.mutation.file_mutation import Mutation, create_mutations
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One damage to one function."""
+
+    module: str
+    function: str
+    line: int
+    statement: range
+    """The lines of the statement that is damaged; of a compound one, those of its head."""
+    body: range
+    """The lines of the function."""
+    tree: cst.Module
+    mutation: Mutation
+
+    def code(self) -> CodeType:
+        """Return the code of the damaged function."""
+        damaged = self.tree.deep_replace(self.mutation.original_node, self.mutation.mutated_node).code
+        return next(one for one in _codes(compile(damaged, self.module, "exec")) if one.co_qualname == self.function)
+
+    def in_words(self) -> str:
+        """Return where the damage is and what it does."""
+        nodes = (self.mutation.original_node, self.mutation.mutated_node)
+        before, after = (" ".join(self.tree.code_for_node(node).split()) for node in nodes)
+        return f"{self.module}:{self.line} {self.function}: {before}  ->  {after}"
+
+
+def mutants(file: Path, module: str) -> Iterator[Mutant]:
+    """Yield the mutants of a file; what stands outside of functions is not damaged."""
+    text = file.read_text(encoding="utf-8")
+    tree, mutations, _, _ = create_mutations(str(file), text)
+    places = MetadataWrapper(tree, unsafe_skip_copy=True).resolve(PositionProvider)
+    functions = list(_functions(ast.parse(text)))
+    for mutation in mutations:
+        line = places[mutation.original_node].start.line
+        for name, function in functions:
+            if mutation.contained_by_top_level_function and line in _lines(function):
+                yield Mutant(module, name, line, _statement(function, line), _lines(function), tree, mutation)
+
+
+def _functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            yield node.name, node
+        elif isinstance(node, ast.ClassDef):
+            yield from ((f"{node.name}.{one.name}", one) for one in node.body if isinstance(one, ast.FunctionDef))
+
+
+def _lines(node: ast.stmt) -> range:
+    return range(node.lineno, (node.end_lineno or node.lineno) + 1)
+
+
+def _statement(function: ast.FunctionDef, line: int) -> range:
+    """Return the lines of the innermost statement around a line, without the statements inside it."""
+    around = [one for one in ast.walk(function) if isinstance(one, ast.stmt) and line in _lines(one)]
+    innermost = max(around, key=lambda one: one.lineno)
+    body = getattr(innermost, "body", [])
+    if innermost is function or not body:
+        return _lines(innermost)
+    return range(innermost.lineno, max(body[0].lineno, line + 1))
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for one in code.co_consts:
+        if isinstance(one, CodeType):
+            yield from _codes(one)
