@@ -1,0 +1,92 @@
+"""The public keys of one client at its key server: kept for a while, and asked for anew as seldom as possible."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from cds_service.auth.key_file import log_keys
+from cds_service.auth.public_keys import KeySet, read_key_set
+from cds_service.outbound import Clock, Limits, Outbound, OutboundError
+from cds_service.vocabulary import FetchFault
+
+_OK = 200
+_FRESH = 600
+"""Seconds for which keys are used without asking."""
+_STALE = 24 * 3600
+"""Seconds for which they are used where the key server does not answer."""
+_PAUSE, _PAUSE_WITHOUT_KEYS = 60, 10
+"""Seconds between two questions, whatever ids of keys are made up."""
+_DEADLINE, _MEGABYTES = 3.0, 64 / 1024
+_GRACE = 0.2
+"""Seconds after the deadline for which a call waits: a name service, unlike a key server, cannot be hung up on."""
+
+
+class KeyServer:
+    """Asks in a thread of its own, so that any number of calls wait for one answer, and none for longer than that."""
+
+    def __init__(self, issuer: str, url: str, ca_file: str, clock: Callable[[], float]) -> None:
+        self._issuer, self._url, self._clock = issuer, url, clock
+        self._limits = Limits(seconds=_DEADLINE, megabytes=_MEGABYTES, ca_file=ca_file)
+        self._lock = threading.Lock()
+        self._held: KeySet | None = None
+        self._read_at = self._asked_at = float("-inf")
+        self._question: threading.Thread | None = None
+        self._waits_until = 0.0
+        self._fails = False
+
+    def keys(self, kid: str) -> KeySet | None:
+        """Return the keys, asked for anew where they are old or lack this one, or None where none could be had."""
+        question = self._asked(kid)
+        if question and not (self._fails and self._has(kid)):
+            question.join(max(0.0, self._waits_until - time.monotonic()))
+        return self._held if self._age() < _STALE else None
+
+    def _asked(self, kid: str) -> threading.Thread | None:
+        """Return the question that is on its way, perhaps begun now, or None where none is due."""
+        with self._lock:
+            if self._age() < _FRESH and self._has(kid):
+                return None
+            if self._question and self._question.is_alive():
+                return self._question
+            pause = _PAUSE if self._held else _PAUSE_WITHOUT_KEYS
+            return self._begun() if self._clock() - self._asked_at >= pause else None
+
+    def _begun(self) -> threading.Thread:
+        self._asked_at = self._clock()
+        self._waits_until = time.monotonic() + _DEADLINE + _GRACE
+        self._question = threading.Thread(target=self._ask, name="plexus-cds client keys", daemon=True)
+        self._question.start()
+        return self._question
+
+    def _ask(self) -> None:
+        try:
+            found = read_key_set(self._answer())
+        except OutboundError as error:
+            self._failed(error.fault.label)
+        except ValueError:
+            self._failed("not_a_key_set")
+        else:
+            with self._lock:
+                self._held, self._read_at, self._fails = found, self._clock(), False
+            log_keys(self._issuer, "read", used=len(found.keys), ignored=dict(found.ignored))
+
+    def _answer(self) -> Any:
+        outbound = Outbound(None, Clock(_DEADLINE), self._limits, accept="application/jwk-set+json, application/json")
+        try:
+            status, content = outbound.get(self._url)
+        finally:
+            outbound.close()
+        if status != _OK:
+            raise OutboundError(FetchFault.NOT_ANSWERED)
+        return content
+
+    def _failed(self, why: str) -> None:
+        self._fails = True
+        log_keys(self._issuer, "not read; those before stay in force for a day", why=why, held=self._held is not None)
+
+    def _has(self, kid: str) -> bool:
+        return self._held is not None and bool(self._held.named(kid))
+
+    def _age(self) -> float:
+        return self._clock() - self._read_at

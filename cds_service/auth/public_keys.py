@@ -1,0 +1,116 @@
+"""The only door to joserfc: the public keys of a JWK Set, and whether a token is signed with one."""
+
+from base64 import urlsafe_b64decode
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, RSAKey
+
+_RSA_BITS = range(2048, 8193)
+"""A shorter key can be broken, and a longer one takes long to use."""
+
+ALGORITHMS = {
+    "ES256": "P-256",
+    "ES384": "P-384",
+    "ES512": "P-521",
+    **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), "RSA"),
+}
+"""All the algorithms that a client may ever use, and the kind of key of each: none of them has a shared secret."""
+
+_MEMBERS = {"RSA": ("kty", "n", "e"), "EC": ("kty", "crv", "x", "y")}
+_SECRET = ("d", "p", "q", "dp", "dq", "qi", "oth")
+
+
+class _Registry(jws.JWSRegistry):
+    """The limits of joserfc, opened as far as ours; what is too long has been refused by then."""
+
+    max_header_length = 8192
+
+
+_REGISTRIES = {name: _Registry(algorithms=[name], strict_check_header=False) for name in ALGORITHMS}
+"""One for each algorithm, so that a token is verified with the one that was checked, or not at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """One key of a set, and what it may be used with."""
+
+    kid: str
+    algorithm: str | None
+    kind: str
+    key: RSAKey | ECKey = field(repr=False)
+
+    def fits(self, algorithm: str) -> bool:
+        """Tell whether this is a key for an algorithm."""
+        return ALGORITHMS[algorithm] == self.kind and self.algorithm in (None, algorithm)
+
+    def has_signed(self, token: str, algorithm: str) -> bool:
+        """Tell whether a token is signed with this key."""
+        try:
+            jws.deserialize_compact(token, self.key, registry=_REGISTRIES[algorithm])
+        except (JoseError, ValueError):
+            return False
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class KeySet:
+    """The usable keys of a set, and how many others it had, by why they are not used."""
+
+    keys: tuple[PublicKey, ...]
+    ignored: Counter[str]
+
+    def named(self, kid: str) -> tuple[PublicKey, ...]:
+        """Return the keys of one id: one, as it should be, or all that share it."""
+        return tuple(key for key in self.keys if key.kid == kid)
+
+
+def read_key_set(content: Any) -> KeySet:
+    """Return the keys of a JWK Set, or raise ValueError for what is none."""
+    found = content.get("keys") if isinstance(content, dict) else None
+    if not isinstance(found, list):
+        message = 'it is no JWK Set: {"keys": [...]}'
+        raise ValueError(message)  # noqa: TRY004 - as with all that cannot be read
+    read = [_public_key(jwk) for jwk in found]
+    keys = tuple(one for one in read if isinstance(one, PublicKey))
+    return KeySet(keys, Counter(one for one in read if isinstance(one, str)))
+
+
+def _public_key(jwk: Any) -> PublicKey | str:
+    """Return a key, or why it is not used."""
+    why = _why_ignored(jwk)
+    if why:
+        return why
+    try:
+        members = {name: jwk[name] for name in _MEMBERS[jwk["kty"]]}
+        if jwk["kty"] == "EC":
+            return PublicKey(jwk["kid"], jwk.get("alg"), jwk["crv"], ECKey.import_key(members))
+        if _bits(jwk["n"]) not in _RSA_BITS:
+            return "size"
+        return PublicKey(jwk["kid"], jwk.get("alg"), "RSA", RSAKey.import_key(members))
+    except (JoseError, ValueError, TypeError, KeyError):
+        return "damaged"
+
+
+def _why_ignored(jwk: Any) -> str | None:
+    """Return why a key is not even tried; a private key that anyone can read proves nothing any more."""
+    if not isinstance(jwk, dict):
+        return "damaged"
+    if jwk.get("kty") == "oct" or "k" in jwk:
+        return "symmetric"
+    if any(name in jwk for name in _SECRET):
+        return "private"
+    if jwk.get("kty") not in tuple(_MEMBERS):
+        return "type"
+    if not isinstance(jwk.get("kid"), str):
+        return "no_kid"
+    operations = jwk.get("key_ops", ["verify"])
+    signs = jwk.get("use", "sig") == "sig" and isinstance(operations, list) and "verify" in operations
+    return None if signs else "use"
+
+
+def _bits(modulus: str) -> int:
+    return int.from_bytes(urlsafe_b64decode(modulus + "==")).bit_length()

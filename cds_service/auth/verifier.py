@@ -1,0 +1,79 @@
+"""From the header Authorization to the caller: every check, in order, the cheap ones first and the memory last."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from cds_service.auth.claims import LEEWAY, claims_fault, client_fault
+from cds_service.auth.clients import Client, Clients
+from cds_service.auth.key_ring import KeyRing
+from cds_service.auth.refusals import Check, ReplayMemoryUnavailable, Unauthenticated, hashed
+from cds_service.auth.tokens import Token, header_fault, read_token
+from cds_service.errors import StoreUnavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls, as far as it is proved; `tenant` is empty where the token names none."""
+
+    issuer: str
+    tenant: str
+    fhir_servers: tuple[str, ...]
+    calls_per_minute: int | None
+
+
+class Replay(Protocol):
+    """Remembers the tokens that were used, for all workers and machines."""
+
+    def is_new(self, issuer: str, token_id: str, expires_at: datetime) -> bool:
+        """Tell whether a token is used for the first time, and remember it; StoreUnavailable where nobody can tell."""
+
+
+class Verifier:
+    """Verifies for a whole process; `now` returns the seconds since 1970."""
+
+    def __init__(self, clients: Clients, keys: KeyRing, replay: Replay, now: Callable[[], float] = time.time) -> None:
+        self._clients, self._keys, self._replay, self._now = clients, keys, replay, now
+
+    def verify(self, authorization: str | None, audience: str) -> Caller:
+        """Return who calls one of our URLs, or raise Unauthenticated or ReplayMemoryUnavailable."""
+        token = read_token(authorization)
+        client = self._clients.named(token.claims.get("iss"))
+        fault = header_fault(token.header) or self._fault(token, client, audience)
+        if fault or client is None:
+            issuer = client.issuer if client else ""
+            kid, token_id = token.header.get("kid"), token.claims.get("jti")
+            raise Unauthenticated(fault or Check.ISSUER, issuer, hashed(kid), hashed(token_id))
+        tenant = token.claims.get("tenant", "")
+        return Caller(client.issuer, tenant, client.fhir_servers, client.calls_per_minute)
+
+    def _fault(self, token: Token, client: Client | None, audience: str) -> Check | None:
+        if client is None:
+            return Check.ISSUER
+        return (
+            client_fault(token.header, client)
+            or claims_fault(token.claims, client, audience, self._now())
+            or self._signature_fault(token, client)
+            or self._replay_fault(token, client)
+        )
+
+    def _signature_fault(self, token: Token, client: Client) -> Check | None:
+        """Return what is wrong with the signature; where several keys share an id, any of them may have signed."""
+        algorithm = token.header["alg"]
+        keys = self._keys.keys(client, token.header["kid"])
+        if keys is None:
+            return Check.KEYS_UNREACHABLE
+        fitting = [key for key in keys if key.fits(algorithm)]
+        if not fitting:
+            return Check.UNKNOWN_KEY
+        return None if any(key.has_signed(token.text, algorithm) for key in fitting) else Check.SIGNATURE
+
+    def _replay_fault(self, token: Token, client: Client) -> Check | None:
+        expires_at = datetime.fromtimestamp(token.claims["exp"] + LEEWAY, UTC)
+        try:
+            is_new = self._replay.is_new(client.issuer, token.claims["jti"], expires_at)
+        except StoreUnavailable as error:
+            raise ReplayMemoryUnavailable(error.why) from None
+        return None if is_new else Check.REPLAY

@@ -1,0 +1,23 @@
+"""Another process that uses tokens: a module of its own, so that it starts without all that the tests need."""
+
+from datetime import UTC, datetime, timedelta
+
+from signing import ISSUER
+
+from cds_service.store import Store
+from cds_service.store.seen_tokens import SeenTokens
+
+HELD: list = []
+"""What this process has: its memory, and the barrier at which it waits for the others."""
+
+
+def begin(url: str, barrier) -> None:
+    """Open a memory of this process."""
+    HELD.extend([SeenTokens(Store(url, durable=False)), barrier])
+
+
+def uses(token_ids: list[str]) -> list[bool]:
+    """Use tokens once all the processes are there, and tell which of them were new."""
+    tokens, barrier = HELD
+    barrier.wait(60)
+    return [tokens.is_new(ISSUER, token_id, datetime.now(UTC) + timedelta(minutes=5)) for token_id in token_ids]
