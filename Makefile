@@ -19,7 +19,7 @@ serve: $(READY) ## start the service on 127.0.0.1:8080 in development mode
 	@exec $(BIN)/plexus-cds serve --development
 
 test: $(READY) ## run the tests; fails below 95 % of the branches
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --cov --cov-report=term
 
 static: $(READY) ## format, lint, types, imports, and the generated pages
 	$(BIN)/ruff format --check .

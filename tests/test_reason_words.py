@@ -2,7 +2,6 @@
 
 import json
 from itertools import permutations
-from time import perf_counter
 
 import pytest
 from conftest import TODAY
@@ -205,12 +204,14 @@ def test_an_injury_of_either_recent_year(words):
     assert [topic for topic, _, _ in load().reason_words.read(words, (2027, 2026))] == ["trauma"]
 
 
-def test_a_long_reason_is_read_in_time():
-    """The longest of odd reasons are read in a moment."""
-    for text in ("no " + "weak " * 1000, "no weak, " * 300 + "or weak", "(" * 5000, "old " * 1000 + "fracture"):
-        started = perf_counter()
-        list(load().reason_words.read(text))
-        assert perf_counter() - started < 5, text[:20]
+@pytest.mark.parametrize(
+    "text",
+    ["no " + "weak " * 1000, "no weak, " * 300 + "or weak", "(" * 5000, "old " * 1000 + "fracture"],
+    ids=lambda text: text[:9],
+)
+def test_a_long_reason_is_read_to_its_end(text, knowledge):
+    """The longest of odd reasons say nothing, and end: a pattern that goes back and forth over them would not."""
+    assert list(knowledge.reason_words.read(text)) == []
 
 
 def test_a_code_of_ours_comes_before_the_words(service, caplog):

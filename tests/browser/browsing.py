@@ -31,9 +31,10 @@ def a_browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module", name="base")
-def a_running_service() -> Iterator[str]:
+def a_running_service(tmp_path_factory) -> Iterator[str]:
     """Yield the URL of the service as an operator starts it, in development mode, with an empty store."""
-    with granian("--development") as server:
+    file = tmp_path_factory.mktemp("store") / "store.sqlite3"
+    with granian("--development", store_url=f"sqlite:///{file}") as server:
         yield server.client.base
 
 

@@ -118,3 +118,13 @@ def test_an_empty_list_stays_as_it_came(service):
     assert value_faults(card, "card") == [
         "G-03 card.suggestions.0.actions.0.resource.reasonCode: is empty",
     ]
+
+
+def test_an_order_of_nobody_is_added_for_the_patient(service):
+    """An order that does not name its patient is of the patient of the call, and so is the one that is added."""
+    body = call()
+    body["context"]["draftOrders"]["entry"][0]["resource"]["subject"] = None
+    [card] = service.cards(body)
+    assert card["suggestions"][1]["actions"][0]["resource"]["subject"] == {
+        "reference": f"Patient/{body['context']['patientId']}"
+    }
