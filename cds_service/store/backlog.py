@@ -15,6 +15,12 @@ _AT_ONCE = 500
 Batch = tuple[list[ShownCard], Counter[DecisionKind]]
 
 
+def singles(batch: Batch) -> list[Batch]:
+    """Return a batch for each row of a batch."""
+    cards, counts = batch
+    return [([card], Counter()) for card in cards] + [([], Counter({kind: counts[kind]})) for kind in counts]
+
+
 class Backlog:
     """Cards in their order, and counts; over the bound the oldest are given up."""
 

@@ -1,5 +1,6 @@
 """The store: connections to SQLite or PostgreSQL, transactions, and what state the database is in."""
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -26,19 +27,28 @@ _PRAGMAS = (
 )
 _FULL = "PRAGMA synchronous=FULL"  # WAL's usual NORMAL can lose commits when power fails: feedback is acknowledged
 _NORMAL = "PRAGMA synchronous=NORMAL"  # never OFF: that can cost the whole file
-_WAIT = 5
-"""Seconds that a statement, or a lock of SQLite, may take."""
+_READS = 5
+"""Seconds that a statement of a reader may take."""
 
-_NETWORK = {"connect_timeout": 2, "tcp_user_timeout": 5000}
-"""A PostgreSQL that is gone is found out in seconds (libpq: seconds, milliseconds)."""
+_NETWORK = {
+    "connect_timeout": 2,
+    "tcp_user_timeout": 5000,
+    "keepalives_idle": 2,
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
+}
+"""A PostgreSQL that is gone is found out in seconds (libpq: seconds, but milliseconds for tcp_user_timeout)."""
 
 
 class Store:
     """One database; nothing is opened before it is used, so that each worker has connections of its own."""
 
-    def __init__(self, url: str = "", *, durable: bool = True) -> None:
-        """Without `durable` a commit does not wait for the disk: a power failure may take back the last ones."""
-        self._url, self._durable = store_address(url), durable
+    def __init__(self, url: str = "", *, durable: bool = True, patience: int = 5) -> None:
+        """Without `durable` a commit does not wait for the disk: a power failure may take back the last ones.
+
+        `patience` is in seconds: so long may a writer wait for SQLite's lock, or for a statement of PostgreSQL.
+        """
+        self._url, self._durable, self._patience = store_address(url), durable, patience
 
     def __repr__(self) -> str:
         """Tell where the store is, without a password."""
@@ -94,11 +104,16 @@ class Store:
             found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
         except SQLAlchemyError:
             return NOT_MIGRATED
-        return READY if found and found >= REVISION else NOT_MIGRATED
+        return READY if is_at_least(found, REVISION) else NOT_MIGRATED
 
     @cached_property
     def _engine(self) -> Engine:
-        return _engine(self._url, durable=self._durable, pool_pre_ping=not self.embedded)
+        return _engine(self._url, durable=self._durable, patience=self._patience, pool_pre_ping=not self.embedded)
+
+
+def is_at_least(found: str | None, revision: str) -> bool:
+    """Tell whether a database is at a revision of ours or ahead of it; what is no revision of ours is neither."""
+    return bool(found and re.fullmatch(r"\d{4}", found) and found >= revision)
 
 
 @contextmanager
@@ -117,33 +132,34 @@ def _why(error: SQLAlchemyError) -> str:
     return type(error).__name__
 
 
-def _engine(url: URL, *, durable: bool = True, **options: Any) -> Engine:
+def _engine(url: URL, *, durable: bool = True, patience: int = 1, **options: Any) -> Engine:
     if url.drivername == SQLITE:
-        opened = partial(_opened, url.database or "", durable=durable)
+        opened = partial(_opened, url.database or "", durable=durable, patience=patience)
         engine = create_engine(url, creator=opened, hide_parameters=True, **options)
     else:
         network = {name: value for name, value in _NETWORK.items() if name not in url.query}
         engine = create_engine(url, connect_args=network, hide_parameters=True, **options)
-    event.listen(engine, "begin", _begin)
+    event.listen(engine, "begin", partial(_begin, patience=patience))
     if not durable:
         event.listen(engine, "begin", _hurry)
     return engine
 
 
-def _opened(path: str, *, durable: bool) -> sqlite3.Connection:
+def _opened(path: str, *, durable: bool, patience: int) -> sqlite3.Connection:
     """Open a file that is there; only a migration makes one."""
     address = f"{Path(path).as_uri()}?mode=rw"
-    connection = sqlite3.connect(address, timeout=_WAIT, isolation_level=None, check_same_thread=False, uri=True)
+    connection = sqlite3.connect(address, timeout=patience, isolation_level=None, check_same_thread=False, uri=True)
     for pragma in (*_PRAGMAS, _FULL if durable else _NORMAL):
         connection.execute(pragma)
     return connection
 
 
-def _begin(connection: Connection) -> None:
+def _begin(connection: Connection, *, patience: int) -> None:
     """Let a writer of SQLite take the lock at once: one that reads first and then writes can fail without waiting."""
+    reads = connection.get_execution_options().get("reading")
     if connection.dialect.name != SQLITE:
-        connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{_WAIT}s'")
-    elif connection.get_execution_options().get("reading"):
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{_READS if reads else patience}s'")
+    elif reads:
         connection.exec_driver_sql("BEGIN")
     else:
         connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Label, ScalarSelect, Select, func, select
 
-from cds_service.store.period import Period, judged_cards
+from cds_service.store.period import Period, is_on, judged_cards
 from cds_service.store.tables import ACCEPTED, CARDS, DECISIONS, FEEDBACK, SUGGESTIONS
 
 Value = str | int | bool | date | datetime | list[str] | None
@@ -17,12 +17,12 @@ _LISTS = ("suggestions", "accepted_suggestions")
 
 
 def columns(what: str) -> list[str]:
-    """Return the names of the columns of `cards`, `feedback` or `decisions`."""
+    """Return the names of the columns of `cards`, `feedback`, `decisions` or `comments`."""
     return list(_QUERIES[what](Period(date.min, date.max)).selected_columns.keys())
 
 
 def rows(connection: Connection, what: str, period: Period) -> Iterator[Row]:
-    """Yield the rows of `cards`, `feedback` or `decisions` of a period, oldest first, not all in memory at once."""
+    """Yield such rows of a period, oldest first, not all in memory at once."""
     found = connection.execution_options(yield_per=_AT_ONCE).execute(_QUERIES[what](period))
     for row in found.mappings():
         yield {name: _listed(value) if name in _LISTS else value for name, value in row.items()}
@@ -55,12 +55,16 @@ def _feedback(period: Period) -> Select[Any]:
         CARDS.c.knowledge,
         _accepted(FEEDBACK.c.id, FEEDBACK.c.card).label("accepted_suggestions"),
         FEEDBACK.c.reason.label("override_reason"),
-        FEEDBACK.c.comment,
-    ).outerjoin(CARDS, CARDS.c.uuid == FEEDBACK.c.card)
+    ).outerjoin(CARDS, is_on(FEEDBACK, CARDS))
     if period.knowledge:
         query = query.where(CARDS.c.knowledge == period.knowledge)
     received = period.of(FEEDBACK, FEEDBACK.c.received_day)
     return query.where(received).order_by(FEEDBACK.c.received_at, FEEDBACK.c.id)
+
+
+def _comments(period: Period) -> Select[Any]:
+    """Each report with a comment, where the site keeps these: patient data, so it is never sent over HTTP."""
+    return _feedback(period).add_columns(FEEDBACK.c.comment).where(FEEDBACK.c.comment.is_not(None))
 
 
 def _decisions(period: Period) -> Select[Any]:
@@ -68,7 +72,7 @@ def _decisions(period: Period) -> Select[Any]:
     return select(DECISIONS).where(period.of(DECISIONS)).order_by(*DECISIONS.primary_key.columns)
 
 
-_QUERIES = {"cards": _cards, "feedback": _feedback, "decisions": _decisions}
+_QUERIES = {"cards": _cards, "feedback": _feedback, "decisions": _decisions, "comments": _comments}
 
 
 def _accepted(report: Any, card: Any) -> ScalarSelect[Any]:

@@ -7,33 +7,39 @@ from pathlib import Path
 from sqlalchemy import Connection, text
 
 from cds_service.errors import StoreUnavailable
-from cds_service.store.database import READY, UNREACHABLE, Store
+from cds_service.store.database import READY, REVISION, UNREACHABLE, Store, is_at_least
 
 _LOCK = 7539864201
 """The advisory lock of PostgreSQL under which one migrates while others wait: any number that is ours alone."""
 
 
-def prepare(store: Store) -> str:
-    """Bring an embedded store up to date and return the state of the store, whatever it is."""
+def prepare(store: Store) -> tuple[str, str]:
+    """Bring an embedded store up to date and return the state of the store, whatever it is, and why where known."""
     state = store.state()
     if state == READY or not store.embedded:
-        return state
+        return state, ""
     try:
         migrate(store)
-    except StoreUnavailable:
-        return UNREACHABLE
-    return store.state()
+    except StoreUnavailable as error:
+        return UNREACHABLE, error.why
+    return store.state(), ""
 
 
-def migrate(store: Store) -> None:
-    """Bring the store up to date, from empty too; several at once wait for each other."""
+def migrate(store: Store) -> bool:
+    """Bring the store up to date, from empty too, and tell whether it is ahead of this version, and left as it is.
+
+    Several at once wait for each other.
+    """
     if store.file:
         _make(store.file)
     with closing(store), store.writing() as connection:
         if not store.embedded:
             connection.execute(text("SET LOCAL statement_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        if _is_ahead(connection):
+            return True
         _upgrade(connection)
+    return False
 
 
 def _make(file: Path) -> None:
@@ -42,17 +48,28 @@ def _make(file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
-        message = f"{file}: {error.strerror}"
+        message = f"{error.filename}: {error.strerror}"
         raise StoreUnavailable(message) from None
 
 
+def _is_ahead(connection: Connection) -> bool:
+    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415 - slow, and needed once in a version's life
+
+    found = MigrationContext.configure(connection).get_current_heads()
+    return any(is_at_least(one, REVISION) and one != REVISION for one in found)
+
+
 def _upgrade(connection: Connection) -> None:
-    from alembic import command  # noqa: PLC0415 - slow to import, and needed once in a version's life
+    from alembic import command  # noqa: PLC0415 - likewise
     from alembic.config import Config  # noqa: PLC0415
+    from alembic.util import CommandError  # noqa: PLC0415
 
     config = Config()
     folder = Path(__file__).with_name("migrations")
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise StoreUnavailable(str(error)) from None

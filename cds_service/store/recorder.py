@@ -8,12 +8,13 @@ from collections.abc import Iterable, Sequence
 
 from cds_service import metrics
 from cds_service.errors import StoreUnavailable
-from cds_service.store.backlog import Backlog, Batch
+from cds_service.store.backlog import Backlog, Batch, singles
 from cds_service.store.database import Store
 from cds_service.store.records import DecisionKind, ShownCard
 from cds_service.store.writing import write_shown
 
 _LOOKS_AFTER = 1.0
+_WAITS = 1.0
 _TRIES_AGAIN_AFTER = 10.0
 _LOGS_AFTER = 60.0
 """Seconds."""
@@ -25,6 +26,8 @@ class Recorder:
     def __init__(self, store: Store, *, bound: int = 10_000) -> None:
         self.failures = 0
         """How often the store could not be written."""
+        self.why = ""
+        """Why it could not the last time."""
         self._store = store
         self._backlog = Backlog(bound)
         self._writes = threading.Lock()
@@ -46,11 +49,13 @@ class Recorder:
 
     def flush(self) -> bool:
         """Write all that was noted, and tell whether the store could be used; what it has not is kept for later."""
-        with self._writes:
-            while batch := self._backlog.taken():
-                if not self._wrote(batch):
-                    return False
-        return True
+        if not self._writes.acquire(timeout=_WAITS):
+            self.why = "the write before does not end"
+            return False
+        try:
+            return all(self._wrote(batch) for batch in iter(self._backlog.taken, None))
+        finally:
+            self._writes.release()
 
     def close(self) -> None:
         """Write what is left, and end the thread."""
@@ -66,19 +71,43 @@ class Recorder:
             wait = _LOOKS_AFTER if not self._backlog.is_due() or self.flush() else _TRIES_AGAIN_AFTER
 
     def _wrote(self, batch: Batch) -> bool:
+        """Write a batch, or row by row what is not refused of it; whatever goes wrong, what is left is kept."""
+        left = [batch]
+        try:
+            while left:
+                refused = self._refused(left[-1])
+                left.pop()
+                left += refused
+        except StoreUnavailable as error:
+            self._note_failure(error.why)
+            return False
+        finally:
+            for one in left:
+                self._backlog.put_back(one)
+        return True
+
+    def _refused(self, batch: Batch) -> list[Batch]:
+        """Write a batch and return the rows to try alone, the first of them last; a row that was alone is given up."""
         try:
             write_shown(self._store, *batch)
         except StoreUnavailable as error:
-            self.failures += 1
-            metrics.store_failure("write")
-            keep = self._backlog.give_up if error.for_good else self._backlog.put_back
-            keep(batch)
-            self._log(error.why)
-            return error.for_good
-        return True
+            if not error.for_good:
+                raise
+            why = error.why
+        except Exception as error:  # noqa: BLE001 - a fault of ours: it must not come again and again
+            why = type(error).__name__
+        else:
+            return []
+        rows = singles(batch)
+        if len(rows) == 1:
+            self._backlog.give_up(batch)
+        self._note_failure(why)
+        return rows[::-1] if len(rows) > 1 else []
 
-    def _log(self, why: str) -> None:
-        """Say at most once in a minute that the store cannot be written."""
+    def _note_failure(self, why: str) -> None:
+        """Count it, and say at most once in a minute that the store cannot be written."""
+        self.failures, self.why = self.failures + 1, why
+        metrics.store_failure("write")
         if time.monotonic() - self._logged_at > _LOGS_AFTER:
             self._logged_at = time.monotonic()
             line = {"store": "not written", "why": why, "failures": self.failures, "lost": self.lost}

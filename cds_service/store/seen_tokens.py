@@ -6,17 +6,22 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import count
 
-from sqlalchemy import Delete, delete, select
+from sqlalchemy import Delete, bindparam, delete, select, text
 
 from cds_service.errors import StoreUnavailable
 from cds_service.store.database import Store
-from cds_service.store.tables import SEEN_TOKENS
-from cds_service.store.writing import insert_into
+from cds_service.store.tables import SEEN_TOKENS, UtcDateTime
 
 _LONGER = timedelta(hours=1)
 """What has expired is held for so much longer: another machine, whose clock is behind, may still accept it."""
 _EACH, _AT_ONCE = 100, 1000
 """After how many tokens the oldest are deleted, and how many of these: more than came, so that they never pile up."""
+
+
+_INSERTION = text(
+    "INSERT INTO seen_tokens (digest, expires_at) VALUES (:digest, :expires_at) ON CONFLICT DO NOTHING"
+).bindparams(bindparam("expires_at", type_=UtcDateTime))
+"""Written out, as SQLite and PostgreSQL have it alike: every call waits for it, and building it takes longest."""
 
 
 class SeenTokens:
@@ -34,9 +39,7 @@ class SeenTokens:
         """Tell whether a token is used for the first time, and remember it; StoreUnavailable where nobody can tell."""
         digest = sha256(json.dumps([issuer, token_id]).encode()).hexdigest()
         with self._store.writing() as connection:
-            row = insert_into(connection, SEEN_TOKENS).values(digest=digest, expires_at=expires_at)
-            new = row.on_conflict_do_nothing().returning(SEEN_TOKENS.c.digest)
-            is_new = connection.execute(new).first() is not None
+            is_new = connection.execute(_INSERTION, {"digest": digest, "expires_at": expires_at}).rowcount == 1
         if next(self._numbers) % _EACH == 0:
             self._forget()
         return is_new

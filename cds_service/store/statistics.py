@@ -1,4 +1,4 @@
-"""What became of the cards, and how often what was decided: counted by the database, folded into weeks here."""
+"""What became of the cards, and how often what was decided: counted by the database, and here by week or month."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Select, and_, func, or_, select, union
 
-from cds_service.store.period import NARROWED_BY, Period, judged_cards, monday_of
+from cds_service.store.period import NARROWED_BY, UNNAMED, Period, is_on, judged_cards
 from cds_service.store.tables import ACCEPTED, CARDS, DECISIONS, FEEDBACK, SUGGESTIONS
 
 
@@ -90,8 +90,8 @@ def statistics(connection: Connection, period: Period) -> Statistics:
     """Return what is to be told of a period."""
     return Statistics(
         period,
-        cards_by_week(connection, period),
-        records_by_week(connection, period),
+        cards_by_step(connection, period),
+        records_by_step(connection, period),
         override_reasons(connection, period),
         accepted_kinds(connection, period),
         decisions_by_study(connection, period),
@@ -102,26 +102,26 @@ def statistics(connection: Connection, period: Period) -> Statistics:
     )
 
 
-def cards_by_week(connection: Connection, period: Period) -> dict[date, Outcomes]:
-    """Return what became of the cards that were shown in each week, by its Monday; every week is there."""
-    weeks = dict.fromkeys(period.mondays, Outcomes())
+def cards_by_step(connection: Connection, period: Period) -> dict[date, Outcomes]:
+    """Return what became of the cards that were shown in each step of the period, by its first day; all are there."""
+    steps = dict.fromkeys(period.steps, Outcomes())
     for day, outcomes in _outcomes(connection, period, "day").items():
-        weeks[monday_of(day)] += outcomes
-    return weeks
+        steps[period.step_of(day)] += outcomes
+    return steps
 
 
-def records_by_week(connection: Connection, period: Period) -> dict[date, Records]:
-    """Return how complete the records of each week were, by its Monday; every week is there.
+def records_by_step(connection: Connection, period: Period) -> dict[date, Records]:
+    """Return how complete the records of each step of the period were, by its first day; all are there.
 
     A call without a watched order needs no record; a refused call is one whose record could not be had.
     """
     refused = DECISIONS.c.outcome == "refused"
     needed = _decisions(period, DECISIONS.c.day).where(or_(DECISIONS.c.study != "", refused))
     incomplete = _counted(connection.execute(needed.where(or_(DECISIONS.c.incomplete, refused))))
-    weeks = dict.fromkeys(period.mondays, Records())
+    steps = dict.fromkeys(period.steps, Records())
     for day, count in connection.execute(needed):
-        weeks[monday_of(day)] += Records(count, incomplete.get(day, 0))
-    return weeks
+        steps[period.step_of(day)] += Records(count, incomplete.get(day, 0))
+    return steps
 
 
 def override_reasons(connection: Connection, period: Period) -> dict[str | None, int]:
@@ -145,8 +145,8 @@ def accepted_kinds(connection: Connection, period: Period) -> dict[str | None, i
 
 
 def unknown_reports(connection: Connection, period: Period) -> int:
-    """Return how many reports came in the period on cards that the store does not have."""
-    known = select(CARDS.c.uuid).where(CARDS.c.uuid == FEEDBACK.c.card).exists()
+    """Return how many reports came in the period on cards that the store does not have, or of another client."""
+    known = select(CARDS.c.uuid).where(is_on(FEEDBACK, CARDS)).exists()
     received = period.of(FEEDBACK, FEEDBACK.c.received_day)
     return connection.scalar(select(func.count()).select_from(FEEDBACK).where(received, ~known)) or 0
 
@@ -181,10 +181,11 @@ def versions(connection: Connection, period: Period) -> list[Version]:
 
 
 def choices(connection: Connection) -> dict[str, tuple[str, ...]]:
-    """Return the services, clients and versions of the knowledge that the store has rows of."""
+    """Return the services, clients and versions of the knowledge that a period can be narrowed to: the store's."""
     tables = (DECISIONS, CARDS)
     found = {name: union(*(select(table.c[name]) for table in tables)) for name in NARROWED_BY}
-    return {name: tuple(sorted(connection.scalars(query))) for name, query in found.items()}
+    names = {name: sorted(connection.scalars(query)) for name, query in found.items()}
+    return {name: tuple(value or UNNAMED for value in values) for name, values in names.items()}
 
 
 def _decisions(period: Period, *columns: Column[Any]) -> Select[Any]:

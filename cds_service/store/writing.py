@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Table, bindparam, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cds_service.store.database import Store
@@ -22,9 +22,15 @@ def write_shown(store: Store, cards: Sequence[ShownCard], counts: Mapping[Decisi
         _count(connection, counts)
 
 
-def write_reports(store: Store, reports: Sequence[Report]) -> int:
-    """Write reports that are not there yet and return how many these were; they are durable on return."""
-    by_digest = {report.digest: report for report in sorted(reports, key=lambda report: report.digest)}
+def write_reports(store: Store, reports: Sequence[Report]) -> list[str]:
+    """Write reports that are not there yet and return the outcomes of these; they are durable on return.
+
+    Of one that is there already, a comment is added where it had none.
+    """
+    if not reports:
+        return []
+    ordered = sorted(reports, key=lambda report: (report.digest, report.comment is not None))
+    by_digest = {report.digest: report for report in ordered}
     with store.writing() as connection:
         new = _add(connection, FEEDBACK, [_row(report) for report in by_digest.values()])
         accepted = [
@@ -33,13 +39,23 @@ def write_reports(store: Store, reports: Sequence[Report]) -> int:
             for suggestion in by_digest[row.digest].suggestions
         ]
         _add(connection, ACCEPTED, accepted)
-    return len(new)
+        new_digests = {row.digest for row in new}
+        _comment(connection, [report for digest, report in by_digest.items() if digest not in new_digests])
+    return [row.outcome for row in new]
 
 
 def _row(report: Report) -> dict[str, Any]:
     row = {**asdict(report), "received_day": report.received_at.date()}
     del row["suggestions"]
     return row
+
+
+def _comment(connection: Connection, reports: Sequence[Report]) -> None:
+    """Add the comments of reports that are there without one."""
+    rows = [{"of": report.digest, "said": report.comment} for report in reports if report.comment]
+    if rows:
+        without = (FEEDBACK.c.digest == bindparam("of")) & FEEDBACK.c.comment.is_(None)
+        connection.execute(update(FEEDBACK).where(without).values(comment=bindparam("said")), rows)
 
 
 def _add(connection: Connection, into: Table, rows: Sequence[Mapping[str, Any]]) -> Sequence[Any]:

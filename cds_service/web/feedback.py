@@ -54,14 +54,25 @@ def _reading() -> Reading:
 
 def _store(reports: list[Report], unusable: int) -> None:
     """Write the reports after the cards of this process, so that a card just shown is known; log counts alone."""
-    g.is_feedback = True
-    g.reports = Counter(report.outcome for report in reports) + Counter(unusable=unusable)
-    line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "service": g.service, "feedback": g.reports}
+    g.has_own_line = True
+    given = Counter(report.outcome for report in reports) + Counter(unusable=unusable)
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    line = {"time": now, "service": g.service, "client": g.get("client", ""), "feedback": given}
     log = logging.getLogger("plexus_cds")
     try:
-        parts().recorder.flush()
-        new = write_reports(parts().store, reports) if reports else 0
+        new = _written(reports)
     except StoreUnavailable as error:
         log.error(json.dumps({**line, "status": 503, "why": error.why}))  # noqa: TRY400 - a trace may hold values
         raise
-    log.info(json.dumps({**line, "status": 200, "stored": new, "repeated": len(reports) - new}))
+    repeated = len(reports) - new.total()
+    g.reports = new + Counter(repeated=repeated, unusable=unusable)
+    log.info(json.dumps({**line, "status": 200, "stored": new.total(), "repeated": repeated}))
+
+
+def _written(reports: list[Report]) -> Counter[str]:
+    """Write the reports and return how many of each outcome were new."""
+    found = parts()
+    with found.feedback_gate.passed():
+        if not found.recorder.flush():
+            raise StoreUnavailable(found.recorder.why)
+        return Counter(write_reports(found.store, reports))

@@ -47,7 +47,7 @@ def read_report(report: Json, reading: Reading) -> Report | None:
         outcome=outcome,
         reason=reason,
         comment=_comment(overrides) if reading.keeps_comments else None,
-        happened_at=happened_at or reading.now,
+        happened_at=min(happened_at or reading.now, reading.now),  # a clock ahead would beat all later reports
         received_at=reading.now,
         suggestions=suggestions,
         digest=hashlib.sha256(json.dumps(same).encode()).hexdigest(),

@@ -16,13 +16,8 @@ from cds_service.store.tables import ACCEPTED, CARDS, FEEDBACK
 
 CARD, SUGGESTION = "44dcbf3e-a90e-4503-8bd0-eb24a7bbe9e4", "31be72f8-8cd2-4bc6-bbde-9cdab1f09b14"
 AT = "2026-11-22T08:30:00Z"
-ACCEPTANCE = {
-    "card": CARD,
-    "outcome": "accepted",
-    "acceptedSuggestions": [{"id": SUGGESTION}],
-    "outcomeTimestamp": AT,
-}
 DISMISSAL = {"card": CARD, "outcome": "overridden", "outcomeTimestamp": AT}
+ACCEPTANCE = DISMISSAL | {"outcome": "accepted", "acceptedSuggestions": [{"id": SUGGESTION}]}
 DECLINES = {"code": "patient-declines", "system": "urn:plexus-cds:override-reason", "display": "The patient declines"}
 SITE_FILE = '[override_reasons]\n"3" = "mri-not-possible"\n'
 
@@ -91,6 +86,13 @@ def test_reports_without_a_moment_are_kept_once(service, store):
     """A report without a timestamp that comes again is the same; it happened when it came."""
     report = {name: value for name, value in ACCEPTANCE.items() if name != "outcomeTimestamp"}
     assert [send(service, report) for _ in range(2)] == [200, 200]
+    [row] = rows(store, FEEDBACK)
+    assert row.happened_at == row.received_at
+
+
+def test_what_has_not_happened_yet_happened_now(service, store):
+    """A moment in the future counts as that of receipt, so that it does not beat all that is reported later."""
+    assert send(service, ACCEPTANCE | {"outcomeTimestamp": "2999-01-01T00:00:00Z"}) == 200
     [row] = rows(store, FEEDBACK)
     assert row.happened_at == row.received_at
 
@@ -221,16 +223,13 @@ def test_a_large_batch_is_kept_as_a_whole(service, store):
     assert len(rows(store, FEEDBACK)) == len(rows(store, ACCEPTED)) == 3000
 
 
-@pytest.mark.parametrize("kept", [False, True])
-def test_comments_are_kept_where_the_site_wants_them(kept, store, store_url, knowledge, caplog):
-    """A comment is kept as it was written, up to a length, only where that is switched on; it is never logged."""
-    caplog.set_level("DEBUG")
-    words = "canary: Frau Müller möchte nicht \N{PERSEVERING FACE}\0" + "x" * 9000
-    with serving_with(store_url, knowledge, store_comments=kept) as (service, _):
-        assert send(service, DISMISSAL | {"overrideReason": {"userComment": words}}) == 200
-    [row] = rows(store, FEEDBACK)
-    assert row.comment == (words.replace("\0", "")[:4000] if kept else None)
-    assert "canary" not in caplog.text
+def test_feedback_that_is_none_is_logged_as_such(service, caplog):
+    """A body that is no feedback has a line of feedback, not one of a hook call."""
+    caplog.set_level("INFO", "plexus_cds")
+    assert service.post({"feedback": 5}, f"{ORDER_SELECT}/feedback").status_code == 422
+    line = json.loads([one.message for one in caplog.records if one.name == "plexus_cds"][-1])
+    assert (line["feedback"], line["why"], line["status"]) == ({"refused": 1}, "not_feedback", 422)
+    assert "hook" not in line
 
 
 def test_nothing_of_the_free_text_is_in_the_file(tmp_path, knowledge):

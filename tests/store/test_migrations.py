@@ -1,5 +1,6 @@
 """The tables: made from nothing, the same as the code expects, and told plainly where they are missing."""
 
+import json
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -17,7 +18,7 @@ from sqlalchemy import text
 
 import cds_service.store
 from cds_service import examples
-from cds_service.store import READY, UNREACHABLE, Store
+from cds_service.store import NOT_MIGRATED, READY, UNREACHABLE, Store
 from cds_service.store.database import REVISION
 from cds_service.store.migration import migrate, prepare
 from cds_service.store.tables import CARDS, METADATA
@@ -70,6 +71,28 @@ def test_a_newer_database_is_used(empty_store):
     with empty_store.writing() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '0999'"))
     assert empty_store.state() == READY
+
+
+def test_a_newer_database_is_left_as_it_is(empty_url, empty_store, command):
+    """On a database that a later version has migrated there is nothing to do for the command, which says so."""
+    migrate(empty_store)
+    with empty_store.writing() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0999'"))
+    code, output, errors = command("migrate", store_url=empty_url)
+    assert (code, errors) == (0, "")
+    assert "ahead of this version: nothing to do" in output
+
+
+def test_a_database_of_something_else_is_refused(empty_url, empty_store, command):
+    """A revision that is none of ours, though it sorts after them, is neither ready nor migrated."""
+    migrate(empty_store)
+    with empty_store.writing() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'e5f1a'"))
+    assert empty_store.state() == NOT_MIGRATED
+    code, output, errors = command("migrate", store_url=empty_url)
+    [line] = errors.splitlines()
+    assert (code, output) == (1, "")
+    assert "the store cannot be used: Can't locate revision" in line
 
 
 def test_the_command_migrates(empty_url, empty_store, command):
@@ -163,6 +186,17 @@ def test_a_store_that_is_gone_is_told_at_the_start():
         assert SECRET not in line + server.output()
 
 
+def test_a_file_that_cannot_be_made_is_told_at_the_start(tmp_path):
+    """The start says why an embedded store cannot be used, and what to look at."""
+    (tmp_path / "file").write_text("no folder", encoding="utf-8")
+    with granian(store_url=f"sqlite:///{tmp_path}/file/store.sqlite3") as server:
+        [line] = server.errors().splitlines()
+        told = json.loads(line)
+        assert told["state"] == "unreachable"
+        assert told["why"].startswith(f"{tmp_path}/file")
+        assert "folder" in told["do"]
+
+
 GONE = {
     "no server": lambda _: f"postgresql://user:{SECRET}@127.0.0.1:{free_port()}/cds",
     "no folder": lambda folder: f"sqlite:///{folder}/file/store.sqlite3",
@@ -175,7 +209,7 @@ def test_a_store_that_is_gone_is_told_by_each_command(name, where, tmp_path, com
     """A command says in one line that the store cannot be reached, without its password."""
     (tmp_path / "file").write_text("no folder", encoding="utf-8")
     url = where(tmp_path)
-    assert prepare(Store(url)) == Store(url).state() == UNREACHABLE
+    assert prepare(Store(url))[0] == Store(url).state() == UNREACHABLE
     code, output, errors = command(name, store_url=url)
     [line] = errors.splitlines()
     assert (code, output) == (1, "")

@@ -93,11 +93,12 @@ def test_the_days_are_the_sites(arguments, settings, cards, filled, store_url, c
     assert len(rows(filled, CARDS)) == cards
 
 
-def test_less_than_nothing_is_refused(store_url, command):
-    """A negative number of days is a wrong use."""
-    code, output, errors = command("purge", "--days", "-1", store_url=store_url)
+@pytest.mark.parametrize("days", ["-1", "36501", "99999999"])
+def test_days_out_of_bounds_are_refused(days, store_url, command):
+    """Less than nothing, and more than the setting takes, is a wrong use."""
+    code, output, errors = command("purge", "--days", days, store_url=store_url)
     assert (code, output) == (1, "")
-    assert "--days: must be 0 or more" in errors
+    assert "--days: must be from 0 to 36500" in errors
 
 
 @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)

@@ -1,6 +1,11 @@
 """A store that cannot be written never stands in the way of a card, and feedback is not acknowledged then."""
 
+import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
 from datetime import UTC, datetime
+from itertools import islice
 
 from conftest import ORDER_SELECT, TODAY
 from databases import postgresql_in, rows, serving_with
@@ -17,6 +22,7 @@ REPORT = {
     "outcome": "accepted",
     "outcomeTimestamp": "2026-11-22T08:30Z",
 }
+MANY = 20
 KIND = DecisionKind(TODAY, "service", "", "0", "study", "silent", "reason", incomplete=False)
 
 
@@ -53,6 +59,26 @@ def test_a_card_is_answered_and_feedback_is_not(tmp_path, knowledge, caplog):
     assert '"status": 503, "why": "unable to open database file"' in caplog.text
     assert '"store": "not written"' in caplog.text
     assert str(tmp_path) not in response.text
+
+
+def test_a_store_that_hangs_holds_no_hook_call(tmp_path, knowledge):
+    """Another process holds SQLite's lock: feedback beyond half of the threads is refused at once, cards go out."""
+    store = Store(f"sqlite:///{tmp_path}/store.sqlite3")
+    migrate(store)
+    with serving_with(f"sqlite:///{tmp_path}/store.sqlite3", knowledge, threads=8) as (client, parts):
+        with closing(sqlite3.connect(store.file)) as other, ThreadPoolExecutor(MANY) as pool:
+            other.execute("BEGIN IMMEDIATE")
+            client.cards(ARTICLE)
+            sent = [pool.submit(report, client) for _ in range(MANY)]
+            answered = [one.result().status_code for one in islice(as_completed(sent), MANY - 4)]
+            assert client.cards(ARTICLE)
+            assert {*answered, *(one.result().status_code for one in sent)} == {503}
+            other.rollback()
+        parts.recorder.flush()
+        while report(client).status_code == 503:  # until those who were refused may come again
+            time.sleep(0.1)
+    assert (len(rows(store, FEEDBACK)), len(rows(store, CARDS))) == (1, 2)
+    store.close()
 
 
 def test_what_was_shown_meanwhile_is_kept_for_later(tmp_path, knowledge):
@@ -109,6 +135,28 @@ def test_a_row_that_is_refused_does_not_block_the_others(store):
     recorder.note([shown(2)], [])
     assert recorder.flush()
     assert [row.uuid for row in rows(store, CARDS)] == ["card-2"]
+    recorder.close()
+
+
+def test_a_row_that_is_refused_costs_no_other(store):
+    """Of what is written together, a row that the database will never take is lost alone."""
+    recorder = Recorder(store)
+    recorder.note([shown(1), shown(2, service=None), shown(3)], [KIND, KIND])
+    assert recorder.flush()
+    assert recorder.lost == 1
+    assert sorted(row.uuid for row in rows(store, CARDS)) == ["card-1", "card-3"]
+    assert [row.count for row in rows(store, DECISIONS)] == [2]
+    recorder.close()
+
+
+def test_a_fault_of_ours_in_writing_costs_one_row(store):
+    """What our own code cannot write is given up and counted, and costs nothing beside it."""
+    recorder = Recorder(store)
+    recorder.note([shown(1)], [])
+    recorder.note([shown(2)], [object()])
+    assert recorder.flush()
+    assert (recorder.lost, recorder.why) == (1, "TypeError")
+    assert sorted(row.uuid for row in rows(store, CARDS)) == ["card-1", "card-2"]
     recorder.close()
 
 
