@@ -118,6 +118,11 @@ def test_choices_are_known(data, service):
     ] == []
 
 
+def first_sentence(issue):
+    """Return what is wrong, without why: an explanation has a reason of its own not to read a FHIR server."""
+    return issue["diagnostics"].partition(".")[0]
+
+
 @pytest.mark.parametrize("name", VIGNETTES)
 def test_vignettes(name, service):
     """Each vignette is answered as vignettes.csv says, and the explanation names the same outcome as the answer."""
@@ -128,7 +133,8 @@ def test_vignettes(name, service):
     if wanted == "refused":
         refusal = service.post(row["call"], f"/playground/explanations/{service_id}")
         assert f"refused: {refusal.status_code}" == said(answer) == row["says"]
-        assert refusal.json() == answer.json()
+        told, answered = (one.json()["issue"][0] for one in (refusal, answer))
+        assert (told["code"], first_sentence(told)) == (answered["code"], first_sentence(answered))
         return
     assert said(answer) == wanted
     explanation = explained(service, row["call"], f"/playground/explanations/{service_id}")

@@ -61,6 +61,12 @@ def a_page(browser, base, request) -> Iterator[Page]:
     assert not faults, faults
 
 
+def open_all(page: Page) -> None:
+    """Open every part of a page that can be opened."""
+    page.locator("details").evaluate_all("all => all.forEach(one => { one.open = true; })")
+    assert page.locator("details[open]").count() == page.locator("details").count() > 0
+
+
 def serious(page: Page) -> list[str]:
     """Return the serious and critical accessibility faults that axe-core finds on a page."""
     found = Axe().run(page).response["violations"]

@@ -1,7 +1,7 @@
 """What a tester does: choose a patient, read the card, accept or dismiss it, and see it counted on the dashboard."""
 
 import pytest
-from browsing import a_browser, a_page, a_running_service, serious  # noqa: F401 - fixtures are used by name
+from browsing import a_browser, a_page, a_running_service, open_all, serious  # noqa: F401 - fixtures are used by name
 from playwright.sync_api import Page, expect
 
 ARTICLE, DEVICE = "article", "prostate-cancer-with-pacemaker"
@@ -14,15 +14,15 @@ def choose(page: Page, vignette: str) -> None:
     page.wait_for_selector("#answer:not([aria-busy]) #cards > *")
 
 
-def counted(page: Page, figure: str, row: str) -> int:
+def counted(page: Page, figure: str, row: str, address: str = "/dashboard?client=playground") -> int:
     """Return the number of a row of the dashboard's tables; one that is not there was counted never."""
-    page.goto("/dashboard")
+    page.goto(address)
     cell = page.locator(f"#{figure} tbody tr", has=page.locator("th", has_text=row)).locator("td").first
     return int(cell.text_content().split()[0]) if cell.count() else 0
 
 
 def test_the_article_card_is_read_accepted_and_counted(page):
-    """A tester chooses the article's patient, reads the card, accepts it, and sees it counted."""
+    """A tester chooses the article's patient, reads the card, accepts it, and sees it counted apart from real calls."""
     choose(page, ARTICLE)
     card = page.locator("article.card.warning")
     expect(card).to_contain_text("Radiotherapy, prostate")
@@ -31,7 +31,10 @@ def test_the_article_card_is_read_accepted_and_counted(page):
     choose(page, ARTICLE)
     page.get_by_role("button", name="Order MRI lumbosacral plexus").click()
     expect(page.locator(".result")).to_contain_text("200")
-    assert counted(page, "kinds", "Order the proposed study instead") == 1
+    page.get_by_role("link", name="see it on the dashboard").click()
+    expect(page.get_by_label("Client")).to_have_value("playground")
+    assert counted(page, "kinds", "Order the proposed study instead", page.url) == 1
+    assert counted(page, "kinds", "Order the proposed study instead", "/dashboard") == 0
 
 
 def test_another_card_is_dismissed_with_a_reason_and_counted(page):
@@ -74,7 +77,5 @@ def test_broken_json_is_told_where_it_is_broken(page):
 def test_the_open_parts_of_the_playground_have_no_serious_fault(page):
     """The playground stays accessible with its parts opened."""
     choose(page, ARTICLE)
-    for summary in page.locator("details:not([open]) > summary").all():
-        if summary.is_visible():
-            summary.click()
+    open_all(page)
     assert serious(page) == []

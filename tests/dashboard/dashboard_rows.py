@@ -61,7 +61,8 @@ def fill(connection) -> None:
     for name, (day, *rest, kinds) in SHOWN.items():
         write_card(connection, name, day, *rest, kinds=kinds.split())
     for place, (card, at, outcome, reason, accepted) in enumerate(REPORTED, 1):
-        write_report(connection, place, card, at, outcome, reason, accepted=accepted.split())
+        client = SHOWN[card][2] if card in SHOWN else ""
+        write_report(connection, place, card, at, outcome, reason, client=client, accepted=accepted.split())
     write_decisions(connection, DECIDED)
 
 

@@ -122,8 +122,9 @@ def test_charts(filled):
     text = filled.get(f"/dashboard{PERIOD}").text
     charts = json.loads(re.search(r'<script type="application/json" id="charts">(.+?)</script>', text)[1])
     assert charts["cards"] == {
-        "kind": "weeks",
+        "kind": "steps",
         "unit": "cards",
+        "step": "week",
         "days": ["2026-11-02", "2026-11-09"],
         "marks": ["2026-11-09"],
         "series": [
@@ -134,7 +135,7 @@ def test_charts(filled):
     }
     [few] = charts["firing"]["series"]
     assert few == {"role": "few", "name": "Card due: too few to judge", "values": [20, None, 100, None]}
-    assert charts["reasons"]["whole"] == 2
+    assert (charts["reasons"]["whole"], charts["reasons"]["series"][0]["role"]) == (2, "few")
 
 
 def test_the_last_twelve_weeks(client, store):
@@ -147,7 +148,7 @@ def test_the_last_twelve_weeks(client, store):
 
 WRONG = {
     "from=2026-11-15&to=2026-11-02": ("from", "The period begins after it ends: choose 2026-11-02 or a day before it"),
-    "from=2026-02-30&to=2026-11-02": ("from", "This is not a date of the calendar: write it as 2026-11-22."),
+    "from=2026-02-30&to=2026-11-02": ("from", "“2026-02-30” is not a date of the calendar: write it as 2026-11-22."),
     "from=2026-11-02&to=": ("to", "A date is missing: write it as 2026-11-22."),
     "from=1900-01-01&to=2026-11-02": ("from", "The period is longer than 10 years"),
     "from=0001-01-01&to=9999-12-31": ("from", "The period is longer than 10 years"),
@@ -178,8 +179,8 @@ def test_hostile_names(client, store):
         write_decisions(connection, [("11-20", SELECT, hostile, hostile, hostile, "silent", hostile, False, 30)])
     text = client.get("/dashboard").text
     assert "<script>alert" not in text
-    assert unescape(text).count(hostile) == 5, (
-        "two choices, an order, a reason and a version; the charts' JSON has none"
+    assert unescape(text).count(hostile) == 7, (
+        "two choices and their values, an order, a reason and a version; the charts' JSON has none"
     )
 
 

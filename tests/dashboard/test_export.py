@@ -25,6 +25,8 @@ FORMULAS = {
     "\uff0b1": "'\uff0b1",
     "\uff0d1": "'\uff0d1",
     "\uff201": "'\uff201",
+    " \u00a0=1": "' \u00a0=1",
+    "\x01=\x1b1\t": "'=1\t",
     "1=1": "1=1",
     "": "",
     HARMLESS: HARMLESS,
@@ -114,7 +116,7 @@ NAMES = ("card", "known", "outcome", "accepted_suggestions", "override_reason", 
 
 @pytest.mark.parametrize(
     ("narrowed", "expected"),
-    [("", FEEDBACK + UNKNOWN), ("&knowledge=2", FEEDBACK[3:]), ("&client=https://ehr.example.org", [])],
+    [("", FEEDBACK + UNKNOWN), ("&knowledge=2", FEEDBACK[3:]), ("&client=https://ehr.example.org", FEEDBACK[-1:])],
 )
 def test_feedback(exported, narrowed, expected):
     """Each report that was received in the period stands once, those on unknown cards among them."""
@@ -158,12 +160,54 @@ def write_comments(connection):
         write_report(connection, place, "first", f"11-02T10:{place:02}", "overridden", comment=comment)
 
 
-def test_formulas(exported):
+@pytest.fixture
+def comments(store, store_url, command):
+    """Return a function that writes comments and gives back those that the command prints in a format."""
+    with store.writing() as connection:
+        write_comments(connection)
+
+    def comments(kind, *arguments):
+        code, out, _ = command("export", "comments", "--format", kind, *arguments, store_url=store_url)
+        assert code == 0
+        lines = out.splitlines() if kind == "ndjson" else csv.DictReader(io.StringIO(out[1:], newline=""))
+        return [(json.loads(one) if kind == "ndjson" else one)["comment"] for one in lines]
+
+    return comments
+
+
+def test_formulas(comments):
     """What a spreadsheet would take for a formula has an apostrophe in CSV, and stands as it is in NDJSON."""
-    _, exact = exported("feedback", "ndjson", write=write_comments)
-    _, rows = exported("feedback", "csv", write=lambda _: None)
-    assert [row["comment"] for row in exact] == list(FORMULAS)
-    assert [row["comment"] for row in rows] == list(FORMULAS.values())
+    assert comments("ndjson") == list(FORMULAS)
+    assert comments("csv") == list(FORMULAS.values())
+    assert comments("csv", "--from", "2026-11-03") == []
+    assert comments("csv", "--to", "2026-11-01") == []
+
+
+def test_comments_are_not_sent(exported, served):
+    """What clinicians wrote may name a patient: it is in no file that a browser can have."""
+    for kind in ("csv", "ndjson"):
+        response, rows = exported("feedback", kind, write=write_comments if kind == "csv" else lambda _: None)
+        assert len(rows) == len(FORMULAS)
+        assert "comment" not in rows[0]
+        assert "SUM" not in response.text
+        assert served[0].get(f"/dashboard/export/comments.{kind}").status_code == 404
+
+
+def test_reports_of_another_client(exported):
+    """A report of another client than the card was shown to is on no card that is known, whatever it says."""
+
+    def write(connection):
+        write_card(connection, "theirs", "11-02", client=EHR)
+        write_card(connection, "anyone's", "11-02")
+        write_report(connection, 1, "theirs", "11-02T13:00", "accepted", client=EHR)
+        write_report(connection, 2, "theirs", "11-02T14:00", "overridden", client="https://other.example.org")
+        write_report(connection, 3, "theirs", "11-02T15:00", "overridden")
+        write_report(connection, 4, "anyone's", "11-02T14:00", "overridden", client=EHR)
+
+    _, cards = exported("cards", "ndjson", write=write)
+    assert {row["card"]: row["outcome"] for row in cards} == {"theirs": "accepted", "anyone's": "overridden"}
+    _, reports = exported("feedback", "ndjson", write=lambda _: None)
+    assert [row["known"] for row in reports] == [True, False, True, False]
 
 
 def test_a_hostile_client(exported):

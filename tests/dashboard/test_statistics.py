@@ -77,6 +77,7 @@ NARROWED = {
     "to the other service": ({"service": SELECT}, 6, 129, 2),
     "to a client": ({"client": EHR}, 1, 4, 0),
     "to a version": ({"knowledge": "2"}, 4, 17, None),
+    "to clients without a name": ({"client": "unnamed"}, 6, 129, 2),
     "to what no row has": ({"client": "x"}, 0, 0, 0),
     "to two things": ({"service": SELECT, "knowledge": "1"}, 3, 116, None),
 }
@@ -93,7 +94,7 @@ def test_narrowed(filled, case):
 def test_choices(filled):
     """A period can be narrowed to what the store has."""
     with filled.reading() as connection:
-        assert choices(connection) == {"service": (SELECT, SIGN), "client": ("", EHR), "knowledge": ("1", "2")}
+        assert choices(connection) == {"service": (SELECT, SIGN), "client": ("unnamed", EHR), "knowledge": ("1", "2")}
 
 
 def test_an_empty_store(store):
@@ -104,11 +105,22 @@ def test_an_empty_store(store):
 
 
 @pytest.mark.parametrize(
-    ("first", "last", "mondays"),
-    [("2026-11-08", "2026-11-09", 2), ("2027-01-01", "2027-01-03", 1), ("9999-12-27", "9999-12-31", 1)],
+    ("first", "last", "steps"),
+    [
+        ("2026-11-08", "2026-11-09", ["2026-11-02", "2026-11-09"]),
+        ("2027-01-01", "2027-01-03", ["2026-12-28"]),
+        ("9999-12-27", "9999-12-31", ["9999-12-27"]),
+    ],
 )
-def test_weeks(first, last, mondays):
+def test_weeks(first, last, steps):
     """A period touches each week of which it has a day, over the turn of a year and at the end of the calendar."""
     period = Period(date.fromisoformat(first), date.fromisoformat(last))
-    assert len(period.mondays) == mondays
-    assert period.mondays[0] <= period.first
+    assert [step.isoformat() for step in period.steps] == steps
+
+
+def test_months(filled):
+    """A period of more than two years is told by month, with the same cards in all."""
+    assert len(found(filled, date(2024, 11, 15), LAST).cards) == 105
+    cards = found(filled, date(2024, 10, 31), date(2026, 11, 30)).cards
+    assert (len(cards), min(cards), max(cards)) == (26, date(2024, 10, 1), date(2026, 11, 1))
+    assert cards[date(2026, 11, 1)] == sum(found(filled, day_of("11-01"), day_of("11-30")).cards.values(), Outcomes())

@@ -6,7 +6,6 @@ from typing import Any
 from flask import Blueprint, Response, abort, request, send_file
 
 from cds_service.errors import StoreUnavailable
-from cds_service.store import Store
 from cds_service.store.export import columns, rows
 from cds_service.store.period import Period
 from cds_service.store.statistics import Statistics, choices, statistics
@@ -16,7 +15,7 @@ from cds_service.web.dashboard.figures import figures, tiles
 from cds_service.web.dashboard.period_form import read_form, shortcuts
 from cds_service.web.dashboard.table_files import TYPES, chunks
 from cds_service.web.headers import page as rendered
-from cds_service.web.parts import parts
+from cds_service.web.parts import Parts, parts
 
 blueprint = Blueprint("dashboard", __name__, url_prefix="/dashboard")
 
@@ -34,7 +33,7 @@ def only_where_shown() -> None:
 def page() -> Response:
     """Show the figures of a period, or what is wrong with the period that was asked for."""
     try:
-        with parts().store.reading() as connection:
+        with parts().dashboard_gate.passed(), parts().store.reading() as connection:
             offered = choices(connection)
             form = read_form(request.args, offered, parts().today())
             found = statistics(connection, form.period) if form.period else None
@@ -46,14 +45,13 @@ def page() -> Response:
 @blueprint.get("/export/<any(cards, feedback, decisions):what>.<any(csv, ndjson):kind>")
 def export(what: str, kind: str) -> Response:
     """Send the rows behind the figures as a file, read and sent part by part."""
-    store = parts().store
     try:
-        with store.reading() as connection:
+        with parts().dashboard_gate.passed(), parts().store.reading() as connection:
             offered = choices(connection)
         form = read_form(request.args, offered, parts().today())
         if form.period is None:
             return _page(400, form=form, choices=offered, **_told(None))
-        sent = _sent(store, what, kind, form.period)
+        sent = _sent(parts(), what, kind, form.period)
         first = next(sent)
     except StoreUnavailable:
         return _page(503)
@@ -91,8 +89,8 @@ def _told(found: Statistics | None) -> dict[str, Any]:
     return told
 
 
-def _sent(store: Store, what: str, kind: str, period: Period) -> Iterator[str]:
-    with store.reading() as connection:
+def _sent(found: Parts, what: str, kind: str, period: Period) -> Iterator[str]:
+    with found.dashboard_gate.passed(), found.store.reading() as connection:
         yield from chunks(kind, columns(what), rows(connection, what, period))
 
 

@@ -1,10 +1,12 @@
 """What a figure of the dashboard is: words, a table and a chart of the same numbers; and how numbers are told."""
 
+from calendar import monthrange
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
 from cds_service.model import Json
+from cds_service.store.period import Period
 
 FEW = 20
 """A share of fewer is told as n of N only: it would be too few to judge by."""
@@ -75,19 +77,24 @@ def share_tile(label: str, part: int, whole: int, what: str) -> Tile:
     return Tile(label, percent(part, whole), f"{fraction} {what}")
 
 
-def week(monday: date, first: date, last: date) -> str:
-    """Return an ISO week with those of its days that are from the first to the last of a period."""
-    year, number_of, _ = monday.isocalendar()
-    begin, end = max(monday, first), date.fromordinal(min(monday.toordinal() + 6, last.toordinal()))
+def step(begins: date, period: Period) -> str:
+    """Return a week, or a month of a long period, with those of its days that are of the period."""
+    whole = monthrange(begins.year, begins.month)[1] if period.by_month else _WEEK
+    begin = max(begins, period.first)
+    end = date.fromordinal(min(begins.toordinal() + whole - 1, period.last.toordinal()))
     days = (end - begin).days + 1
-    part = "" if days == _WEEK else f" ({counted(days, 'day')})"
-    return f"{year}-W{number_of:02}, {begin:%b} {begin.day} to {end:%b} {end.day}{part}"
+    part = "" if days == whole else f" ({counted(days, 'day')})"
+    if period.by_month:
+        return f"{begin:%b} {begin.year}{part}"
+    year, week, _ = begins.isocalendar()
+    return f"{year}-W{week:02}, {begin:%b} {begin.day} to {end:%b} {end.day}{part}"
 
 
-def weeks_chart(mondays: Sequence[date], series: Sequence[Series], unit: str, marks: Sequence[date] = ()) -> Json:
-    """Return columns over weeks; on a marked day a new version of the knowledge came into use."""
-    return _chart("weeks", series, unit) | {
-        "days": [day.isoformat() for day in mondays],
+def steps_chart(period: Period, series: Sequence[Series], unit: str, marks: Sequence[date] = ()) -> Json:
+    """Return columns over weeks or months; on a marked day a new version of the knowledge came into use."""
+    return _chart("steps", series, unit) | {
+        "step": "month" if period.by_month else "week",
+        "days": [day.isoformat() for day in period.steps],
         "marks": [day.isoformat() for day in marks],
     }
 

@@ -7,6 +7,8 @@ from string import Template
 from cds_service.knowledge import Knowledge
 from cds_service.store.statistics import Outcomes, Records, Statistics
 from cds_service.web.dashboard.figure import (
+    FEW,
+    TOO_FEW,
     Figure,
     Series,
     Tile,
@@ -16,8 +18,8 @@ from cds_service.web.dashboard.figure import (
     share,
     share_series,
     share_tile,
-    week,
-    weeks_chart,
+    step,
+    steps_chart,
 )
 
 _OUTCOMES = {"accepted": "Accepted", "overridden": "Overridden", "unreported": "No report"}
@@ -34,7 +36,7 @@ def tiles(found: Statistics) -> list[Tile]:
     shadow = sum(outcomes.get("shadow", 0) for outcomes in found.studies.values())
     told = [
         Tile("Decisions", number(found.decisions), f"{number(watched)} on watched orders"),
-        Tile("Cards shown", number(cards.shown), f"in {counted(len(found.cards), 'week')}"),
+        Tile("Cards shown", number(cards.shown), f"in {counted(len(found.cards), _step(found))}"),
         *(share_tile(name, getattr(cards, part), cards.shown, "cards shown") for part, name in _OUTCOMES.items()),
         share_tile("Incomplete", records.incomplete, records.needed, "records needed"),
     ]
@@ -59,17 +61,16 @@ def figures(found: Statistics, knowledge: Knowledge) -> list[Figure]:
 
 
 def _cards(found: Statistics) -> Figure:
-    weeks, total = found.cards, sum(found.cards.values(), Outcomes())
-    first, last = found.period.first, found.period.last
-    newer = [version.since for version in found.versions[1:] if version.since > first]
+    period, total = found.period, sum(found.cards.values(), Outcomes())
+    newer = [version.since for version in found.versions[1:] if version.since > period.first]
     return Figure(
         "cards",
-        "Cards by week",
+        f"Cards by {_step(found)}",
         f"{counted(total.shown, 'card')} shown: {number(total.accepted)} accepted, "
         f"{number(total.overridden)} overridden, {number(total.unreported)} without a report so far.",
-        ("Week", *_columns("Shown")),
-        tuple((week(day, first, last), *_told(outcomes)) for day, outcomes in weeks.items()),
-        weeks_chart(list(weeks), _stacked(list(weeks.values())), "cards", newer),
+        (_step(found).capitalize(), *_columns("Shown")),
+        tuple((step(day, period), *_told(outcomes)) for day, outcomes in found.cards.items()),
+        steps_chart(period, _stacked(list(found.cards.values())), "cards", newer),
     )
 
 
@@ -138,17 +139,16 @@ def _silences(found: Statistics, knowledge: Knowledge) -> Figure:
 
 
 def _records(found: Statistics) -> Figure:
-    weeks, total = found.records, sum(found.records.values(), Records())
+    period, total = found.period, sum(found.records.values(), Records())
     told = f"The record was incomplete or missing for {share(total.incomplete, total.needed)} decisions that needed it."
-    parts = [(one.incomplete, one.needed) for one in weeks.values()]
-    first, last = found.period.first, found.period.last
+    parts = [(one.incomplete, one.needed) for one in found.records.values()]
     return Figure(
         "records",
-        "Incomplete records by week",
+        f"Incomplete records by {_step(found)}",
         told if total.needed else "No decision needed a record.",
-        ("Week", "Incomplete"),
-        tuple((week(day, first, last), share(one.incomplete, one.needed)) for day, one in weeks.items()),
-        weeks_chart(list(weeks), share_series("Incomplete", parts), "%"),
+        (_step(found).capitalize(), "Incomplete"),
+        tuple((step(day, period), share(one.incomplete, one.needed)) for day, one in found.records.items()),
+        steps_chart(period, share_series("Incomplete", parts), "%"),
     )
 
 
@@ -171,9 +171,14 @@ def _ranked(figure: Figure, counts: Mapping[str, int], total: int) -> Figure:
     """Return a figure of counts, the most frequent first."""
     ranked = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
     told = [share(count, total) for _, count in ranked]
-    series = Series("plain", figure.columns[-1], tuple(count for _, count in ranked))
+    name, counts_told = figure.columns[-1], tuple(count for _, count in ranked)
+    series = Series("few", f"{name}: {TOO_FEW}", counts_told) if total < FEW else Series("plain", name, counts_told)
     rows = tuple((name, rate) for (name, _), rate in zip(ranked, told, strict=True))
     return replace(figure, rows=rows, chart=bars_chart([name for name, _ in ranked], told, [series], whole=total))
+
+
+def _step(found: Statistics) -> str:
+    return "month" if found.period.by_month else "week"
 
 
 def _columns(total: str) -> tuple[str, ...]:

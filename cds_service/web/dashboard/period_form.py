@@ -4,16 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-from cds_service.store.period import NARROWED_BY, Period, monday_of
+from cds_service.store.period import NARROWED_BY, PLAYGROUND, UNNAMED, Period, monday_of
 
 _WEEKS = 12
 _YEARS = 10
+_TOLD = 40
 _SHORTCUTS = {"12 weeks": _WEEKS, "6 months": 26, "1 year": 52}
 
 
 @dataclass(frozen=True, slots=True)
 class PeriodForm:
-    """The fields as they were filled in; `period` is None where something is wrong, by field in `faults`."""
+    """The fields, empty where no day was filled in; `period` is None where something is wrong, by field in `faults`."""
 
     values: Mapping[str, str]
     faults: Mapping[str, str] = field(default_factory=dict)
@@ -34,6 +35,7 @@ def read_form(query: Mapping[str, str], choices: Mapping[str, tuple[str, ...]], 
     faults |= {
         name: f"The store has no {name} of this name." for name in NARROWED_BY if _unknown(name, values, choices)
     }
+    values |= {name: day.isoformat() if day else "" for name, day in days.items()}
     first, last = days["from"], days["to"]
     if first and last and (fault := _fault(first, last)):
         faults["from"] = fault
@@ -63,7 +65,7 @@ def _day(text: str) -> date | None:
 
 
 def _not_a_day(text: str, today: date) -> str:
-    what = "This is not a date of the calendar" if text else "A date is missing"
+    what = f"“{text[:_TOLD]}” is not a date of the calendar" if text else "A date is missing"
     return f"{what}: write it as {today.isoformat()}."
 
 
@@ -76,4 +78,5 @@ def _fault(first: date, last: date) -> str:
 
 
 def _unknown(name: str, values: Mapping[str, str], choices: Mapping[str, tuple[str, ...]]) -> bool:
-    return bool(values[name]) and values[name] not in choices[name]
+    always = ("", UNNAMED, PLAYGROUND) if name == "client" else ("",)
+    return values[name] not in (*always, *choices[name])

@@ -12,8 +12,11 @@ from cds_service.store.export import Row, Value
 
 TYPES = {"csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson"}
 
-_FORMULA = re.compile("[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
-"""With what a spreadsheet may take a cell for a formula, in either width (OWASP, CSV Injection)."""
+_FORMULA = re.compile("\\s*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+"""With what a spreadsheet may take a cell for a formula, in either width, after blanks too (OWASP, CSV Injection)."""
+
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+"""Signs that nobody sees and that may hide such a beginning; tabs and line breaks are text."""
 
 _MARK = "\ufeff"
 """Excel reads a CSV file as UTF-8 only where it begins with the byte order mark."""
@@ -49,7 +52,7 @@ class _Echo:
 
 
 def _cell(value: Value) -> str:
-    text = _text(value)
+    text = _CONTROL.sub("", _text(value))
     return f"'{text}" if _FORMULA.match(text) else text
 
 

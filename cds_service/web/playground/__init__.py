@@ -5,11 +5,15 @@ choices, and why a call was answered so) comes from here.
 """
 
 import time
+from collections.abc import Sequence
 
-from flask import Blueprint, Response, abort, jsonify, request
+from flask import Blueprint, Response, abort, g, jsonify, request
 
 from cds_service.decision.order_select import decide
 from cds_service.explanation import explanation
+from cds_service.model import HookRequest, Pages, Search
+from cds_service.store.period import PLAYGROUND
+from cds_service.vocabulary import FetchFault
 from cds_service.web.body import json_body
 from cds_service.web.headers import page as rendered
 from cds_service.web.parts import parts
@@ -24,6 +28,15 @@ def where_shown() -> None:
     """Answer with 404 where the site does not have the playground."""
     if not parts().shows.playground:
         abort(404)
+
+
+@blueprint.before_app_request
+def name_its_calls() -> None:
+    """Name the calls and the feedback that our page marks, so that they are not counted among those of an EHR."""
+    found = parts()
+    is_ours = request.headers.get("X-Plexus-CDS-Client") == PLAYGROUND
+    if is_ours and found.shows.playground and found.callers is None:
+        g.client = PLAYGROUND
 
 
 @blueprint.get("/")
@@ -45,16 +58,21 @@ def choices() -> Response:
 def explain(service: str) -> Response:
     """Decide on the call that was sent to a service, and answer with the steps and the details of the cards as HTML.
 
-    Only JSON is taken: no page from elsewhere can send that without asking first.
+    Only JSON is taken: no page from elsewhere can send that without asking first. No FHIR server is read, for nobody is
+    asked who they are.
     """
     if request.mimetype != "application/json":
         abort(415)
     found = parts()
     hook, body, today, site = found.hook_of(service), json_body(), found.today(), found.site
     began = time.perf_counter()
-    decision = decide(body, hook, found.knowledge, site, today=today, fetch=found.fetch, new_id=found.new_id)
+    decision = decide(body, hook, found.knowledge, site, today=today, fetch=_unread, new_id=found.new_id)
     milliseconds = round((time.perf_counter() - began) * 1000, 1)
     steps = explanation(decision, body, hook, found.knowledge, site, today)
     return jsonify(
         {"milliseconds": milliseconds, "details": [html(card["detail"]) for card in decision.cards], "steps": steps}
     )
+
+
+def _unread(_request: HookRequest, searches: Sequence[Search]) -> Sequence[Pages]:
+    return [Pages((), FetchFault.NOT_ASKED) for _ in searches]

@@ -2,15 +2,14 @@
 "use strict";
 
 const CHARTS = JSON.parse(document.getElementById("charts").textContent);
-const PATTERNS = { overridden: "/", few: "\\" };
+const PATTERNS = { few: "\\" };
 const DAY = 24 * 60 * 60 * 1000;
-const WEEK = 7 * DAY;
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 const escaped = (text) => text.replace(/[&<>]/g, (sign) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[sign]);
 const font = (size = 14) => ({ family: getComputedStyle(document.body).fontFamily, size, color: colour("ink") });
 
-/* The fill of one series: what it means shows by its pattern, too. */
+/* The fill of one series; hatched is what is too few to judge, and nothing else. */
 function marker(role) {
   const pattern = PATTERNS[role]
     ? { shape: PATTERNS[role], fillmode: "overlay", fgcolor: colour("paper"), fgopacity: 0.55, size: 7, solidity: 0.25 }
@@ -27,12 +26,26 @@ function layout(width, height) {
   };
 }
 
-/* Mondays as ticks: as many as have room. */
-function ticks(days, width) {
+const YEAR = 4; // signs of a day that are its year
+const spansYears = ({ days }) => days[0].slice(0, YEAR) !== days.at(-1).slice(0, YEAR);
+
+/* First days as ticks: as many as have room; the year stands below the first of each, where there is more than one. */
+function ticks(chart, width) {
+  const { days } = chart;
   const step = Math.ceil(days.length / Math.max(2, Math.floor(width / 80)));
   const shown = days.filter((_day, at) => at % step === 0);
-  const words = new Intl.DateTimeFormat("en-US", { month: "short", day: "numeric", timeZone: "UTC" });
-  return { tickvals: shown, ticktext: shown.map((day) => words.format(new Date(day))) };
+  const day = chart.step === "month" ? {} : { day: "numeric" };
+  const words = new Intl.DateTimeFormat("en-US", { month: "short", ...day, timeZone: "UTC" });
+  const year = (at) => (spansYears(chart) && shown[at].slice(0, YEAR) !== shown[at - 1]?.slice(0, YEAR) ? `<br>${shown[at].slice(0, YEAR)}` : "");
+  return { tickvals: shown, ticktext: shown.map((one, at) => words.format(new Date(one)) + year(at)) };
+}
+
+/* The day after a week or month. */
+function after(day, step) {
+  const next = new Date(day);
+  if (step === "month") next.setUTCMonth(next.getUTCMonth() + 1);
+  else next.setUTCDate(next.getUTCDate() + 7);
+  return +next;
 }
 
 /* A line on each day on which new knowledge came into use, its words where they have room. */
@@ -51,22 +64,23 @@ function changes(marks, days, width) {
   };
 }
 
-/* Columns over weeks, each from its Monday to its Sunday. */
-function weeks(chart, width) {
+/* Columns over weeks or months, each from its first day to its last. */
+function steps(chart, width) {
   const unit = chart.unit === "%" ? "%" : "";
   const height = chart.marks.length || chart.series.length > 2 ? 320 : 272;
+  const widths = chart.days.map((day) => after(day, chart.step) - new Date(day) - DAY);
   const traces = chart.series.map((series) => ({
-    type: "bar", name: series.name, x: chart.days, y: series.values, offset: 0, width: WEEK - DAY,
+    type: "bar", name: series.name, x: chart.days, y: series.values, offset: 0, width: widths,
     marker: marker(series.role), hovertemplate: unit ? "%{y:.1f}%" : "%{y}",
   }));
-  const ends = [new Date(chart.days[0]) - DAY / 2, +new Date(chart.days.at(-1)) + WEEK];
+  const ends = [new Date(chart.days[0]) - DAY / 2, after(chart.days.at(-1), chart.step)];
   const axis = { fixedrange: true, showgrid: false, zeroline: false, automargin: true };
   return [traces, {
     ...layout(width, height),
     ...changes(chart.marks, chart.days, width),
-    margin: { l: 8, r: 8, t: chart.series.length > 1 ? 36 : 10, b: 30 }, showlegend: chart.series.length > 1, hovermode: "x unified",
+    margin: { l: 32, r: 8, t: chart.series.length > 1 ? 36 : 10, b: spansYears(chart) ? 48 : 30 }, showlegend: chart.series.length > 1, hovermode: "x unified",
     xaxis: {
-      ...axis, type: "date", range: ends, ...ticks(chart.days, width), unifiedhovertitle: { text: "Week from %{x|%b %-d, %Y}" }, showspikes: false,
+      ...axis, type: "date", range: ends, ...ticks(chart, width), unifiedhovertitle: { text: chart.step === "month" ? "%{x|%B %Y}" : "Week from %{x|%b %-d, %Y}" }, showspikes: false,
       linecolor: colour("line"), showline: true, ticks: "outside", tickcolor: colour("line"),
     },
     yaxis: { ...axis, rangemode: "tozero", showgrid: true, gridcolor: colour("line"), ticksuffix: unit, nticks: 5, tickformat: unit ? "" : ",d" },
@@ -130,7 +144,7 @@ function bars(chart, width) {
   }];
 }
 
-const KINDS = { weeks, bars };
+const KINDS = { steps, bars };
 
 function draw() {
   for (const place of document.querySelectorAll(".chart")) {

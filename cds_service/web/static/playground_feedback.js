@@ -1,7 +1,7 @@
 /** Feedback: what is done with a card goes to the service, and the orders become what an EHR makes of them. */
 
 import { applied, drafts, wordsOf } from "./playground_call.js";
-import { el } from "./playground_dom.js";
+import { byId, el } from "./playground_dom.js";
 import { feedback, refusal } from "./playground_service.js";
 
 /** Accept a suggestion: report it, and show the draft orders as they are then. */
@@ -43,6 +43,7 @@ async function send({ asked, choices, result }, report, words) {
     const line = answer.ok ? `Feedback sent: status ${answer.status}.` : `The feedback was refused: ${refusal(answer)}`;
     const note = el("p", { class: answer.ok ? "note" : "note bad" }, el("b", { text: words }), el("br"), line);
     result.replaceChildren(note, el("details", {}, el("summary", { text: `POST ${answer.url}` }), json(sent)));
+    if (answer.ok) result.append(...(byId("counted")?.content.cloneNode(true).children ?? []));
     choices.hidden = answer.ok;
     result.focus();
     return answer.ok;

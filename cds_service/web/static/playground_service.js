@@ -1,6 +1,6 @@
-/** What goes over the wire: the call and the feedback to the service itself, as an EHR sends them. */
+/** What goes over the wire: the call and the feedback to the service itself, as an EHR sends them, but marked as ours. */
 
-const JSON_TYPE = { "Content-Type": "application/json", Accept: "application/json" };
+const HEADERS = { "Content-Type": "application/json", Accept: "application/json", "X-Plexus-CDS-Client": "playground" };
 
 let running = null;
 
@@ -38,7 +38,7 @@ export async function feedback(service, report) {
 
 async function post(path, body, signal) {
   const began = performance.now();
-  const response = await fetch(path, { method: "POST", headers: JSON_TYPE, body, signal });
+  const response = await fetch(path, { method: "POST", headers: HEADERS, body, signal });
   const text = await response.text();
   return {
     url: new URL(path, document.baseURI).pathname,
@@ -62,6 +62,7 @@ function parsed(text) {
 /** Return what an answer that is none says of itself: the text of its OperationOutcome. */
 export function refusal({ json, status }) {
   const texts = (json?.issue ?? []).map((one) => one.diagnostics).filter(Boolean);
+  if (status === 401) return "The service asks for a token, as it has a clients file; this page has none.";
   return texts.join(" ") || `The service answered with status ${status} and no text.`;
 }
 

@@ -1,0 +1,76 @@
+"""The dashboard with something to tell, with nothing, and asked for what is no period."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+from browsing import a_browser, a_page, a_running_service, a_size, open_all, serious  # noqa: F401 - fixtures are used by name
+from conftest import ORDER_SELECT, Client
+from playwright.sync_api import Page, expect
+
+from cds_service import examples
+
+YEARS_AGO = f"/dashboard?from={date.today().year - 3}-01-01&to={date.today()}"
+NEVER = "/dashboard?from=2001-01-01&to=2001-03-31"
+
+
+@pytest.fixture(scope="module", name="used", autouse=True)
+def a_service_that_was_used(base) -> None:
+    """Let an EHR meet a silence, be shown the article's card, and dismiss it, which has all of it written."""
+    client, calls = Client(base), {one["name"]: one["call"] for one in examples.vignettes(date.today())}
+    assert client.cards(calls["no-cancer"]) == []
+    [card] = client.cards(calls["article"])
+    report = {"card": card["uuid"], "outcome": "overridden", "outcomeTimestamp": datetime.now(UTC).isoformat()}
+    assert client.post({"feedback": [report]}, f"{ORDER_SELECT}/feedback").status_code == 200
+    client.session.close()
+
+
+def assert_sound(page: Page) -> None:
+    """Assert that a page fits its width, with all its parts opened, and has no serious accessibility fault."""
+    if page.locator("details").count():
+        open_all(page)
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    assert serious(page) == []
+
+
+@pytest.mark.parametrize(("path", "step"), [("/dashboard", "week"), (YEARS_AGO, "month")], ids=["weeks", "years"])
+def test_charts_are_drawn(path, step, size, page):
+    """Each figure that has rows is drawn, stands as a table, and is sound; a long period has its years on the axis."""
+    page.goto(path, wait_until="networkidle")
+    charts = page.locator(".chart")
+    assert charts.count() >= 6, size
+    for chart in charts.all():
+        expect(chart.locator(".main-svg").first).to_be_visible()
+        assert chart.locator(".bars path, .points path").count() >= 1
+    expect(page.get_by_role("heading", name=f"Cards by {step}")).to_be_visible()
+    years = page.locator("#cards .xtick").filter(has_text=str(date.today().year - 2))
+    assert (years.count() > 0) == (step == "month")
+    assert_sound(page)
+
+
+def test_the_numbers_of_an_ehr(page):
+    """What an EHR was shown and reported is told without any choice, as its calls are no trials."""
+    page.goto("/dashboard")
+    expect(page.locator("#cards > p")).to_have_text(
+        "1 card shown: 0 accepted, 1 overridden, 0 without a report so far."
+    )
+    expect(page.locator("#silences > p")).to_contain_text("1 decision on watched orders ended in silence.")
+
+
+def test_nothing_to_tell(size, page):
+    """A period without calls says so, draws nothing, and is sound."""
+    page.goto(NEVER)
+    expect(page.get_by_text("Nothing was decided in this period")).to_be_visible()
+    assert page.locator(".chart").count() == 0, size
+    assert_sound(page)
+
+
+@pytest.mark.parametrize("day", ["2026-02-30", "next week"])
+def test_no_date(day, size, page):
+    """A day that is none is told beside its field, which is empty; the browser says no more than that it was a 400."""
+    page.goto(f"/dashboard?from={day}&to=2026-11-22")
+    expect(page.get_by_label("From")).to_have_value("")
+    expect(page.locator("#from-fault")).to_contain_text(f"“{day}” is not a date of the calendar")
+    assert_sound(page)
+    [line] = page.faults
+    assert "status of 400" in line, size
+    page.faults.clear()
