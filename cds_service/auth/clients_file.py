@@ -1,6 +1,5 @@
 """The clients file: TOML, refused with one line for each thing that is wrong with it."""
 
-import tomllib
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,6 +8,7 @@ from pydantic import AfterValidator, ValidationError, field_validator
 
 from cds_service.auth.clients import Client, Clients, Strict, some
 from cds_service.errors import SettingsError
+from cds_service.watched_file import read_toml
 
 
 class _ClientsFile(Strict):
@@ -43,23 +43,10 @@ def read_clients(path: Path, *, development: bool = False) -> Clients:
     """Return the clients of a file, or raise SettingsError with one line for each thing that is wrong with it."""
     context = {"folder": path.parent, "development": development}
     try:
-        said = _ClientsFile.model_validate(_content(path), context=context)
+        said = _ClientsFile.model_validate(read_toml(path), context=context)
     except ValidationError as error:
         raise SettingsError("\n".join(f"{path.name}: {_in_words(one)}" for one in error.errors())) from None
     return Clients({client.issuer: client for client in said.clients})
-
-
-def _content(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except UnicodeDecodeError:
-        why = "it is not UTF-8: save it with that encoding"
-    except RecursionError:
-        why = "it is nested too deeply"
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-    message = f"{path.name} cannot be read: {why}"
-    raise SettingsError(message)
 
 
 def _in_words(error: Any) -> str:

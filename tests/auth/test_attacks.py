@@ -48,6 +48,8 @@ def test_what_the_log_may_have(verifier):
     assert hashes[0] == hashes[2] != hashes[1]
 
 
+@pytest.mark.requirement("X-09", broken="a key server that is asked because a token names it")
+@pytest.mark.requirement("X-15", broken="keys from an address that nobody listed")
 def test_a_key_server_elsewhere_is_not_asked(verifier, key_server):
     """A token that names another key server than the configured one is refused, and that one hears nothing of it."""
     verify = verifier().verify

@@ -62,6 +62,7 @@ def test_keys_are_kept(outcome, server, clock):
     assert "authorization" not in server.requests[0].headers
 
 
+@pytest.mark.requirement("X-16", broken="a new key that has to wait, or a withdrawn one that passes")
 def test_a_new_key(outcome, server, clock):
     """A key that the client has just begun to use is found at once, and one that it withdrew is refused."""
     has(server, key("ES384", 1))

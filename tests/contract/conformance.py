@@ -33,7 +33,6 @@ PARTS = {
 KINDS = {
     "tested": "proved by tests alone",
     "client": "bind the client alone; what the service tolerates is said, and tested where a test is named",
-    "later": "come with a later part of the service",
     "not testable here": "cannot be shown by a test of the service",
 }
 WHO = {"S": "service", "C": "client", "B": "both"}

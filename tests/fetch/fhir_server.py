@@ -29,10 +29,14 @@ class FhirServer:
         self._session.trust_env = False
         self._session.headers["Authorization"] = f"Bearer {token}"
         (folder / "settings.yaml").write_text(json.dumps(_settings(self.url, port, token)), encoding="utf-8")
-        with self._log.open("w") as log:
+        self.start()
+
+    def start(self) -> None:
+        """Start the process; a second one has what the first one stored."""
+        with self._log.open("a") as log:
             self.process = subprocess.Popen(
                 [COMMAND, "serve", "--config", "settings.yaml"],
-                cwd=folder,
+                cwd=self._log.parent,
                 env={name: text for name, text in os.environ.items() if not name.startswith("SEKMET_")},
                 stdout=log,
                 stderr=subprocess.STDOUT,

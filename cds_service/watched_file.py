@@ -1,0 +1,64 @@
+"""The operator's files: TOML, and read again whenever they change; one that went wrong changes nothing."""
+
+import json
+import logging
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from cds_service.errors import SettingsError
+
+_T = TypeVar("_T")
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return what a file says, or raise SettingsError with its name and what keeps it from being read."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError:
+        why = "it is not UTF-8: save it with that encoding"
+    except RecursionError:
+        why = "it is nested too deeply"
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+    message = f"{path.name} cannot be read: {why}"
+    raise SettingsError(message)
+
+
+class WatchedFile(Generic[_T]):
+    """What a file says at this moment; `told` is what is logged of it when it was read again."""
+
+    def __init__(
+        self, name: str, path: Path, read: Callable[[Path], _T], told: Callable[[_T], Mapping[str, Any]]
+    ) -> None:
+        self.is_wrong = False
+        """The file was changed and cannot be used; what it said before stays in force."""
+        self._name, self._path, self._read, self._told = name, path, read, told
+        self._seen = self._stamp()
+        self._said = read(path)
+
+    def current(self) -> _T:
+        """Return what the file says, read anew where it has changed."""
+        stamp = self._stamp()
+        if stamp != self._seen:
+            self._seen = stamp
+            self._read_again()
+        return self._said
+
+    def _stamp(self) -> tuple[int, ...] | None:
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_size, status.st_ino
+
+    def _read_again(self) -> None:
+        try:
+            self._said = self._read(self._path)
+            self.is_wrong = False
+            note = {self._name: "read again", **self._told(self._said)}
+        except SettingsError as error:
+            self.is_wrong = True
+            note = {self._name: "wrong; the one before stays in force", "fault": str(error)}
+        logging.getLogger("plexus_cds").warning(json.dumps(note))

@@ -1,0 +1,43 @@
+"""Who calls: the clients of a file as it is now, their keys, and the tokens that were used."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from cds_service.auth import Caller, Clients, KeyRing, Verifier, read_clients
+from cds_service.settings import Settings
+from cds_service.store import Store
+from cds_service.store.seen_tokens import SeenTokens
+from cds_service.watched_file import WatchedFile
+
+
+class Callers:
+    """Tells who calls one service."""
+
+    def __init__(self, settings: Settings, now: Callable[[], float] = time.time) -> None:
+        read = partial(read_clients, development=settings.development)
+        self._file = WatchedFile("clients_file", Path(settings.clients_file), read, _told)
+        self._base, self._now = settings.base_url, now
+        self._keys = KeyRing(settings.ca_file)
+        self._store = Store(settings.store_url.get_secret_value(), durable=False)
+        self._replay = SeenTokens(self._store)
+
+    @property
+    def file_state(self) -> str:
+        """Return read, or wrong where the file before stays in force."""
+        return "wrong" if self._file.is_wrong else "read"
+
+    def caller(self, authorization: str | None, path: str) -> Caller:
+        """Return who calls an address of ours, or raise Unauthenticated or ReplayMemoryUnavailable."""
+        verifier = Verifier(self._file.current(), self._keys, self._replay, self._now)
+        return verifier.verify(authorization, f"{self._base}{path}")
+
+    def close(self) -> None:
+        """Close the connections; a later use opens new ones."""
+        self._store.close()
+
+
+def _told(clients: Clients) -> dict[str, Any]:
+    return {"clients": [client.issuer for client in clients]}
