@@ -1,0 +1,123 @@
+"""Send the service made-up bodies for some minutes, and save each one that it answers wrongly.
+
+python tools/fuzz.py --minutes 10 [--seed 7] [--save FOLDER]
+
+The bodies and the checks are those of tests/hostile/test_fuzz.py, with another seed each time. What is found becomes a
+test: the saved body says of which kind it is, and what was wrong.
+"""
+
+import argparse
+import json
+import os
+import secrets
+import sys
+import time
+from collections import Counter
+from itertools import count, cycle
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+sys.path[:0] = [str(ROOT / "tests" / folder) for folder in ("", "auth", "contract", "fetch", "hostile")]
+
+from hypothesis import HealthCheck, Phase, given, seed, settings  # noqa: E402 - the path comes first
+
+BATCH = {"plain": 500, "valid": 60, "nearly valid": 150, "hostile": 60, "broken": 300, "feedback": 300}
+"""Bodies of one kind before the next kind is due; of those that are quick to make and to judge there are more."""
+
+
+class Run:
+    """What was sent so far, and what was wrong."""
+
+    def __init__(self, service: Any, ends: float, save: Path) -> None:
+        self.service, self.ends, self.save = service, ends, save
+        self.cases: Counter[str] = Counter()
+        self.faults: dict[str, Path] = {}
+        self.slowest = 0.0
+
+    def batch(self, kind: str, bodies: Any, number: int) -> None:
+        """Send bodies of one kind; the smallest one that is answered wrongly is saved."""
+        last: list[Any] = []
+
+        @seed(number)
+        @settings(
+            max_examples=BATCH[kind],
+            deadline=None,
+            database=None,
+            phases=[Phase.generate, Phase.shrink],
+            suppress_health_check=HealthCheck,
+        )
+        @given(body=bodies)
+        def sent(body: Any) -> None:
+            last[:] = [body, self.send(kind, body)]
+            assert not last[1]
+
+        try:
+            sent()
+        except Exception:  # noqa: BLE001 - whatever it is, it was found
+            self.keep(kind, number, *(last if len(last) == len("12") else [None, ["the check itself failed"]]))
+
+    def send(self, kind: str, body: Any) -> list[str]:
+        """Return what is wrong with the answers to one body; nothing once the time is over."""
+        began = time.monotonic()
+        if began > self.ends:
+            return []
+        self.cases[kind] += 1
+        found = check(self.service, kind, body)
+        self.slowest = max(self.slowest, time.monotonic() - began)
+        return found
+
+    def keep(self, kind: str, number: int, body: Any, found: list[str]) -> None:
+        """Save a body, and what was wrong with its answers."""
+        what = "; ".join(found)
+        if what in self.faults:
+            return
+        self.faults[what] = file = self.save / f"fuzz-{kind.replace(' ', '-')}-{number}.json"
+        file.write_text(json.dumps({"kind": kind, "faults": found, "body": body}, default=repr, indent=1), "utf-8")
+        print(f"FAULT {kind}: {what:.400}\n  saved as {file}", flush=True)
+
+
+def check(service: Any, kind: str, body: Any) -> list[str]:
+    """Return what is wrong, a failure of the checks too."""
+    from fuzzing import faults  # noqa: PLC0415 - it needs the state folder of this run
+
+    try:
+        return faults(service, kind, body)
+    except Exception as error:  # noqa: BLE001 - an answer that a check cannot read is one more fault
+        return [f"{type(error).__name__}: {error}"]
+
+
+def fuzz(minutes: float, first: int, save: Path) -> int:
+    """Fuzz for some minutes; returns how many different faults there are."""
+    from fuzzing import KINDS, Service  # noqa: PLC0415 - likewise
+
+    with TemporaryDirectory() as folder:
+        service = Service(f"sqlite:///{folder}/store.sqlite3")
+        run = Run(service, time.monotonic() + minutes * 60, save)
+        numbers, kinds = count(first), cycle(KINDS.items())
+        while time.monotonic() < run.ends:
+            run.batch(*next(kinds), next(numbers))
+        service.stop()
+    by_kind = ", ".join(f"{kind} {cases}" for kind, cases in run.cases.items())
+    print(f"seed {first}, minutes {minutes:g}, cases {run.cases.total()} ({by_kind})")
+    print(f"slowest case {run.slowest:.2f} s (a case is up to three requests and all checks)")
+    print(f"faults {len(run.faults)}")
+    return len(run.faults)
+
+
+def main() -> int:
+    """Read the command line and fuzz; 1 where something was found."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="default: another one each time")
+    parser.add_argument("--save", type=Path, default=Path.cwd(), help="where bodies that are answered wrongly go")
+    given_ = parser.parse_args()
+    print(f"seed {given_.seed}, minutes {given_.minutes:g}", flush=True)
+    with TemporaryDirectory() as state:
+        os.environ["XDG_STATE_HOME"] = state
+        return min(1, fuzz(given_.minutes, given_.seed, given_.save))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
