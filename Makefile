@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help serve test check static mutation review screenshot clean
+.PHONY: help serve test check static mutation fuzz review screenshot clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -34,6 +34,9 @@ mutation: $(READY) ## damage the tables and the code, and see whether the tests 
 	$(BIN)/python tools/mutate_cards.py
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'mutmut >=3.8,<3.9'
 	$(BIN)/python tools/mutate_code.py $(if $(MINUTES),--minutes $(MINUTES))
+
+fuzz: $(READY) ## send the service made-up bodies for MINUTES=10, and save what it answers wrongly
+	$(BIN)/python tools/fuzz.py --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
 
 review: $(READY) ## write REVIEW.md from the knowledge
 	$(BIN)/plexus-cds review

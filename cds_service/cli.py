@@ -6,22 +6,27 @@ import os
 import sys
 from contextlib import closing
 from datetime import date, timedelta
+from pathlib import Path
 from uuid import uuid4
 
 from cds_service import __version__, examples, review, server
+from cds_service.auth import read_clients
 from cds_service.configuration import in_force
 from cds_service.decision.order_select import decide
 from cds_service.errors import PlexusError, SettingsError, StoreUnavailable
 from cds_service.explanation import explain
 from cds_service.fhir.search import fetcher
 from cds_service.knowledge import load
-from cds_service.settings import PREFIX, read_settings
+from cds_service.settings import MOST_DAYS, PREFIX, read_settings
 from cds_service.site import SiteSource
 from cds_service.store import Store
+from cds_service.store.export import columns, rows
 from cds_service.store.migration import migrate
+from cds_service.store.period import Period
 from cds_service.store.retention import purge
 from cds_service.web.app import limits_of
 from cds_service.web.body import parsed
+from cds_service.web.dashboard.table_files import chunks
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", help="address to listen on (default 127.0.0.1)")
     serve.add_argument("--port", help="port to listen on (default 8080)")
     serve.add_argument("--workers", help="processes (default 1)")
-    serve.add_argument("--threads", help="threads of each (default 8)")
+    serve.add_argument("--threads", help="calls that each works on at once (default 32)")
     serve.add_argument("--development", action="store_true", help="for trying out: the Sandbox may call")
     serve.set_defaults(run=_serve)
     explained = commands.add_parser("decide", help="explain the decision for one hook call")
@@ -57,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     example = commands.add_parser("example", help="print an example call, dated from today")
     example.add_argument("name", nargs="?", help="which (default: list them)")
     example.set_defaults(run=_example)
-    checked = commands.add_parser("check-config", help="say what is wrong with the settings and the site file")
+    checked = commands.add_parser("check-config", help="say what is wrong with the settings and their files")
     checked.add_argument("site_file", nargs="?", help="a site file (default: the one in PLEXUS_CDS_SITE_FILE)")
     checked.set_defaults(run=_check_config)
     migrated = commands.add_parser("migrate", help="bring the tables of the store up to date")
@@ -66,6 +71,12 @@ def _parser() -> argparse.ArgumentParser:
     purged.add_argument("--days", type=int, help="how long is long enough (default: PLEXUS_CDS_STORE_DAYS)")
     purged.add_argument("--dry-run", action="store_true", help="say what would be deleted instead")
     purged.set_defaults(run=_purge)
+    exported = commands.add_parser("export", help="print what the store has; comments of clinicians are told only here")
+    exported.add_argument("what", choices=("cards", "feedback", "decisions", "comments"))
+    exported.add_argument("--from", dest="first", type=date.fromisoformat, default=date.min, help="the first day")
+    exported.add_argument("--to", dest="last", type=date.fromisoformat, default=date.max, help="the last day")
+    exported.add_argument("--format", choices=("csv", "ndjson"), default="csv")
+    exported.set_defaults(run=_export)
     reviewed = commands.add_parser("review", help="write REVIEW.md from the knowledge")
     reviewed.add_argument("--check", action="store_true", help="fail where it is stale instead")
     reviewed.set_defaults(run=_review)
@@ -80,6 +91,8 @@ def _serve(chosen: argparse.Namespace) -> None:
         os.environ[f"{PREFIX}DEVELOPMENT"] = "true"
     settings = read_settings()
     SiteSource(settings, load())
+    if settings.clients_file:
+        read_clients(Path(settings.clients_file), development=settings.development)
     server.serve(settings)
 
 
@@ -119,15 +132,15 @@ def _check_config(chosen: argparse.Namespace) -> None:
 
 def _migrate(_chosen: argparse.Namespace) -> None:
     store = Store(read_settings().store_url.get_secret_value())
-    migrate(store)
-    print(f"{store}: the tables are up to date.")
+    is_ahead = migrate(store)
+    print(f"{store}: the tables are {'ahead of this version: nothing to do' if is_ahead else 'up to date'}.")
 
 
 def _purge(chosen: argparse.Namespace) -> None:
     settings = read_settings()
     days = settings.store_days if chosen.days is None else chosen.days
-    if days < 0:
-        message = "--days: must be 0 or more"
+    if not 0 <= days <= MOST_DAYS:
+        message = f"--days: must be from 0 to {MOST_DAYS}"
         raise SettingsError(message)
     if days == 0:
         print("Nothing is deleted: 0 days means for ever.")
@@ -136,8 +149,14 @@ def _purge(chosen: argparse.Namespace) -> None:
     with closing(Store(settings.store_url.get_secret_value())) as store:
         deleted = purge(store, before, dry_run=chosen.dry_run)
     print(f"{store}: {'would delete' if chosen.dry_run else 'deleted'} what is older than {before}:")
-    for table, rows in deleted.items():
-        print(f"  {table}: {rows}")
+    for table, amount in deleted.items():
+        print(f"  {table}: {amount}")
+
+
+def _export(chosen: argparse.Namespace) -> None:
+    period = Period(chosen.first, chosen.last)
+    with closing(Store(read_settings().store_url.get_secret_value())) as store, store.reading() as connection:
+        sys.stdout.writelines(chunks(chosen.format, columns(chosen.what), rows(connection, chosen.what, period)))
 
 
 def _review(chosen: argparse.Namespace) -> int:

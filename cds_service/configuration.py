@@ -1,4 +1,4 @@
-"""What `plexus-cds check-config` says of the settings and the site file: all that is wrong, or all that is in force."""
+"""What `plexus-cds check-config` says of the settings and their files: all that is wrong, or all that is in force."""
 
 import json
 import os
@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
+from cds_service.auth import Client, Clients, read_clients
 from cds_service.errors import SettingsError
 from cds_service.knowledge import Knowledge
 from cds_service.settings import PREFIX, Settings, read_settings
@@ -17,14 +18,20 @@ _T = TypeVar("_T")
 
 
 def in_force(site_file: str | None, knowledge: Knowledge, today: date) -> str:
-    """Return what is in force on a day, or raise SettingsError with a line for each fault of settings and site file."""
-    path = site_file or os.environ.get(f"{PREFIX}SITE_FILE", "")
+    """Return what is in force on a day, or raise SettingsError with a line for each fault of settings and files."""
+    path, clients_file = site_file or _given("SITE_FILE"), _given("CLIENTS_FILE")
     settings, wrong = _tried(read_settings)
     said, faults = _tried(lambda: read_site_file(Path(path), knowledge) if path else SiteFile())
-    if settings is None or said is None:
-        raise SettingsError("\n".join([*wrong, *faults]))
-    head = f"Settings{' and ' + path if path else ''}: nothing wrong. In force on {today}:"
-    return "\n".join([head, *_lines(settings, said, path, knowledge, today)])
+    clients, more = _tried(lambda: _clients(clients_file, settings))
+    if settings is None or said is None or clients is None:
+        raise SettingsError("\n".join([*wrong, *faults, *more]))
+    names = " and ".join(name for name in ("Settings", path, clients_file) if name)
+    head = f"{names}: nothing wrong. In force on {today}:"
+    return "\n".join([head, *_lines(settings, said, path, knowledge, today), *map(_client, clients)])
+
+
+def _given(name: str) -> str:
+    return os.environ.get(f"{PREFIX}{name}", "")
 
 
 def _tried(read: Callable[[], _T]) -> tuple[_T | None, list[str]]:
@@ -32,6 +39,12 @@ def _tried(read: Callable[[], _T]) -> tuple[_T | None, list[str]]:
         return read(), []
     except SettingsError as error:
         return None, [str(error)]
+
+
+def _clients(path: str, settings: Settings | None) -> Clients:
+    """Return the clients of a file; where the settings are wrong, it may say what development mode allows."""
+    development = settings is None or settings.development
+    return read_clients(Path(path), development=development) if path else Clients({})
 
 
 def _lines(settings: Settings, said: SiteFile, path: str, knowledge: Knowledge, today: date) -> Iterator[str]:
@@ -43,10 +56,16 @@ def _lines(settings: Settings, said: SiteFile, path: str, knowledge: Knowledge, 
         yield f"Note: the shadow mode ended on {said.shadow.until}; cards are shown."
 
 
+def _client(client: Client) -> str:
+    """Return a client with all that is in force for it; there is no secret in it."""
+    said = client.model_dump(mode="json", exclude={"issuer"}) | {"tenants": client.tenants or "any"}
+    return "\n".join([f"Client {client.issuer}:", *(f"  {name}: {_plain(value)}" for name, value in said.items())])
+
+
 def _plain(value: Any) -> str:
     """Return a value as one would write it into a setting or a site file."""
     if value in (None, "", [], {}):
         return "none"
-    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+    if isinstance(value, (list, tuple)) and all(isinstance(one, str) for one in value):
         return ", ".join(value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -5,11 +5,15 @@ PlexusError
 ├── SettingsError        a setting is wrong: the service does not start
 └── CallError            one call cannot be answered; the web turns it into a status and an OperationOutcome
     ├── NotJson          the body is not JSON
+    ├── Compressed       the body is compressed
     ├── TooLarge         the body is larger than the service reads
     ├── NotAHookCall     JSON, but not a call of this hook
     ├── UnknownService   no service has this id
     ├── RecordUnavailable  FHIR data that the decision needs could not be had
+    ├── TooManyCalls     the client calls too often
+    ├── Overloaded       too many calls are in work at once
     └── StoreUnavailable  the database cannot be reached, or refuses what is written to it
+    (auth/refusals.py has two more: Unauthenticated, ReplayMemoryUnavailable)
 """
 
 from typing import Any
@@ -30,9 +34,36 @@ class SettingsError(PlexusError):
 class CallError(PlexusError):
     """One call cannot be answered; the text says what to do about it."""
 
+    retry_after: int | None = None
+    """Seconds after which it is worth asking again."""
+
 
 class NotJson(CallError):
     """The body of the call is not JSON."""
+
+
+class Compressed(CallError):
+    """The body of the call is compressed; a small one could become a huge one."""
+
+    def __init__(self) -> None:
+        super().__init__("Send the body as it is: this service reads none with a Content-Encoding.")
+
+
+class TooManyCalls(CallError):
+    """The client calls more often than it may."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__("You call more often than this service allows. Go on without its advice, or call again later.")
+        self.retry_after = retry_after
+
+
+class Overloaded(CallError):
+    """More calls came at once than the service works on."""
+
+    retry_after = 1
+
+    def __init__(self) -> None:
+        super().__init__("The service has more calls than it can answer. Go on without its advice, or call again.")
 
 
 class TooLarge(CallError):

@@ -32,11 +32,11 @@ FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The variable by which prometheus_client knows the folder through which the workers count together."""
 
 CALLS = (
-    *("card", "shadow", "silent", "record", "not_json", "not_a_call", "too_large"),
-    *("unknown_service", "method", "media_type", "fault"),
+    *("card", "shadow", "silent", "record", "unauthenticated", "not_json", "not_a_call", "too_large"),
+    *("unknown_service", "method", "media_type", "store", "overloaded", "throttled", "fault"),
 )
-PHASES = ("read", "decide", "fetch", "write", "total")
-FEEDBACK = ("accepted", "overridden", "unusable", "refused")
+PHASES = ("authenticate", "read", "decide", "fetch", "write", "total")
+FEEDBACK = ("accepted", "overridden", "repeated", "unusable", "refused")
 STORE = ("write", "lost", "feedback")
 READ = "read"
 """The outcome of a search of the FHIR server that brought everything."""
@@ -78,6 +78,7 @@ class _Metrics:
         self.prefetch = _Count("prefetch", "What clients sent for a prefetch key.", ("key", "state"), own)
         self.fetch = _Count("fetch", "Searches of a FHIR server.", ("key", "outcome"), own)
         self.feedback = _Count("feedback", "Reports of feedback.", ("outcome",), own)
+        self.refused = _Count("refused", "Callers that were refused.", ("check",), own)
         self.store_failures = _Count("store_failures", "What the store could not do.", ("what",), own)
         seconds = Histogram("plexus_cds_phase_seconds", "Time of a call.", ["phase"], registry=own, buckets=_SECONDS)
         self.phases = {phase: seconds.labels(phase) for phase in PHASES}
@@ -94,6 +95,7 @@ def prepare(
     reasons: Iterable[str],
     indicators: Iterable[str],
     keys: Iterable[str],
+    checks: Iterable[str],
     version: str,
 ) -> None:
     """Make known all that can be counted, so that a series is there before its first event."""
@@ -104,6 +106,7 @@ def prepare(
     metrics.prefetch.foresee(keys, [str(state) for state in PrefetchState])
     metrics.fetch.foresee(keys, (READ, *(fault.label for fault in FetchFault)))
     metrics.feedback.foresee(FEEDBACK)
+    metrics.refused.foresee(checks)
     metrics.store_failures.foresee(STORE)
     metrics.knowledge.info({"version": version})
     metrics.started.set(time.time())
@@ -139,6 +142,11 @@ def fetch(key: str, fault: FetchFault | None) -> None:
 def feedback(outcome: str, amount: int = 1) -> None:
     """Count reports of feedback."""
     _metrics().feedback.add(outcome, amount=amount)
+
+
+def refusal(check: str) -> None:
+    """Count a caller that was refused."""
+    _metrics().refused.add(check)
 
 
 def store_failure(what: str, amount: int = 1) -> None:

@@ -3,6 +3,7 @@
 import json
 import socket
 import sys
+from math import ceil
 from pathlib import Path
 
 from cds_service import __version__, metrics
@@ -11,14 +12,31 @@ from cds_service.settings import Settings
 from cds_service.store import NOT_MIGRATED, READY, Store
 from cds_service.store.migration import prepare
 
+_SPARE_THREADS = 4
+"""They refuse what is too much, and answer probes, while all the others are at work."""
+
+_CONNECTIONS = 512
+"""Of each worker, idle ones too; who comes when they are all taken hears nothing, so there must be more than enough."""
+
+_HEADER_MILLISECONDS = 10_000
+"""For the head of a request; a connection that has none goes after this time, too."""
+
+_SPARE_SECONDS = 2
+"""A server that is told to stop waits for the calls in work, which may read a record, and for so much longer.
+
+Then it kills, as a worker that is told so while it starts never hears it.
+"""
+
 
 def serve(settings: Settings) -> None:
     """Answer hook calls until told to stop; the settings reach the workers by the environment."""
     from granian import Granian  # noqa: PLC0415 - no other command needs a server
-    from granian.constants import Interfaces  # noqa: PLC0415
+    from granian.constants import HTTPModes, Interfaces  # noqa: PLC0415
+    from granian.http import HTTP1Settings  # noqa: PLC0415
     from granian.log import LogLevels  # noqa: PLC0415
 
     _claim(settings)
+    _warn_of_strangers(settings)
     _prepare_store(settings)
     server = Granian(
         "cds_service.web.app:app_from_environment",
@@ -27,11 +45,16 @@ def serve(settings: Settings) -> None:
         address=settings.host,
         port=settings.port,
         workers=settings.workers,
-        blocking_threads=settings.threads,
+        blocking_threads=settings.threads + _SPARE_THREADS,
+        backpressure=_CONNECTIONS,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(
+            header_read_timeout=_HEADER_MILLISECONDS, max_buffer_size=settings.header_kilobytes * 1024
+        ),
         websockets=False,
         log_level=LogLevels.error,
         respawn_failed_workers=True,
-        workers_kill_timeout=5,  # a terminal's Ctrl-C reaches the workers too, and can leave one waiting for ever
+        workers_kill_timeout=ceil(settings.fetch_seconds) + _SPARE_SECONDS,
     )
     with metrics.shared():
         print(_greeting(settings), flush=True)
@@ -50,30 +73,57 @@ def _claim(settings: Settings) -> None:
             raise SettingsError(message) from None
 
 
+def _warn_of_strangers(settings: Settings) -> None:
+    """Say loudly that nobody is asked who they are, where others than this machine may come."""
+    if settings.clients_file or (settings.is_local and not settings.public_url):
+        return
+    line = {
+        "authentication": "none",
+        "may_call": f"anyone who reaches {settings.host}:{settings.port}, or {settings.base_url}",
+        "do": "name the clients in PLEXUS_CDS_CLIENTS_FILE, or let a proxy in front ask who calls",
+    }
+    _say(line)
+
+
 def _prepare_store(settings: Settings) -> None:
     """Migrate an embedded store before the workers start; one that is not ready costs no card, and is told loudly."""
     store = Store(settings.store_url.get_secret_value())
-    state = prepare(store)
+    state, why = prepare(store)
     store.close()
     if state != READY:
-        do = "run plexus-cds migrate" if state == NOT_MIGRATED else "see whether it runs, and PLEXUS_CDS_STORE_URL"
-        line = {"store": repr(store), "state": state, "lost": "cards are shown, but nothing is kept", "do": do}
-        print(json.dumps(line), file=sys.stderr, flush=True)
+        seen = "whether its folder can be written and has room" if store.embedded else "whether it runs"
+        do = "run plexus-cds migrate" if state == NOT_MIGRATED else f"see {seen}, and PLEXUS_CDS_STORE_URL"
+        lost = "no call is answered" if settings.clients_file else "cards are shown, but nothing is kept"
+        told = {"store": repr(store), "state": state, "why": why, "lost": lost, "do": do}
+        _say({name: text for name, text in told.items() if text})
+
+
+def _say(line: dict[str, str]) -> None:
+    print(json.dumps(line), file=sys.stderr, flush=True)
 
 
 def _greeting(settings: Settings) -> str:
     base = settings.base_url
     lines = [f"plexus-cds {__version__} answers on {base}", f"Discovery: {base}/cds-services"]
     if settings.development:
-        command = Path(sys.argv[0])
-        shown = command.relative_to(Path.cwd()) if command.is_relative_to(Path.cwd()) else command
         lines += [
             "Development mode: for trying out, not for patients.",
             f"Playground: {base}/",
             f"Dashboard: {base}/dashboard",
-            "A card for the article's patient:",
-            f"  {shown} example article | curl -s -H 'Content-Type: application/json' -d @- \\",
-            f"    {base}/cds-services/lumbosacral-plexus-mri-order-select",
+            *_first_call(settings),
             "Stop with Ctrl-C.",
         ]
     return "\n".join(lines)
+
+
+def _first_call(settings: Settings) -> list[str]:
+    """Return what to type for a first card, or that it takes a token."""
+    if settings.clients_file:
+        return [f"Each call needs a token of a client in {settings.clients_file}."]
+    command = Path(sys.argv[0])
+    shown = command.relative_to(Path.cwd()) if command.is_relative_to(Path.cwd()) else command
+    return [
+        "A card for the article's patient:",
+        f"  {shown} example article | curl -s -H 'Content-Type: application/json' -d @- \\",
+        f"    {settings.base_url}/cds-services/lumbosacral-plexus-mri-order-select",
+    ]

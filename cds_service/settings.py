@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from difflib import get_close_matches
+from ipaddress import ip_address
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
@@ -12,6 +13,8 @@ from cds_service.outbound import ca_file_fault, within
 from cds_service.store import Store
 
 PREFIX = "PLEXUS_CDS_"
+MOST_DAYS = 36500
+"""How long the store may be told to keep what it has: a century."""
 _KEY_LENGTH = 16
 
 
@@ -23,19 +26,24 @@ class Settings(BaseModel):
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=1, le=65535)
     workers: int = Field(1, ge=1, le=64)
-    threads: int = Field(8, ge=1, le=256)
+    threads: int = Field(32, ge=1, le=256)
+    calls_per_minute: int = Field(6000, ge=0, le=1_000_000)
     development: bool = False
     public_url: str = ""
     site_file: str = ""
+    clients_file: str = ""
+    anyone_may_call: bool = False
     fhir_servers: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
     ca_file: str = ""
     fetch_seconds: float = Field(5.0, gt=0, le=60)
     fetch_megabytes: int = Field(16, ge=1, le=1024)
     fetch_pages: int = Field(50, ge=1, le=1000)
+    header_kilobytes: int = Field(32, ge=8, le=1024)
     body_megabytes: int = Field(8, ge=1, le=256)
+    body_depth: int = Field(64, ge=32, le=256)
     store_url: SecretStr = SecretStr("")
-    store_days: int = Field(730, ge=0, le=36500)
+    store_days: int = Field(730, ge=0, le=MOST_DAYS)
     store_comments: bool = False
     patient_key: SecretStr = SecretStr("")
     playground: bool = False
@@ -92,10 +100,44 @@ class Settings(BaseModel):
                 raise ValueError(message)
         return self
 
+    @model_validator(mode="after")
+    def _known_callers(self) -> "Settings":
+        """Refuse to be reached by anyone from elsewhere, unless that is asked for."""
+        faults = self._beside_clients() if self.clients_file else []
+        if not (self.clients_file or self.anyone_may_call or self.is_local):
+            instead = f"{PREFIX}CLIENTS_FILE, or let anyone call who reaches it with {PREFIX}ANYONE_MAY_CALL=true"
+            faults = [f"HOST: {self.host} can be reached from other machines: name the clients in {instead}"]
+        if faults:
+            raise ValueError("\n".join(f"{PREFIX}{fault}" for fault in faults))
+        return self
+
+    def _beside_clients(self) -> list[str]:
+        """Return what would let in others than the clients, or keep them out."""
+        wrong = {
+            "ANYONE_MAY_CALL: contradicts the clients file; leave one of them out": self.anyone_may_call,
+            "FHIR_SERVERS: with a clients file, the servers of each client stand there": bool(self.fhir_servers),
+            "PLAYGROUND: with a clients file it is for development mode only, as its page has no token": (
+                self.playground and not self.development
+            ),
+            "PUBLIC_URL: with a clients file it must be the https address that clients call, as their tokens name it": (
+                not self.development and not self.public_url.startswith("https://")
+            ),
+        }
+        return [fault for fault, is_there in wrong.items() if is_there]
+
+    @property
+    def is_local(self) -> bool:
+        """Tell whether only this machine can reach the service."""
+        try:
+            return self.host == "localhost" or ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
     @property
     def base_url(self) -> str:
         """Return the URL by which clients know this service."""
-        return self.public_url or f"http://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.public_url or f"http://{host}:{self.port}"
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:

@@ -1,12 +1,10 @@
 """The site's own words: a TOML file beside the settings, read again whenever it changes."""
 
-import json
-import logging
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Callable, Collection
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -26,6 +24,7 @@ from cds_service.errors import SettingsError
 from cds_service.knowledge import Knowledge
 from cds_service.model import Site
 from cds_service.settings import Settings
+from cds_service.watched_file import WatchedFile, read_toml
 
 
 def _one_of(names: Callable[[Knowledge], Collection[str]]) -> AfterValidator:
@@ -154,22 +153,9 @@ _WORDS = {
 def read_site_file(path: Path, knowledge: Knowledge) -> SiteFile:
     """Return a site file, or raise SettingsError with one line for each thing that is wrong with it."""
     try:
-        return SiteFile.model_validate(_content(path), context=knowledge)
+        return SiteFile.model_validate(read_toml(path), context=knowledge)
     except ValidationError as error:
         raise SettingsError("\n".join(f"{path.name}: {_in_words(one)}" for one in error.errors())) from None
-
-
-def _content(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except UnicodeDecodeError:
-        why = "it is not UTF-8: save it with that encoding"
-    except RecursionError:
-        why = "it is nested too deeply"
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-    message = f"{path.name} cannot be read: {why}"
-    raise SettingsError(message)
 
 
 def _in_words(error: Any) -> str:
@@ -186,46 +172,29 @@ def _in_words(error: Any) -> str:
 
 
 class SiteSource:
-    """The site as its settings and its file have it at this moment; a file that went wrong changes nothing."""
+    """The site as its settings and its file have it at this moment: the kill switch needs no restart."""
 
     def __init__(self, settings: Settings, knowledge: Knowledge) -> None:
-        self._settings, self._knowledge = settings, knowledge
-        self._path = Path(settings.site_file) if settings.site_file else None
-        self._seen = self._stamp()
-        self._said = read_site_file(self._path, knowledge) if self._path else SiteFile()
-        self._is_wrong = False
+        self._settings = settings
+        self._file: WatchedFile[SiteFile] | None = None
+        if settings.site_file:
+            read = partial(read_site_file, knowledge=knowledge)
+            self._file = WatchedFile("site_file", Path(settings.site_file), read, _told)
 
     @property
     def file_state(self) -> str:
         """Return none, read, or wrong where the file before stays in force."""
-        if self._path is None:
+        if self._file is None:
             return "none"
-        return "wrong" if self._is_wrong else "read"
+        return "wrong" if self._file.is_wrong else "read"
 
     def current(self, today: date) -> Site:
-        """Return the site, its file read anew where it has changed: the kill switch needs no restart."""
-        stamp = self._stamp()
-        if self._path and stamp != self._seen:
-            self._seen = stamp
-            self._read(self._path)
-        return effective(self._settings, self._said, today)
+        """Return the site on a day."""
+        return effective(self._settings, self._file.current() if self._file else SiteFile(), today)
 
-    def _stamp(self) -> tuple[int, int] | None:
-        try:
-            status = self._path.stat() if self._path else None
-        except OSError:
-            return None
-        return (status.st_mtime_ns, status.st_size) if status else None
 
-    def _read(self, path: Path) -> None:
-        try:
-            self._said = read_site_file(path, self._knowledge)
-            self._is_wrong = False
-            note = {"site_file": "read again", "off": self._said.off, "policy": self._said.policy}
-        except SettingsError as error:
-            self._is_wrong = True
-            note = {"site_file": "wrong; the one before stays in force", "fault": str(error)}
-        logging.getLogger("plexus_cds").warning(json.dumps(note))
+def _told(said: SiteFile) -> dict[str, Any]:
+    return {"off": said.off, "policy": said.policy}
 
 
 def effective(settings: Settings, said: SiteFile, today: date) -> Site:

@@ -70,8 +70,9 @@ class FetchFault(StrEnum):
     NO_SERVER = "it was not prefetched in full, and the call names no FHIR server"
     NOT_LISTED = (
         "it was not prefetched in full, and the call's FHIR server is not among those that this service may read "
-        "(setting PLEXUS_CDS_FHIR_SERVERS)"
+        "(setting PLEXUS_CDS_FHIR_SERVERS, or the clients file)"
     )
+    NOT_ASKED = "it was not prefetched in full, and an explanation reads no FHIR server"
     UNREACHABLE = "the FHIR server could not be reached"
     REFUSED = "the FHIR server refused the access token"
     TOO_SLOW = "the FHIR server did not answer in time"

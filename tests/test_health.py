@@ -51,7 +51,8 @@ def test_ready(tmp_path, knowledge):
     migrate(Store(url))
     with started(knowledge, store_url=url) as client:
         version = knowledge.version
-        expected = {"status": "ready", "knowledge": version, "card": "on", "site_file": "none", "store": "ready"}
+        expected = {"status": "ready", "knowledge": version, "card": "on", "site_file": "none", "clients_file": "none"}
+        expected["store"] = "ready"
         assert told(client) == expected
 
 

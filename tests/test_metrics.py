@@ -5,6 +5,7 @@ import re
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from conftest import ORDER_SELECT, ORDER_SIGN, TODAY, Client, serving
@@ -157,12 +158,14 @@ def test_phases(body, phases, service, caplog):
 
 
 def test_feedback(service):
-    """Reports of feedback count by their outcome; a body that is no feedback counts as refused."""
-    report = {"card": "44dcbf3e-a90e-4503-8bd0-eb24a7bbe9e4", "outcomeTimestamp": "2026-11-22T08:30:00Z"}
+    """Reports count by their outcome, and as repeated when they come again; a body that is no feedback as refused."""
+    report = {"card": str(uuid4()), "outcomeTimestamp": "2026-11-22T08:30:00Z"}
     reports = [report | {"outcome": outcome} for outcome in ("accepted", "overridden", CANARY)]
     path = f"{ORDER_SELECT}/feedback"
     rise = {f"feedback{{outcome={outcome}}}": 1 for outcome in ("accepted", "overridden", "unusable")}
     assert rises(service, lambda: service.post({"feedback": reports}, path), *COUNTERS) == rise
+    again = {"feedback{outcome=repeated}": 2, "feedback{outcome=unusable}": 1}
+    assert rises(service, lambda: service.post({"feedback": reports}, path), *COUNTERS) == again
     assert rises(service, lambda: service.post({"feedback": 5}, path), *COUNTERS) == {"feedback{outcome=refused}": 1}
 
 

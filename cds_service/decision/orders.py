@@ -58,7 +58,7 @@ def study_of(resource: Json, knowledge: Knowledge, site: Site) -> tuple[str, str
     if own := next((site.studies[pair] for pair in pairs if pair in site.studies), None):
         return own, ""
     known = [term for term in knowledge.codes["order"].terms(pairs) if term.means != _LEVEL_NOT_STATED]
-    return _weighed(_first(known), knowledge.words.study(words_of(code)))
+    return _weighed(_first(known), knowledge.words.study(words_of(code)[: signs.LONGEST]))
 
 
 def _weighed(term: Term | None, by_words: str | None) -> tuple[str, str]:

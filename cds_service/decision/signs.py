@@ -15,7 +15,7 @@ _FAMILIES = {
     "upper_limb": FindingKind.UPPER_LIMB,
 }
 LONGEST = 2000
-"""Characters of a reason that are read: no reason is longer, and reading must stay quick."""
+"""Characters of a reason, or of an order's name, that are read: none is longer, and reading must stay quick."""
 
 _SAID_NOTHING = "neither"
 _KNOWN = (*_FAMILIES, "malignancy", "radiation_history")

@@ -19,10 +19,14 @@ _WORDS = {
 }
 
 
+def schema(name: str) -> Any:
+    """Return a schema as it is written."""
+    return json.loads(files(__package__).joinpath(f"{name}.schema.json").read_text(encoding="utf-8"))
+
+
 @cache
 def _validator(name: str) -> Draft202012Validator:
-    text = files(__package__).joinpath(f"{name}.schema.json").read_text(encoding="utf-8")
-    return Draft202012Validator(json.loads(text))
+    return Draft202012Validator(schema(name))
 
 
 def first_fault(name: str, instance: object) -> str | None:

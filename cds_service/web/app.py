@@ -1,6 +1,7 @@
 """The Flask application, built from settings and knowledge."""
 
 import re
+import time
 from collections.abc import Callable
 from datetime import date
 from uuid import uuid4
@@ -8,14 +9,14 @@ from uuid import uuid4
 from flask import Flask
 from flask_cors import CORS
 
-from cds_service.fhir.search import fetcher
 from cds_service.fhir.validation import check_knowledge
 from cds_service.knowledge import Knowledge, load
 from cds_service.outbound import Limits
 from cds_service.settings import Settings, read_settings
 from cds_service.site import SiteSource
-from cds_service.store import Recorder, Store
+from cds_service.store import Gate, Recorder, Store
 from cds_service.web import (
+    authentication,
     call_log,
     counting,
     dashboard,
@@ -24,10 +25,13 @@ from cds_service.web import (
     health,
     hook_calls,
     keeping,
+    limits,
+    openapi,
     pages,
     playground,
     problems,
 )
+from cds_service.web.callers import Callers
 from cds_service.web.parts import Keeps, Parts, Shows
 
 _LOCAL_ORIGINS = (r"https://sandbox\.cds-hooks\.org\Z", r"http://(localhost|127\.0\.0\.1)(:\d+)?\Z")
@@ -40,21 +44,30 @@ def create_app(
     *,
     today: Callable[[], date] = date.today,
     new_id: Callable[[], str] = lambda: str(uuid4()),
+    now: Callable[[], float] = time.time,
 ) -> Flask:
-    """Return the application; KnowledgeError stops a start with knowledge that contradicts itself."""
+    """Return the application; KnowledgeError stops a start with knowledge that contradicts itself.
+
+    `now` is the clock of tokens, in seconds since 1970.
+    """
     knowledge = knowledge or checked_knowledge()
-    store = Store(settings.store_url.get_secret_value())
+    store = Store(settings.store_url.get_secret_value(), patience=1)
     app = Flask("cds_service.web")
     app.json.sort_keys = False  # type: ignore[attr-defined]  # a card reads from its summary down
     app.extensions["plexus_cds"] = Parts(
         knowledge=knowledge,
         source=SiteSource(settings, knowledge),
-        fetch=fetcher(settings.fhir_servers, limits_of(settings)),
+        callers=Callers(settings, now) if settings.clients_file else None,
+        fhir_servers=settings.fhir_servers,
+        fetch_limits=limits_of(settings),
         today=today,
         new_id=new_id,
         body_limit=settings.body_megabytes * 1024 * 1024,
+        body_depth=settings.body_depth,
         store=store,
         recorder=Recorder(store),
+        feedback_gate=Gate(settings.threads // 2),
+        dashboard_gate=Gate(settings.threads // 4),
         keeps=Keeps(settings.store_comments, settings.patient_key.get_secret_value()),
         shows=Shows(
             playground=settings.development or settings.playground,
@@ -62,10 +75,13 @@ def create_app(
             metrics=settings.metrics,
         ),
     )
-    for part in (discovery, hook_calls, feedback, health, pages, playground, dashboard):
+    for part in (discovery, hook_calls, feedback, health, pages, openapi, playground, dashboard):
         app.register_blueprint(part.blueprint)
     problems.register(app)
     call_log.register(app)
+    limits.bound_calls_at_once(app, settings.threads)
+    authentication.register(app)
+    limits.bound_calls_per_minute(app, settings.calls_per_minute)
     counting.prepare(app)
     keeping.register(app)
     _allow_origins(app, settings)

@@ -17,6 +17,7 @@ _ANSWERED, _UNKNOWN = 200, "unknown"
 _NOT_NEEDED = Retrieval()
 _OUTCOMES = {
     400: "not_json",
+    401: "unauthenticated",
     404: "unknown_service",
     405: "method",
     412: "record",
@@ -47,21 +48,35 @@ def start() -> None:
 
 
 def write(response: Response) -> Response:
-    """Log and count what was answered to a call; feedback that was taken logs its own line."""
+    """Log and count what was answered to a call; feedback that was taken and refused callers have their own line."""
     path = request.path
     if not path.startswith("/cds-services/") or request.method == "OPTIONS":
         return response
     held = g._get_current_object()  # noqa: SLF001 - documented; each use of a proxy costs a microsecond
-    seconds, outcome = held.stopwatch.stop(), _outcome(response.status_code, held.get("decision"))
+    seconds = held.stopwatch.stop()
+    outcome = held.get("outcome") or _outcome(response.status_code, held.get("decision"))
     if path.endswith("/feedback"):
-        counting.count_feedback(response.status_code, held.get("reports", {}))
+        counting.count_feedback(response.status_code, outcome, held.get("reports", {}))
     else:
         counting.count_call(
             held.get("service", _UNKNOWN), outcome, seconds, held.get("decision"), held.get("retrieval")
         )
-    if not held.get("is_feedback"):
-        _LOG.info(json.dumps(_fields(held, response.status_code, outcome, seconds)))
+    if not held.get("has_own_line"):
+        fields = _refused_feedback if path.endswith("/feedback") else _fields
+        _LOG.info(json.dumps(fields(held, response.status_code, outcome, seconds)))
     return response
+
+
+def _refused_feedback(held: Any, status: int, outcome: str, _seconds: dict[str, float]) -> dict[str, Any]:
+    """Return what is logged of feedback that was not even read; what was read has a line of its own."""
+    return {
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "service": held.get("service", _UNKNOWN),
+        "client": held.get("client", ""),
+        "feedback": {"refused": 1},
+        "status": status,
+        "why": outcome if outcome != "not_a_call" else "not_feedback",
+    }
 
 
 def _fields(held: Any, status: int, outcome: str, seconds: dict[str, float]) -> dict[str, Any]:
@@ -73,6 +88,7 @@ def _fields(held: Any, status: int, outcome: str, seconds: dict[str, float]) -> 
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "service": held.get("service", _UNKNOWN),
         "hook": held.get("hook", _UNKNOWN),
+        "client": held.get("client", ""),
         "status": status,
         "outcome": outcome,
         "reasons": _reasons(decision),

@@ -7,9 +7,10 @@ from flask import Flask
 from cds_service import metrics
 from cds_service.decision.record import KEYS
 from cds_service.model import Decision, Recommendation, Retrieval, Silence
+from cds_service.web.authentication import CHECKS
 from cds_service.web.parts import parts
 
-_TAKEN, _NOT_STORED = 200, 503
+_TAKEN, _NOT_STORED = 200, "store"
 
 
 def prepare(app: Flask) -> None:
@@ -22,6 +23,7 @@ def prepare(app: Flask) -> None:
         reasons=knowledge.silences,
         indicators={row.indicator for row in knowledge.strength.values()},
         keys=KEYS,
+        checks=CHECKS,
         version=knowledge.version,
     )
 
@@ -38,14 +40,14 @@ def count_call(
         _count_retrieval(retrieval)
 
 
-def count_feedback(status: int, reports: Mapping[str, int]) -> None:
+def count_feedback(status: int, outcome: str, reports: Mapping[str, int]) -> None:
     """Count the reports of feedback by their outcome, or the refused call that brought them."""
     if status == _TAKEN:
-        for outcome, amount in reports.items():
-            metrics.feedback(outcome, amount)
+        for became, amount in reports.items():
+            metrics.feedback(became, amount)
     else:
         metrics.feedback("refused")
-    if status == _NOT_STORED:
+    if outcome == _NOT_STORED:
         metrics.store_failure("feedback")
 
 

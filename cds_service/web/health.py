@@ -11,7 +11,7 @@ from cds_service import metrics
 from cds_service.decision.order_select import decide
 from cds_service.examples import example
 from cds_service.model import Pages, Site
-from cds_service.store import UNREACHABLE, Store
+from cds_service.store import READY, UNREACHABLE, Store
 from cds_service.web.parts import Parts, parts
 
 blueprint = Blueprint("health", __name__)
@@ -62,13 +62,15 @@ def ready() -> tuple[Response, int]:
     """Say whether hook calls can be answered rightly, and what else an operator wants to know."""
     found, probe = parts(), current_app.extensions["plexus_cds_store_probe"]
     site = found.site
-    fault = _fault(found, site)
+    store = probe.state()
+    fault = _fault(found, site) or _replay_fault(found, store)
     told: dict[str, Any] = {
         "status": "unready" if fault else "ready",
         "knowledge": found.knowledge.version,
         "card": "off" if site.is_off else "shadow" if site.is_shadow else "on",
         "site_file": found.source.file_state,
-        "store": probe.state(),
+        "clients_file": found.callers.file_state if found.callers else "none",
+        "store": store,
     }
     return jsonify(told | ({"fault": fault} if fault else {})), 503 if fault else 200
 
@@ -79,6 +81,11 @@ def measured() -> Response:
     if not parts().shows.metrics:
         abort(404)
     return Response(metrics.exposition(), content_type=metrics.CONTENT_TYPE)
+
+
+def _replay_fault(found: Parts, store: str) -> str:
+    """Return what would refuse every call, or no text: where tokens are asked for, used ones must be known."""
+    return "replay_memory" if found.callers and store != READY else ""
 
 
 def _fault(found: Parts, site: Site) -> str:

@@ -7,6 +7,7 @@ from flask import Blueprint, Response, g, jsonify
 from cds_service.decision.order_select import decide
 from cds_service.errors import RecordUnavailable
 from cds_service.model import Decision
+from cds_service.web.authentication import fetch
 from cds_service.web.body import json_body
 from cds_service.web.parts import parts
 from cds_service.web.stopwatch import Stopwatch
@@ -38,7 +39,7 @@ def _decision(body: Any, watch: Stopwatch) -> Decision:
             found.knowledge,
             found.site,
             today=found.today(),
-            fetch=watch.around(found.fetch),
+            fetch=watch.around(fetch()),
             new_id=found.new_id,
         )
     except RecordUnavailable as error:

@@ -8,9 +8,11 @@ from flask import current_app
 
 from cds_service.errors import UnknownService
 from cds_service.knowledge import Knowledge
-from cds_service.model import Fetch, Site
+from cds_service.model import Site
+from cds_service.outbound import Limits
 from cds_service.site import SiteSource
-from cds_service.store import Recorder, Store
+from cds_service.store import Gate, Recorder, Store
+from cds_service.web.callers import Callers
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +38,20 @@ class Parts:
 
     knowledge: Knowledge
     source: SiteSource
-    fetch: Fetch
+    callers: Callers | None
+    """Who may call, or None where anyone may who reaches the service."""
+    fhir_servers: tuple[str, ...]
+    """Those that may be read for anyone; each of the callers has its own."""
+    fetch_limits: Limits
     today: Callable[[], date]
     new_id: Callable[[], str]
     body_limit: int
+    body_depth: int
     store: Store
     recorder: Recorder
+    feedback_gate: Gate
+    dashboard_gate: Gate
+    """Two, so that exports, which take their time, do not keep feedback out."""
     keeps: Keeps
     shows: Shows
 

@@ -6,28 +6,37 @@ import logging
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
+from cds_service.auth import ReplayMemoryUnavailable, Unauthenticated
 from cds_service.errors import (
     CallError,
+    Compressed,
     NotAHookCall,
     NotJson,
+    Overloaded,
     RecordUnavailable,
     StoreUnavailable,
     TooLarge,
+    TooManyCalls,
     UnknownService,
 )
 
 _STATUS: dict[type[CallError], tuple[int, str]] = {
     NotJson: (400, "structure"),
+    Unauthenticated: (401, "login"),
     UnknownService: (404, "not-found"),
     RecordUnavailable: (412, "incomplete"),
     TooLarge: (413, "too-long"),
+    Compressed: (415, "not-supported"),
     NotAHookCall: (422, "invalid"),
+    TooManyCalls: (429, "throttled"),
+    Overloaded: (503, "throttled"),
+    ReplayMemoryUnavailable: (503, "transient"),
     StoreUnavailable: (503, "transient"),
 }
 """The status, and the issue type of the OperationOutcome."""
 
-_RETRY_AFTER = {503: "30"}
-"""Seconds after which it is worth asking again."""
+_HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "30"}}
+"""Retry-After is the seconds after which it is worth asking again."""
 
 _HTTP = {
     404: "There is nothing here. Discovery is at /cds-services.",
@@ -46,7 +55,10 @@ def register(app: Flask) -> None:
 
 def _call_error(error: Exception) -> Response:
     status, kind = next(known for cls, known in _STATUS.items() if isinstance(error, cls))
-    return _outcome(status, kind, str(error))
+    response = _outcome(status, kind, "" if isinstance(error, Unauthenticated) else str(error))
+    if isinstance(error, CallError) and error.retry_after:
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
 
 
 def _too_deep(_error: Exception) -> Response:
@@ -73,9 +85,8 @@ def _our_error(error: Exception) -> Response:
 
 
 def _outcome(status: int, kind: str, text: str) -> Response:
-    issue = {"severity": "error", "code": kind, "diagnostics": text}
+    issue = {"severity": "error", "code": kind} | ({"diagnostics": text} if text else {})
     body = json.dumps({"resourceType": "OperationOutcome", "issue": [issue]})
     response = Response(body, status, content_type="application/fhir+json")
-    if status in _RETRY_AFTER:
-        response.headers["Retry-After"] = _RETRY_AFTER[status]
+    response.headers.update(_HEADERS.get(status, {}))
     return response
