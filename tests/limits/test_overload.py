@@ -62,23 +62,28 @@ def free(server) -> None:
     pytest.fail("a place was not given back")
 
 
+def finish(connections) -> None:
+    """Send what is missing of calls at work, which are answered then."""
+    for connection in connections:
+        connection.sendall(b"}")
+        assert b"200 OK" in connection.recv(100)
+
+
 def test_edge(server):
     """One call less than the limit at work leaves room for one; at the limit each further one is refused at once."""
-    with at_work(server, THREADS - 1):
+    with at_work(server, THREADS - 1) as connections:
         assert [refused(server) for _ in range(5)] == [False] * 5
-    free(server)
+        finish(connections)
     with at_work(server, THREADS) as connections:
         assert [refused(server) for _ in range(5)] == [True] * 5
-        for connection in connections:
-            connection.sendall(b"}")
-            assert b"200 OK" in connection.recv(100)
-    free(server)
+        finish(connections)
     assert [refused(server) for _ in range(5)] == [False] * 5
 
 
 def test_probes_are_answered(server):
     """While everything is at work, probes and metrics tell of it, and a call that went away gives its place back."""
     with at_work(server, THREADS):
+        assert refused(server)
         assert server.client.get("/livez").status_code == 200
         assert server.client.get("/readyz").status_code == 200
         counted = [line for line in server.client.get("/metrics").text.splitlines() if 'outcome="overloaded"' in line]
