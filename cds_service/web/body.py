@@ -22,7 +22,7 @@ def json_body() -> Any:
         raise Compressed
     limit = parts().body_limit
     content = _content(limit)
-    if content.count(b",") > limit // _BYTES_OF_A_VALUE:
+    if sum(map(content.count, (b",", b"[", b"{"))) > limit // _BYTES_OF_A_VALUE:
         message = f"The body has more than the {limit // _BYTES_OF_A_VALUE} values that this service reads."
         raise TooLarge(message)
     return parsed(content, parts().body_depth)
@@ -33,7 +33,7 @@ def parsed(content: bytes, depth: int = DEPTH) -> Any:
     try:
         return strict_json(content, depth=depth)
     except UnsafeJson as error:
-        message = f"The body is no JSON that can be read safely: {error}."
+        message = f"The body is not JSON that can be read safely: {error}."
     except ValueError:
         message = "The body is not JSON."
     raise NotJson(message)

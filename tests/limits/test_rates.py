@@ -6,6 +6,7 @@ import logging
 import pytest
 from conftest import ORDER_SELECT, Client, serving
 from corpus import call
+from doors import LEAST, door
 
 from cds_service.settings import Settings
 from cds_service.web.app import create_app
@@ -83,3 +84,22 @@ def refusals(client) -> float:
     lines = client.get("/metrics").text.splitlines()
     counted = [line for line in lines if line.startswith("plexus_cds_calls_total{") and 'outcome="throttled"' in line]
     return sum(float(line.rpartition(" ")[2]) for line in counted)
+
+
+OTHER = "https://other.example.org"
+TWO = (f"{LEAST}\ncalls_per_minute = 5", f'issuer = "{OTHER}"\njwks_file = "keys.json"')
+
+
+def test_each_client_has_its_own_number(tmp_path, knowledge):
+    """A client's own number goes before the setting's, and one client's calls cost another nothing."""
+    with door(tmp_path, knowledge, *TWO, calls_per_minute=2) as ours:
+        own = [ours.asked(ORDER_SELECT).status_code for _ in range(6)]
+        other = [ours.asked(ORDER_SELECT, iss=OTHER).status_code for _ in range(3)]
+    assert (own, other) == ([200] * 5 + [429], [200, 200, 429])
+
+
+def test_calls_that_nobody_made_cost_no_client(tmp_path, knowledge):
+    """Calls under a client's name, but without its signature, do not use up what it may call."""
+    with door(tmp_path, knowledge, calls_per_minute=2) as ours:
+        assert {ours.ask(ORDER_SELECT, "Bearer x.y.z").status_code for _ in range(5)} == {401}
+        assert [ours.asked(ORDER_SELECT).status_code for _ in range(3)] == [200, 200, 429]
