@@ -3,8 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+SUPPLY := build/supply-chain
+DEPLOYED := build/deployed
+LOCK := deploy/requirements.lock
+PIP := python -m pip --quiet --disable-pip-version-check
+UV_OPTIONS = --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' \
+	--no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
 
-.PHONY: help serve test check static mutation fuzz review screenshot clean
+.PHONY: help serve test check static mutation fuzz benchmarks review screenshot lock sbom audit clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -38,11 +44,38 @@ mutation: $(READY) ## damage the tables and the code, and see whether the tests 
 fuzz: $(READY) ## send the service made-up bodies for MINUTES=10, and save what it answers wrongly
 	$(BIN)/python tools/fuzz.py --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
 
+benchmarks: $(READY) ## measure what a call costs, beside bare Flask (some twenty minutes, on a quiet machine)
+	$(BIN)/python -m benchmarks --soak
+
 review: $(READY) ## write REVIEW.md from the knowledge
 	$(BIN)/plexus-cds review
 
 screenshot: $(READY) ## take the README's picture of the playground anew
 	$(BIN)/python tools/screenshot.py docs/playground.png
+
+$(SUPPLY)/.ready: Makefile
+	$(PYTHON) -m venv $(SUPPLY)
+	$(SUPPLY)/bin/$(PIP) install 'uv >=0.9,<1' 'cyclonedx-bom >=7.2,<8' 'pip-audit >=2.10,<3' 'bandit >=1.9,<2'
+	@touch $@
+
+lock: $(SUPPLY)/.ready ## pin what the image installs, with hashes (UPGRADE=1: the newest versions)
+	$(SUPPLY)/bin/uv pip compile setup.cfg --extra postgresql --output-file $(LOCK) $(UV_OPTIONS)
+	echo 'setuptools >=77' | $(SUPPLY)/bin/uv pip compile - --output-file deploy/build.lock $(UV_OPTIONS)
+
+sbom: $(SUPPLY)/.ready ## write build/sbom.json: CycloneDX, of what the image installs
+	$(PYTHON) -m venv --clear $(DEPLOYED)
+	$(DEPLOYED)/bin/$(PIP) install --require-hashes --only-binary :all: --requirement $(LOCK)
+	$(DEPLOYED)/bin/$(PIP) wheel --no-deps --wheel-dir $(DEPLOYED) .
+	$(DEPLOYED)/bin/$(PIP) install --no-deps --no-index $(DEPLOYED)/*.whl
+	$(DEPLOYED)/bin/python -m pip check
+	$(DEPLOYED)/bin/$(PIP) uninstall --yes pip setuptools
+	rm $(DEPLOYED)/lib/python*/site-packages/plexus_cds-*/direct_url.json
+	$(SUPPLY)/bin/cyclonedx-py environment --validate --output-reproducible --output-file build/sbom.json $(DEPLOYED)
+
+audit: $(SUPPLY)/.ready ## look for weak places in the code, and for known vulnerabilities of what the image installs
+	$(SUPPLY)/bin/bandit --quiet --recursive --configfile pyproject.toml cds_service
+	@$(SUPPLY)/bin/pip-audit --strict --disable-pip --require-hashes --requirement $(LOCK) || \
+	{ echo "Vulnerable, or not audited: see above. Nothing is known of a package that pip-audit did not find on PyPI."; exit 1; }
 
 clean: ## remove what the other commands made
 	rm -rf $(VENV) build dist mutants *.egg-info .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
