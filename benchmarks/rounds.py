@@ -1,0 +1,94 @@
+"""The rounds: every subject in turn, again and again, so that what drifts on the machine hits all alike."""
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks import peer
+from benchmarks.load import Measured, Sent, TokensUsedUp, load
+from benchmarks.machine import Unfit
+from benchmarks.running import Running, running
+from benchmarks.subjects import PEER, Subject, empty_store
+
+CONNECTIONS = (1, 8)
+_WARM_SECONDS, _WARM_PACE = 1, 4000
+_MORE = 1.5
+"""So many times the tokens that a run at the pace of the warm-up takes."""
+
+Row = dict[str, Any]
+
+
+def rounds(
+    subjects: Sequence[Subject], count: int, seconds: int, cores: tuple[int, int], folder: Path
+) -> Iterator[Row]:
+    """Yield a row for each round, subject and number of connections; every other round goes backwards."""
+    for number in range(1, count + 1):
+        for place, subject in enumerate(subjects if number % 2 else subjects[::-1], start=1):
+            say(f"round {number} of {count}, {place:2} of {len(subjects)}: {subject.name}")
+            yield from ({"round": number, **row} for row in _either(subject, seconds, cores, folder))
+
+
+def say(text: str) -> None:
+    """Tell how far it is."""
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')}  {text}\n")
+
+
+def _either(subject: Subject, seconds: int, cores: tuple[int, int], folder: Path) -> list[Row]:
+    """Return the rows of a subject, or for a peer, which is not ours to mend, why there are none."""
+    try:
+        if subject.name == PEER:
+            peer.install(folder)
+        return measured(subject, seconds, cores, folder)
+    except Unfit as unfit:
+        if subject.name != PEER:
+            raise
+        return [{"subject": subject.name, "failed": str(unfit).partition("\n")[0]}]
+
+
+def measured(subject: Subject, seconds: int, cores: tuple[int, int], folder: Path) -> list[Row]:
+    """Start a subject, measure it at each number of connections, and see before and after that it answers rightly."""
+    empty_store(folder)
+    begin = time.perf_counter()
+    with running(subject.command, subject.settings, cores[0], folder) as server:
+        status, content = server.first_answer(subject.path, subject.body, _token(subject))
+        subject.check(status, content)
+        started = time.perf_counter() - begin
+        sent = _sent(subject, content, folder)
+        warm = _run(server, subject, sent, CONNECTIONS[-1], _WARM_SECONDS, _WARM_PACE, cores)
+        runs = [_run(server, subject, sent, count, seconds, warm.per_second, cores) for count in CONNECTIONS]
+        resident = server.resident_kib()
+    more = {"start_seconds": round(started, 3), "resident_kib": resident, "body_bytes": len(subject.body)}
+    if subject.signer:
+        more["verification_us"] = round(subject.signer.verification_microseconds(cores[0]), 1)
+    return [{"subject": subject.name, **asdict(run), **more} for run in runs]
+
+
+def _run(
+    server: Running, subject: Subject, sent: Sent, connections: int, seconds: int, pace: float, cores: tuple[int, int]
+) -> Measured:
+    tokens = int(pace * seconds * _MORE)
+    try:
+        run = load(server.port, _with_tokens(sent, subject, tokens), connections, seconds, cores[1])
+    except TokensUsedUp:
+        return _run(server, subject, sent, connections, seconds, 2 * pace, cores)
+    subject.check(*server.post(subject.path, subject.body, _token(subject)))
+    return run
+
+
+def _sent(subject: Subject, content: bytes, folder: Path) -> Sent:
+    body = folder / "body.json"
+    body.write_bytes(subject.body)
+    return Sent(subject.path, (body,), frozenset({len(content)}), subject.marker)
+
+
+def _with_tokens(sent: Sent, subject: Subject, count: int) -> Sent:
+    if subject.signer is None:
+        return sent
+    return Sent(sent.path, sent.bodies, sent.lengths, sent.marker, subject.signer.file_of(count))
+
+
+def _token(subject: Subject) -> str:
+    return subject.signer.token() if subject.signer else ""
