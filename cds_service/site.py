@@ -177,6 +177,8 @@ class SiteSource:
     def __init__(self, settings: Settings, knowledge: Knowledge) -> None:
         self._settings = settings
         self._file: WatchedFile[SiteFile] | None = None
+        self._says_nothing = SiteFile()
+        self._known: tuple[SiteFile, date, Site] | None = None
         if settings.site_file:
             read = partial(read_site_file, knowledge=knowledge)
             self._file = WatchedFile("site_file", Path(settings.site_file), read, _told)
@@ -189,8 +191,12 @@ class SiteSource:
         return "wrong" if self._file.is_wrong else "read"
 
     def current(self, today: date) -> Site:
-        """Return the site on a day."""
-        return effective(self._settings, self._file.current() if self._file else SiteFile(), today)
+        """Return the site on a day; it is built anew where the day or the file is another one."""
+        said = self._file.current() if self._file else self._says_nothing
+        known = self._known
+        if known is None or known[0] is not said or known[1] != today:
+            self._known = known = (said, today, effective(self._settings, said, today))
+        return known[2]
 
 
 def _told(said: SiteFile) -> dict[str, Any]:

@@ -14,7 +14,7 @@ _RECENT = {"acute_renal": "acute_kidney_injury", "pregnancy": "pregnancy"}
 
 def in_condition(reader: Reader, condition: Json) -> Iterator[Finding]:
     """Yield devices and contrast cautions that an active Condition is of."""
-    pairs = list(codings(condition.get("code")))
+    pairs = codings(condition.get("code"))
     devices = reader.knowledge.codes["device"].terms(pairs)
     contrast = reader.knowledge.codes["contrast"].terms(pairs)
     if not (devices or contrast) or not reader.is_active(condition):
@@ -29,7 +29,7 @@ def in_condition(reader: Reader, condition: Json) -> Iterator[Finding]:
 
 def in_procedure(reader: Reader, procedure: Json) -> Iterator[Finding]:
     """Yield the device that a Procedure implanted or removed, dialysis, and a recent imaging study."""
-    pairs = list(codings(procedure.get("code")))
+    pairs = codings(procedure.get("code"))
     found: list[tuple[FindingKind, Term]] = [
         *((FindingKind.DEVICE, term) for term in reader.knowledge.codes["device"].terms(pairs)[:1]),
         *((FindingKind.CONTRAST, term) for term in reader.knowledge.codes["contrast"].terms(pairs)[:1]),
@@ -66,7 +66,7 @@ def in_optional(reader: Reader, resources: Sequence[Json]) -> Iterator[Finding]:
 
 
 def _allergy(reader: Reader, allergy: Json) -> Iterator[Finding]:
-    substances = [*codings(allergy.get("code"))]
+    substances = codings(allergy.get("code"))
     for reaction in members(allergy.get("reaction")):
         substances += codings(reaction.get("substance"))
     terms = reader.knowledge.codes["contrast"].terms(substances)

@@ -8,8 +8,9 @@ from cds_service.model import Json
 
 def members(value: Any) -> list[Json]:
     """Return the objects in a member that may hold one, a list of them, or neither."""
-    items = value if isinstance(value, list) else [value]
-    return [item for item in items if isinstance(item, dict)]
+    if isinstance(value, dict):
+        return [value]
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def text_of(value: Any) -> str:
@@ -24,13 +25,14 @@ def concepts_of(value: Any) -> list[Json]:
     return [concept for one in members(value) for concept in members(one.get("concept", one))]
 
 
-def codings(concepts: Any) -> Iterator[tuple[str, str]]:
-    """Yield (system, code) of every coding in one CodeableConcept or a list of them."""
-    for concept in concepts_of(concepts):
-        for coding in members(concept.get("coding")):
-            system, code = text_of(coding.get("system")), text_of(coding.get("code"))
-            if system and code:
-                yield system, code
+def codings(concepts: Any) -> list[tuple[str, str]]:
+    """Return (system, code) of every coding in one CodeableConcept or a list of them."""
+    return [
+        (system, code)
+        for concept in concepts_of(concepts)
+        for coding in members(concept.get("coding"))
+        if (system := text_of(coding.get("system"))) and (code := text_of(coding.get("code")))
+    ]
 
 
 def words_of(concepts: Any) -> str:

@@ -1,11 +1,11 @@
 """Whether and when an entry of the record counts: its statuses and its dates."""
 
 from collections import Counter
-from collections.abc import Mapping
 from datetime import date, timedelta
 
 from cds_service.decision.codings import reference_of, status_codes
 from cds_service.decision.dates import partial_date, period
+from cds_service.decision.reasons import Known
 from cds_service.knowledge import Knowledge
 from cds_service.model import Finding, Json, PartialDate, Site, Term
 from cds_service.vocabulary import FindingKind
@@ -19,7 +19,7 @@ _PERFORMED = ("performedDateTime", "performedPeriod", "occurrenceDateTime", "occ
 class Reader:
     """Reads the entries of one record on one day; counts what it saw and did not use."""
 
-    def __init__(self, knowledge: Knowledge, site: Site, today: date, known: Mapping[str, Json]) -> None:
+    def __init__(self, knowledge: Knowledge, site: Site, today: date, known: Known) -> None:
         self.knowledge, self.site, self.today, self.known = knowledge, site, today, known
         self.limits = {**knowledge.limits, **site.limits}
         self.tally: Counter[str] = Counter()

@@ -7,7 +7,7 @@ from datetime import date
 from cds_service.decision import cautions, history, signs
 from cds_service.decision.codings import codings
 from cds_service.decision.entries import Reader
-from cds_service.decision.reasons import at_hand, by_reference, reasons
+from cds_service.decision.reasons import Known, reasons
 from cds_service.knowledge import Knowledge
 from cds_service.model import Finding, Findings, HookRequest, Json, PatientRecord, Site, WatchedOrder
 from cds_service.vocabulary import FindingKind, Presentation
@@ -25,8 +25,7 @@ class Gathered:
 
 def gather(request: HookRequest, record: PatientRecord, knowledge: Knowledge, site: Site, today: date) -> Gathered:
     """Return all findings of the record, whichever order they matter for."""
-    known = at_hand(request) | by_reference([*record.conditions, *record.procedures])
-    reader = Reader(knowledge, site, today, known)
+    reader = Reader(knowledge, site, today, Known(request, record))
     return Gathered(reader, _merged(_in_record(reader, record)))
 
 
@@ -62,17 +61,26 @@ def _in_reasons(reader: Reader, order: Json) -> Iterator[Finding]:
 
 
 def _in_record(reader: Reader, record: PatientRecord) -> Iterator[Finding]:
-    for condition in record.conditions:
-        if not any(codings(condition.get("code"))):
-            reader.tally["without a code"] += 1
-        elif reader.stands(condition):
+    for condition in _of_matter(reader, record.conditions):
+        if reader.stands(condition):
             yield from history.in_condition(reader, condition)
             yield from signs.in_condition(reader, condition)
             yield from cautions.in_condition(reader, condition)
-    for procedure in record.procedures:
+    for procedure in _of_matter(reader, record.procedures):
         yield from history.in_procedure(reader, procedure)
         yield from cautions.in_procedure(reader, procedure)
     yield from cautions.in_optional(reader, record.optional)
+
+
+def _of_matter(reader: Reader, entries: Iterable[Json]) -> Iterator[Json]:
+    """Yield the entries with a code that we know, and count those without any; a chart has many, and few matter."""
+    knows, own = reader.knowledge.screen.knows, reader.site.studies
+    for entry in entries:
+        pairs = codings(entry.get("code"))
+        if not pairs:
+            reader.tally["without a code"] += 1
+        elif knows(pairs) or any(pair in own for pair in pairs):
+            yield entry
 
 
 def _strongest(presentations: Iterable[Finding]) -> Presentation:

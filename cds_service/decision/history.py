@@ -31,9 +31,7 @@ def in_condition(reader: Reader, condition: Json, *, from_order: bool = False) -
 
 def in_procedure(reader: Reader, procedure: Json) -> Iterator[Finding]:
     """Yield the radiotherapy that one Procedure delivered."""
-    pairs = list(codings(procedure.get("code")))
-    if not pairs:
-        reader.tally["without a code"] += 1
+    pairs = codings(procedure.get("code"))
     terms = reader.knowledge.codes["radiotherapy"].terms(pairs)
     if not terms or not reader.was_performed(procedure):
         return

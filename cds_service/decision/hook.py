@@ -6,6 +6,7 @@ from cds_service.decision.codings import last_segment, members, reference_of, te
 from cds_service.errors import NotAHookCall
 from cds_service.model import DraftOrder, HookRequest, Json
 from cds_service.schemas import first_fault
+from cds_service.schemas.quick import is_call
 
 _ORDERS = ("ServiceRequest", "ProcedureRequest")
 """ProcedureRequest is what ServiceRequest was called up to STU3."""
@@ -13,7 +14,7 @@ _ORDERS = ("ServiceRequest", "ProcedureRequest")
 
 def read_hook(body: Any, hook: str) -> HookRequest:
     """Return the call, or raise NotAHookCall naming the first member that is wrong."""
-    if fault := first_fault("hook_call", body):
+    if not is_call(body) and (fault := first_fault("hook_call", body)):
         message = f"This is not a CDS Hooks call: {fault}."
         raise NotAHookCall(message)
     if body["hook"] != hook:

@@ -1,12 +1,11 @@
 """Step 2: HookRequest -> the selected orders that the card watches."""
 
-from collections.abc import Iterable
 from datetime import date
 
 from cds_service.decision import signs
 from cds_service.decision.codings import codings, concepts_of, is_of, members, status_codes, words_of
 from cds_service.decision.entries import Reader
-from cds_service.decision.reasons import at_hand, reasons
+from cds_service.decision.reasons import Known, reasons
 from cds_service.knowledge import Knowledge
 from cds_service.model import DraftOrder, HookRequest, Json, Site, Term, WatchedOrder
 from cds_service.vocabulary import FindingKind
@@ -28,7 +27,7 @@ def watched_orders(request: HookRequest, knowledge: Knowledge, site: Site, today
         if row is None or not order.selected:
             continue
         if row.only_for:
-            reader = reader or Reader(knowledge, site, today, at_hand(request))
+            reader = reader or Reader(knowledge, site, today, Known(request))
             if not _has_reason(order, row.only_for, reader):
                 continue
         watched.append(WatchedOrder(order, study, name, row.proposes, not studies.isdisjoint(row.same_as)))
@@ -54,11 +53,13 @@ def _has_reason(order: DraftOrder, wanted: str, reader: Reader) -> bool:
 def study_of(resource: Json, knowledge: Knowledge, site: Site) -> tuple[str, str]:
     """Return the study that an order asks for, by its codes or else its words, and our name for it."""
     code = resource.get("code")
-    pairs = list(_all_codings(code))
+    pairs = _all_codings(code)
     if own := next((site.studies[pair] for pair in pairs if pair in site.studies), None):
         return own, ""
     known = [term for term in knowledge.codes["order"].terms(pairs) if term.means != _LEVEL_NOT_STATED]
-    return _weighed(_first(known), knowledge.words.study(words_of(code)[: signs.LONGEST]))
+    term, words = _first(known), words_of(code)[: signs.LONGEST]
+    by_words = knowledge.words.study(words) if term is None or knowledge.words.names_plexus(words) else None
+    return _weighed(term, by_words)
 
 
 def _weighed(term: Term | None, by_words: str | None) -> tuple[str, str]:
@@ -76,9 +77,7 @@ def _first(known: list[Term]) -> Term | None:
     return min(known, key=lambda term: rank.get(term.means, 0 if term.means in _PLEXUS else 3), default=None)
 
 
-def _all_codings(code: object) -> Iterable[tuple[str, str]]:
-    """Yield the codings of an order's code, then those in extensions on it, where CPT may sit."""
-    yield from codings(code)
-    for concept in concepts_of(code):
-        for extension in members(concept.get("extension")):
-            yield from codings(extension.get("valueCodeableConcept"))
+def _all_codings(code: object) -> list[tuple[str, str]]:
+    """Return the codings of an order's code, then those in extensions on it, where CPT may sit."""
+    extensions = (one for concept in concepts_of(code) for one in members(concept.get("extension")))
+    return codings(code) + [pair for one in extensions for pair in codings(one.get("valueCodeableConcept"))]

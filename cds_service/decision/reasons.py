@@ -1,17 +1,33 @@
 """What a resource gives as its reasons: concepts of its own, and the resources that it refers to."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
+from functools import cached_property
 
 from cds_service.decision.codings import is_of, members, reference_of, text_of
-from cds_service.model import HookRequest, Json
+from cds_service.model import HookRequest, Json, PatientRecord
 
 
-def by_reference(resources: Iterable[Json]) -> dict[str, Json]:
-    """Return resources by their `Type/id`, for looking up what a reason refers to."""
-    return {reference_of(resource): resource for resource in resources}
+class Known:
+    """What a reason may refer to: this patient's drafts, prefetch and record, by name.
+
+    Few reasons refer to anything, so the names are gathered when the first is asked for.
+    """
+
+    def __init__(self, request: HookRequest | None = None, record: PatientRecord | None = None) -> None:
+        self._request, self._record = request, record
+
+    def get(self, name: str) -> Json | None:
+        """Return the resource of a name, or None."""
+        return self._by_name.get(name)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Json]:
+        read = (*self._record.conditions, *self._record.procedures) if self._record else ()
+        named = _prefetched(self._request) if self._request else {}
+        return named | {reference_of(resource): resource for resource in read}
 
 
-def at_hand(request: HookRequest) -> dict[str, Json]:
+def _prefetched(request: HookRequest) -> dict[str, Json]:
     """Return this patient's resources among the drafts and in the prefetch, whatever their key, by all their names."""
     prefetched = (bundle for value in request.prefetch.values() for bundle in members(value))
     return {
@@ -30,7 +46,7 @@ def _names(entry: Json, resource: Json) -> tuple[str, ...]:
     return (reference_of(resource), full_url) if full_url.startswith("urn:") else (reference_of(resource),)
 
 
-def reasons(resource: Json, known: Mapping[str, Json]) -> Iterator[Json]:
+def reasons(resource: Json, known: Known) -> Iterator[Json]:
     """Yield each reason in the shape of a Condition: its concept, what it refers to, or nothing that can be read."""
     for given in _given(resource):
         concepts, references = members(given.get("concept")), members(given.get("reference"))
@@ -48,13 +64,13 @@ def _given(resource: Json) -> Iterator[Json]:
     yield from members(resource.get("reason"))
 
 
-def _referred(reference: Json, resource: Json, known: Mapping[str, Json]) -> Json:
+def _referred(reference: Json, resource: Json, known: Known) -> Json:
     """Return what is referred to; where that is not at hand, the display of the reference as a reason in words."""
     found = _resolve(text_of(reference.get("reference")), resource, known)
     return {"code": {"text": reference.get("display")}} if found is None else found
 
 
-def _resolve(reference: str, resource: Json, known: Mapping[str, Json]) -> Json | None:
+def _resolve(reference: str, resource: Json, known: Known) -> Json | None:
     if reference.startswith("#"):
         contained = members(resource.get("contained"))
         return next((one for one in contained if one.get("id") == reference[1:]), None)

@@ -26,7 +26,7 @@ def in_reason(reader: Reader, reason: Json) -> Iterator[Finding]:
 
     An emergency is always read from the words, too: nothing must delay its MRI.
     """
-    pairs = list(codings(reason.get("code")))
+    pairs = codings(reason.get("code"))
     if not pairs and not words_of(reason.get("code")):
         reader.tally["reason that could not be read"] += 1
     known = any(reader.knowledge.codes[family].terms(pairs) for family in _KNOWN)
@@ -38,7 +38,7 @@ def in_reason(reader: Reader, reason: Json) -> Iterator[Finding]:
 
 def in_condition(reader: Reader, condition: Json) -> Iterator[Finding]:
     """Yield what an active and recent Condition says; the arm, and sphincters, count only as reasons."""
-    found = list(_by_code(reader, list(codings(condition.get("code")))))
+    found = list(_by_code(reader, codings(condition.get("code"))))
     if not found or not reader.is_active(condition):
         return
     when = reader.later(condition)

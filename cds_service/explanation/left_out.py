@@ -6,6 +6,7 @@ from datetime import date
 
 from cds_service.decision.codings import codings, reference_of, status_codes
 from cds_service.decision.entries import Reader
+from cds_service.decision.reasons import Known
 from cds_service.knowledge import Knowledge
 from cds_service.model import Json, PatientRecord, Site
 
@@ -42,7 +43,7 @@ def left_out(
     record: PatientRecord, used: Collection[str], knowledge: Knowledge, site: Site, today: date
 ) -> Iterator[LeftOut]:
     """Yield each entry that is not among those `used`, with the reason."""
-    reader = Reader(knowledge, site, today, {})
+    reader = Reader(knowledge, site, today, Known())
     for condition in record.conditions:
         if reference_of(condition) not in used:
             status = "" if reader.stands(condition) else _status(reader, "verificationStatus", condition)
@@ -61,7 +62,7 @@ def _status(reader: Reader, member: str, entry: Json) -> str:
 
 
 def _why(reader: Reader, entry: Json, families: tuple[str, ...], status: str) -> str:
-    pairs = list(codings(entry.get("code")))
+    pairs = codings(entry.get("code"))
     if not pairs:
         return _NO_CODE
     means = [term.means for family in families for term in reader.knowledge.codes[family].terms(pairs)]

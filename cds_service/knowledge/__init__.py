@@ -15,6 +15,7 @@ from cds_service.knowledge.checks import check
 from cds_service.knowledge.codes import CodeIndex
 from cds_service.knowledge.folder import Folder, Rows, read_folder
 from cds_service.knowledge.reason_words import ReasonWords
+from cds_service.knowledge.screen import Screen
 from cds_service.knowledge.words import OrderWords
 from cds_service.vocabulary import History, Presentation
 
@@ -57,6 +58,7 @@ class Knowledge:
     plan: Mapping[str, Any]
     card: Mapping[str, Any]
     codes: Mapping[str, CodeIndex]
+    screen: Screen
     words: OrderWords
     reason_words: ReasonWords
     watched: Mapping[str, WatchedRow]
@@ -122,6 +124,7 @@ def _compiled(folder: Folder) -> Knowledge:
         plan=folder.plan,
         card=folder.card,
         codes=codes,
+        screen=Screen(codes.values(), _spellings(folder)),
         words=OrderWords.compiled(_phrases(tables["words"])),
         reason_words=ReasonWords.compiled(tables["reason_words"]),
         watched={row["study"]: _watched(row) for row in tables["watched_orders"]},
@@ -144,7 +147,7 @@ def _compiled(folder: Folder) -> Knowledge:
 
 
 def _codes(folder: Folder) -> tuple[dict[str, CodeIndex], dict[str, int]]:
-    spellings = {other: row["canonical"] for row in folder.systems for other in row["also_seen_as"].split(";") if other}
+    spellings = _spellings(folder)
     families: dict[str, CodeIndex] = defaultdict(lambda: CodeIndex(spellings))
     entries = {}
     for row in folder.tables["valuesets"]:
@@ -152,6 +155,10 @@ def _codes(folder: Folder) -> tuple[dict[str, CodeIndex], dict[str, int]]:
         family = families[row["family"]]
         entries[row["value_set"]] = family.add(value_set, row["means"], metastatic=row["metastatic"] == "yes")
     return dict(families), entries
+
+
+def _spellings(folder: Folder) -> dict[str, str]:
+    return {other: row["canonical"] for row in folder.systems for other in row["also_seen_as"].split(";") if other}
 
 
 def _phrases(rows: Rows) -> dict[str, list[str]]:

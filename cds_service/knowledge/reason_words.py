@@ -32,6 +32,7 @@ class ReasonWords:
     """The phrases, in order of test, and the lists that they refer to."""
 
     phrases: tuple[Phrase, ...]
+    any_phrase: re.Pattern[str]
     lists: Mapping[str, re.Pattern[str]]
 
     @classmethod
@@ -46,7 +47,7 @@ class ReasonWords:
             for row in rows
             if row["topic"] != "list"
         )
-        return cls(tuple(phrases), lists)
+        return cls(tuple(phrases), pattern(row["words"] for row in rows if row["topic"] != "list"), lists)
 
     def read(self, text: str, recent_years: Collection[int] = ()) -> Iterator[tuple[str, str, str]]:
         """Yield (topic, means, wording) of what a text says; of each topic the first that holds in each clause."""
@@ -86,7 +87,7 @@ class ReasonWords:
     def _around(self, clauses: list[str], number: int) -> str:
         """Return where a part may stand: the clause, and the next if that is all it says ("weakness, left leg")."""
         own, following = clauses[number], " ".join(clauses[number + 1 : number + 2])
-        says_more = any(phrase.match.search(following) for phrase in self.phrases)
+        says_more = self.any_phrase.search(following) is not None
         return own if self._names_a_part(own) or says_more else f"{own} {following}"
 
     def _names_a_part(self, clause: str) -> bool:
@@ -94,16 +95,16 @@ class ReasonWords:
 
     def _clause(self, clause: str, around: str) -> Iterator[tuple[str, str, str]]:
         said: set[str] = set()
-        for phrase in self.phrases:
+        for phrase in self.phrases if self.any_phrase.search(clause) else ():
             if phrase.topic not in said and self._holds(phrase, clause, around):
                 said.add(phrase.topic)
                 yield phrase.topic, phrase.means, phrase.wording
 
     def _holds(self, phrase: Phrase, clause: str, around: str) -> bool:
-        wanted = phrase.beside.removeprefix("not ")
-        if wanted and bool(self.lists[wanted].search(around)) is phrase.beside.startswith("not "):
-            return False
         places = list(phrase.match.finditer(clause))[-_MOST:]
+        wanted = phrase.beside.removeprefix("not ")
+        if not places or (wanted and bool(self.lists[wanted].search(around)) is phrase.beside.startswith("not ")):
+            return False
         return any(self._stands(phrase.topic, clause[: one.start()], clause[one.end() :]) for one in places)
 
     def _stands(self, topic: str, before: str, after: str) -> bool:

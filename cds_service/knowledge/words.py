@@ -37,6 +37,10 @@ class OrderWords:
         """Compile the phrases of each meaning."""
         return cls({meaning: pattern(words) for meaning, words in phrases.items()})
 
+    def names_plexus(self, text: str) -> bool:
+        """Tell whether the words name a plexus."""
+        return self._says("plexus", normalised(text))
+
     def study(self, text: str) -> str | None:
         """Return the study that the words name, `not_watched` for another one, None where they name none."""
         text = normalised(text)
