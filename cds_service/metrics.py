@@ -77,6 +77,7 @@ class _Metrics:
         self.decisions = _Count("decisions", "Decisions, one for an order.", ("study", "outcome", "reason"), own)
         self.prefetch = _Count("prefetch", "What clients sent for a prefetch key.", ("key", "state"), own)
         self.fetch = _Count("fetch", "Searches of a FHIR server.", ("key", "outcome"), own)
+        self.trials = _Count("trials", "Calls and feedback of the playground.", ("outcome",), own)
         self.feedback = _Count("feedback", "Reports of feedback.", ("outcome",), own)
         self.refused = _Count("refused", "Callers that were refused.", ("check",), own)
         self.store_failures = _Count("store_failures", "What the store could not do.", ("what",), own)
@@ -105,6 +106,7 @@ def prepare(
     metrics.decisions.foresee(studies, ("silent",), tuple(reasons))
     metrics.prefetch.foresee(keys, [str(state) for state in PrefetchState])
     metrics.fetch.foresee(keys, (READ, *(fault.label for fault in FetchFault)))
+    metrics.trials.foresee((*CALLS, "feedback"))
     metrics.feedback.foresee(FEEDBACK)
     metrics.refused.foresee(checks)
     metrics.store_failures.foresee(STORE)
@@ -142,6 +144,11 @@ def fetch(key: str, fault: FetchFault | None) -> None:
 def feedback(outcome: str, amount: int = 1) -> None:
     """Count reports of feedback."""
     _metrics().feedback.add(outcome, amount=amount)
+
+
+def trial(outcome: str) -> None:
+    """Count a call of the playground, or its feedback."""
+    _metrics().trials.add(outcome)
 
 
 def refusal(check: str) -> None:

@@ -4,7 +4,7 @@ from cds_service.auth.clients import Client, Clients
 from cds_service.auth.clients_file import read_clients
 from cds_service.auth.key_ring import KeyRing
 from cds_service.auth.refusals import Check, ReplayMemoryUnavailable, Unauthenticated
-from cds_service.auth.verifier import Caller, Verifier
+from cds_service.auth.verifier import Caller, Replay, Verifier
 
 __all__ = [
     "Caller",
@@ -12,6 +12,7 @@ __all__ = [
     "Client",
     "Clients",
     "KeyRing",
+    "Replay",
     "ReplayMemoryUnavailable",
     "Unauthenticated",
     "Verifier",

@@ -8,6 +8,7 @@ from threading import BoundedSemaphore
 from cds_service.errors import StoreUnavailable
 
 _AT_ONCE = 2
+"""Calls that use the store at once, unless it is said otherwise."""
 _WAITS, _SLOW, _RESTS = 1.0, 0.5, 5.0
 """Seconds: how long a call waits for its turn, which failure was slow, and how long nobody asks the store after it."""
 
@@ -15,10 +16,10 @@ _WAITS, _SLOW, _RESTS = 1.0, 0.5, 5.0
 class Gate:
     """Lets few calls in at once, and few wait for that, shortly; whoever else comes is refused at once."""
 
-    def __init__(self, most: int) -> None:
-        """At most so many calls are in or wait; one always may."""
+    def __init__(self, most: int, at_once: int = _AT_ONCE) -> None:
+        """At most so many calls are in or wait, and so many of them are in; one always may."""
         self._places = BoundedSemaphore(max(1, most))
-        self._turns = BoundedSemaphore(_AT_ONCE)
+        self._turns = BoundedSemaphore(max(1, at_once))
         self._closed_until = float("-inf")
 
     @contextmanager

@@ -1,9 +1,13 @@
 """The Flask application, built from settings and knowledge."""
 
+import gc
 import re
+import signal
+import sys
 import time
 from collections.abc import Callable
 from datetime import date
+from typing import Any
 from uuid import uuid4
 
 from flask import Flask
@@ -32,10 +36,22 @@ from cds_service.web import (
     problems,
 )
 from cds_service.web.callers import Callers
+from cds_service.web.context import this_request
 from cds_service.web.parts import Keeps, Parts, Shows
+
+_OBJECTS_BETWEEN_LOOKS = 50_000
+"""A chart of 1,500 entries has about as many; by default the collector looks after each 700."""
 
 _LOCAL_ORIGINS = (r"https://sandbox\.cds-hooks\.org\Z", r"http://(localhost|127\.0\.0\.1)(:\d+)?\Z")
 """In development mode the Sandbox and pages on this machine may call."""
+
+
+class _App(Flask):
+    """Flask without a look at each function whether it is a coroutine: none of ours is, and a call has a dozen."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the function as it is."""
+        return func
 
 
 def create_app(
@@ -52,7 +68,7 @@ def create_app(
     """
     knowledge = knowledge or checked_knowledge()
     store = Store(settings.store_url.get_secret_value(), patience=1)
-    app = Flask("cds_service.web")
+    app = _App("cds_service.web")
     app.json.sort_keys = False  # type: ignore[attr-defined]  # a card reads from its summary down
     app.extensions["plexus_cds"] = Parts(
         knowledge=knowledge,
@@ -101,11 +117,24 @@ def checked_knowledge() -> Knowledge:
 
 
 def app_from_environment() -> Flask:
-    """Return the application as each worker of the server builds it."""
+    """Return the application as each worker of the server builds it.
+
+    A terminal's Ctrl-C reaches the workers, too, but the server tells them to stop: told twice, one can wait for ever.
+    """
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     call_log.to_stderr()
     app = create_app(read_settings())
     keeping.write_at_exit(app)
+    _look_seldom_for_garbage()
     return app
+
+
+def _look_seldom_for_garbage() -> None:
+    """Let the collector pass over what stays for good, and wait for more than a large chart: calls leave no cycles."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_BETWEEN_LOOKS)
 
 
 def _allow_origins(app: Flask, settings: Settings) -> None:
@@ -121,3 +150,11 @@ def _allow_origins(app: Flask, settings: Settings) -> None:
         allow_private_network=settings.development,
         max_age=600,
     )
+    add_headers = app.after_request_funcs[None].pop()
+    app.after_request(lambda response: add_headers(response) if _may_be_a_browsers() else response)
+
+
+def _may_be_a_browsers() -> bool:
+    """Tell whether headers for browsers matter: no browser posts without an Origin, and a POST is in no cache."""
+    environ = this_request().environ
+    return environ["REQUEST_METHOD"] != "POST" or "HTTP_ORIGIN" in environ

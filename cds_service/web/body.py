@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from flask import request
+from flask import Request
 
 from cds_service.errors import Compressed, NotJson, TooLarge
 from cds_service.strict_json import UnsafeJson, strict_json
-from cds_service.web.parts import parts
+from cds_service.web.context import this_request
 
 DEPTH = 64
 """Levels of lists and objects within each other; a call with a deep resource has about twenty."""
@@ -16,16 +16,17 @@ _BYTES_OF_A_VALUE = 16
 """Of a chart; a body of smaller values would take many times its size of memory, and seconds to parse."""
 
 
-def json_body() -> Any:
-    """Return the JSON of the call, or raise Compressed, TooLarge or NotJson."""
-    if request.headers.get("Content-Encoding", "identity") not in ("", "identity"):
+def json_body(limit: int, depth: int) -> Any:
+    """Return the JSON of the call, or raise Compressed, TooLarge or NotJson; `limit` is in bytes."""
+    asked = this_request()
+    if asked.environ.get("HTTP_CONTENT_ENCODING", "identity") not in ("", "identity"):
         raise Compressed
-    limit = parts().body_limit
-    content = _content(limit)
-    if sum(map(content.count, (b",", b"[", b"{"))) > limit // _BYTES_OF_A_VALUE:
-        message = f"The body has more than the {limit // _BYTES_OF_A_VALUE} values that this service reads."
+    content = _content(asked, limit)
+    most = limit // _BYTES_OF_A_VALUE
+    if len(content) > most < sum(map(content.count, (b",", b"[", b"{"))):
+        message = f"The body has more than the {most} values that this service reads."
         raise TooLarge(message)
-    return parsed(content, parts().body_depth)
+    return parsed(content, depth)
 
 
 def parsed(content: bytes, depth: int = DEPTH) -> Any:
@@ -39,13 +40,13 @@ def parsed(content: bytes, depth: int = DEPTH) -> Any:
     raise NotJson(message)
 
 
-def _content(limit: int) -> bytes:
+def _content(asked: Request, limit: int) -> bytes:
     """Read the body ourselves: a chunked one has no length to refuse it by."""
     message = f"The body is larger than the {limit // 1024 // 1024} MiB that this service reads."
-    if (request.content_length or 0) > limit:
+    if (asked.content_length or 0) > limit:
         raise TooLarge(message)
-    chunks, left = [], limit
-    while chunk := request.stream.read(min(_CHUNK, left + 1)):
+    chunks, left, stream = [], limit, asked.stream
+    while chunk := stream.read(min(_CHUNK, left + 1)):
         chunks.append(chunk)
         left -= len(chunk)
         if left < 0:

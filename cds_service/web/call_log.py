@@ -1,14 +1,18 @@
 """A log line for each call: a fixed list of fields, none of which can hold patient data."""
 
-import json
 import logging
+import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response
 
 from cds_service.model import Decision, Recommendation, Retrieval
+from cds_service.store.period import PLAYGROUND
+from cds_service.strict_json import to_json
 from cds_service.web import counting
+from cds_service.web.context import this_call, this_request
 from cds_service.web.parts import parts
 from cds_service.web.stopwatch import Stopwatch
 
@@ -28,12 +32,21 @@ _OUTCOMES = {
 }
 
 
+class _Lines(logging.Handler):
+    """Writes each line as it is, at once: nothing is kept back, and nothing is asked for but the message."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line; a pipe that nobody reads any more keeps no answer back."""
+        with suppress(OSError, ValueError):
+            sys.stderr.write(f"{record.msg}\n")
+
+
 def to_stderr() -> None:
     """Let the lines go to standard error as they are: each is one JSON object."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    _LOG.handlers, _LOG.propagate = [handler], False
+    _LOG.handlers, _LOG.propagate = [_Lines()], False
     _LOG.setLevel(logging.INFO)
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # no line tells it
+    logging._srcfile = None  # noqa: SLF001 - documented: nobody looks for the caller of each line
 
 
 def register(app: Flask) -> None:
@@ -44,26 +57,28 @@ def register(app: Flask) -> None:
 
 def start() -> None:
     """Note when the call came."""
-    g.stopwatch = Stopwatch()
+    this_call().stopwatch = Stopwatch()
 
 
 def write(response: Response) -> Response:
     """Log and count what was answered to a call; feedback that was taken and refused callers have their own line."""
-    path = request.path
-    if not path.startswith("/cds-services/") or request.method == "OPTIONS":
+    asked, held = this_request(), this_call()
+    path = asked.path
+    if not path.startswith("/cds-services/") or asked.method == "OPTIONS":
         return response
-    held = g._get_current_object()  # noqa: SLF001 - documented; each use of a proxy costs a microsecond
     seconds = held.stopwatch.stop()
     outcome = held.get("outcome") or _outcome(response.status_code, held.get("decision"))
-    if path.endswith("/feedback"):
+    if held.get("client") == PLAYGROUND:
+        counting.count_trial(outcome, is_feedback=path.endswith("/feedback"))
+    elif path.endswith("/feedback"):
         counting.count_feedback(response.status_code, outcome, held.get("reports", {}))
     else:
         counting.count_call(
             held.get("service", _UNKNOWN), outcome, seconds, held.get("decision"), held.get("retrieval")
         )
-    if not held.get("has_own_line"):
+    if not held.get("has_own_line") and _LOG.isEnabledFor(logging.INFO):
         fields = _refused_feedback if path.endswith("/feedback") else _fields
-        _LOG.info(json.dumps(fields(held, response.status_code, outcome, seconds)))
+        _LOG.info(to_json(fields(held, response.status_code, outcome, seconds)).decode())
     return response
 
 

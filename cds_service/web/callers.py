@@ -2,15 +2,19 @@
 
 import time
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cds_service.auth import Caller, Clients, KeyRing, Verifier, read_clients
+from cds_service.auth import Caller, Clients, KeyRing, Replay, Verifier, read_clients
 from cds_service.settings import Settings
-from cds_service.store import Store
+from cds_service.store import Gate, Store
 from cds_service.store.seen_tokens import SeenTokens
 from cds_service.watched_file import WatchedFile
+
+_AT_ONCE = 8
+"""Calls that ask the replay memory at once, a quarter of all at most: one that hangs holds so many threads for good."""
 
 
 class Callers:
@@ -21,8 +25,8 @@ class Callers:
         self._file = WatchedFile("clients_file", Path(settings.clients_file), read, _told)
         self._base, self._now = settings.base_url, now
         self._keys = KeyRing(settings.ca_file)
-        self._store = Store(settings.store_url.get_secret_value(), durable=False)
-        self._replay = SeenTokens(self._store)
+        self._store = Store(settings.store_url.get_secret_value(), durable=False, patience=1)
+        self._replay = _Gated(SeenTokens(self._store), settings.threads)
 
     @property
     def file_state(self) -> str:
@@ -37,6 +41,18 @@ class Callers:
     def close(self) -> None:
         """Close the connections; a later use opens new ones."""
         self._store.close()
+
+
+class _Gated:
+    """The replay memory, of which calls hear within seconds that it hangs, and at once where others just heard so."""
+
+    def __init__(self, replay: Replay, threads: int) -> None:
+        self._replay, self._gate = replay, Gate(threads, at_once=min(_AT_ONCE, threads // 4))
+
+    def is_new(self, issuer: str, token_id: str, expires_at: datetime) -> bool:
+        """Tell whether a token is used for the first time, or raise StoreUnavailable."""
+        with self._gate.passed():
+            return self._replay.is_new(issuer, token_id, expires_at)
 
 
 def _told(clients: Clients) -> dict[str, Any]:

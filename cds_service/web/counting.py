@@ -51,6 +51,13 @@ def count_feedback(status: int, outcome: str, reports: Mapping[str, int]) -> Non
         metrics.store_failure("feedback")
 
 
+def count_trial(outcome: str, *, is_feedback: bool) -> None:
+    """Count a call of the playground, or its feedback, which no other figure has; a store that fails is no trial."""
+    metrics.trial("feedback" if is_feedback else outcome)
+    if outcome == _NOT_STORED:
+        metrics.store_failure("feedback")
+
+
 def _count_decisions(decision: Decision) -> None:
     for outcome in decision.outcomes:
         metrics.decision(outcome.order.study if outcome.order else "none", *_said(outcome, decision))

@@ -21,9 +21,10 @@ blueprint = Blueprint("feedback", __name__)
 @blueprint.post("/cds-services/<service>/feedback")
 def feedback(service: str) -> Response:
     """Store a batch, or a single report; 200 says that what can be used of it is durable."""
-    parts().hook_of(service)
+    found = parts()
+    found.hook_of(service)
     g.service = service
-    given, reading = _reports(json_body()), _reading()
+    given, reading = _reports(json_body(found.body_limit, found.body_depth)), _reading()
     reports = [report for report in (read_report(one, reading) for one in given) if report]
     _store(reports, unusable=len(given) - len(reports))
     return jsonify({})

@@ -2,15 +2,16 @@
 
 from typing import Any
 
-from flask import Blueprint, Response, g, jsonify
+from flask import Blueprint, Response
 
 from cds_service.decision.order_select import decide
 from cds_service.errors import RecordUnavailable
 from cds_service.model import Decision
+from cds_service.strict_json import to_json
 from cds_service.web.authentication import fetch
 from cds_service.web.body import json_body
-from cds_service.web.parts import parts
-from cds_service.web.stopwatch import Stopwatch
+from cds_service.web.context import this_call
+from cds_service.web.parts import Parts, parts
 
 blueprint = Blueprint("hook_calls", __name__)
 
@@ -18,33 +19,34 @@ blueprint = Blueprint("hook_calls", __name__)
 @blueprint.post("/cds-services/<service>")
 def call(service: str) -> Response:
     """Answer one call with the cards of its decision; an empty list is silence."""
-    g.hook = parts().hook_of(service)
-    g.service = service
-    watch: Stopwatch = g.stopwatch
+    found, held = parts(), this_call()
+    held.hook = found.hook_of(service)
+    held.service = service
+    watch = held.stopwatch
     watch.enter("read")
-    body = json_body()
+    body = json_body(found.body_limit, found.body_depth)
     watch.enter("decide")
-    g.decision = _decision(body, watch)
+    held.decision = decision = _decision(body, found, held)
     watch.enter("write")
-    return jsonify({"cards": list(g.decision.cards)})
+    return Response(to_json({"cards": decision.cards}), content_type="application/json")
 
 
-def _decision(body: Any, watch: Stopwatch) -> Decision:
+def _decision(body: Any, found: Parts, held: Any) -> Decision:
     """Return the decision, and leave how the record was had for the log."""
-    found = parts()
+    today = found.today()
     try:
         decision = decide(
             body,
-            g.hook,
+            held.hook,
             found.knowledge,
-            found.site,
-            today=found.today(),
-            fetch=watch.around(fetch()),
+            found.source.current(today),
+            today=today,
+            fetch=held.stopwatch.around(fetch(found, held)),
             new_id=found.new_id,
         )
     except RecordUnavailable as error:
-        g.retrieval = error.retrieval
+        held.retrieval = error.retrieval
         raise
     if decision.record:
-        g.retrieval = decision.record.retrieval
+        held.retrieval = decision.record.retrieval
     return decision

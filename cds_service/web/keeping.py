@@ -5,22 +5,24 @@ import hmac
 import json
 import logging
 from datetime import UTC, datetime
+from functools import partial
 from multiprocessing import util
 from typing import Any
 
-from flask import Flask, Response, g
+from flask import Flask, Response
 
 from cds_service.decision.suggestions import kinds
 from cds_service.model import Decision, Recommendation, Silence
 from cds_service.store.records import DecisionKind, ShownCard, ShownSuggestion
-from cds_service.web.parts import Parts, parts
+from cds_service.web.context import this_call
+from cds_service.web.parts import Parts
 
 _ANSWERED, _REFUSED = 200, 412
 
 
 def register(app: Flask) -> None:
     """Let the application keep what it showed and decided."""
-    app.after_request(keep)
+    app.after_request(partial(keep, app.extensions["plexus_cds"]))
 
 
 def write_at_exit(app: Flask) -> None:
@@ -29,52 +31,55 @@ def write_at_exit(app: Flask) -> None:
     util.Finalize(None, found.recorder.close, exitpriority=0)
 
 
-def keep(response: Response) -> Response:
+def keep(found: Parts, response: Response) -> Response:
     """Note the cards and the decisions of a call; a fault of ours is logged by its kind, and the answer goes out."""
     try:
-        _note(response.status_code)
+        _note(found, this_call(), response.status_code)
     except Exception as error:  # noqa: BLE001 - whatever it is, the clinician gets the card
         fault = {"fault": type(error).__name__, "at": __name__}
         logging.getLogger("plexus_cds").error(json.dumps(fault))  # noqa: TRY400 - a trace may hold patient data
     return response
 
 
-def _note(status: int) -> None:
-    decision: Decision | None = g.get("decision")
-    found = parts()
+def _note(found: Parts, held: Any, status: int) -> None:
+    decision: Decision | None = held.get("decision")
     if decision and status == _ANSWERED:
+        of_all = _of_all(found, held, decision)
         said = [outcome for outcome in decision.outcomes if isinstance(outcome, Recommendation)]
-        cards = [_card(one, card, decision, found) for one, card in zip(said, decision.cards, strict=False)]
-        found.recorder.note(cards, [_kind(outcome, decision, found) for outcome in decision.outcomes])
-    elif status == _REFUSED and "service" in g:
-        found.recorder.note((), [DecisionKind(**_of_all(found), study="", outcome="refused", reason="record")])
+        cards = [_card(one, card, decision, found, of_all) for one, card in zip(said, decision.cards, strict=False)]
+        found.recorder.note(cards, [_kind(outcome, decision, of_all) for outcome in decision.outcomes])
+    elif status == _REFUSED and "service" in held:
+        refused = DecisionKind(**_of_all(found, held), study="", outcome="refused", reason="record")
+        found.recorder.note((), [refused])
 
 
-def _of_all(found: Parts, decision: Decision | None = None) -> dict[str, Any]:
+def _of_all(found: Parts, held: Any, decision: Decision | None = None) -> dict[str, Any]:
     """Return what cards and decisions have alike."""
     record = decision.record if decision else None
     return {
         "day": found.today(),
-        "service": g.service,
-        "client": g.get("client", ""),
+        "service": held.service,
+        "client": held.get("client", ""),
         "knowledge": found.knowledge.version,
         "incomplete": bool(record and (record.unread or record.skipped)) or decision is None,
     }
 
 
-def _kind(outcome: Recommendation | Silence, decision: Decision, found: Parts) -> DecisionKind:
+def _kind(outcome: Recommendation | Silence, decision: Decision, of_all: dict[str, Any]) -> DecisionKind:
     study = outcome.order.study if outcome.order else ""
     if isinstance(outcome, Silence):
         said, reason = "silent", outcome.reason
     else:
         said, reason = "shadow" if decision.is_shadow else "card", outcome.indicator
-    return DecisionKind(**_of_all(found, decision), study=study, outcome=said, reason=reason)
+    return DecisionKind(**of_all, study=study, outcome=said, reason=reason)
 
 
-def _card(recommendation: Recommendation, card: dict[str, Any], decision: Decision, found: Parts) -> ShownCard:
+def _card(
+    recommendation: Recommendation, card: dict[str, Any], decision: Decision, found: Parts, of_all: dict[str, Any]
+) -> ShownCard:
     offered = zip(kinds(recommendation, found.knowledge), card["suggestions"], strict=True)
     return ShownCard(
-        **_of_all(found, decision),
+        **of_all,
         uuid=card["uuid"],
         shown_at=datetime.now(UTC),
         study=recommendation.order.study,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 
 from flask import current_app
 
@@ -32,7 +33,7 @@ class Keeps:
     patient_key: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Parts:
     """The knowledge, and what a pure decision is given from outside."""
 
@@ -60,7 +61,7 @@ class Parts:
         """Return the site as it is at this moment."""
         return self.source.current(self.today())
 
-    @property
+    @cached_property
     def hooks(self) -> dict[str, str]:
         """Return the hook of each service id; the Sandbox keys services by URL, so each hook has its own."""
         plan = self.knowledge.plan

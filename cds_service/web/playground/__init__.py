@@ -33,9 +33,10 @@ def where_shown() -> None:
 @blueprint.before_app_request
 def name_its_calls() -> None:
     """Name the calls and the feedback that our page marks, so that they are not counted among those of an EHR."""
+    if request.environ.get("HTTP_X_PLEXUS_CDS_CLIENT") != PLAYGROUND:
+        return
     found = parts()
-    is_ours = request.headers.get("X-Plexus-CDS-Client") == PLAYGROUND
-    if is_ours and found.shows.playground and found.callers is None:
+    if found.shows.playground and found.callers is None:
         g.client = PLAYGROUND
 
 
@@ -64,7 +65,8 @@ def explain(service: str) -> Response:
     if request.mimetype != "application/json":
         abort(415)
     found = parts()
-    hook, body, today, site = found.hook_of(service), json_body(), found.today(), found.site
+    hook, today, site = found.hook_of(service), found.today(), found.site
+    body = json_body(found.body_limit, found.body_depth)
     began = time.perf_counter()
     decision = decide(body, hook, found.knowledge, site, today=today, fetch=_unread, new_id=found.new_id)
     milliseconds = round((time.perf_counter() - began) * 1000, 1)
