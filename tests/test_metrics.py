@@ -16,7 +16,7 @@ from cds_service.examples import searchset
 from cds_service.settings import Settings
 from cds_service.web.app import create_app
 
-COUNTERS = ("calls", "decisions", "prefetch", "fetch", "feedback", "store_failures")
+COUNTERS = ("calls", "decisions", "prefetch", "fetch", "feedback", "store_failures", "trials")
 SERVICE = ORDER_SELECT.rpartition("/")[2]
 CANARY = "canary-8c1f"
 
@@ -138,6 +138,9 @@ def test_prefetch_states_of_more_keys(tmp_path, knowledge):
         assert rises(client, lambda: client.post(body), "prefetch") == had("bundle") | more
 
 
+TIMES = ("phase_seconds_count", "phase_seconds_sum")
+
+
 @pytest.mark.parametrize(
     ("body", "phases"),
     [
@@ -149,7 +152,7 @@ def test_prefetch_states_of_more_keys(tmp_path, knowledge):
 def test_phases(body, phases, service, caplog):
     """Each phase that a call went through is timed once, those it did not are not, and the log line has them too."""
     caplog.set_level("INFO", "plexus_cds")
-    rise = rises(service, lambda: service.post(body), "phase_seconds_count", "phase_seconds_sum")
+    rise = rises(service, lambda: service.post(body), *TIMES)
     assert {name for name in rise if "count" in name} == {f"phase_seconds_count{{phase={phase}}}" for phase in phases}
     parts = [rise[f"phase_seconds_sum{{phase={phase}}}"] for phase in phases if phase != "total"]
     assert 0 < sum(parts) <= rise["phase_seconds_sum{phase=total}"]

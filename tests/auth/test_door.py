@@ -129,7 +129,7 @@ def test_what_the_log_tells(entrance, caplog, logged):
     assert (known["refused"], known["client"]) == (Check.UNKNOWN_KEY, ISSUER)
     assert (unknown["refused"], unknown["client"]) == (Check.ISSUER, "")
     for line in (known, unknown):
-        assert set(line) == {"time", "refused", "at", "status", "client", "key", "token"}
+        assert set(line) == {"time", "refused", "at", "status", "client", "key", "token", "unlogged"}
         assert re.fullmatch("[0-9a-f]{16}", line["key"])
         assert re.fullmatch("[0-9a-f]{16}", line["token"])
 

@@ -17,6 +17,8 @@ from serving import free_port
 SHIPPED = Path(__file__).parents[2] / "deploy" / "nginx.conf"
 STALLS_FOR = 1
 """Seconds that a client may be silent, here; shipped is more."""
+AT_ONCE = 10
+"""Connections that an address may have, here; shipped is more."""
 
 _AROUND = """daemon off;
 master_process off;
@@ -79,7 +81,7 @@ def _certify(folder: Path) -> None:
 
 
 def _here(server: Nginx, service_port: int) -> str:
-    """Return the shipped lines with the places of this machine and short times; each must be there to be replaced."""
+    """Return the shipped lines with the places of this machine and small numbers; each must be there to be replaced."""
     text = SHIPPED.read_text()
     for shipped, here in {
         r"listen 443 ssl;": f"listen 127.0.0.1:{server.port} ssl;",
@@ -87,6 +89,7 @@ def _here(server: Nginx, service_port: int) -> str:
         r"/etc/nginx/plexus-cds/(?=certificate|key)": f"{server.folder}/",
         r"/var/log/nginx/": f"{server.folder}/",
         r"client_(header|body)_timeout 10s;": rf"client_\1_timeout {STALLS_FOR}s;",
+        r"limit_conn plexus_connections 200;": f"limit_conn plexus_connections {AT_ONCE};",
     }.items():
         text, times = re.subn(shipped, here, text)
         assert times, shipped

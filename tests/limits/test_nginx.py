@@ -3,12 +3,12 @@
 import json
 import socket
 import ssl
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 import pytest
 from conftest import ORDER_SELECT
 from corpus import call
-from nginx import SHIPPED, nginx
+from nginx import AT_ONCE, SHIPPED, nginx
 from serving import granian
 
 from cds_service.settings import Settings
@@ -166,6 +166,26 @@ def test_a_flood_from_one_address(tmp_path):
     refused = received.count(b"HTTP/1.1 429")
     assert refused > 0
     assert received.count(b"Retry-After: 1\r\n") == refused
+
+
+def test_connections_of_one_address(tmp_path):
+    """An address may have so many calls arriving at once; one more is answered 429, until one of them goes away."""
+    with granian() as server, nginx(tmp_path, server.port) as front, ExitStack() as arriving:
+        for _ in range(AT_ONCE - 1):
+            arriving.enter_context(closing(begun(front)))
+        assert front.client.post(call()).status_code == 200
+        with closing(begun(front)):
+            refused = front.client.post(call())
+            assert (outcome(refused), refused.headers["Retry-After"]) == ((429, "throttled"), "1")
+        assert any(front.client.post(call()).status_code == 200 for _ in range(100))
+
+
+def begun(front):
+    """Begin a call of which the body does not come, and return its connection when nginx waits for that."""
+    connection = connected(front)
+    connection.sendall(f"{HEAD}Expect: 100-continue\nContent-Length: 100\n\n".replace("\n", "\r\n").encode())
+    assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
+    return connection
 
 
 def test_the_shipped_limits_are_the_service_s_own():
