@@ -24,8 +24,8 @@ _STATE = "state"
 _PUBLIC_URL = "https://cds.example.org"
 _BIN = Path(sys.executable).parent
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_SERVICE = {"PLEXUS_CDS_PUBLIC_URL": _PUBLIC_URL, "PLEXUS_CDS_CALLS_PER_MINUTE": "0"}
-"""The defaults of production, without a limit of the rate."""
+_SERVICE = {"PLEXUS_CDS_PUBLIC_URL": _PUBLIC_URL, "PLEXUS_CDS_CALLS_PER_MINUTE": "1000000"}
+"""The defaults of production, with as many calls a minute as can be set."""
 
 
 @dataclass(frozen=True, slots=True)

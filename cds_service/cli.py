@@ -1,6 +1,7 @@
 """The command `plexus-cds`: serve the hooks, explain one decision, print an example call, review the knowledge."""
 
 import argparse
+import gc
 import json
 import os
 import sys
@@ -11,12 +12,12 @@ from uuid import uuid4
 
 from cds_service import __version__, examples, review, server
 from cds_service.auth import read_clients
+from cds_service.checked import check_stamp, checked_knowledge, fully_checked, write_stamp
 from cds_service.configuration import in_force
 from cds_service.decision.order_select import decide
 from cds_service.errors import PlexusError, SettingsError, StoreUnavailable
 from cds_service.explanation import explain
 from cds_service.fhir.search import fetcher
-from cds_service.knowledge import load
 from cds_service.settings import MOST_DAYS, PREFIX, read_settings
 from cds_service.site import SiteSource
 from cds_service.store import Store
@@ -77,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     exported.add_argument("--to", dest="last", type=date.fromisoformat, default=date.max, help="the last day")
     exported.add_argument("--format", choices=("csv", "ndjson"), default="csv")
     exported.set_defaults(run=_export)
-    reviewed = commands.add_parser("review", help="write REVIEW.md from the knowledge")
+    reviewed = commands.add_parser("review", help="check the knowledge, and write REVIEW.md from it")
     reviewed.add_argument("--check", action="store_true", help="fail where it is stale instead")
     reviewed.set_defaults(run=_review)
     return parser
@@ -89,15 +90,16 @@ def _serve(chosen: argparse.Namespace) -> None:
             os.environ[f"{PREFIX}{name.upper()}"] = getattr(chosen, name)
     if chosen.development:
         os.environ[f"{PREFIX}DEVELOPMENT"] = "true"
+    gc.freeze()  # or the collector looks through all that was imported again and again while the knowledge is read
     settings = read_settings()
-    SiteSource(settings, load())
+    SiteSource(settings, checked_knowledge())
     if settings.clients_file:
         read_clients(Path(settings.clients_file), development=settings.development)
     server.serve(settings)
 
 
 def _decide(chosen: argparse.Namespace) -> int:
-    settings, knowledge = read_settings(), load()
+    settings, knowledge = read_settings(), checked_knowledge()
     body = parsed(chosen.call.read())
     hook = body.get("hook") if isinstance(body, dict) else None
     decision = decide(
@@ -127,7 +129,7 @@ def _example(chosen: argparse.Namespace) -> int:
 
 
 def _check_config(chosen: argparse.Namespace) -> None:
-    print(in_force(chosen.site_file, load(), date.today()))
+    print(in_force(chosen.site_file, fully_checked(), date.today()))
 
 
 def _migrate(_chosen: argparse.Namespace) -> None:
@@ -160,9 +162,10 @@ def _export(chosen: argparse.Namespace) -> None:
 
 
 def _review(chosen: argparse.Namespace) -> int:
-    knowledge = load()
+    knowledge = fully_checked()
     if chosen.check:
         review.check(knowledge)
+        check_stamp()
     else:
-        print(f"Wrote {review.write(knowledge)}")
+        print(f"Wrote {review.write(knowledge)} and {write_stamp().name}")
     return 0

@@ -1,8 +1,10 @@
 """The server: what `plexus-cds serve` does once the settings are read."""
 
+import gc
 import json
 import socket
 import sys
+from importlib import import_module
 from math import ceil
 from pathlib import Path
 
@@ -38,6 +40,8 @@ def serve(settings: Settings) -> None:
     _claim(settings)
     _warn_of_strangers(settings)
     _prepare_store(settings)
+    if settings.fhir_servers or settings.clients_file:
+        import_module("cds_service.asking")  # the workers, which are forks, then have it before the first call
     server = Granian(
         "cds_service.web.app:app_from_environment",
         factory=True,
@@ -58,6 +62,7 @@ def serve(settings: Settings) -> None:
     )
     with metrics.shared():
         print(_greeting(settings), flush=True)
+        gc.freeze()  # the workers are forks: what they share is not looked through, and so copied, by each of them
         server.serve()
 
 

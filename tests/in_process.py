@@ -16,13 +16,13 @@ from notation import SITES, call
 from requests.adapters import BaseAdapter
 from werkzeug.test import Client as Caller
 
+from cds_service.checked import checked_knowledge
 from cds_service.decision.order_select import decide
 from cds_service.fhir import validation
 from cds_service.knowledge import Knowledge, checks
 from cds_service.model import Decision, Pages, Site
 from cds_service.settings import Settings
 from cds_service.site import SiteFile, effective
-from cds_service.web.app import checked_knowledge
 
 HOST = ".in-process"
 

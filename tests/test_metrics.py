@@ -160,6 +160,15 @@ def test_phases(body, phases, service, caplog):
     assert sorted([*line["phases"], "total"]) == phases
 
 
+def test_a_call_that_needs_no_record(service, caplog):
+    """A call that is answered at once is timed in all, and only its log line tells the phases."""
+    caplog.set_level("INFO", "plexus_cds")
+    rise = rises(service, lambda: service.post(asking(order="cervical MRI")), "phase_seconds_count")
+    assert rise == {"phase_seconds_count{phase=total}": 1}
+    line = json.loads([one.message for one in caplog.records if one.name == "plexus_cds"][-1])
+    assert line["phases"].keys() == {"read", "decide", "write"}
+
+
 def test_feedback(service):
     """Reports count by their outcome, and as repeated when they come again; a body that is no feedback as refused."""
     report = {"card": str(uuid4()), "outcomeTimestamp": "2026-11-22T08:30:00Z"}

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+import threading
 from pathlib import Path
 
 from cds_service.auth.public_keys import KeySet, read_key_set
@@ -18,20 +20,26 @@ class KeyFile:
 
     def __init__(self, issuer: str, file: Path) -> None:
         self._issuer, self._file = issuer, file
+        self._lock = threading.Lock()
         self._seen: tuple[int, ...] | None = None
         self._held: KeySet | None = None
 
     def keys(self, _kid: str) -> KeySet | None:
         """Return the keys, or None where the file was never readable."""
+        if self._stamp() != self._seen:
+            with self._lock:  # of calls that come at once all wait for the one that reads
+                self._read_if_changed()
+        return self._held
+
+    def _read_if_changed(self) -> None:
         stamp = self._stamp()
         if stamp != self._seen:
-            self._seen = stamp
             self._read()
-        return self._held
+            self._seen = stamp
 
     def _stamp(self) -> tuple[int, ...]:
         try:
-            status = self._file.stat()
+            status = os.stat(self._file)  # noqa: PTH116 - each call asks, and Path.stat takes half as long again
         except OSError:
             return ()
         return status.st_mtime_ns, status.st_size, status.st_ino

@@ -20,11 +20,13 @@ class KeyRing:
 
     def keys(self, client: Client, kid: str) -> tuple[PublicKey, ...] | None:
         """Return a client's keys of one id, none where it has no such key, or None where its keys cannot be had."""
-        with self._lock:
-            if client not in self._sources:
-                self._sources[client] = self._source(client)
-        held = self._sources[client].keys(kid)
+        source = self._sources.get(client) or self._new_source(client)
+        held = source.keys(kid)
         return None if held is None else held.named(kid)
+
+    def _new_source(self, client: Client) -> KeyFile | KeyServer:
+        with self._lock:  # of calls that come at once one asks for the keys
+            return self._sources.setdefault(client, self._source(client))
 
     def _source(self, client: Client) -> KeyFile | KeyServer:
         """Return where the keys are; beside a file, the address only says what tokens may name."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from cds_service.auth.key_file import log_keys
 from cds_service.auth.public_keys import KeySet, read_key_set
-from cds_service.outbound import Clock, Limits, Outbound, OutboundError
+from cds_service.outbound import Clock, Limits, OutboundError
 from cds_service.vocabulary import FetchFault
 
 _OK = 200
@@ -72,6 +72,8 @@ class KeyServer:
             log_keys(self._issuer, "read", used=len(found.keys), ignored=dict(found.ignored))
 
     def _answer(self) -> Any:
+        from cds_service.asking import Outbound  # noqa: PLC0415 - slow, and many a service never asks
+
         outbound = Outbound(None, Clock(_DEADLINE), self._limits, accept="application/jwk-set+json, application/json")
         try:
             status, content = outbound.get(self._url)

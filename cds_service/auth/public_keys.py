@@ -3,6 +3,7 @@
 from base64 import urlsafe_b64decode
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from joserfc import jws
@@ -24,14 +25,9 @@ _MEMBERS = {"RSA": ("kty", "n", "e"), "EC": ("kty", "crv", "x", "y")}
 _SECRET = ("d", "p", "q", "dp", "dq", "qi", "oth")
 
 
-class _Registry(jws.JWSRegistry):
-    """The limits of joserfc, opened as far as ours; what is too long has been refused by then."""
-
-    max_header_length = 8192
-
-
-_REGISTRIES = {name: _Registry(algorithms=[name], strict_check_header=False) for name in ALGORITHMS}
-"""One for each algorithm, so that a token is verified with the one that was checked, or not at all."""
+_REGISTRY = jws.JWSRegistry(algorithms=list(ALGORITHMS))
+_VERIFIERS = {name: _REGISTRY.get_alg(name) for name in ALGORITHMS}
+"""What verifies by each, so that a token is verified with the one that was checked; the header is not asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +43,17 @@ class PublicKey:
         """Tell whether this is a key for an algorithm."""
         return ALGORITHMS[algorithm] == self.kind and self.algorithm in (None, algorithm)
 
-    def has_signed(self, token: str, algorithm: str) -> bool:
-        """Tell whether a token is signed with this key."""
+    def has_signed(self, text: bytes, signature: bytes, algorithm: str) -> bool:
+        """Tell whether a signature of a text is by this key and this algorithm."""
+        verifier = _VERIFIERS[algorithm]
         try:
-            jws.deserialize_compact(token, self.key, registry=_REGISTRIES[algorithm])
+            verifier.check_key(self.key)
+            return verifier.verify(text, signature, self.key)
         except (JoseError, ValueError):
             return False
-        return True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class KeySet:
     """The usable keys of a set, and how many others it had, by why they are not used."""
 
@@ -65,7 +62,14 @@ class KeySet:
 
     def named(self, kid: str) -> tuple[PublicKey, ...]:
         """Return the keys of one id: one, as it should be, or all that share it."""
-        return tuple(key for key in self.keys if key.kid == kid)
+        return self._by_id.get(kid, ())
+
+    @cached_property
+    def _by_id(self) -> dict[str, tuple[PublicKey, ...]]:
+        found: dict[str, tuple[PublicKey, ...]] = {}
+        for key in self.keys:
+            found[key.kid] = (*found.get(key.kid, ()), key)
+        return found
 
 
 def read_key_set(content: Any) -> KeySet:

@@ -68,7 +68,8 @@ class Verifier:
         fitting = [key for key in keys if key.fits(algorithm)]
         if not fitting:
             return Check.UNKNOWN_KEY
-        return None if any(key.has_signed(token.text, algorithm) for key in fitting) else Check.SIGNATURE
+        is_signed = any(key.has_signed(token.signed, token.signature, algorithm) for key in fitting)
+        return None if is_signed else Check.SIGNATURE
 
     def _replay_fault(self, token: Token, client: Client) -> Check | None:
         expires_at = datetime.fromtimestamp(token.claims["exp"] + LEEWAY, UTC)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from cds_service.decision.codings import codings, members, reference_of, status_codes
 from cds_service.decision.entries import Reader
+from cds_service.knowledge.meanings import Terms
 from cds_service.model import Finding, Json, PartialDate, Term
 from cds_service.vocabulary import FindingKind
 
@@ -12,11 +13,9 @@ _RECENT = {"acute_renal": "acute_kidney_injury", "pregnancy": "pregnancy"}
 """Which of the contrast cautions pass, and the window in which they hold."""
 
 
-def in_condition(reader: Reader, condition: Json) -> Iterator[Finding]:
+def in_condition(reader: Reader, condition: Json, terms: Terms) -> Iterator[Finding]:
     """Yield devices and contrast cautions that an active Condition is of."""
-    pairs = codings(condition.get("code"))
-    devices = reader.knowledge.codes["device"].terms(pairs)
-    contrast = reader.knowledge.codes["contrast"].terms(pairs)
+    devices, contrast = terms.get("device", ()), terms.get("contrast", ())
     if not (devices or contrast) or not reader.is_active(condition):
         return
     for term in devices[:1]:
@@ -27,13 +26,12 @@ def in_condition(reader: Reader, condition: Json) -> Iterator[Finding]:
             yield reader.of_condition(FindingKind.CONTRAST, term, condition)
 
 
-def in_procedure(reader: Reader, procedure: Json) -> Iterator[Finding]:
+def in_procedure(reader: Reader, procedure: Json, terms: Terms) -> Iterator[Finding]:
     """Yield the device that a Procedure implanted or removed, dialysis, and a recent imaging study."""
-    pairs = codings(procedure.get("code"))
     found: list[tuple[FindingKind, Term]] = [
-        *((FindingKind.DEVICE, term) for term in reader.knowledge.codes["device"].terms(pairs)[:1]),
-        *((FindingKind.CONTRAST, term) for term in reader.knowledge.codes["contrast"].terms(pairs)[:1]),
-        *((FindingKind.PLEXUS_MRI, term) for term in _studies(reader, pairs)[:1]),
+        *((FindingKind.DEVICE, term) for term in terms.get("device", ())[:1]),
+        *((FindingKind.CONTRAST, term) for term in terms.get("contrast", ())[:1]),
+        *((FindingKind.PLEXUS_MRI, term) for term in [*_own_studies(reader, procedure), *terms.get("order", ())][:1]),
     ]
     if not found or not reader.was_performed(procedure):
         return
@@ -43,10 +41,10 @@ def in_procedure(reader: Reader, procedure: Json) -> Iterator[Finding]:
             yield one
 
 
-def _studies(reader: Reader, pairs: list[tuple[str, str]]) -> list[Term]:
-    """Return the studies that codes mean, by the site's own codes first."""
-    own = [Term("site", reader.site.studies[pair], "") for pair in pairs if pair in reader.site.studies]
-    return own + reader.knowledge.codes["order"].terms(pairs)
+def _own_studies(reader: Reader, procedure: Json) -> Iterator[Term]:
+    """Yield the studies that codes of the site's own mean, which stand before all others."""
+    if own := reader.site.studies:
+        yield from (Term("site", own[pair], "") for pair in codings(procedure.get("code")) if pair in own)
 
 
 def in_optional(reader: Reader, resources: Sequence[Json]) -> Iterator[Finding]:

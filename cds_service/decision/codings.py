@@ -22,6 +22,8 @@ def concepts_of(value: Any) -> list[Json]:
     """Return the CodeableConcepts in a member that may hold one or a list, bare or in CodeableReferences (R5)."""
     if isinstance(value, dict) and "concept" not in value:
         return [value]
+    if value is None:
+        return []
     return [concept for one in members(value) for concept in members(one.get("concept", one))]
 
 
@@ -31,17 +33,18 @@ def codings(concepts: Any) -> list[tuple[str, str]]:
         (system, code)
         for concept in concepts_of(concepts)
         for coding in members(concept.get("coding"))
-        if (system := text_of(coding.get("system"))) and (code := text_of(coding.get("code")))
+        if isinstance(system := coding.get("system"), str) and isinstance(code := coding.get("code"), str)
+        if system and code
     ]
 
 
 def words_of(concepts: Any) -> str:
-    """Return the text and the displays of one CodeableConcept or a list of them."""
+    """Return the text and the displays of one CodeableConcept or a list of them, each once."""
     texts = []
     for concept in concepts_of(concepts):
         texts.append(text_of(concept.get("text")))
         texts += [text_of(coding.get("display")) for coding in members(concept.get("coding"))]
-    return " | ".join(text for text in texts if text)
+    return " | ".join(filter(None, dict.fromkeys(texts)))
 
 
 def status_codes(value: Any) -> list[str]:
@@ -77,5 +80,7 @@ def last_segment(reference: str) -> str:
 def is_of(patient_id: str, resource: Json) -> bool:
     """Tell whether a resource is this patient's; one that names no patient is taken as it was asked for."""
     subject = resource.get("subject") or resource.get("patient")
-    reference = text_of(subject.get("reference")) if isinstance(subject, dict) else ""
-    return not reference or reference.startswith("#") or last_segment(reference) == patient_id
+    reference = subject.get("reference") if isinstance(subject, dict) else None
+    if not isinstance(reference, str) or not reference or reference == f"Patient/{patient_id}":
+        return True
+    return reference.startswith("#") or last_segment(reference) == patient_id

@@ -3,10 +3,11 @@
 from collections import Counter
 from datetime import date, timedelta
 
-from cds_service.decision.codings import reference_of, status_codes
+from cds_service.decision.codings import codings, reference_of, status_codes
 from cds_service.decision.dates import partial_date, period
 from cds_service.decision.reasons import Known
 from cds_service.knowledge import Knowledge
+from cds_service.knowledge.meanings import Terms
 from cds_service.model import Finding, Json, PartialDate, Site, Term
 from cds_service.vocabulary import FindingKind
 
@@ -23,6 +24,10 @@ class Reader:
         self.knowledge, self.site, self.today, self.known = knowledge, site, today, known
         self.limits = {**knowledge.limits, **site.limits}
         self.tally: Counter[str] = Counter()
+
+    def terms(self, entry: Json) -> Terms:
+        """Return what the codes of an entry mean."""
+        return self.knowledge.meanings.of(codings(entry.get("code")))
 
     def stands(self, condition: Json) -> bool:
         """Tell whether the verification status lets a Condition count."""

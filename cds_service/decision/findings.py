@@ -9,6 +9,7 @@ from cds_service.decision.codings import codings
 from cds_service.decision.entries import Reader
 from cds_service.decision.reasons import Known, reasons
 from cds_service.knowledge import Knowledge
+from cds_service.knowledge.meanings import Terms
 from cds_service.model import Finding, Findings, HookRequest, Json, PatientRecord, Site, WatchedOrder
 from cds_service.vocabulary import FindingKind, Presentation
 
@@ -56,31 +57,32 @@ def _others(found: list[Finding], same_as: frozenset[str]) -> list[Finding]:
 def _in_reasons(reader: Reader, order: Json) -> Iterator[Finding]:
     for reason in reasons(order, reader.known):
         if reader.stands(reason):
-            yield from history.in_condition(reader, reason, from_order=True)
-            yield from signs.in_reason(reader, reason)
+            terms = reader.terms(reason)
+            yield from history.in_condition(reader, reason, terms, from_order=True)
+            yield from signs.in_reason(reader, reason, terms)
 
 
 def _in_record(reader: Reader, record: PatientRecord) -> Iterator[Finding]:
-    for condition in _of_matter(reader, record.conditions):
+    for condition, terms in _of_matter(reader, record.conditions):
         if reader.stands(condition):
-            yield from history.in_condition(reader, condition)
-            yield from signs.in_condition(reader, condition)
-            yield from cautions.in_condition(reader, condition)
-    for procedure in _of_matter(reader, record.procedures):
-        yield from history.in_procedure(reader, procedure)
-        yield from cautions.in_procedure(reader, procedure)
+            yield from history.in_condition(reader, condition, terms)
+            yield from signs.in_condition(reader, condition, terms)
+            yield from cautions.in_condition(reader, condition, terms)
+    for procedure, terms in _of_matter(reader, record.procedures):
+        yield from history.in_procedure(reader, procedure, terms)
+        yield from cautions.in_procedure(reader, procedure, terms)
     yield from cautions.in_optional(reader, record.optional)
 
 
-def _of_matter(reader: Reader, entries: Iterable[Json]) -> Iterator[Json]:
-    """Yield the entries with a code that we know, and count those without any; a chart has many, and few matter."""
-    knows, own = reader.knowledge.screen.knows, reader.site.studies
+def _of_matter(reader: Reader, entries: Iterable[Json]) -> Iterator[tuple[Json, Terms]]:
+    """Yield the entries with a code that means something, and count those without any; of many, few matter."""
+    terms_of, own = reader.knowledge.meanings.of, reader.site.studies
     for entry in entries:
         pairs = codings(entry.get("code"))
         if not pairs:
             reader.tally["without a code"] += 1
-        elif knows(pairs) or any(pair in own for pair in pairs):
-            yield entry
+        elif (terms := terms_of(pairs)) or (own and any(pair in own for pair in pairs)):
+            yield entry, terms
 
 
 def _strongest(presentations: Iterable[Finding]) -> Presentation:

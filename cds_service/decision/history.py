@@ -6,36 +6,36 @@ from dataclasses import replace
 from cds_service.decision.codings import codings, members
 from cds_service.decision.entries import Reader
 from cds_service.decision.reasons import reasons
+from cds_service.knowledge.meanings import Terms
 from cds_service.model import Finding, Json, Term
 from cds_service.vocabulary import Field, FindingKind, History, Reach
 
 
-def malignancy(reader: Reader, condition: Json) -> Term | None:
-    """Return what malignancy a Condition is of, or None; an excluded code vetoes it."""
-    terms = reader.knowledge.codes["malignancy"].terms(codings(condition.get("code")))
-    if any(term.means == "excluded" for term in terms):
+def malignancy(reader: Reader, terms: Terms) -> Term | None:
+    """Return what malignancy a Condition with these terms is of, or None; an excluded code vetoes it."""
+    said = terms.get("malignancy", ())
+    if any(term.means == "excluded" for term in said):
         reader.tally["not a malignancy that counts"] += 1
         return None
-    return min(terms, key=_nearness, default=None)
+    return min(said, key=_nearness, default=None)
 
 
-def in_condition(reader: Reader, condition: Json, *, from_order: bool = False) -> Iterator[Finding]:
+def in_condition(reader: Reader, condition: Json, terms: Terms, *, from_order: bool = False) -> Iterator[Finding]:
     """Yield what one Condition that stands, or one reason of the order, says of malignancy and of radiotherapy."""
-    if term := malignancy(reader, condition):
+    if term := malignancy(reader, terms):
         found = reader.of_condition(FindingKind.MALIGNANCY, term, condition, from_order=from_order)
         yield replace(found, reach=Reach(term.means), metastatic=term.metastatic)
-    for term in reader.knowledge.codes["radiation_history"].terms(codings(condition.get("code")))[:1]:
+    for term in terms.get("radiation_history", ())[:1]:
         found = reader.of_condition(FindingKind.RADIOTHERAPY, term, condition, from_order=from_order)
         yield replace(found, field=_field(term))
 
 
-def in_procedure(reader: Reader, procedure: Json) -> Iterator[Finding]:
+def in_procedure(reader: Reader, procedure: Json, terms: Terms) -> Iterator[Finding]:
     """Yield the radiotherapy that one Procedure delivered."""
-    pairs = codings(procedure.get("code"))
-    terms = reader.knowledge.codes["radiotherapy"].terms(pairs)
-    if not terms or not reader.was_performed(procedure):
+    said = terms.get("radiotherapy", ())
+    if not said or not reader.was_performed(procedure):
         return
-    delivered = [term for term in terms if term.means != "not_delivery"]
+    delivered = [term for term in said if term.means != "not_delivery"]
     if not delivered:
         reader.tally["radiotherapy not delivered"] += 1
         return
@@ -64,7 +64,7 @@ def _by_site(reader: Reader, found: Finding, sites: list[Json]) -> Finding:
 
 def _by_reason(reader: Reader, found: Finding, procedure: Json) -> Finding:
     given = (one for one in reasons(procedure, reader.known) if reader.stands(one))
-    stated = [term for one in given if (term := malignancy(reader, one))]
+    stated = [term for one in given if (term := malignancy(reader, reader.terms(one)))]
     term = min(stated, key=_nearness, default=None)
     fields = {Reach.PLEXUS_ADJACENT: Field.UNCERTAIN, Reach.REMOTE: Field.REMOTE}
     if term is None:

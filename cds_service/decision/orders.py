@@ -46,7 +46,7 @@ def _has_reason(order: DraftOrder, wanted: str, reader: Reader) -> bool:
         one.kind is FindingKind.PRESENTATION and one.means == wanted
         for reason in reasons(order.resource, reader.known)
         if reader.stands(reason)
-        for one in signs.in_reason(reader, reason)
+        for one in signs.in_reason(reader, reason, reader.terms(reason))
     )
 
 
@@ -56,7 +56,7 @@ def study_of(resource: Json, knowledge: Knowledge, site: Site) -> tuple[str, str
     pairs = _all_codings(code)
     if own := next((site.studies[pair] for pair in pairs if pair in site.studies), None):
         return own, ""
-    known = [term for term in knowledge.codes["order"].terms(pairs) if term.means != _LEVEL_NOT_STATED]
+    known = [term for term in knowledge.meanings.of(pairs).get("order", ()) if term.means != _LEVEL_NOT_STATED]
     term, words = _first(known), words_of(code)[: signs.LONGEST]
     by_words = knowledge.words.study(words) if term is None or knowledge.words.names_plexus(words) else None
     return _weighed(term, by_words)

@@ -102,13 +102,9 @@ def next_page(bundle: Json) -> str:
 
 def _has_failed(bundle: Json) -> bool:
     """Tell whether a Bundle says that its search failed: an OperationOutcome of severity error or fatal in it."""
-    outcomes = (entry.get("resource") for entry in members(bundle.get("entry")))
-    issues = (
-        issue
-        for outcome in members(list(outcomes))
-        if outcome.get("resourceType") == "OperationOutcome"
-        for issue in members(outcome.get("issue"))
-    )
+    resources = [entry.get("resource") for entry in members(bundle.get("entry"))]
+    outcomes = [one for one in resources if isinstance(one, dict) and one.get("resourceType") == "OperationOutcome"]
+    issues = (issue for outcome in outcomes for issue in members(outcome.get("issue")))
     return any(issue.get("severity") in ("error", "fatal") for issue in issues)
 
 
@@ -137,10 +133,11 @@ def _resources(part: _Part) -> tuple[list[Json], int]:
     odd = 0
     for entry in _entries(part.bundles):
         resource = entry.get("resource") if isinstance(entry, dict) else None
-        if not isinstance(resource, dict) or not text_of(resource.get("resourceType")):
-            odd += 1
-        elif resource["resourceType"] == part.search.resource_type:
+        kind = resource.get("resourceType") if isinstance(resource, dict) else None
+        if resource is not None and kind == part.search.resource_type:
             resources.append(resource)
+        elif not text_of(kind):
+            odd += 1
     return resources, odd
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from cds_service.decision.codings import codings, words_of
 from cds_service.decision.entries import Reader
+from cds_service.knowledge.meanings import Terms
 from cds_service.model import Finding, Json, Term
 from cds_service.vocabulary import FindingKind
 
@@ -21,24 +22,24 @@ _SAID_NOTHING = "neither"
 _KNOWN = (*_FAMILIES, "malignancy", "radiation_history")
 
 
-def in_reason(reader: Reader, reason: Json) -> Iterator[Finding]:
+def in_reason(reader: Reader, reason: Json, terms: Terms) -> Iterator[Finding]:
     """Yield what a reason of the order says, by its codes, or by its words where none of them is ours.
 
     An emergency is always read from the words, too: nothing must delay its MRI.
     """
-    pairs = codings(reason.get("code"))
-    if not pairs and not words_of(reason.get("code")):
+    text = words_of(reason.get("code"))[:LONGEST]
+    if not text and not codings(reason.get("code")):
         reader.tally["reason that could not be read"] += 1
-    known = any(reader.knowledge.codes[family].terms(pairs) for family in _KNOWN)
-    said = list(_by_words(reader, reason))
-    found = [*_by_code(reader, pairs), *(one for one in said if one[0] is FindingKind.EMERGENCY)] if known else said
+    said = list(_by_words(reader, text))
+    known = any(family in terms for family in _KNOWN)
+    found = [*_by_code(terms), *(one for one in said if one[0] is FindingKind.EMERGENCY)] if known else said
     for kind, term in found:
         yield reader.of_condition(kind, term, reason, from_order=True)
 
 
-def in_condition(reader: Reader, condition: Json) -> Iterator[Finding]:
+def in_condition(reader: Reader, condition: Json, terms: Terms) -> Iterator[Finding]:
     """Yield what an active and recent Condition says; the arm, and sphincters, count only as reasons."""
-    found = list(_by_code(reader, codings(condition.get("code"))))
+    found = list(_by_code(terms))
     if not found or not reader.is_active(condition):
         return
     when = reader.later(condition)
@@ -50,15 +51,14 @@ def in_condition(reader: Reader, condition: Json) -> Iterator[Finding]:
             yield reader.of_condition(kind, term, condition)
 
 
-def _by_code(reader: Reader, pairs: list[tuple[str, str]]) -> Iterator[tuple[FindingKind, Term]]:
+def _by_code(terms: Terms) -> Iterator[tuple[FindingKind, Term]]:
     for family, kind in _FAMILIES.items():
-        terms = [term for term in reader.knowledge.codes[family].terms(pairs) if term.means != _SAID_NOTHING]
-        if terms:
-            yield kind, min(terms, key=lambda term: term.means != "specific")
+        said = [term for term in terms.get(family, ()) if term.means != _SAID_NOTHING]
+        if said:
+            yield kind, min(said, key=lambda term: term.means != "specific")
 
 
-def _by_words(reader: Reader, reason: Json) -> Iterator[tuple[FindingKind, Term]]:
+def _by_words(reader: Reader, text: str) -> Iterator[tuple[FindingKind, Term]]:
     longest_ago = reader.today - timedelta(days=reader.limits["trauma"])
-    text = words_of(reason.get("code"))[:LONGEST]
     for topic, means, wording in reader.knowledge.reason_words.read(text, {reader.today.year, longest_ago.year}):
         yield FindingKind(topic), Term("reason_words", means, wording)

@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cds_service.decision.record import next_page
 from cds_service.model import Fetch, HookRequest, Pages, Search
-from cds_service.outbound import Clock, Limits, Outbound, OutboundError, resolved, within
+from cds_service.outbound import Clock, Limits, OutboundError, resolved, within
 from cds_service.vocabulary import FetchFault
+
+if TYPE_CHECKING:
+    from cds_service.asking import Outbound
 
 _NO_POST = (404, 405, 415, 501)
 """A server that does not take POST _search says so by one of these."""
@@ -57,6 +60,8 @@ def _refusal(request: HookRequest, servers: Sequence[str]) -> FetchFault | None:
 
 
 def _search(read: _Read, request: HookRequest, search: Search, clock: Clock, limits: Limits) -> None:
+    from cds_service.asking import Outbound  # noqa: PLC0415 - slow, and many a service never asks
+
     outbound = Outbound(request.access_token, clock, limits)
     try:
         _read_pages(read, outbound, request.fhir_server or "", search, limits)
@@ -74,7 +79,7 @@ def _pages(read: _Read, search: Future[None]) -> Pages:
     return Pages(tuple(read.bundles), read.problem)
 
 
-def _read_pages(read: _Read, outbound: Outbound, server: str, search: Search, limits: Limits) -> None:
+def _read_pages(read: _Read, outbound: "Outbound", server: str, search: Search, limits: Limits) -> None:
     page = f"{server.rstrip('/')}/{search.resource_type}"
     link = search.next_url
     if link is None:
@@ -91,7 +96,7 @@ def _read_pages(read: _Read, outbound: Outbound, server: str, search: Search, li
         return
 
 
-def _first_page(outbound: Outbound, url: str, search: Search) -> tuple[int, Any]:
+def _first_page(outbound: "Outbound", url: str, search: Search) -> tuple[int, Any]:
     """Read the first page; its links are relative to `url`, whichever way it was searched."""
     status, bundle = outbound.post_form(f"{url}/_search", {"patient": search.patient_id})
     if status in _NO_POST:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from itertools import product
@@ -14,8 +14,8 @@ from cds_service.knowledge.about import About
 from cds_service.knowledge.checks import check
 from cds_service.knowledge.codes import CodeIndex
 from cds_service.knowledge.folder import Folder, Rows, read_folder
+from cds_service.knowledge.meanings import Meanings
 from cds_service.knowledge.reason_words import ReasonWords
-from cds_service.knowledge.screen import Screen
 from cds_service.knowledge.words import OrderWords
 from cds_service.vocabulary import History, Presentation
 
@@ -58,7 +58,7 @@ class Knowledge:
     plan: Mapping[str, Any]
     card: Mapping[str, Any]
     codes: Mapping[str, CodeIndex]
-    screen: Screen
+    meanings: Meanings = field(compare=False)  # made of the codes
     words: OrderWords
     reason_words: ReasonWords
     watched: Mapping[str, WatchedRow]
@@ -107,8 +107,18 @@ def folder_of(card: str) -> Traversable:
 
 def load(root: Traversable | None = None) -> Knowledge:
     """Return the knowledge under `root` (default: the package's own), or raise KnowledgeError saying what to mend."""
-    folder = read_folder(root or files("cds_service.cards"), CARD)
+    folder = read(root)
     check(folder)
+    return compiled(folder)
+
+
+def read(root: Traversable | None = None) -> Folder:
+    """Return the knowledge under `root` as it is written, not checked yet."""
+    return read_folder(root or files("cds_service.cards"), CARD)
+
+
+def compiled(folder: Folder) -> Knowledge:
+    """Return knowledge in which the checks found nothing wrong, ready for decisions."""
     try:
         return _compiled(folder)
     except (KeyError, TypeError, ValueError) as error:
@@ -124,7 +134,7 @@ def _compiled(folder: Folder) -> Knowledge:
         plan=folder.plan,
         card=folder.card,
         codes=codes,
-        screen=Screen(codes.values(), _spellings(folder)),
+        meanings=Meanings(codes, _spellings(folder)),
         words=OrderWords.compiled(_phrases(tables["words"])),
         reason_words=ReasonWords.compiled(tables["reason_words"]),
         watched={row["study"]: _watched(row) for row in tables["watched_orders"]},

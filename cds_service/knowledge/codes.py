@@ -25,8 +25,8 @@ class CodeIndex:
     exact: dict[tuple[str, str], Term] = field(default_factory=dict)
     prefixes: dict[tuple[str, str], Term] = field(default_factory=dict)
     patterns: list[tuple[str, re.Pattern[str], Term]] = field(default_factory=list)
-    lengths: set[int] = field(default_factory=set)
-    """Of the categories: a code of a million characters is not tried at each of its lengths."""
+    lengths: list[int] = field(default_factory=list)
+    """Of the categories, the longest first: a code of a million characters is not tried at each of its lengths."""
 
     listed: list[tuple[str, str]] = field(default_factory=list)
     """The codes as they were written, for queries."""
@@ -41,8 +41,10 @@ class CodeIndex:
         return [term for system, code in codings if (term := self.find(system, code))]
 
     def _by_prefix(self, system: str, code: str) -> Term | None:
-        found = (self.prefixes.get((system, code[:length])) for length in self.lengths)
-        return max(filter(None, found), key=lambda term: term.length, default=None)
+        for length in self.lengths:
+            if term := self.prefixes.get((system, code[:length])):
+                return term
+        return None
 
     def _by_pattern(self, system: str, code: str) -> Term | None:
         if not self.patterns:
@@ -71,7 +73,7 @@ class CodeIndex:
             if kind == "code":
                 self.listed.append((system, code))
             else:
-                self.lengths.add(len(plain(code)))
+                self.lengths = sorted({*self.lengths, len(plain(code))}, reverse=True)
             table = self.exact if kind == "code" else self.prefixes
             taken = table.setdefault((system, plain(code)), term)
         if taken not in (None, term):

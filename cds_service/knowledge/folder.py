@@ -43,20 +43,23 @@ class Folder:
     signatures: Rows
     digest: str
     """Changes whenever a byte of the knowledge does; signatures name it, so they are no part of it."""
+    whole: str
+    """Changes whenever anything does that a check can see: signatures and the names of files, too."""
 
 
 def read_folder(root: Traversable, name: str) -> Folder:
     """Return the files of card `name` under `root`, or raise KnowledgeError naming the one that cannot be read."""
-    folder, seen = root / name, hashlib.sha256()
-    read = _reader(seen)
+    folder, seen, whole = root / name, hashlib.sha256(), hashlib.sha256()
+    read = _reader(seen, whole)
     return Folder(
         systems=read(root / "systems.csv", _rows),
         plan=read(folder / "plan_definition.json", strict_json),
         card=read(folder / "card.json", strict_json),
         tables={table: read(folder / f"{table}.csv", _rows) for table in TABLES},
         value_sets=dict(_value_sets(folder / "valuesets", read)),
-        signatures=_reader(hashlib.sha256())(folder / "signatures.csv", _rows),
+        signatures=_reader(hashlib.sha256(), whole)(folder / "signatures.csv", _rows),
         digest=seen.hexdigest()[:12],
+        whole=whole.hexdigest(),
     )
 
 
@@ -69,12 +72,13 @@ def _value_sets(folder: Traversable, read: Callable[..., Any]) -> Iterator[tuple
         yield file.name.removesuffix(".json"), read(file, strict_json)
 
 
-def _reader(seen: Any) -> Callable[..., Any]:
-    def read(file: Traversable, parse: Callable[[str], Any]) -> Any:
+def _reader(seen: Any, whole: Any) -> Callable[..., Any]:
+    def read(file: Traversable, parse: Callable[[bytes], Any]) -> Any:
         try:
             content = file.read_bytes()
             seen.update(content)
-            return parse(content.decode("utf-8-sig"))
+            whole.update(f"{file.name} {len(content)} ".encode() + content)
+            return parse(content)
         except (OSError, ValueError, csv.Error) as error:
             message = f"{file.name} cannot be read: {error}"
             raise KnowledgeError(message) from error
@@ -82,5 +86,5 @@ def _reader(seen: Any) -> Callable[..., Any]:
     return read
 
 
-def _rows(text: str) -> Rows:
-    return list(csv.DictReader(io.StringIO(text), strict=True))
+def _rows(content: bytes) -> Rows:
+    return list(csv.DictReader(io.StringIO(content.decode("utf-8-sig")), strict=True))

@@ -51,6 +51,8 @@ class ReasonWords:
 
     def read(self, text: str, recent_years: Collection[int] = ()) -> Iterator[tuple[str, str, str]]:
         """Yield (topic, means, wording) of what a text says; of each topic the first that holds in each clause."""
+        if not text:
+            return
         for sentence in filter(str.strip, _SENTENCES.split(_marked(text, recent_years))):
             clauses = self._denied(self._joined(map(self._plain, sentence.split(","))))
             for number, clause in enumerate(clauses):
@@ -95,16 +97,17 @@ class ReasonWords:
 
     def _clause(self, clause: str, around: str) -> Iterator[tuple[str, str, str]]:
         said: set[str] = set()
-        for phrase in self.phrases if self.any_phrase.search(clause) else ():
+        present = (phrase for phrase in self.phrases if phrase.match.search(clause))
+        for phrase in present if self.any_phrase.search(clause) else ():
             if phrase.topic not in said and self._holds(phrase, clause, around):
                 said.add(phrase.topic)
                 yield phrase.topic, phrase.means, phrase.wording
 
     def _holds(self, phrase: Phrase, clause: str, around: str) -> bool:
-        places = list(phrase.match.finditer(clause))[-_MOST:]
         wanted = phrase.beside.removeprefix("not ")
-        if not places or (wanted and bool(self.lists[wanted].search(around)) is phrase.beside.startswith("not ")):
+        if wanted and bool(self.lists[wanted].search(around)) is phrase.beside.startswith("not "):
             return False
+        places = list(phrase.match.finditer(clause))[-_MOST:]
         return any(self._stands(phrase.topic, clause[: one.start()], clause[one.end() :]) for one in places)
 
     def _stands(self, topic: str, before: str, after: str) -> bool:

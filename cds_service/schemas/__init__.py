@@ -4,9 +4,10 @@ import json
 from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jsonschema import Draft202012Validator, ValidationError
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator, ValidationError
 
 _WORDS = {
     "type": "must be {value}",
@@ -25,7 +26,9 @@ def schema(name: str) -> Any:
 
 
 @cache
-def _validator(name: str) -> Draft202012Validator:
+def _validator(name: str) -> "Draft202012Validator":
+    from jsonschema import Draft202012Validator  # noqa: PLC0415 - slow, and needed only where something may be wrong
+
     return Draft202012Validator(schema(name))
 
 
@@ -36,7 +39,7 @@ def first_fault(name: str, instance: object) -> str | None:
     return None if first is None else _in_words(first)
 
 
-def _in_words(fault: ValidationError) -> str:
+def _in_words(fault: "ValidationError") -> str:
     asked: Any = fault.validator_value
     if fault.validator == "required" and isinstance(fault.instance, dict):
         missing = next(name for name in asked if name not in fault.instance)

@@ -2,7 +2,7 @@
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import cached_property, partial
 from pathlib import Path
@@ -27,6 +27,7 @@ _PRAGMAS = (
 )
 _FULL = "PRAGMA synchronous=FULL"  # WAL's usual NORMAL can lose commits when power fails: feedback is acknowledged
 _NORMAL = "PRAGMA synchronous=NORMAL"  # never OFF: that can cost the whole file
+_LATER = "PRAGMA wal_autocheckpoint=8000"  # 32 MB: the durable writer copies the -wal file before, and no call waits
 _READS = 5
 """Seconds that a statement of a reader may take."""
 
@@ -49,6 +50,7 @@ class Store:
         `patience` is in seconds: so long may a writer wait for SQLite's lock, or for a statement of PostgreSQL.
         """
         self._url, self._durable, self._patience = store_address(url), durable, patience
+        self._idle: list[sqlite3.Connection] = []
 
     def __repr__(self) -> str:
         """Tell where the store is, without a password."""
@@ -78,6 +80,30 @@ class Store:
             with connection.begin():
                 yield connection
 
+    def changed(self, statement: str, values: Mapping[str, str]) -> int:
+        """Return how many rows of an embedded store a statement changed, which is a transaction of its own.
+
+        SQLAlchemy and BEGIN and COMMIT would take several times as long as the statement, for which each call waits.
+        """
+        connection = self._idle_or_opened()
+        try:
+            changed = connection.execute(statement, values).rowcount
+        except sqlite3.Error as error:
+            connection.close()
+            raise StoreUnavailable(type(error).__name__) from None
+        self._idle.append(connection)  # for whichever thread comes next: its statements and pages are at hand
+        return changed
+
+    def _idle_or_opened(self) -> sqlite3.Connection:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            pass
+        try:
+            return _opened(self._url.database or "", durable=self._durable, patience=self._patience)
+        except sqlite3.Error as error:
+            raise StoreUnavailable(str(error)) from None
+
     def state(self) -> str:
         """Return ready, unreachable or not_migrated, within seconds."""
         engine = _engine(self._url, poolclass=NullPool)  # a connection of a pool may hang on a server that hangs
@@ -97,6 +123,8 @@ class Store:
     def close(self) -> None:
         """Close the connections; a later use opens new ones."""
         self._engine.dispose()
+        while self._idle:
+            self._idle.pop().close()
 
     @staticmethod
     def _migrated(connection: Connection) -> str:
@@ -149,7 +177,7 @@ def _opened(path: str, *, durable: bool, patience: int) -> sqlite3.Connection:
     """Open a file that is there; only a migration makes one."""
     address = f"{Path(path).as_uri()}?mode=rw"
     connection = sqlite3.connect(address, timeout=patience, isolation_level=None, check_same_thread=False, uri=True)
-    for pragma in (*_PRAGMAS, _FULL if durable else _NORMAL):
+    for pragma in (*_PRAGMAS, *((_FULL,) if durable else (_NORMAL, _LATER))):
         connection.execute(pragma)
     return connection
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple
+from importlib import import_module
 from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from cds_service.store.database import Store
 from cds_service.store.records import DecisionKind, Report, ShownCard
@@ -79,5 +79,5 @@ def _count(connection: Connection, counts: Mapping[DecisionKind, int]) -> None:
 
 def insert_into(connection: Connection, into: Table) -> Any:
     """Return an insertion that can say what happens to rows that are there already."""
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    dialect = import_module(f"sqlalchemy.dialects.{connection.dialect.name}")  # the one in use, which is loaded
     return dialect.insert(into)

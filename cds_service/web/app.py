@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable
 from datetime import date
 from typing import Any
-from uuid import uuid4
 
-from flask import Flask
+from flask import Flask, Request
+from flask.sessions import NullSession, SessionInterface
 from flask_cors import CORS
 
-from cds_service.fhir.validation import check_knowledge
-from cds_service.knowledge import Knowledge, load
+from cds_service.checked import checked_knowledge
+from cds_service.knowledge import Knowledge
 from cds_service.outbound import Limits
 from cds_service.settings import Settings, read_settings
 from cds_service.site import SiteSource
@@ -36,6 +36,7 @@ from cds_service.web import (
     problems,
 )
 from cds_service.web.callers import Callers
+from cds_service.web.card_ids import CardIds
 from cds_service.web.context import this_request
 from cds_service.web.parts import Keeps, Parts, Shows
 
@@ -46,8 +47,20 @@ _LOCAL_ORIGINS = (r"https://sandbox\.cds-hooks\.org\Z", r"http://(localhost|127\
 """In development mode the Sandbox and pages on this machine may call."""
 
 
+class _NoSessions(SessionInterface):
+    """Gives each request the same empty session: there are no logins."""
+
+    _session = NullSession()
+
+    def open_session(self, _app: Flask, _request: Request) -> NullSession:
+        """Return the session that nothing can be put into."""
+        return self._session
+
+
 class _App(Flask):
-    """Flask without a look at each function whether it is a coroutine: none of ours is, and a call has a dozen."""
+    """Flask without sessions, and without a look at each function whether it is a coroutine: none of ours is."""
+
+    session_interface = _NoSessions()
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Return the function as it is."""
@@ -59,7 +72,7 @@ def create_app(
     knowledge: Knowledge | None = None,
     *,
     today: Callable[[], date] = date.today,
-    new_id: Callable[[], str] = lambda: str(uuid4()),
+    new_id: Callable[[], str] | None = None,
     now: Callable[[], float] = time.time,
 ) -> Flask:
     """Return the application; KnowledgeError stops a start with knowledge that contradicts itself.
@@ -77,7 +90,7 @@ def create_app(
         fhir_servers=settings.fhir_servers,
         fetch_limits=limits_of(settings),
         today=today,
-        new_id=new_id,
+        new_id=new_id or CardIds(),
         body_limit=settings.body_megabytes * 1024 * 1024,
         body_depth=settings.body_depth,
         store=store,
@@ -107,13 +120,6 @@ def create_app(
 def limits_of(settings: Settings) -> Limits:
     """Return what reading one record may cost, and whom it may trust."""
     return Limits(settings.fetch_seconds, settings.fetch_megabytes, settings.fetch_pages, settings.ca_file)
-
-
-def checked_knowledge() -> Knowledge:
-    """Return the package's own knowledge, found free of contradictions and valid FHIR."""
-    knowledge = load()
-    check_knowledge(knowledge)
-    return knowledge
 
 
 def app_from_environment() -> Flask:

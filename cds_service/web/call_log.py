@@ -1,8 +1,6 @@
 """A log line for each call: a fixed list of fields, none of which can hold patient data."""
 
 import logging
-import sys
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +11,7 @@ from cds_service.store.period import PLAYGROUND
 from cds_service.strict_json import to_json
 from cds_service.web import counting
 from cds_service.web.context import this_call, this_request
+from cds_service.web.log_lines import LogLines
 from cds_service.web.parts import parts
 from cds_service.web.stopwatch import Stopwatch
 
@@ -32,18 +31,9 @@ _OUTCOMES = {
 }
 
 
-class _Lines(logging.Handler):
-    """Writes each line as it is, at once: nothing is kept back, and nothing is asked for but the message."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write a line; a pipe that nobody reads any more keeps no answer back."""
-        with suppress(OSError, ValueError):
-            sys.stderr.write(f"{record.msg}\n")
-
-
 def to_stderr() -> None:
     """Let the lines go to standard error as they are: each is one JSON object."""
-    _LOG.handlers, _LOG.propagate = [_Lines()], False
+    _LOG.handlers, _LOG.propagate = [LogLines()], False
     _LOG.setLevel(logging.INFO)
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # no line tells it
     logging._srcfile = None  # noqa: SLF001 - documented: nobody looks for the caller of each line

@@ -31,9 +31,13 @@ def prepare(app: Flask) -> None:
 def count_call(
     service: str, outcome: str, seconds: Mapping[str, float], decision: Decision | None, retrieval: Retrieval | None
 ) -> None:
-    """Count a call, the decisions on its orders, and how the record was had."""
+    """Count a call, the decisions on its orders, and how the record was had.
+
+    The phases are timed where a record was read: the many calls that need none would hide how long the others take.
+    """
     metrics.call(service, outcome)
-    metrics.phases(seconds)
+    is_at_once = decision is not None and decision.record is None
+    metrics.phases({"total": seconds["total"]} if is_at_once else seconds)
     if decision:
         _count_decisions(decision)
     if retrieval:

@@ -5,7 +5,7 @@ import hmac
 import json
 import logging
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from multiprocessing import util
 from typing import Any
 
@@ -65,13 +65,17 @@ def _of_all(found: Parts, held: Any, decision: Decision | None = None) -> dict[s
     }
 
 
+_decision_kind = lru_cache(maxsize=1000)(DecisionKind)
+"""There are few of them, and most calls are of one."""
+
+
 def _kind(outcome: Recommendation | Silence, decision: Decision, of_all: dict[str, Any]) -> DecisionKind:
     study = outcome.order.study if outcome.order else ""
     if isinstance(outcome, Silence):
         said, reason = "silent", outcome.reason
     else:
         said, reason = "shadow" if decision.is_shadow else "card", outcome.indicator
-    return DecisionKind(**of_all, study=study, outcome=said, reason=reason)
+    return _decision_kind(**of_all, study=study, outcome=said, reason=reason)
 
 
 def _card(
