@@ -1,0 +1,101 @@
+"""The service with every short cut taken away that makes it quick, and its answers without what passes."""
+
+import json
+import re
+from contextlib import contextmanager
+from dataclasses import replace
+from string import Template
+
+import pytest
+from conftest import ORDER_SELECT, ORDER_SIGN
+
+from cds_service.decision import findings, hook, orders, phrases
+from cds_service.decision.reasons import Known
+from cds_service.knowledge.words import OrderWords
+from cds_service.strict_json import slow_json
+from cds_service.web import body
+
+PASSING = ("time", "milliseconds", "phases")
+"""What a log line tells of the moment and not of the call."""
+
+UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+
+class Matters(dict):
+    """The terms of an entry that is not passed over, even if there are none."""
+
+    def __bool__(self) -> bool:
+        """Say that they matter."""
+        return True
+
+
+class Asked:
+    """Asks each family for what codes mean, and passes nothing over."""
+
+    def __init__(self, codes) -> None:
+        self.codes = codes
+
+    def of(self, codings) -> Matters:
+        """Return the terms of some codings by family."""
+        return Matters({family: terms for family, index in self.codes.items() if (terms := index.terms(codings))})
+
+
+class OneByOne:
+    """Looks for phrases one by one."""
+
+    def __init__(self, found) -> None:
+        self.found = found
+
+    def search(self, text):
+        """Return the place of the first phrase that a text has."""
+        return next((place for phrase in self.found if (place := phrase.match.search(text))), None)
+
+
+class Filled(Template):
+    """A text that is filled by the standard library."""
+
+    def __mod__(self, values) -> str:
+        """Return it filled."""
+        return self.substitute(values)
+
+
+class Gathered(Known):
+    """Names all that a reason may refer to before it is asked."""
+
+    def __init__(self, *given) -> None:
+        super().__init__(*given)
+        assert self.get("nothing") is None
+
+
+@contextmanager
+def slowly(service):
+    """Take every short cut away from the service."""
+    parts = service.parts
+    words = parts.knowledge.reason_words
+    words = replace(words, any_phrase=OneByOne(words.phrases))
+    plain = replace(
+        parts, knowledge=replace(parts.knowledge, meanings=Asked(parts.knowledge.codes), reason_words=words)
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(service.client.application.extensions, "plexus_cds", plain)
+        patch.setattr(body, "strict_json", slow_json)
+        patch.setattr(hook, "is_call", lambda _: False)
+        patch.setattr(phrases, "_format", Filled)
+        patch.setattr(OrderWords, "names_plexus", lambda *_: True)
+        for module in (findings, orders):
+            patch.setattr(module, "Known", Gathered)
+        yield
+
+
+def answered(service, content, path=ORDER_SELECT):
+    """Return an answer without its UUIDs, and its log line without what passes."""
+    service.lines.clear()
+    said = service.client.post(path, data=content, headers={"Content-Type": "application/json"})
+    lines = [json.loads(line) for line in service.lines if '"store": "not written"' not in line]
+    kept = [{name: told for name, told in line.items() if name not in PASSING} for line in lines]
+    return said.status_code, UUID.sub(b"UUID", said.get_data()), kept
+
+
+def path_of(call) -> str:
+    """Return where a call goes."""
+    return ORDER_SIGN if isinstance(call, dict) and call.get("hook") == "order-sign" else ORDER_SELECT
