@@ -114,14 +114,14 @@ def prepare(
     metrics.started.set(time.time())
 
 
-def call(service: str, outcome: str) -> None:
-    """Count a call."""
-    _metrics().calls.add(service, outcome)
+def call(service: str, outcome: str, amount: int = 1) -> None:
+    """Count calls."""
+    _metrics().calls.add(service, outcome, amount=amount)
 
 
-def decision(study: str, outcome: str, reason: str) -> None:
-    """Count a decision."""
-    _metrics().decisions.add(study, outcome, reason)
+def decision(study: str, outcome: str, reason: str, amount: int = 1) -> None:
+    """Count decisions."""
+    _metrics().decisions.add(study, outcome, reason, amount=amount)
 
 
 def phases(seconds: Mapping[str, float]) -> None:
@@ -131,14 +131,14 @@ def phases(seconds: Mapping[str, float]) -> None:
         known[phase].observe(took)
 
 
-def prefetch(key: str, state: str) -> None:
-    """Count what a client sent for a key."""
-    _metrics().prefetch.add(key, state)
+def prefetch(key: str, state: str, amount: int = 1) -> None:
+    """Count what clients sent for a key."""
+    _metrics().prefetch.add(key, state, amount=amount)
 
 
-def fetch(key: str, fault: FetchFault | None) -> None:
-    """Count a search of a FHIR server."""
-    _metrics().fetch.add(key, fault.label if fault else READ)
+def fetch(key: str, fault: FetchFault | None, amount: int = 1) -> None:
+    """Count searches of a FHIR server."""
+    _metrics().fetch.add(key, fault.label if fault else READ, amount=amount)
 
 
 def feedback(outcome: str, amount: int = 1) -> None:

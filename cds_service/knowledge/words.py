@@ -31,11 +31,17 @@ class OrderWords:
     """The lists of words.csv, and what an order's text means by them."""
 
     lists: Mapping[str, re.Pattern[str]]
+    any_needed: re.Pattern[str]
+    """Of each study one list whose words it cannot do without: an order that has none of them is of another one."""
 
     @classmethod
     def compiled(cls, phrases: Mapping[str, Iterable[str]]) -> "OrderWords":
         """Compile the phrases of each meaning."""
-        return cls({meaning: pattern(words) for meaning, words in phrases.items()})
+        needed = ["plexus", "lumbar_spine", *(lists[-1] for lists, _ in _BY_WHOLE_NAME.values())]
+        return cls(
+            {meaning: pattern(words) for meaning, words in phrases.items()},
+            pattern(word for meaning in needed for word in phrases[meaning]),
+        )
 
     def names_plexus(self, text: str) -> bool:
         """Tell whether the words name a plexus."""
@@ -44,6 +50,8 @@ class OrderWords:
     def study(self, text: str) -> str | None:
         """Return the study that the words name, `not_watched` for another one, None where they name none."""
         text = normalised(text)
+        if not self.any_needed.search(text):
+            return "not_watched" if text else None
         is_mr = self._says("mr", text)
         if self._says("plexus", text) and not self._says("other_plexus", text):
             return self._plexus(text) if is_mr or not self._says("other_modality", text) else "not_watched"

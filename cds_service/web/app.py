@@ -35,6 +35,7 @@ from cds_service.web import (
     playground,
     problems,
 )
+from cds_service.web.afterwards import afterwards
 from cds_service.web.callers import Callers
 from cds_service.web.card_ids import CardIds
 from cds_service.web.context import this_request
@@ -130,6 +131,7 @@ def app_from_environment() -> Flask:
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     call_log.to_stderr()
+    afterwards.start()
     app = create_app(read_settings())
     keeping.write_at_exit(app)
     _look_seldom_for_garbage()

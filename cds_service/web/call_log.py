@@ -1,23 +1,25 @@
 """A log line for each call: a fixed list of fields, none of which can hold patient data."""
 
 import logging
+import time
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from flask import Flask, Response
 
-from cds_service.model import Decision, Recommendation, Retrieval
 from cds_service.store.period import PLAYGROUND
 from cds_service.strict_json import to_json
-from cds_service.web import counting
+from cds_service.web import counting, keeping, outcomes
+from cds_service.web.afterwards import Work, afterwards
 from cds_service.web.context import this_call, this_request
-from cds_service.web.log_lines import LogLines
-from cds_service.web.parts import parts
+from cds_service.web.log_lines import LogLines, log
+from cds_service.web.outcomes import CallOutcome
+from cds_service.web.parts import Parts
 from cds_service.web.stopwatch import Stopwatch
 
 _LOG = logging.getLogger("plexus_cds")
 _ANSWERED, _UNKNOWN = 200, "unknown"
-_NOT_NEEDED = Retrieval()
 _OUTCOMES = {
     400: "not_json",
     401: "unauthenticated",
@@ -41,8 +43,9 @@ def to_stderr() -> None:
 
 def register(app: Flask) -> None:
     """Let the application log and count each call of a service; preflights, discovery and pages are none."""
+    found: Parts = app.extensions["plexus_cds"]
     app.before_request(start)
-    app.after_request(write)
+    app.after_request(partial(write, found, partial(_tell, found)))
 
 
 def start() -> None:
@@ -50,90 +53,102 @@ def start() -> None:
     this_call().stopwatch = Stopwatch()
 
 
-def write(response: Response) -> Response:
-    """Log and count what was answered to a call; feedback that was taken and refused callers have their own line."""
+def write(found: Parts, tell: Work, response: Response) -> Response:
+    """Let be told what was answered to a call; feedback that was taken and refused callers have their own line."""
     asked, held = this_request(), this_call()
     path = asked.path
     if not path.startswith("/cds-services/") or asked.method == "OPTIONS":
         return response
-    seconds = held.stopwatch.stop()
-    outcome = held.get("outcome") or _outcome(response.status_code, held.get("decision"))
-    if held.get("client") == PLAYGROUND:
-        counting.count_trial(outcome, is_feedback=path.endswith("/feedback"))
-    elif path.endswith("/feedback"):
-        counting.count_feedback(response.status_code, outcome, held.get("reports", {}))
+    call = _outcome_of(held, response.status_code, found)
+    if path.endswith("/feedback"):
+        _tell_feedback(call, held.get("reports", {}))
     else:
-        counting.count_call(
-            held.get("service", _UNKNOWN), outcome, seconds, held.get("decision"), held.get("retrieval")
-        )
-    if not held.get("has_own_line") and _LOG.isEnabledFor(logging.INFO):
-        fields = _refused_feedback if path.endswith("/feedback") else _fields
-        _LOG.info(to_json(fields(held, response.status_code, outcome, seconds)).decode())
+        afterwards.do(tell, call)
     return response
 
 
-def _refused_feedback(held: Any, status: int, outcome: str, _seconds: dict[str, float]) -> dict[str, Any]:
+def _outcome_of(held: Any, status: int, found: Parts) -> CallOutcome:
+    decision = held.get("decision")
+    decisions = outcomes.decisions(decision) if decision else ()
+    call = CallOutcome(
+        at=time.time(),
+        day=found.today(),
+        service=held.get("service", _UNKNOWN),
+        hook=held.get("hook", _UNKNOWN),
+        client=held.get("client", ""),
+        status=status,
+        outcome=held.get("outcome") or _outcome(status, decisions),
+        seconds=held.stopwatch.stop(),
+        retrieval=held.get("retrieval"),
+        decisions=decisions,
+        has_own_line="has_own_line" in held,
+    )
+    if decision is not None:
+        call.reasons, call.counts = outcomes.reasons(decision), outcomes.counts(decision)
+    return call
+
+
+def _tell(found: Parts, calls: list[CallOutcome]) -> None:
+    """Count, log and keep what became of calls, when their answers are out."""
+    counting.count_calls([call for call in calls if call.client != PLAYGROUND])
+    for call in calls:
+        if call.client == PLAYGROUND:
+            counting.count_trial(call.outcome, is_feedback=False)
+    if _LOG.isEnabledFor(logging.INFO):
+        version = found.knowledge.version
+        log(_LOG, [to_json(_fields(call, version)).decode() for call in calls if not call.has_own_line])
+    keeping.keep_decisions(found, calls)
+
+
+def _tell_feedback(call: CallOutcome, reports: dict[str, int]) -> None:
+    if call.client == PLAYGROUND:
+        counting.count_trial(call.outcome, is_feedback=True)
+    else:
+        counting.count_feedback(call.status, call.outcome, reports)
+    if not call.has_own_line:
+        _LOG.info(to_json(_refused_feedback(call)).decode())
+
+
+def _refused_feedback(call: CallOutcome) -> dict[str, Any]:
     """Return what is logged of feedback that was not even read; what was read has a line of its own."""
     return {
-        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "service": held.get("service", _UNKNOWN),
-        "client": held.get("client", ""),
+        "time": _moment(call.at),
+        "service": call.service,
+        "client": call.client,
         "feedback": {"refused": 1},
-        "status": status,
-        "why": outcome if outcome != "not_a_call" else "not_feedback",
+        "status": call.status,
+        "why": call.outcome if call.outcome != "not_a_call" else "not_feedback",
     }
 
 
-def _fields(held: Any, status: int, outcome: str, seconds: dict[str, float]) -> dict[str, Any]:
+def _fields(call: CallOutcome, version: str) -> dict[str, Any]:
     """Return what is logged of a call; the fields are named here and nowhere else."""
-    decision: Decision | None = held.get("decision")
-    retrieval: Retrieval = held.get("retrieval") or _NOT_NEEDED
-    phases = {phase: round(took * 1000, 1) for phase, took in seconds.items()}
+    phases = {phase: round(took * 1000, 1) for phase, took in call.seconds.items()}
+    fetched = call.retrieval.fetched if call.retrieval else {}
     return {
-        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "service": held.get("service", _UNKNOWN),
-        "hook": held.get("hook", _UNKNOWN),
-        "client": held.get("client", ""),
-        "status": status,
-        "outcome": outcome,
-        "reasons": _reasons(decision),
-        "counts": _counts(decision),
-        "prefetch": retrieval.prefetched,
-        "fetch": {key: fault.label if fault else "read" for key, fault in retrieval.fetched.items()},
+        "time": _moment(call.at),
+        "service": call.service,
+        "hook": call.hook,
+        "client": call.client,
+        "status": call.status,
+        "outcome": call.outcome,
+        "reasons": call.reasons,
+        "counts": call.counts or {},
+        "prefetch": call.retrieval.prefetched if call.retrieval else {},
+        "fetch": {key: fault.label if fault else "read" for key, fault in fetched.items()},
         "milliseconds": phases.pop("total"),
         "phases": phases,
-        "knowledge": parts().knowledge.version,
+        "knowledge": version,
     }
 
 
-def _outcome(status: int, decision: Decision | None) -> str:
-    if decision is None or status != _ANSWERED:
+def _moment(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+
+
+def _outcome(status: int, decisions: tuple[tuple[str, str, str], ...]) -> str:
+    """Return the word for a whole call: of several decisions that of the loudest."""
+    if not decisions or status != _ANSWERED:
         return _OUTCOMES.get(status, "fault")
-    if decision.is_shadow and any(isinstance(one, Recommendation) for one in decision.outcomes):
-        return "shadow"
-    return "card" if decision.cards else "silent"
-
-
-def _reasons(decision: Decision | None) -> list[str]:
-    """Name the reason of each silence, and of each card its indicator, history and presentation."""
-    outcomes = decision.outcomes if decision else ()
-    return [
-        f"{one.indicator}:{one.findings.history}:{one.findings.presentation}"
-        if isinstance(one, Recommendation)
-        else one.reason
-        for one in outcomes
-    ]
-
-
-def _counts(decision: Decision | None) -> dict[str, Any]:
-    record = decision.record if decision else None
-    if decision is None or record is None:
-        return {}
-    return {
-        "cards": len(decision.cards),
-        "conditions": len(record.conditions),
-        "procedures": len(record.procedures),
-        "skipped": record.skipped,
-        "other_patient": record.other_patient,
-        "unread": len(record.unread),
-    }
+    said = [outcome for _, outcome, _ in decisions]
+    return next((outcome for outcome in ("card", "shadow") if outcome in said), "silent")

@@ -1,13 +1,15 @@
 """What became of a call -> the metrics; no label holds a text of the client's."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from flask import Flask
 
 from cds_service import metrics
 from cds_service.decision.record import KEYS
-from cds_service.model import Decision, Recommendation, Retrieval, Silence
+from cds_service.model import Retrieval
 from cds_service.web.authentication import CHECKS
+from cds_service.web.outcomes import CallOutcome
 from cds_service.web.parts import parts
 
 _TAKEN, _NOT_STORED = 200, "store"
@@ -28,20 +30,19 @@ def prepare(app: Flask) -> None:
     )
 
 
-def count_call(
-    service: str, outcome: str, seconds: Mapping[str, float], decision: Decision | None, retrieval: Retrieval | None
-) -> None:
-    """Count a call, the decisions on its orders, and how the record was had.
+def count_calls(calls: Sequence[CallOutcome]) -> None:
+    """Count calls, the decisions on their orders, and how their records were had; those that are alike together.
 
     The phases are timed where a record was read: the many calls that need none would hide how long the others take.
     """
-    metrics.call(service, outcome)
-    is_at_once = decision is not None and decision.record is None
-    metrics.phases({"total": seconds["total"]} if is_at_once else seconds)
-    if decision:
-        _count_decisions(decision)
-    if retrieval:
-        _count_retrieval(retrieval)
+    for (service, outcome), times in Counter((call.service, call.outcome) for call in calls).items():
+        metrics.call(service, outcome, times)
+    for (study, said, reason), times in Counter(one for call in calls for one in call.decisions).items():
+        metrics.decision(study or "none", said, reason, times)
+    for call in calls:
+        is_at_once = call.decisions and call.counts is None
+        metrics.phases({"total": call.seconds["total"]} if is_at_once else call.seconds)
+    _count_retrievals([call.retrieval for call in calls if call.retrieval])
 
 
 def count_feedback(status: int, outcome: str, reports: Mapping[str, int]) -> None:
@@ -62,19 +63,8 @@ def count_trial(outcome: str, *, is_feedback: bool) -> None:
         metrics.store_failure("feedback")
 
 
-def _count_decisions(decision: Decision) -> None:
-    for outcome in decision.outcomes:
-        metrics.decision(outcome.order.study if outcome.order else "none", *_said(outcome, decision))
-
-
-def _said(outcome: Recommendation | Silence, decision: Decision) -> tuple[str, str]:
-    if isinstance(outcome, Silence):
-        return "silent", outcome.reason
-    return "shadow" if decision.is_shadow else "card", outcome.indicator
-
-
-def _count_retrieval(retrieval: Retrieval) -> None:
-    for key, state in retrieval.prefetched.items():
-        metrics.prefetch(key, state)
-    for key, fault in retrieval.fetched.items():
-        metrics.fetch(key, fault)
+def _count_retrievals(retrievals: Sequence[Retrieval]) -> None:
+    for (key, state), times in Counter(one for had in retrievals for one in had.prefetched.items()).items():
+        metrics.prefetch(key, state, times)
+    for (key, fault), times in Counter(one for had in retrievals for one in had.fetched.items()).items():
+        metrics.fetch(key, fault, times)

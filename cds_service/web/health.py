@@ -12,6 +12,7 @@ from cds_service.decision.order_select import decide
 from cds_service.examples import example
 from cds_service.model import Pages, Site
 from cds_service.store import READY, UNREACHABLE, Store
+from cds_service.web.afterwards import afterwards
 from cds_service.web.parts import Parts, parts
 
 blueprint = Blueprint("health", __name__)
@@ -80,6 +81,7 @@ def measured() -> Response:
     """Answer Prometheus, where the site lets it ask."""
     if not parts().shows.metrics:
         abort(404)
+    afterwards.settle()
     return Response(metrics.exposition(), content_type=metrics.CONTENT_TYPE)
 
 

@@ -1,12 +1,13 @@
 """`POST /cds-services/{id}`: one hook call (CDS Hooks 2.0.1, Calling a CDS Service)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint, Response
 
 from cds_service.decision.order_select import decide
 from cds_service.errors import RecordUnavailable
-from cds_service.model import Decision
+from cds_service.model import Decision, HookRequest, Pages, Search
 from cds_service.strict_json import to_json
 from cds_service.web.authentication import fetch
 from cds_service.web.body import json_body
@@ -34,6 +35,10 @@ def call(service: str) -> Response:
 def _decision(body: Any, found: Parts, held: Any) -> Decision:
     """Return the decision, and leave how the record was had for the log."""
     today = found.today()
+
+    def fetched(request: HookRequest, searches: Sequence[Search]) -> Sequence[Pages]:
+        return held.stopwatch.around(fetch(found, held))(request, searches)  # type: ignore[no-any-return]
+
     try:
         decision = decide(
             body,
@@ -41,7 +46,7 @@ def _decision(body: Any, found: Parts, held: Any) -> Decision:
             found.knowledge,
             found.source.current(today),
             today=today,
-            fetch=held.stopwatch.around(fetch(found, held)),
+            fetch=fetched,
             new_id=found.new_id,
         )
     except RecordUnavailable as error:

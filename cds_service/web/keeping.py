@@ -4,6 +4,8 @@ import hashlib
 import hmac
 import json
 import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from multiprocessing import util
@@ -12,9 +14,10 @@ from typing import Any
 from flask import Flask, Response
 
 from cds_service.decision.suggestions import kinds
-from cds_service.model import Decision, Recommendation, Silence
+from cds_service.model import Decision, Recommendation
 from cds_service.store.records import DecisionKind, ShownCard, ShownSuggestion
 from cds_service.web.context import this_call
+from cds_service.web.outcomes import CallOutcome
 from cds_service.web.parts import Parts
 
 _ANSWERED, _REFUSED = 200, 412
@@ -32,50 +35,50 @@ def write_at_exit(app: Flask) -> None:
 
 
 def keep(found: Parts, response: Response) -> Response:
-    """Note the cards and the decisions of a call; a fault of ours is logged by its kind, and the answer goes out."""
-    try:
-        _note(found, this_call(), response.status_code)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the clinician gets the card
-        fault = {"fault": type(error).__name__, "at": __name__}
-        logging.getLogger("plexus_cds").error(json.dumps(fault))  # noqa: TRY400 - a trace may hold patient data
+    """Note the cards of a call; a fault of ours is logged by its kind, and the answer goes out."""
+    decision: Decision | None = this_call().get("decision")
+    if decision and decision.cards and response.status_code == _ANSWERED:
+        try:
+            _keep_cards(found, this_call(), decision)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the clinician gets the card
+            fault = {"fault": type(error).__name__, "at": __name__}
+            logging.getLogger("plexus_cds").error(json.dumps(fault))  # noqa: TRY400 - a trace may hold patient data
     return response
 
 
-def _note(found: Parts, held: Any, status: int) -> None:
-    decision: Decision | None = held.get("decision")
-    if decision and status == _ANSWERED:
-        of_all = _of_all(found, held, decision)
-        said = [outcome for outcome in decision.outcomes if isinstance(outcome, Recommendation)]
-        cards = [_card(one, card, decision, found, of_all) for one, card in zip(said, decision.cards, strict=False)]
-        found.recorder.note(cards, [_kind(outcome, decision, of_all) for outcome in decision.outcomes])
-    elif status == _REFUSED and "service" in held:
-        refused = DecisionKind(**_of_all(found, held), study="", outcome="refused", reason="record")
-        found.recorder.note((), [refused])
+def keep_decisions(found: Parts, calls: Iterable[CallOutcome]) -> None:
+    """Note the decisions of calls, and those that were refused as their record could not be read."""
+    if kinds := Counter(kind for call in calls for kind in _kinds(found, call)):
+        found.recorder.note((), kinds)
 
 
-def _of_all(found: Parts, held: Any, decision: Decision | None = None) -> dict[str, Any]:
-    """Return what cards and decisions have alike."""
-    record = decision.record if decision else None
-    return {
+def _kinds(found: Parts, call: CallOutcome) -> Iterator[DecisionKind]:
+    of_all = call.day, call.service, call.client, found.knowledge.version
+    if call.status == _ANSWERED:
+        counts = call.counts or {}
+        incomplete = bool(counts.get("unread") or counts.get("skipped"))
+        for study, said, reason in call.decisions:
+            yield _kind(*of_all, study, said, reason, incomplete)
+    elif call.status == _REFUSED and call.service in found.hooks:
+        yield _kind(*of_all, "", "refused", "record", True)  # noqa: FBT003 - it goes by position for the cache
+
+
+_kind = lru_cache(maxsize=1000)(DecisionKind)
+"""There are few of them, and most calls are of one."""
+
+
+def _keep_cards(found: Parts, held: Any, decision: Decision) -> None:
+    record = decision.record
+    of_all = {
         "day": found.today(),
         "service": held.service,
         "client": held.get("client", ""),
         "knowledge": found.knowledge.version,
-        "incomplete": bool(record and (record.unread or record.skipped)) or decision is None,
+        "incomplete": bool(record and (record.unread or record.skipped)),
     }
-
-
-_decision_kind = lru_cache(maxsize=1000)(DecisionKind)
-"""There are few of them, and most calls are of one."""
-
-
-def _kind(outcome: Recommendation | Silence, decision: Decision, of_all: dict[str, Any]) -> DecisionKind:
-    study = outcome.order.study if outcome.order else ""
-    if isinstance(outcome, Silence):
-        said, reason = "silent", outcome.reason
-    else:
-        said, reason = "shadow" if decision.is_shadow else "card", outcome.indicator
-    return _decision_kind(**of_all, study=study, outcome=said, reason=reason)
+    said = [outcome for outcome in decision.outcomes if isinstance(outcome, Recommendation)]
+    cards = [_card(one, card, decision, found, of_all) for one, card in zip(said, decision.cards, strict=True)]
+    found.recorder.note(cards, ())
 
 
 def _card(

@@ -5,7 +5,7 @@ This is the only door to throttled. Its counts are this process's own: each work
 
 from functools import cache
 from math import ceil
-from threading import BoundedSemaphore
+from queue import Empty, SimpleQueue
 
 from flask import Flask
 from throttled import BaseRateLimiter, MemoryStore, RateLimiterType, Throttled, per_min
@@ -23,19 +23,24 @@ _CLIENTS = 4096
 
 def bound_calls_at_once(app: Flask, most: int) -> None:
     """Let the application work on so many requests at once and refuse others unread; probes are always answered."""
-    places, seldom = BoundedSemaphore(most), Seldom()
+    places: SimpleQueue[None] = SimpleQueue()  # a semaphore is Python code, and each call needs it twice
+    seldom = Seldom()
+    for _ in range(most):
+        places.put(None)
 
     def enter() -> None:
         if this_request().path in _PROBES:
             return
-        if not places.acquire(blocking=False):
+        try:
+            places.get_nowait()
+        except Empty:
             _log(seldom, "overloaded")
-            raise Overloaded
+            raise Overloaded from None
         this_call().has_place = True
 
     def leave(_error: BaseException | None) -> None:
         if this_call().pop("has_place", False):
-            places.release()
+            places.put(None)
 
     app.before_request(enter)
     app.teardown_request(leave)

@@ -4,18 +4,18 @@ import logging
 import sys
 import threading
 from collections import deque
+from collections.abc import Iterable
 from contextlib import suppress
 from multiprocessing import util
 
-_EVERY = 0.2
-"""Seconds that a line waits at most; one from `WARNING` on does not wait."""
+from cds_service.web.afterwards import afterwards
 
 _MOST = 100_000
 """Lines that wait; where nobody reads for so long, the oldest are lost."""
 
 
 class LogLines(logging.Handler):
-    """Writes lines as they are, from a thread of its own, many at once.
+    """Writes lines as they are, many at once: soon, or at once from `WARNING` on.
 
     A call that wrote its line itself would hand the interpreter to another one meanwhile, and wait for it.
     """
@@ -23,34 +23,45 @@ class LogLines(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self._waiting: deque[str] = deque(maxlen=_MOST)
+        self._is_due = False
         self._writes = threading.Lock()
-        self._closed = threading.Event()
-        self._thread: threading.Thread | None = None
         util.Finalize(None, self.close, exitpriority=-1)  # after the recorder, which may have something to tell
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take a line."""
         self._waiting.append(f"{record.getMessage()}\n")
-        if record.levelno >= logging.WARNING or self._closed.is_set():
+        if record.levelno >= logging.WARNING:
             self.flush()
-        elif self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="plexus-cds log", daemon=True)
-            self._thread.start()
+        elif not self._is_due:
+            self._is_due = True
+            afterwards.do(self._due, None)
+
+    def take(self, lines: Iterable[str]) -> None:
+        """Take lines that need no record, and write them at once."""
+        self._waiting.extend(f"{line}\n" for line in lines)
+        self.flush()
 
     def flush(self) -> None:
         """Write what waits; a pipe that nobody reads any more costs the lines, and nothing else."""
         with self._writes, suppress(OSError, ValueError):
+            self._is_due = False
             lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
             sys.stderr.write("".join(lines))
             sys.stderr.flush()
 
+    def _due(self, _: list[None]) -> None:
+        self.flush()
+
     def close(self) -> None:
-        """Write what is left, and all that still comes at once."""
-        self._closed.set()
+        """Write what is left."""
         self.flush()
         super().close()
 
-    def _run(self) -> None:
-        while not self._closed.wait(_EVERY):
-            if self._waiting:
-                self.flush()
+
+def log(logger: logging.Logger, lines: Iterable[str]) -> None:
+    """Log lines of a level that is logged: a record for each, which takes longest, only where others handle them."""
+    if len(logger.handlers) == 1 and isinstance(logger.handlers[0], LogLines) and not logger.propagate:
+        logger.handlers[0].take(lines)
+    else:
+        for line in lines:
+            logger.info(line)
