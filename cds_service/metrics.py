@@ -33,7 +33,7 @@ FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 CALLS = (
     *("card", "shadow", "silent", "record", "unauthenticated", "not_json", "not_a_call", "too_large"),
-    *("unknown_service", "method", "media_type", "store", "overloaded", "throttled", "fault"),
+    *("unknown_service", "method", "media_type", "store", "overloaded", "throttled", "other", "fault"),
 )
 PHASES = ("authenticate", "read", "decide", "fetch", "write", "total")
 FEEDBACK = ("accepted", "overridden", "repeated", "unusable", "refused")

@@ -73,9 +73,9 @@ def _is_text_deeper(content: bytes, depth: int) -> bool:
     if b'"' in marks:  # some strings have brackets in them
         marks = b"".join(marks.split(b'"')[::2])
     for _ in range(depth):
-        if not marks:
-            return False
-        marks = marks.replace(b"{}", b"")
+        before, marks = len(marks), marks.replace(b"{}", b"")
+        if len(marks) == before:  # none are left, or those that are left do not match
+            break
     return bool(marks)
 
 

@@ -16,7 +16,7 @@ import requests
 from conftest import Client
 
 COMMAND = str(Path(sys.executable).with_name("plexus-cds"))
-STARTS_IN, STOPS_IN = 60.0, 10.0
+STARTS_IN, STOPS_IN, LEAVES_IN = 60.0, 10.0, 0.4
 """Seconds; a start on a busy machine takes its time."""
 
 
@@ -48,7 +48,9 @@ def run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
 class Server:
     """A running `plexus-cds serve`; what it writes goes to files, as a pipe that is not read would stop it."""
 
-    def __init__(self, command: str, *arguments: str, cwd: Path | None = None, **settings: str) -> None:
+    def __init__(
+        self, command: str, *arguments: str, cwd: Path | None = None, stderr: int | None = None, **settings: str
+    ) -> None:
         self.port = free_port()
         self._out = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by close()
         self._err = tempfile.TemporaryFile("w+")  # noqa: SIM115 - likewise
@@ -57,7 +59,7 @@ class Server:
             env=environment(**settings),
             cwd=cwd,
             stdout=self._out,
-            stderr=self._err,
+            stderr=self._err if stderr is None else stderr,
             start_new_session=True,
         )
         self.client = Client(f"http://127.0.0.1:{self.port}")
@@ -108,15 +110,19 @@ class Server:
         return self._out.read()
 
     def errors(self) -> str:
-        """Return what it wrote to standard error so far."""
+        """Return what it wrote to standard error so far; while it runs, a line leaves within 0.2 s."""
+        if self.process.poll() is None:
+            time.sleep(LEAVES_IN)
         self._err.seek(0)
         return self._err.read()
 
 
 @contextmanager
-def granian(*arguments: str, command: str = COMMAND, cwd: Path | None = None, **settings: str) -> Iterator[Server]:
+def granian(
+    *arguments: str, command: str = COMMAND, cwd: Path | None = None, stderr: int | None = None, **settings: str
+) -> Iterator[Server]:
     """Start the server, wait until it answers, and stop it again whatever happens."""
-    server = Server(command, *arguments, cwd=cwd, **settings)
+    server = Server(command, *arguments, cwd=cwd, stderr=stderr, **settings)
     try:
         server.wait_until_it_answers()
         yield server

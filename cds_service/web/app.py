@@ -83,6 +83,7 @@ def create_app(
     knowledge = knowledge or checked_knowledge()
     store = Store(settings.store_url.get_secret_value(), patience=1)
     app = _App("cds_service.web")
+    app.url_map.merge_slashes = False  # another spelling of an address is no address; nothing is redirected
     app.json.sort_keys = False  # type: ignore[attr-defined]  # a card reads from its summary down
     app.extensions["plexus_cds"] = Parts(
         knowledge=knowledge,

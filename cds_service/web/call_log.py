@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -16,10 +17,17 @@ from cds_service.web.context import this_call, this_request
 from cds_service.web.log_lines import LogLines, log
 from cds_service.web.outcomes import CallOutcome
 from cds_service.web.parts import Parts
+from cds_service.web.seldom import Seldom
 from cds_service.web.stopwatch import Stopwatch
 
 _LOG = logging.getLogger("plexus_cds")
-_ANSWERED, _UNKNOWN = 200, "unknown"
+_ANSWERED, _FAULT, _UNKNOWN = 200, 500, "unknown"
+_BY_ANYONE = (404, 405)
+"""An address without a service needs no token."""
+
+_LINES_AT_ONCE = 60
+"""Of these: a minute's, and then one a second."""
+
 _OUTCOMES = {
     400: "not_json",
     401: "unauthenticated",
@@ -44,8 +52,9 @@ def to_stderr() -> None:
 def register(app: Flask) -> None:
     """Let the application log and count each call of a service; preflights, discovery and pages are none."""
     found: Parts = app.extensions["plexus_cds"]
+    seldom = Seldom(_LINES_AT_ONCE)
     app.before_request(start)
-    app.after_request(partial(write, found, partial(_tell, found)))
+    app.after_request(partial(write, found, partial(_tell, found, seldom), seldom))
 
 
 def start() -> None:
@@ -53,7 +62,7 @@ def start() -> None:
     this_call().stopwatch = Stopwatch()
 
 
-def write(found: Parts, tell: Work, response: Response) -> Response:
+def write(found: Parts, tell: Work, seldom: Seldom, response: Response) -> Response:
     """Let be told what was answered to a call; feedback that was taken and refused callers have their own line."""
     asked, held = this_request(), this_call()
     path = asked.path
@@ -61,7 +70,7 @@ def write(found: Parts, tell: Work, response: Response) -> Response:
         return response
     call = _outcome_of(held, response.status_code, found)
     if path.endswith("/feedback"):
-        _tell_feedback(call, held.get("reports", {}))
+        _tell_feedback(call, held.get("reports", {}), seldom)
     else:
         afterwards.do(tell, call)
     return response
@@ -88,7 +97,7 @@ def _outcome_of(held: Any, status: int, found: Parts) -> CallOutcome:
     return call
 
 
-def _tell(found: Parts, calls: list[CallOutcome]) -> None:
+def _tell(found: Parts, seldom: Seldom, calls: list[CallOutcome]) -> None:
     """Count, log and keep what became of calls, when their answers are out."""
     counting.count_calls([call for call in calls if call.client != PLAYGROUND])
     for call in calls:
@@ -96,17 +105,28 @@ def _tell(found: Parts, calls: list[CallOutcome]) -> None:
             counting.count_trial(call.outcome, is_feedback=False)
     if _LOG.isEnabledFor(logging.INFO):
         version = found.knowledge.version
-        log(_LOG, [to_json(_fields(call, version)).decode() for call in calls if not call.has_own_line])
+        log(_LOG, [line for call in calls for line in _line(call, _fields(call, version), seldom)])
     keeping.keep_decisions(found, calls)
 
 
-def _tell_feedback(call: CallOutcome, reports: dict[str, int]) -> None:
+def _line(call: CallOutcome, fields: dict[str, Any], seldom: Seldom) -> Iterator[str]:
+    """Yield the line of a call, or none where it has another, or is one of many that anyone can send."""
+    if call.has_own_line:
+        return
+    if call.status in _BY_ANYONE:
+        unlogged = seldom.turn(call.outcome)
+        if unlogged is None:
+            return
+        fields["unlogged"] = unlogged
+    yield to_json(fields).decode()
+
+
+def _tell_feedback(call: CallOutcome, reports: dict[str, int], seldom: Seldom) -> None:
     if call.client == PLAYGROUND:
         counting.count_trial(call.outcome, is_feedback=True)
     else:
         counting.count_feedback(call.status, call.outcome, reports)
-    if not call.has_own_line:
-        _LOG.info(to_json(_refused_feedback(call)).decode())
+    log(_LOG, _line(call, _refused_feedback(call), seldom))
 
 
 def _refused_feedback(call: CallOutcome) -> dict[str, Any]:
@@ -149,6 +169,6 @@ def _moment(at: float) -> str:
 def _outcome(status: int, decisions: tuple[tuple[str, str, str], ...]) -> str:
     """Return the word for a whole call: of several decisions that of the loudest."""
     if not decisions or status != _ANSWERED:
-        return _OUTCOMES.get(status, "fault")
+        return _OUTCOMES.get(status, "fault" if status >= _FAULT else "other")
     said = [outcome for _, outcome, _ in decisions]
     return next((outcome for outcome in ("card", "shadow") if outcome in said), "silent")

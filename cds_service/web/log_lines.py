@@ -8,54 +8,66 @@ from collections.abc import Iterable
 from contextlib import suppress
 from multiprocessing import util
 
-from cds_service.web.afterwards import afterwards
+_EVERY = 0.1
+"""Seconds that lines wait for others."""
 
 _MOST = 100_000
 """Lines that wait; where nobody reads for so long, the oldest are lost."""
 
+_PATIENCE = 1.0
+"""Seconds that the end of the process waits for a reader."""
+
 
 class LogLines(logging.Handler):
-    """Writes lines as they are, many at once: soon, or at once from `WARNING` on.
+    """Writes lines as they are, from a thread of its own, many at once.
 
-    A call that wrote its line itself would hand the interpreter to another one meanwhile, and wait for it.
+    A call that wrote its line itself would hand the interpreter to another one meanwhile, and wait for it; and where
+    nobody reads the pipe, for ever.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._waiting: deque[str] = deque(maxlen=_MOST)
-        self._is_due = False
-        self._writes = threading.Lock()
+        self._writes, self._awake = threading.Lock(), threading.Event()
+        self._closed = threading.Event()
         util.Finalize(None, self.close, exitpriority=-1)  # after the recorder, which may have something to tell
+        threading.Thread(target=self._run, name="plexus-cds log", daemon=True).start()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take a line."""
-        self._waiting.append(f"{record.getMessage()}\n")
-        if record.levelno >= logging.WARNING:
-            self.flush()
-        elif not self._is_due:
-            self._is_due = True
-            afterwards.do(self._due, None)
+        self.take([record.getMessage()])
 
     def take(self, lines: Iterable[str]) -> None:
-        """Take lines that need no record, and write them at once."""
+        """Take lines."""
         self._waiting.extend(f"{line}\n" for line in lines)
-        self.flush()
+        if not self._awake.is_set():
+            self._awake.set()
 
     def flush(self) -> None:
         """Write what waits; a pipe that nobody reads any more costs the lines, and nothing else."""
-        with self._writes, suppress(OSError, ValueError):
-            self._is_due = False
-            lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
-            sys.stderr.write("".join(lines))
-            sys.stderr.flush()
-
-    def _due(self, _: list[None]) -> None:
-        self.flush()
+        if not self._writes.acquire(timeout=_PATIENCE):
+            return
+        try:
+            with suppress(OSError, ValueError):
+                lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
+                sys.stderr.write("".join(lines))
+                sys.stderr.flush()
+        finally:
+            self._writes.release()
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write what is left, unless a reader that does not read is waited for already."""
+        self._closed.set()
+        self._awake.set()
         self.flush()
         super().close()
+
+    def _run(self) -> None:
+        while not self._closed.is_set():
+            self._awake.wait()
+            self._closed.wait(_EVERY)
+            self._awake.clear()
+            self.flush()
 
 
 def log(logger: logging.Logger, lines: Iterable[str]) -> None:

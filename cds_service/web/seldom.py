@@ -23,12 +23,12 @@ class Seldom:
 
     def log(self, refused: str, **more: object) -> None:
         """Write a line, with the number of those of its kind that had none since the last one."""
-        unlogged = self._turn(refused)
+        unlogged = self.turn(refused)
         if unlogged is not None:
             time = datetime.now(UTC).isoformat(timespec="milliseconds")
             _LOG.warning(json.dumps({"time": time, "refused": refused, **more, "unlogged": unlogged}))
 
-    def _turn(self, kind: str) -> int | None:
+    def turn(self, kind: str) -> int | None:
         """Return how many were held back, or None where this one is held back, too."""
         with self._lock:
             now = monotonic()

@@ -85,6 +85,13 @@ def test_an_unknown_service_is_404(service):
     assert "lumbosacral-plexus-mri-order-select" in response.text
 
 
+@pytest.mark.parametrize("path", ["/cds-services//x", f"{ORDER_SELECT}/", f"{ORDER_SELECT}//", "/cds-services/x/y"])
+def test_another_spelling_is_404(path, service):
+    """Another spelling of an address is none, and is not redirected to where a proxy may not have meant to go."""
+    response = service.session.post(service.base + path, json=call(), timeout=10, allow_redirects=False)
+    assert (response.status_code, outcome_faults(response)) == (404, [])
+
+
 @pytest.mark.requirement("Q-01", broken="200, 404 or 500")
 @pytest.mark.requirement("A-05", broken="an HTML page")
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])

@@ -46,3 +46,12 @@ def test_a_flood_of_refused_tokens(server):
     lines = told(server, "malformed")
     assert len(lines) + sum(line["unlogged"] for line in lines) == FLOOD + 1
     assert series(server.client)["refused{check=malformed}"] == FLOOD + 1
+
+
+@pytest.mark.parametrize("path", ["/cds-services/a/b", "/cds-services/a/b/feedback"])
+def test_a_flood_of_addresses_that_are_none(path, server):
+    """Calls of what is no service, which need no token, have few lines, too; the metrics count each of a service."""
+    for _ in range(FLOOD):
+        assert server.client.session.post(server.client.base + path, timeout=10).status_code == 404
+    lines = [line for line in server.errors().splitlines() if '"unlogged"' in line]
+    assert AT_ONCE <= len(lines) < FLOOD / 2

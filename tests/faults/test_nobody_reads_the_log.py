@@ -1,0 +1,64 @@
+"""Standard error that nobody reads: what reads the log of a service may hang, and no call may wait for it."""
+
+import fcntl
+import json
+import os
+
+import pytest
+from conftest import ORDER_SELECT, TODAY, Client
+from counted import series
+from doors import LEAST, written
+from notation import call
+from serving import granian
+
+CALLS = 200
+"""Their lines are many times what the pipe takes."""
+
+BAD = {"Authorization": "Bearer x"}
+
+
+@pytest.fixture(name="pipe")
+def a_small_pipe():
+    """Give both ends of a pipe that takes 4 KiB and is not read."""
+    ends = os.pipe()
+    fcntl.fcntl(ends[1], fcntl.F_SETPIPE_SZ, 4096)
+    yield ends
+    for end in ends:
+        os.close(end)
+
+
+def lines(end: int) -> list[dict]:
+    """Return what comes out of a pipe until nothing more comes."""
+    os.set_blocking(end, False)
+    text = b""
+    while chunk := _read(end):
+        text += chunk
+    return [json.loads(line) for line in text.splitlines() if line.startswith(b"{")]
+
+
+def _read(end: int) -> bytes:
+    try:
+        return os.read(end, 65536)
+    except BlockingIOError:
+        return b""
+
+
+def test_calls_go_on(pipe):
+    """Calls are answered though their lines stay where they are; the metrics have them all."""
+    with granian("--development", stderr=pipe[1]) as server:
+        said = call({"patient": "prostate cancer", "order": "lumbar MRI", "also drafted": "", "call": ""}, TODAY)
+        assert all(server.client.cards(said) for _ in range(CALLS))
+        made = series(server.client)
+        assert sum(times for name, times in made.items() if name.startswith("calls{")) == CALLS
+
+
+def test_refusals_go_on(pipe, tmp_path):
+    """Refused tokens, each of which has a warning at first, hold nobody either."""
+    with granian("--development", stderr=pipe[1], clients_file=str(written(tmp_path, LEAST))) as server:
+        refused = [_refused(server.client) for _ in range(CALLS)]
+        assert set(refused) == {401}
+        assert lines(pipe[0])[-1]["refused"] == "malformed"
+
+
+def _refused(client: Client) -> int:
+    return client.session.post(client.base + ORDER_SELECT, headers=BAD, timeout=10).status_code
