@@ -93,5 +93,5 @@ class StoreUnavailable(CallError):
     """
 
     def __init__(self, why: str, *, for_good: bool = False) -> None:
-        super().__init__("The store cannot be used at the moment, so nothing of this was kept. Send it again later.")
+        super().__init__("The store cannot be used at the moment, so not all of this was kept. Send it again later.")
         self.why, self.for_good = why, for_good

@@ -39,6 +39,8 @@ class DraftOrder:
     resource: Json
     reference: str
     selected: bool
+    position: int = 1
+    """Among the orders of the call."""
 
 
 @dataclass(frozen=True, slots=True)

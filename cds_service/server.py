@@ -79,15 +79,17 @@ def _claim(settings: Settings) -> None:
 
 
 def _warn_of_strangers(settings: Settings) -> None:
-    """Say loudly that nobody is asked who they are, where others than this machine may come."""
-    if settings.clients_file or (settings.is_local and not settings.public_url):
+    """Say loudly what is open to anyone, where others than this machine may come."""
+    if settings.is_local and not settings.public_url:
         return
-    line = {
-        "authentication": "none",
-        "may_call": f"anyone who reaches {settings.host}:{settings.port}, or {settings.base_url}",
-        "do": "name the clients in PLEXUS_CDS_CLIENTS_FILE, or let a proxy in front ask who calls",
-    }
-    _say(line)
+    reached = f"anyone who reaches {settings.host}:{settings.port}, or {settings.base_url}"
+    if not settings.clients_file:
+        do = "name the clients in PLEXUS_CDS_CLIENTS_FILE, or let a proxy in front ask who calls"
+        _say({"authentication": "none", "may_call": reached, "do": do})
+    if settings.development:
+        opened = "playground and dashboard, without a token; a call signed as the CDS Hooks Sandbox, if it is a client"
+        do = "leave PLEXUS_CDS_DEVELOPMENT out, or listen on 127.0.0.1 alone; the Sandbox's key is public"
+        _say({"development": "on", "open": opened, "to": reached, "do": do})
 
 
 def _prepare_store(settings: Settings) -> None:

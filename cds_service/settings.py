@@ -56,6 +56,15 @@ class Settings(BaseModel):
         """Part a list that is written with commas or spaces between."""
         return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 
+    @field_validator("clients_file", "site_file")
+    @classmethod
+    def _named(cls, value: str) -> str:
+        """Refuse an empty name, as a variable that was not filled in would open the service to anyone."""
+        if not value.strip():
+            message = "is set, but empty: name the file, or leave the setting out to have none"
+            raise ValueError(message)
+        return value
+
     @field_validator("public_url")
     @classmethod
     def _without_slash(cls, value: str) -> str:

@@ -18,17 +18,19 @@ _STALE = 24 * 3600
 _PAUSE, _PAUSE_WITHOUT_KEYS = 60, 10
 """Seconds between two questions, whatever ids of keys are made up."""
 _DEADLINE, _MEGABYTES = 3.0, 64 / 1024
+_WAIT = 2
+"""Calls that wait for one key server at once: one that hangs must not hold the threads that answer other clients."""
 _GRACE = 0.2
 """Seconds after the deadline for which a call waits: a name service, unlike a key server, cannot be hung up on."""
 
 
 class KeyServer:
-    """Asks in a thread of its own, so that any number of calls wait for one answer, and none for longer than that."""
+    """Asks in a thread of its own, so that calls wait for one answer: few of them, and none for longer than that."""
 
     def __init__(self, issuer: str, url: str, ca_file: str, clock: Callable[[], float]) -> None:
         self._issuer, self._url, self._clock = issuer, url, clock
         self._limits = Limits(seconds=_DEADLINE, megabytes=_MEGABYTES, ca_file=ca_file)
-        self._lock = threading.Lock()
+        self._lock, self._places = threading.Lock(), threading.Semaphore(_WAIT)
         self._held: KeySet | None = None
         self._read_at = self._asked_at = float("-inf")
         self._question: threading.Thread | None = None
@@ -39,8 +41,16 @@ class KeyServer:
         """Return the keys, asked for anew where they are old or lack this one, or None where none could be had."""
         question = self._asked(kid)
         if question and not (self._fails and self._has(kid)):
-            question.join(max(0.0, self._waits_until - time.monotonic()))
+            self._wait_for(question)
         return self._held if self._age() < _STALE else None
+
+    def _wait_for(self, question: threading.Thread) -> None:
+        """Wait for an answer, or not at all where enough calls do: whoever is too many goes on with what is known."""
+        if self._places.acquire(blocking=False):
+            try:
+                question.join(max(0.0, self._waits_until - time.monotonic()))
+            finally:
+                self._places.release()
 
     def _asked(self, kid: str) -> threading.Thread | None:
         """Return the question that is on its way, perhaps begun now, or None where none is due."""

@@ -59,9 +59,8 @@ def _about(recommendation: Recommendation, request: HookRequest, texts: Mapping[
     drafts, order = request.draft_orders, recommendation.order
     if len(drafts) == 1:
         return ""
-    position = next(number for number, draft in enumerate(drafts, 1) if draft is order.order)
     name = order.name or texts["orders"][order.study]["name"]
-    return fill(texts["about"], order=name, position=position, count=len(drafts))
+    return fill(texts["about"], order=name, position=order.order.position, count=len(drafts))
 
 
 def _rating(recommendation: Recommendation, knowledge: Knowledge) -> str:

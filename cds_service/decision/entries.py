@@ -1,7 +1,9 @@
 """Whether and when an entry of the record counts: its statuses and its dates."""
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import date, timedelta
+from typing import Any, TypeVar
 
 from cds_service.decision.codings import codings, reference_of, status_codes
 from cds_service.decision.dates import partial_date, period
@@ -16,6 +18,8 @@ _RECORDED = ("recordedDate", "assertedDate", "dateRecorded")
 _OBSERVED = ("effectiveDateTime", "effectivePeriod", "issued")
 _PERFORMED = ("performedDateTime", "performedPeriod", "occurrenceDateTime", "occurrencePeriod")
 
+Read = TypeVar("Read")
+
 
 class Reader:
     """Reads the entries of one record on one day; counts what it saw and did not use."""
@@ -24,10 +28,21 @@ class Reader:
         self.knowledge, self.site, self.today, self.known = knowledge, site, today, known
         self.limits = {**knowledge.limits, **site.limits}
         self.tally: Counter[str] = Counter()
+        self._read: dict[tuple[object, int], Any] = {}
 
     def terms(self, entry: Json) -> Terms:
         """Return what the codes of an entry mean."""
         return self.knowledge.meanings.of(codings(entry.get("code")))
+
+    def once(self, read: Callable[["Reader", Json], Read], reason: Json) -> Read:
+        """Return what a reason says as `read` reads it; one that thousands refer to is read, and counted, once."""
+        if not self.known.is_referred(reason):
+            return read(self, reason)
+        key = (read, id(reason))
+        if key not in self._read:
+            self._read[key] = read(self, reason)
+        said: Read = self._read[key]
+        return said
 
     def stands(self, condition: Json) -> bool:
         """Tell whether the verification status lets a Condition count."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import chain
 
 from cds_service.decision import cautions, history, signs
 from cds_service.decision.codings import codings
@@ -56,10 +57,15 @@ def _others(found: list[Finding], same_as: frozenset[str]) -> list[Finding]:
 
 def _in_reasons(reader: Reader, order: Json) -> Iterator[Finding]:
     for reason in reasons(order, reader.known):
-        if reader.stands(reason):
-            terms = reader.terms(reason)
-            yield from history.in_condition(reader, reason, terms, from_order=True)
-            yield from signs.in_reason(reader, reason, terms)
+        yield from reader.once(_in_reason, reason)
+
+
+def _in_reason(reader: Reader, reason: Json) -> list[Finding]:
+    if not reader.stands(reason):
+        return []
+    terms = reader.terms(reason)
+    found = history.in_condition(reader, reason, terms, from_order=True)
+    return [*found, *signs.in_reason(reader, reason, terms)]
 
 
 def _in_record(reader: Reader, record: PatientRecord) -> Iterator[Finding]:
@@ -115,13 +121,19 @@ def _joined(same: list[Finding]) -> Finding:
         return same[0]
     return replace(
         same[0],
-        references=tuple(dict.fromkeys(reference for one in same for reference in one.references)),
+        references=_references(same),
         since=min((one.since for one in same if one.since), key=lambda when: when.first, default=None),
         until=max((one.until for one in same if one.until), key=lambda when: when.last, default=None),
         recorded=min((one.recorded for one in same if one.recorded), key=lambda when: when.first, default=None),
         status=_status(same),
         from_order=any(one.from_order for one in same),
     )
+
+
+def _references(same: list[Finding]) -> tuple[str, ...]:
+    """Return all references, each once; those of the record may be thousands, and few orders add to them."""
+    given = [one.references for one in same if one.references]
+    return given[0] if len(given) == 1 else tuple(dict.fromkeys(chain.from_iterable(given)))
 
 
 def _status(same: list[Finding]) -> str:

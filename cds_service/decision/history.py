@@ -63,8 +63,8 @@ def _by_site(reader: Reader, found: Finding, sites: list[Json]) -> Finding:
 
 
 def _by_reason(reader: Reader, found: Finding, procedure: Json) -> Finding:
-    given = (one for one in reasons(procedure, reader.known) if reader.stands(one))
-    stated = [term for one in given if (term := malignancy(reader, reader.terms(one)))]
+    given = reasons(procedure, reader.known)
+    stated = [term for one in given if (term := reader.once(_treated, one))]
     term = min(stated, key=_nearness, default=None)
     fields = {Reach.PLEXUS_ADJACENT: Field.UNCERTAIN, Reach.REMOTE: Field.REMOTE}
     if term is None:
@@ -72,13 +72,18 @@ def _by_reason(reader: Reader, found: Finding, procedure: Json) -> Finding:
     return replace(found, field=fields.get(Reach(term.means), Field.UNKNOWN), treats=term.wording)
 
 
+def _treated(reader: Reader, reason: Json) -> Term | None:
+    return malignancy(reader, reader.terms(reason)) if reader.stands(reason) else None
+
+
 def weighed(found: list[Finding]) -> tuple[list[Finding], list[Finding], list[Finding], History]:
     """Return malignancies, radiotherapy that counts, radiotherapy elsewhere, and what they amount to."""
     malignancies = [one for one in found if one.kind is FindingKind.MALIGNANCY]
     metastasis = any(one.metastatic for one in malignancies)
+    near = metastasis or not malignancies or any(one.reach is not Reach.REMOTE for one in malignancies)
     radiotherapy = [_settled(one, metastasis=metastasis) for one in found if one.kind is FindingKind.RADIOTHERAPY]
-    counted = [one for one in radiotherapy if _counts(one, malignancies)]
-    elsewhere = [one for one in radiotherapy if one not in counted]
+    counted = [one for one in radiotherapy if _counts(one, near=near)]
+    elsewhere = [one for one in radiotherapy if not _counts(one, near=near)]
     return malignancies, counted, elsewhere, _history(malignancies, counted)
 
 
@@ -89,11 +94,9 @@ def _settled(radiotherapy: Finding, *, metastasis: bool) -> Finding:
     return radiotherapy
 
 
-def _counts(radiotherapy: Finding, malignancies: list[Finding]) -> bool:
-    """Tell whether radiotherapy could have reached the plexus."""
-    if radiotherapy.field is Field.UNKNOWN and malignancies:
-        return any(one.reach is not Reach.REMOTE or one.metastatic for one in malignancies)
-    return radiotherapy.field is not Field.REMOTE
+def _counts(radiotherapy: Finding, *, near: bool) -> bool:
+    """Tell whether radiotherapy could have reached the plexus; of an unknown field, whether no tumor was only far."""
+    return near if radiotherapy.field is Field.UNKNOWN else radiotherapy.field is not Field.REMOTE
 
 
 def _history(malignancies: list[Finding], radiotherapy: list[Finding]) -> History:

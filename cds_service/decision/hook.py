@@ -1,9 +1,10 @@
 """Step 1: the body of a call -> HookRequest."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from cds_service.decision.codings import last_segment, members, reference_of, text_of
-from cds_service.errors import NotAHookCall
+from cds_service.errors import NotAHookCall, TooLarge
 from cds_service.model import DraftOrder, HookRequest, Json
 from cds_service.schemas import first_fault
 from cds_service.schemas.quick import is_call
@@ -11,9 +12,15 @@ from cds_service.schemas.quick import is_call
 _ORDERS = ("ServiceRequest", "ProcedureRequest")
 """ProcedureRequest is what ServiceRequest was called up to STU3."""
 
+MOST_ORDERS = 200
+"""Of a call: many times what one session drafts, and each may bring a card with copies of the order in it."""
+
+MOST_SELECTIONS = 1000
+"""Of a call: any of its drafts may be selected, and a selected draft need not be an order."""
+
 
 def read_hook(body: Any, hook: str) -> HookRequest:
-    """Return the call, or raise NotAHookCall naming the first member that is wrong."""
+    """Return the call, or raise NotAHookCall naming the first member that is wrong, or TooLarge."""
     if not is_call(body) and (fault := first_fault("hook_call", body)):
         message = f"This is not a CDS Hooks call: {fault}."
         raise NotAHookCall(message)
@@ -21,7 +28,8 @@ def read_hook(body: Any, hook: str) -> HookRequest:
         message = f"This service answers the hook {hook}, and the call is of another one."
         raise NotAHookCall(message)
     context = body["context"]
-    selections = context.get("selections") if hook == "order-select" else None
+    selections = (context.get("selections") or []) if hook == "order-select" else []
+    _at_most(MOST_SELECTIONS, len(selections), "selections")
     draft_orders = context.get("draftOrders") or {}
     return HookRequest(
         hook=hook,
@@ -34,26 +42,47 @@ def read_hook(body: Any, hook: str) -> HookRequest:
     )
 
 
-def _draft_orders(bundle: Json, selections: Any) -> list[DraftOrder]:
-    chosen = [text for text in map(text_of, selections or []) if text]
-    orders = []
+def _draft_orders(bundle: Json, selections: list[Any]) -> Iterator[DraftOrder]:
+    chosen = _Chosen(selections)
+    found = list(_orders(bundle))
+    _at_most(MOST_ORDERS, len(found), "draft orders")
+    for position, (entry, resource) in enumerate(found, 1):
+        yield DraftOrder(resource, reference_of(resource), chosen.has(entry, resource), position)
+
+
+def _orders(bundle: Json) -> Iterator[tuple[Json, Json]]:
+    """Yield the entries that are orders, each with its resource."""
     for entry in members(bundle.get("entry")):
         resource = entry.get("resource")
         if isinstance(resource, dict) and resource.get("resourceType") in _ORDERS:
-            orders.append(DraftOrder(resource, reference_of(resource), _is_chosen(entry, resource, chosen)))
-    return orders
+            yield entry, resource
 
 
-def _is_chosen(entry: Json, resource: Json, chosen: list[str]) -> bool:
-    if not chosen:
-        return True
-    own_id, full_url = text_of(resource.get("id")), text_of(entry.get("fullUrl"))
-    return any(full_url == one or (own_id and _names(one, resource["resourceType"], own_id)) for one in chosen)
+def _at_most(most: int, count: int, what: str) -> None:
+    if count > most:
+        message = (
+            f"The call has {count} {what}, and this service reads at most {most}. "
+            "Send those that the clinician is working on alone, or go on without advice."
+        )
+        raise TooLarge(message)
 
 
-def _names(selection: str, kind: str, own_id: str) -> bool:
-    """Tell whether a selection (`Type/id`, a bare id, an absolute URL) names this order."""
-    if last_segment(selection) != own_id:
-        return False
+class _Chosen:
+    """What was selected: a `Type/id`, a bare id, or an absolute URL, each gathered once for all orders."""
+
+    def __init__(self, selections: list[Any]) -> None:
+        self._texts = {text for text in map(text_of, selections) if text}
+        self._names = {(_kind_in(text), last_segment(text)) for text in self._texts}
+
+    def has(self, entry: Json, order: Json) -> bool:
+        """Tell whether an order was chosen; where nothing is selected, all are."""
+        if not self._texts or text_of(entry.get("fullUrl")) in self._texts:
+            return True
+        own_id = text_of(order.get("id"))
+        return own_id != "" and not self._names.isdisjoint(((None, own_id), (order["resourceType"], own_id)))
+
+
+def _kind_in(selection: str) -> str | None:
+    """Return the type that stands before the id of a selection, or None for a bare id."""
     path = selection.split("/_history/", maxsplit=1)[0].split("/")
-    return len(path) == 1 or path[-2] == kind
+    return path[-2] if len(path) > 1 else None

@@ -34,8 +34,9 @@ def decide(
 ) -> Decision:
     """Return what is said to one call of `hook`, and why.
 
-    Raises NotAHookCall for a body that is not a call of this hook, and RecordUnavailable where nothing that was
-    read gives a reason for a card and something that is needed could not be read.
+    Raises NotAHookCall for a body that is not a call of this hook, TooLarge for one with too many orders or selections,
+    and RecordUnavailable where nothing that was read gives a reason for a card and something that is needed could not
+    be read.
     """
     request = read_hook(body, hook)
     if site.is_off:

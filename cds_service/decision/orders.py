@@ -7,7 +7,7 @@ from cds_service.decision.codings import codings, concepts_of, is_of, members, s
 from cds_service.decision.entries import Reader
 from cds_service.decision.reasons import Known, reasons
 from cds_service.knowledge import Knowledge
-from cds_service.model import DraftOrder, HookRequest, Json, Site, Term, WatchedOrder
+from cds_service.model import DraftOrder, Finding, HookRequest, Json, Site, Term, WatchedOrder
 from cds_service.vocabulary import FindingKind
 
 _NOT_WATCHED = "not_watched"
@@ -45,9 +45,12 @@ def _has_reason(order: DraftOrder, wanted: str, reader: Reader) -> bool:
     return any(
         one.kind is FindingKind.PRESENTATION and one.means == wanted
         for reason in reasons(order.resource, reader.known)
-        if reader.stands(reason)
-        for one in signs.in_reason(reader, reason, reader.terms(reason))
+        for one in reader.once(_signs, reason)
     )
+
+
+def _signs(reader: Reader, reason: Json) -> list[Finding]:
+    return list(signs.in_reason(reader, reason, reader.terms(reason))) if reader.stands(reason) else []
 
 
 def study_of(resource: Json, knowledge: Knowledge, site: Site) -> tuple[str, str]:

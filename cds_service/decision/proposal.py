@@ -76,6 +76,8 @@ def added(order: Json, request: HookRequest, proposal: Mapping[str, Any], *, rat
 
 def _with_contained(new: dict[str, Any], order: Json) -> dict[str, Any]:
     """Take over those contained resources that a member of the new order still refers to."""
+    if not order.get("contained"):
+        return new
     wanted = {reference[1:] for reference in _references(new) if reference.startswith("#")}
     kept = [one for one in members(order.get("contained")) if one.get("id") in wanted]
     if kept:

@@ -2,9 +2,13 @@
 
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import islice
 
 from cds_service.decision.codings import is_of, members, reference_of, text_of
 from cds_service.model import HookRequest, Json, PatientRecord
+
+_MOST = 100
+"""Reasons of one resource that are read: none has so many, and words take time to be read."""
 
 
 class Known:
@@ -15,10 +19,19 @@ class Known:
 
     def __init__(self, request: HookRequest | None = None, record: PatientRecord | None = None) -> None:
         self._request, self._record = request, record
+        self._referred: set[int] = set()
 
     def get(self, name: str) -> Json | None:
         """Return the resource of a name, or None."""
         return self._by_name.get(name)
+
+    def refer(self, resource: Json) -> None:
+        """Note that a reason referred to a resource; another one may, too."""
+        self._referred.add(id(resource))
+
+    def is_referred(self, reason: Json) -> bool:
+        """Tell whether a reason is a resource that was referred to; those live as long as the call does."""
+        return id(reason) in self._referred
 
     @cached_property
     def _by_name(self) -> dict[str, Json]:
@@ -48,10 +61,15 @@ def _names(entry: Json, resource: Json) -> tuple[str, ...]:
 
 def reasons(resource: Json, known: Known) -> Iterator[Json]:
     """Yield each reason in the shape of a Condition: its concept, what it refers to, or nothing that can be read."""
+    return islice(_reasons(resource, known), _MOST)
+
+
+def _reasons(resource: Json, known: Known) -> Iterator[Json]:
+    within = _Within(resource, known)
     for given in _given(resource):
         concepts, references = members(given.get("concept")), members(given.get("reference"))
         yield from ({"code": concept} for concept in concepts)
-        yield from (_referred(reference, resource, known) for reference in references)
+        yield from map(within.referred, references)
         if not concepts and not references:
             yield {}
 
@@ -64,15 +82,28 @@ def _given(resource: Json) -> Iterator[Json]:
     yield from members(resource.get("reason"))
 
 
-def _referred(reference: Json, resource: Json, known: Known) -> Json:
-    """Return what is referred to; where that is not at hand, the display of the reference as a reason in words."""
-    found = _resolve(text_of(reference.get("reference")), resource, known)
-    return {"code": {"text": reference.get("display")}} if found is None else found
+class _Within:
+    """What the references within one resource mean: a contained resource, or one that is known by name."""
 
+    def __init__(self, resource: Json, known: Known) -> None:
+        self._resource, self._known = resource, known
 
-def _resolve(reference: str, resource: Json, known: Known) -> Json | None:
-    if reference.startswith("#"):
-        contained = members(resource.get("contained"))
-        return next((one for one in contained if one.get("id") == reference[1:]), None)
-    parts = reference.split("/_history/", maxsplit=1)[0].split("/")
-    return known.get("/".join(parts[-2:]))
+    def referred(self, reference: Json) -> Json:
+        """Return what is referred to; where that is not at hand, the display of the reference as a reason in words."""
+        found = self._resolve(text_of(reference.get("reference")))
+        if found is None:
+            return {"code": {"text": reference.get("display")}}
+        self._known.refer(found)
+        return found
+
+    def _resolve(self, reference: str) -> Json | None:
+        if reference.startswith("#"):
+            return self._contained.get(reference[1:])
+        parts = reference.split("/_history/", maxsplit=1)[0].split("/")
+        return self._known.get("/".join(parts[-2:]))
+
+    @cached_property
+    def _contained(self) -> dict[str, Json]:
+        """By id; of two with one id the first counts."""
+        contained = reversed(members(self._resource.get("contained")))
+        return {own_id: one for one in contained if isinstance(own_id := one.get("id"), str)}

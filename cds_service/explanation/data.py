@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 
 from cds_service.decision.hook import read_hook
+from cds_service.errors import TooLarge
 from cds_service.explanation.left_out import left_out
 from cds_service.explanation.orders import order_steps
 from cds_service.explanation.steps import outcome_step
@@ -12,18 +13,34 @@ from cds_service.explanation.weighing import cells, silence_steps
 from cds_service.knowledge import Knowledge
 from cds_service.model import Decision, PatientRecord, Recommendation, Silence, Site
 
+_MOST_ENTRIES = 100_000
+"""Of the record, for all orders together, that are told as used or left out; a real call has a few thousand."""
+
 
 def explanation(
     decision: Decision, body: Any, hook: str, knowledge: Knowledge, site: Site, today: date
 ) -> dict[str, Any]:
     """Return the steps of a decision on a call: orders, record, and for each outcome findings, table and silences."""
     request = read_hook(body, hook)
+    _is_tellable(decision)
     return {
         "is_shadow": decision.is_shadow,
         "orders": [asdict(step) for step in order_steps(request, knowledge, site, today)],
         "record": _record(decision.record) if decision.record else None,
         "outcomes": [_outcome(one, decision.record, knowledge, site, today) for one in decision.outcomes],
     }
+
+
+def _is_tellable(decision: Decision) -> None:
+    """Raise TooLarge for a call with too many orders and too large a record."""
+    record, orders = decision.record, len(decision.outcomes)
+    entries = len(record.conditions) + len(record.procedures) if record else 0
+    if orders * entries > _MOST_ENTRIES:
+        message = (
+            f"The call has {orders} watched orders and {entries} entries of the record, and each order would be "
+            f"explained with each entry. At most {_MOST_ENTRIES} such pairs are told: send fewer of either."
+        )
+        raise TooLarge(message)
 
 
 def _record(record: PatientRecord) -> dict[str, Any]:

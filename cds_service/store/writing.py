@@ -1,7 +1,9 @@
 """What is written, each time as a whole: cards with their suggestions, counts, reports."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, astuple
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, astuple, fields
 from importlib import import_module
 from typing import Any
 
@@ -11,26 +13,53 @@ from cds_service.store.database import Store
 from cds_service.store.records import DecisionKind, Report, ShownCard
 from cds_service.store.tables import ACCEPTED, CARDS, DECISIONS, FEEDBACK, SUGGESTIONS
 
+_REPORTS_AT_ONCE = 50
+"""In one transaction, which takes some 0.03 s: each call of a client waits for SQLite's lock, to note its token."""
+_PAUSE = 0.05
+"""Seconds between two: who waits for SQLite's lock does not queue, but looks again and again whether it is free."""
+
+
+_OF_A_CARD = tuple(member.name for member in fields(ShownCard) if member.name != "suggestions")
+
 
 def write_shown(store: Store, cards: Sequence[ShownCard], counts: Mapping[DecisionKind, int]) -> None:
     """Write cards that were shown, each once however often it comes, and add to the counts."""
-    rows = [asdict(card) for card in cards]
-    suggestions = [{**suggestion, "card": row["uuid"]} for row in rows for suggestion in row.pop("suggestions")]
+    rows = [{name: getattr(card, name) for name in _OF_A_CARD} for card in cards]
+    suggestions = [
+        {"uuid": one.uuid, "kind": one.kind, "recommended": one.recommended, "card": card.uuid}
+        for card in cards
+        for one in card.suggestions
+    ]
     with store.writing() as connection:
-        _add(connection, CARDS, rows)
-        _add(connection, SUGGESTIONS, suggestions)
+        if rows:
+            connection.execute(insert_into(connection, CARDS).on_conflict_do_nothing(), rows)
+        if suggestions:
+            connection.execute(insert_into(connection, SUGGESTIONS).on_conflict_do_nothing(), suggestions)
         _count(connection, counts)
 
 
-def write_reports(store: Store, reports: Sequence[Report]) -> list[str]:
-    """Write reports that are not there yet and return the outcomes of these; they are durable on return.
+def write_reports(store: Store, reports: Sequence[Report], new: Counter[str]) -> None:
+    """Write reports that are not there yet, and count the outcomes of these in `new` when they are durable.
 
-    Of one that is there already, a comment is added where it had none.
+    Of one that is there already, a comment is added where it had none. Where some cannot be written, those before them
+    are kept and counted, so that all may come again.
     """
-    if not reports:
-        return []
     ordered = sorted(reports, key=lambda report: (report.digest, report.comment is not None))
-    by_digest = {report.digest: report for report in ordered}
+    for some in _parts({report.digest: report for report in ordered}):
+        new.update(_write_some(store, some))
+
+
+def _parts(by_digest: Mapping[str, Report]) -> Iterator[dict[str, Report]]:
+    """Yield the reports in parts that are written at once, with a pause between two."""
+    items = list(by_digest.items())
+    for start in range(0, len(items), _REPORTS_AT_ONCE):
+        if start:
+            time.sleep(_PAUSE)
+        yield dict(items[start : start + _REPORTS_AT_ONCE])
+
+
+def _write_some(store: Store, by_digest: Mapping[str, Report]) -> list[str]:
+    """Write reports in one transaction and return the outcomes of those that are new."""
     with store.writing() as connection:
         new = _add(connection, FEEDBACK, [_row(report) for report in by_digest.values()])
         accepted = [

@@ -46,11 +46,10 @@ def count_calls(calls: Sequence[CallOutcome]) -> None:
 
 
 def count_feedback(status: int, outcome: str, reports: Mapping[str, int]) -> None:
-    """Count the reports of feedback by their outcome, or the refused call that brought them."""
-    if status == _TAKEN:
-        for became, amount in reports.items():
-            metrics.feedback(became, amount)
-    else:
+    """Count the reports of feedback that were kept by their outcome, and the refused call that brought them."""
+    for became, amount in reports.items():
+        metrics.feedback(became, amount)
+    if status != _TAKEN:
         metrics.feedback("refused")
     if outcome == _NOT_STORED:
         metrics.store_failure("feedback")

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Blueprint, Response, g, jsonify
 
-from cds_service.errors import NotAHookCall, StoreUnavailable
+from cds_service.errors import NotAHookCall, StoreUnavailable, TooLarge
 from cds_service.store.records import Report
 from cds_service.store.writing import write_reports
 from cds_service.web.body import json_body
@@ -16,6 +16,9 @@ from cds_service.web.parts import parts
 from cds_service.web.reports import Reading, read_report
 
 blueprint = Blueprint("feedback", __name__)
+
+_REPORTS = 1000
+"""In one body, at most: one of megabytes would keep the store from others, who need it to prove who they are."""
 
 
 @blueprint.post("/cds-services/<service>/feedback")
@@ -37,6 +40,12 @@ def _reports(body: Any) -> list[Any]:
     if not isinstance(reports, list) or (reports and not any(isinstance(one, dict) for one in reports)):
         message = "This is not feedback: a body with a list `feedback` of objects is expected."
         raise NotAHookCall(message)
+    if len(reports) > _REPORTS:
+        message = (
+            f"The body has {len(reports)} reports, and this service takes {_REPORTS} in one. "
+            "Nothing of it was kept: send them again in several bodies."
+        )
+        raise TooLarge(message)
     return [one if isinstance(one, dict) else {} for one in reports]
 
 
@@ -60,20 +69,22 @@ def _store(reports: list[Report], unusable: int) -> None:
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     line = {"time": now, "service": g.service, "client": g.get("client", ""), "feedback": given}
     log = logging.getLogger("plexus_cds")
+    new = g.reports = Counter[str]()  # what was kept before a fault is counted, too: sent again, it counts as repeated
     try:
-        new = _written(reports)
+        _write(reports, new)
     except StoreUnavailable as error:
-        log.error(json.dumps({**line, "status": 503, "why": error.why}))  # noqa: TRY400 - a trace may hold values
+        failed = {"status": 503, "why": error.why, "stored": new.total()}
+        log.error(json.dumps({**line, **failed}))  # noqa: TRY400 - a trace may hold values
         raise
     repeated = len(reports) - new.total()
     g.reports = new + Counter(repeated=repeated, unusable=unusable)
     log.info(json.dumps({**line, "status": 200, "stored": new.total(), "repeated": repeated}))
 
 
-def _written(reports: list[Report]) -> Counter[str]:
-    """Write the reports and return how many of each outcome were new."""
+def _write(reports: list[Report], new: Counter[str]) -> None:
+    """Write the reports, and count those of each outcome that were new."""
     found = parts()
     with found.feedback_gate.passed():
         if not found.recorder.flush():
             raise StoreUnavailable(found.recorder.why)
-        return Counter(write_reports(found.store, reports))
+        write_reports(found.store, reports, new)

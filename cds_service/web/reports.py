@@ -14,6 +14,8 @@ from cds_service.store.records import Report
 UNLISTED = "unlisted"
 _OUTCOMES = ("accepted", "overridden")
 _COMMENT_LENGTH = 4000
+_MOST_SUGGESTIONS = 10
+"""More than any card has: who reports thousands as accepted has not seen them on a card."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +33,14 @@ class Reading:
 
 
 def read_report(report: Json, reading: Reading) -> Report | None:
-    """Return what is stored of a report, or None where it does not say what became of which card."""
+    """Return what is stored of a report, or None where it does not say what became of which card, or takes too much."""
     card, outcome = _uuid(report.get("card")), report.get("outcome")
-    if card is None or outcome not in _OUTCOMES:
+    suggestions = tuple(sorted(_suggestions(report))) if outcome == "accepted" else ()
+    if card is None or outcome not in _OUTCOMES or len(suggestions) > _MOST_SUGGESTIONS:
         return None
     overrides = list(_overrides(report)) if outcome == "overridden" else []
     reason = _reason(overrides, reading)
     happened_at = _moment(report.get("outcomeTimestamp"))
-    suggestions = tuple(sorted(_suggestions(report))) if outcome == "accepted" else ()
     same = [reading.client, card, outcome, str(happened_at or ""), suggestions, reason]
     return Report(
         card=card,

@@ -3,7 +3,8 @@
 import json
 import ssl
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import islice
 
 import pytest
 import trustme
@@ -86,13 +87,20 @@ def test_keys_that_are_made_up(outcome, server, clock):
     assert len(server.requests) == 3
 
 
-def test_many_at_once(outcome, server):
-    """Calls that come at the same time wait for one answer of the key server, and all of them pass."""
-    server.plays = {"": lambda stage: (stage.wait(0.3), answers(key_set(public(key("ES384"))))(stage))}
+def test_many_at_once(outcome, server, clock):
+    """Two of the calls that come at the same time wait for the one answer; all go on with keys known before."""
+    go_on, give = threading.Event(), answers(key_set(public(key("ES384"))))
+    server.plays = {"": lambda stage: (go_on.wait(30), give(stage))}
     server.requests = []
     with ThreadPoolExecutor(8) as pool:
+        calls = [pool.submit(outcome) for _ in range(8)]
+        refused = [call.result() for call in islice(as_completed(calls), 6)]
+        assert refused == [Check.KEYS_UNREACHABLE] * 6
+        go_on.set()
+        assert sorted(call.result() for call in calls) == sorted([*refused, "passed", "passed"])
+        clock.seconds = 600
         assert list(pool.map(lambda _: outcome(), range(16))) == ["passed"] * 16
-    assert len(server.requests) == 1
+    assert len(server.requests) == 2
 
 
 def test_a_key_server_that_is_down(outcome, server, clock, caplog):

@@ -40,6 +40,9 @@ REFUSED = {
     ),
     "a page without a token": ({**CLIENTS, "playground": "true"}, "PLAYGROUND: with a clients file it is for dev"),
     "no address for tokens": ({"clients_file": "clients.toml"}, "PUBLIC_URL: with a clients file it must be the https"),
+    "a clients file without a name": ({"clients_file": ""}, "CLIENTS_FILE: is set, but empty: name the file, or leave"),
+    "one of blanks": ({"clients_file": " ", "host": "0.0.0.0"}, "CLIENTS_FILE: is set, but empty"),
+    "a site file without a name": ({"site_file": ""}, "SITE_FILE: is set, but empty"),
     "tokens without TLS": ({**CLIENTS, "public_url": "http://cds.example.org"}, "PUBLIC_URL: with a clients file"),
 }
 
@@ -102,6 +105,25 @@ def test_what_is_told_at_the_start(settings, is_told):
         told = [json.loads(line) for line in server.errors().splitlines() if '"authentication"' in line]
     assert [line["authentication"] for line in told] == ["none"] * is_told
     assert all("PLEXUS_CDS_CLIENTS_FILE" in line["do"] for line in told)
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_told"),
+    [
+        ({}, False),
+        ({"host": "0.0.0.0"}, True),
+        ({"public_url": "https://cds.example.org"}, True),
+    ],
+    ids=["this machine alone", "reached from elsewhere", "behind a proxy"],
+)
+def test_development_mode_where_others_may_come(settings, is_told, tmp_path):
+    """Pages without a token, and the Sandbox's public key, are told at the start where others may reach them."""
+    with granian("--development", clients_file=str(written(tmp_path, LEAST)), **settings) as server:
+        assert server.client.get("/dashboard").status_code == 200
+        told = [json.loads(line) for line in server.errors().splitlines() if '"development"' in line]
+        assert '"authentication"' not in server.errors()
+    assert [line["development"] for line in told] == ["on"] * is_told
+    assert all("PLEXUS_CDS_DEVELOPMENT" in line["do"] and "playground" in line["open"] for line in told)
 
 
 @pytest.mark.requirement("X-13", broken="a token that each worker takes once")

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from signing import ISSUER, key
 OTHER = "https://other.example.org"
 PATIENCE, SLACK = 3.2, 3.0
 """Seconds for which a call waits for keys; the slack is for a busy machine, and far less than a server may hang."""
+MANY, WAIT = 36, 2
+"""Calls at once, of as many threads as there are; and how many of them may wait for a key server."""
 
 
 @contextmanager
@@ -51,19 +54,17 @@ def test_it_hangs_before_its_keys_are_known(tmp_path, keys):
 
 
 def test_others_are_not_held_up(tmp_path, keys):
-    """While calls of one client wait for its keys, those of another are answered."""
+    """Of more calls than there are threads two wait for the keys of their client; those of another are answered."""
     ends = threading.Event()
     keys.plays = {"": lambda _: ends.wait(PATIENCE)}
-    with service(tmp_path, keys) as ehr:
-        waiting = [threading.Thread(target=ehr.asked) for _ in range(3)]
-        for call in waiting:
-            call.start()
-        until(lambda: keys.requests)
-        assert ehr.asked(OTHER) == 200
-        assert all(call.is_alive() for call in waiting)
+    with service(tmp_path, keys) as ehr, ThreadPoolExecutor(MANY) as pool:
+        calls = [pool.submit(ehr.asked, number=number) for number in range(MANY)]
+        until(lambda: sum(call.done() for call in calls) >= MANY - WAIT)
+        assert [ehr.asked(OTHER) for _ in range(10)] == [200] * 10
+        assert sum(not call.done() for call in calls) == WAIT
         ends.set()
-        for call in waiting:
-            call.join()
+        assert {call.result() for call in calls} <= {401, 503}
+        assert ehr.refused("keys_unreachable")
         assert len(keys.requests) == 1
 
 

@@ -1,5 +1,6 @@
 """How long what is kept is kept: `plexus-cds purge`."""
 
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -37,9 +38,8 @@ def filled(store):
         DecisionKind(day, "service", "", "0", "", "silent", "reason", incomplete=False): 7 for day in days.values()
     }
     write_shown(store, [shown(name) for name in AGES], counts)
-    write_reports(
-        store, [report("old", 999), report("old", 1), report("new", 5), report("none", 1000), report("none", 3)]
-    )
+    reports = [report("old", 999), report("old", 1), report("new", 5), report("none", 1000), report("none", 3)]
+    write_reports(store, reports, Counter())
     return store
 
 
