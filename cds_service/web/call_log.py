@@ -77,20 +77,21 @@ def write(found: Parts, tell: Work, seldom: Seldom, response: Response) -> Respo
 
 
 def _outcome_of(held: Any, status: int, found: Parts) -> CallOutcome:
-    decision = held.get("decision")
+    known = vars(held)
+    decision = known.get("decision")
     decisions = outcomes.decisions(decision) if decision else ()
     call = CallOutcome(
         at=time.time(),
         day=found.today(),
-        service=held.get("service", _UNKNOWN),
-        hook=held.get("hook", _UNKNOWN),
-        client=held.get("client", ""),
+        service=known.get("service", _UNKNOWN),
+        hook=known.get("hook", _UNKNOWN),
+        client=known.get("client", ""),
         status=status,
-        outcome=held.get("outcome") or _outcome(status, decisions),
+        outcome=known.get("outcome") or _outcome(status, decisions),
         seconds=held.stopwatch.stop(),
-        retrieval=held.get("retrieval"),
+        retrieval=known.get("retrieval"),
         decisions=decisions,
-        has_own_line="has_own_line" in held,
+        has_own_line="has_own_line" in known,
     )
     if decision is not None:
         call.reasons, call.counts = outcomes.reasons(decision), outcomes.counts(decision)

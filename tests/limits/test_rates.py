@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 
 import pytest
 from conftest import ORDER_SELECT, Client, serving
@@ -103,3 +104,15 @@ def test_calls_that_nobody_made_cost_no_client(tmp_path, knowledge):
     with door(tmp_path, knowledge, calls_per_minute=2) as ours:
         assert {ours.ask(ORDER_SELECT, "Bearer x.y.z").status_code for _ in range(5)} == {401}
         assert [ours.asked(ORDER_SELECT).status_code for _ in range(3)] == [200, 200, 429]
+
+
+@pytest.mark.parametrize("limit", [599, 1500])
+def test_many_a_minute(limit, knowledge):
+    """A limit that is so high that calls are counted some at a time is kept as exactly as a low one."""
+    client = create_app(Settings(calls_per_minute=limit), knowledge).test_client()
+    began = time.monotonic()
+    answered = 0
+    while client.get("/cds-services").status_code == 200:
+        answered += 1
+    free_again = (time.monotonic() - began) * limit / 60
+    assert limit <= answered <= limit + free_again + 1
