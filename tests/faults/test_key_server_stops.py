@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 from authenticating import has, write_clients
 from doors import LEAST, written
-from ehr import Ehr
 from load import until
 from odd_server import OddServer, odd_server, stalls
 from serving import granian
 from signing import ISSUER, key
+from signing_ehr import Ehr
 
 OTHER = "https://other.example.org"
 PATIENCE, SLACK = 3.2, 3.0
 """Seconds for which a call waits for keys; the slack is for a busy machine, and far less than a server may hang."""
-MANY, WAIT = 36, 2
+MANY, WAIT = 36, 8
 """Calls at once, of as many threads as there are; and how many of them may wait for a key server."""
 
 
@@ -54,7 +54,7 @@ def test_it_hangs_before_its_keys_are_known(tmp_path, keys):
 
 
 def test_others_are_not_held_up(tmp_path, keys):
-    """Of more calls than there are threads two wait for the keys of their client; those of another are answered."""
+    """Of more calls than there are threads eight wait for the keys of their client; those of another are answered."""
     ends = threading.Event()
     keys.plays = {"": lambda _: ends.wait(PATIENCE)}
     with service(tmp_path, keys) as ehr, ThreadPoolExecutor(MANY) as pool:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from databases import postgresql_in
 from doors import LEAST, written
-from ehr import Ehr
 from load import until
 from serving import granian
+from signing_ehr import Ehr
 
 from cds_service.store import Store
 from cds_service.store.migration import migrate
