@@ -74,8 +74,9 @@ def running(
 
 
 def environment(settings: dict[str, str]) -> dict[str, str]:
-    """Return this process's environment with these settings of the service and no others."""
-    own = {name: text for name, text in os.environ.items() if not name.startswith("PLEXUS_CDS_")}
+    """Return this process's environment with these settings of the service and no others; bytecode is kept."""
+    left_out = ("PLEXUS_CDS_", "PYTHONDONTWRITEBYTECODE")
+    own = {name: text for name, text in os.environ.items() if not name.startswith(left_out)}
     return own | settings
 
 
