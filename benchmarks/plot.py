@@ -18,6 +18,9 @@ _STYLE = (
 )
 _CONNECTIONS = 8
 _BARE, _OURS, _PEER = "#8a939c", "#1769aa", "#b5651d"
+_APART = 14
+"""Pixels between two labels, the slowest on top."""
+
 _LINES = (("service_us", "service", _OURS), ("json_us", "json.loads", "#2f7d4f"), ("orjson_us", "orjson.loads", _BARE))
 
 
@@ -82,11 +85,13 @@ def _curves(lines: dict[str, list[tuple[int, float]]], bottom: int) -> list[str]
         y = up.at(10.0**power)
         parts.append(f'<path d="M{_LEFT} {y:.0f}H{_RIGHT}" stroke="#ddd"/>')
         parts.append(_text(_LEFT - 8, round(y) + 4, f"{10.0**power / 1000:g} ms", "end"))
+    label = -_APART
     for name, title, color in _LINES:
         path = " L".join(f"{across.at(size):.0f} {up.at(time):.0f}" for size, time in lines[name])
         parts.append(f'<path d="M{path}" fill="none" stroke="{color}" stroke-width="2.5"/>')
         size, time = lines[name][-1]
-        parts.append(_text(round(across.at(size)) + 6, round(up.at(time)) + 4, title))
+        label = max(label + _APART, round(up.at(time)) + 4)
+        parts.append(_text(round(across.at(size)) + 6, label, title))
     return parts
 
 
