@@ -11,6 +11,7 @@ from flask import Blueprint, Response, g, jsonify
 from cds_service.errors import NotAHookCall, StoreUnavailable, TooLarge
 from cds_service.store.records import Report
 from cds_service.store.writing import write_reports
+from cds_service.web.afterwards import afterwards
 from cds_service.web.body import json_body
 from cds_service.web.parts import parts
 from cds_service.web.reports import Reading, read_report
@@ -85,6 +86,7 @@ def _write(reports: list[Report], new: Counter[str]) -> None:
     """Write the reports, and count those of each outcome that were new."""
     found = parts()
     with found.feedback_gate.passed():
+        afterwards.settle()  # what was decided before is written before, too
         if not found.recorder.flush():
             raise StoreUnavailable(found.recorder.why)
         write_reports(found.store, reports, new)
