@@ -106,6 +106,12 @@ def create_app(
             metrics=settings.metrics,
         ),
     )
+    _register(app, settings)
+    return app
+
+
+def _register(app: Flask, settings: Settings) -> None:
+    """Let the application answer, and each call pass its doors in this order."""
     for part in (discovery, hook_calls, feedback, health, pages, openapi, playground, dashboard):
         app.register_blueprint(part.blueprint)
     problems.register(app)
@@ -116,7 +122,6 @@ def create_app(
     counting.prepare(app)
     keeping.register(app)
     _allow_origins(app, settings)
-    return app
 
 
 def limits_of(settings: Settings) -> Limits:
