@@ -66,15 +66,21 @@ def _has_long_number(content: bytes) -> bool:
 
 
 def _is_text_deeper(content: bytes, depth: int) -> bool:
-    """Tell of a JSON text whether it is nested deeper: each level of its brackets vanishes in one pass."""
+    """Tell of a JSON text whether it is nested deeper: the innermost level of its brackets vanishes in each pass.
+
+    A text is no deeper than the levels that vanished and the pairs that are left.
+    """
     if b"\\" in content:
         content = content.replace(rb"\\", b"").replace(rb"\"", b"")
     marks = content.translate(_BRACKETS, _NO_MARKS).replace(b'""', b"")
     if b'"' in marks:  # some strings have brackets in them
         marks = b"".join(marks.split(b'"')[::2])
-    for _ in range(depth):
-        before, marks = len(marks), marks.replace(b"{}", b"")
-        if len(marks) == before:  # none are left, or those that are left do not match
+    for levels_left in range(depth, 0, -1):
+        before = len(marks)
+        if before <= 2 * levels_left:
+            return False
+        marks = marks.replace(b"{}", b"")
+        if len(marks) == before:  # those that are left do not match
             break
     return bool(marks)
 

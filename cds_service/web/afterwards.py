@@ -1,12 +1,12 @@
 """What is done when an answer is out: counting, and writing log lines, for many calls at once."""
 
-import json
-import logging
 import threading
 from collections import deque
 from collections.abc import Callable
 from multiprocessing import util
 from typing import Any
+
+from cds_service.web.problems import log_fault
 
 _EVERY = 0.1
 """Seconds between two rounds, while there is something to do."""
@@ -52,8 +52,7 @@ class Afterwards:
                     try:
                         work(those)
                     except Exception as error:  # noqa: BLE001 - whatever it is, the next calls are to be counted
-                        fault = {"fault": type(error).__name__, "at": __name__}
-                        logging.getLogger("plexus_cds").error(json.dumps(fault))  # noqa: TRY400 - a trace may hold values
+                        log_fault(error)
 
     def _kinds(self) -> dict[Work, list[Any]]:
         """Take out what waits."""

@@ -7,9 +7,10 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from typing import Any
 
-from flask import Flask, Request
+from flask import Flask, Request, request
 from flask.sessions import NullSession, SessionInterface
 from flask_cors import CORS
 
@@ -36,10 +37,11 @@ from cds_service.web import (
     problems,
 )
 from cds_service.web.afterwards import afterwards
+from cds_service.web.call import Answer, Call
 from cds_service.web.callers import Callers
 from cds_service.web.card_ids import CardIds
-from cds_service.web.context import this_request
 from cds_service.web.parts import Keeps, Parts, Shows
+from cds_service.web.passage import Door, Passage, straight, through_flask
 
 _OBJECTS_BETWEEN_LOOKS = 50_000
 """A chart of 1,500 entries has about as many; by default the collector looks after each 700."""
@@ -111,17 +113,33 @@ def create_app(
 
 
 def _register(app: Flask, settings: Settings) -> None:
-    """Let the application answer, and each call pass its doors in this order."""
+    """Let the application answer what comes through Flask, and hook calls without it."""
     for part in (discovery, hook_calls, feedback, health, pages, openapi, playground, dashboard):
         app.register_blueprint(part.blueprint)
     problems.register(app)
-    call_log.register(app)
-    limits.bound_calls_at_once(app, settings.threads)
-    authentication.register(app)
-    limits.bound_calls_per_minute(app, settings.calls_per_minute)
     counting.prepare(app)
-    keeping.register(app)
+    found: Parts = app.extensions["plexus_cds"]
+    passage = _passage(found, settings)
+    through_flask(app, passage)
     _allow_origins(app, settings)
+
+    def answered(call: Call, service: str) -> Answer:
+        return hook_calls.answered(app.extensions["plexus_cds"], call, service)
+
+    app.wsgi_app = straight(app.wsgi_app, passage, answered, found.hooks)  # type: ignore[method-assign,assignment]
+
+
+def _passage(found: Parts, settings: Settings) -> Passage:
+    """Return the doors of each call, in this order, and what is noted of it."""
+    places = limits.Places(settings.threads)
+    doors: list[Door] = [places.enter]
+    if found.callers:
+        doors.append(authentication.authentication(found.callers))
+    elif found.shows.playground:
+        doors.insert(0, playground.name_its_calls)
+    if found.callers or settings.calls_per_minute:
+        doors.append(limits.calls_per_minute(settings.calls_per_minute))
+    return Passage(tuple(doors), places.leave, (partial(keeping.keep_cards, found), call_log.telling(found)))
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -170,5 +188,5 @@ def _allow_origins(app: Flask, settings: Settings) -> None:
 
 def _may_be_a_browsers() -> bool:
     """Tell whether headers for browsers matter: no browser posts without an Origin, and a POST is in no cache."""
-    environ = this_request().environ
+    environ = request.environ
     return environ["REQUEST_METHOD"] != "POST" or "HTTP_ORIGIN" in environ

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from flask import Request
+from werkzeug.wsgi import get_content_length, get_input_stream
 
 from cds_service.errors import Compressed, NotJson, TooLarge
 from cds_service.strict_json import UnsafeJson, strict_json
-from cds_service.web.context import this_request
 
 DEPTH = 64
 """Levels of lists and objects within each other; a call with a deep resource has about twenty."""
@@ -16,12 +15,11 @@ _BYTES_OF_A_VALUE = 16
 """Of a chart; a body of smaller values would take many times its size of memory, and seconds to parse."""
 
 
-def json_body(limit: int, depth: int) -> Any:
-    """Return the JSON of the call, or raise Compressed, TooLarge or NotJson; `limit` is in bytes."""
-    asked = this_request()
-    if asked.environ.get("HTTP_CONTENT_ENCODING", "identity") not in ("", "identity"):
+def json_body(environ: dict[str, Any], limit: int, depth: int) -> Any:
+    """Return the JSON of a request, or raise Compressed, TooLarge or NotJson; `limit` is in bytes."""
+    if environ.get("HTTP_CONTENT_ENCODING", "identity") not in ("", "identity"):
         raise Compressed
-    content = _content(asked, limit)
+    content = _content(environ, limit)
     most = limit // _BYTES_OF_A_VALUE
     if len(content) > most < sum(map(content.count, (b",", b"[", b"{"))):
         message = f"The body has more than the {most} values that this service reads."
@@ -40,12 +38,12 @@ def parsed(content: bytes, depth: int = DEPTH) -> Any:
     raise NotJson(message)
 
 
-def _content(asked: Request, limit: int) -> bytes:
+def _content(environ: dict[str, Any], limit: int) -> bytes:
     """Read the body ourselves: a chunked one has no length to refuse it by."""
     message = f"The body is larger than the {limit // 1024 // 1024} MiB that this service reads."
-    if (asked.content_length or 0) > limit:
+    if (get_content_length(environ) or 0) > limit:
         raise TooLarge(message)
-    chunks, left, stream = [], limit, asked.stream
+    chunks, left, stream = [], limit, get_input_stream(environ)
     while chunk := stream.read(min(_CHUNK, left + 1)):
         chunks.append(chunk)
         left -= len(chunk)

@@ -2,26 +2,23 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from flask import Flask, Response
-
 from cds_service.store.period import PLAYGROUND
 from cds_service.strict_json import to_json
 from cds_service.web import counting, keeping, outcomes
-from cds_service.web.afterwards import Work, afterwards
-from cds_service.web.context import this_call, this_request
+from cds_service.web.afterwards import afterwards
+from cds_service.web.call import Call
 from cds_service.web.log_lines import LogLines, log
 from cds_service.web.outcomes import CallOutcome
 from cds_service.web.parts import Parts
 from cds_service.web.seldom import Seldom
-from cds_service.web.stopwatch import Stopwatch
 
 _LOG = logging.getLogger("plexus_cds")
-_ANSWERED, _FAULT, _UNKNOWN = 200, 500, "unknown"
+_ANSWERED, _FAULT = 200, 500
 _BY_ANYONE = (404, 405)
 """An address without a service needs no token."""
 
@@ -49,53 +46,42 @@ def to_stderr() -> None:
     logging._srcfile = None  # noqa: SLF001 - documented: nobody looks for the caller of each line
 
 
-def register(app: Flask) -> None:
-    """Let the application log and count each call of a service; preflights, discovery and pages are none."""
-    found: Parts = app.extensions["plexus_cds"]
+def telling(found: Parts) -> Callable[[Call, int], None]:
+    """Return what logs and counts each call of a service; preflights, discovery and pages are none."""
     seldom = Seldom(_LINES_AT_ONCE)
-    app.before_request(start)
-    app.after_request(partial(write, found, partial(_tell, found, seldom), seldom))
+    tell = partial(_tell, found, seldom)
+
+    def note(call: Call, status: int) -> None:
+        """Let be told what was answered; feedback that was taken and refused callers have their own line."""
+        if not call.path.startswith("/cds-services/") or call.method == "OPTIONS":
+            return
+        became = _outcome_of(call, status, found)
+        if call.path.endswith("/feedback"):
+            _tell_feedback(became, call.reports, seldom)
+        else:
+            afterwards.do(tell, became)
+
+    return note
 
 
-def start() -> None:
-    """Note when the call came."""
-    this_call().stopwatch = Stopwatch()
-
-
-def write(found: Parts, tell: Work, seldom: Seldom, response: Response) -> Response:
-    """Let be told what was answered to a call; feedback that was taken and refused callers have their own line."""
-    asked, held = this_request(), this_call()
-    path = asked.path
-    if not path.startswith("/cds-services/") or asked.method == "OPTIONS":
-        return response
-    call = _outcome_of(held, response.status_code, found)
-    if path.endswith("/feedback"):
-        _tell_feedback(call, held.get("reports", {}), seldom)
-    else:
-        afterwards.do(tell, call)
-    return response
-
-
-def _outcome_of(held: Any, status: int, found: Parts) -> CallOutcome:
-    known = vars(held)
-    decision = known.get("decision")
+def _outcome_of(call: Call, status: int, found: Parts) -> CallOutcome:
+    decision = call.decision
     decisions = outcomes.decisions(decision) if decision else ()
-    call = CallOutcome(
+    return CallOutcome(
         at=time.time(),
         day=found.today(),
-        service=known.get("service", _UNKNOWN),
-        hook=known.get("hook", _UNKNOWN),
-        client=known.get("client", ""),
+        service=call.service,
+        hook=call.hook,
+        client=call.client,
         status=status,
-        outcome=known.get("outcome") or _outcome(status, decisions),
-        seconds=held.stopwatch.stop(),
-        retrieval=known.get("retrieval"),
+        outcome=call.outcome or _outcome(status, decisions),
+        seconds=call.stopwatch.stop(),
+        retrieval=call.retrieval,
         decisions=decisions,
-        has_own_line="has_own_line" in known,
+        reasons=outcomes.reasons(decision) if decision else (),
+        counts=outcomes.counts(decision) if decision else None,
+        has_own_line=call.has_own_line,
     )
-    if decision is not None:
-        call.reasons, call.counts = outcomes.reasons(decision), outcomes.counts(decision)
-    return call
 
 
 def _tell(found: Parts, seldom: Seldom, calls: list[CallOutcome]) -> None:
@@ -122,7 +108,7 @@ def _line(call: CallOutcome, fields: dict[str, Any], seldom: Seldom) -> Iterator
     yield to_json(fields).decode()
 
 
-def _tell_feedback(call: CallOutcome, reports: dict[str, int], seldom: Seldom) -> None:
+def _tell_feedback(call: CallOutcome, reports: Mapping[str, int], seldom: Seldom) -> None:
     if call.client == PLAYGROUND:
         counting.count_trial(call.outcome, is_feedback=True)
     else:

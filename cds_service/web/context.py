@@ -1,16 +1,17 @@
 """What stands behind Flask's proxies: each use of a proxy costs a microsecond, and a call would have dozens."""
 
-from typing import Any
+from flask import g, request
 
-from flask import Request, g, request
+from cds_service.web.call import Call
 
 
-def this_request() -> Request:
-    """Return the present request."""
-    found: Request = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - it is documented
+def begin_call() -> None:
+    """Begin the call that Flask answers."""
+    asked = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - it is documented
+    g.call = Call(asked.environ, asked.method, asked.path, asked.blueprint)
+
+
+def this_call() -> Call:
+    """Return the call that Flask answers at this moment."""
+    found: Call = g.call
     return found
-
-
-def this_call() -> Any:
-    """Return what is held for the present call: `g`."""
-    return g._get_current_object()  # noqa: SLF001 - it is documented

@@ -6,13 +6,15 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Blueprint, Response, g, jsonify
+from flask import Blueprint, Response, jsonify
 
 from cds_service.errors import NotAHookCall, StoreUnavailable, TooLarge
 from cds_service.store.records import Report
 from cds_service.store.writing import write_reports
 from cds_service.web.afterwards import afterwards
 from cds_service.web.body import json_body
+from cds_service.web.call import Call
+from cds_service.web.context import this_call
 from cds_service.web.parts import parts
 from cds_service.web.reports import Reading, read_report
 
@@ -25,12 +27,13 @@ _REPORTS = 1000
 @blueprint.post("/cds-services/<service>/feedback")
 def feedback(service: str) -> Response:
     """Store a batch, or a single report; 200 says that what can be used of it is durable."""
-    found = parts()
+    found, call = parts(), this_call()
     found.hook_of(service)
-    g.service = service
-    given, reading = _reports(json_body(found.body_limit, found.body_depth)), _reading()
+    call.service = service
+    given = _reports(json_body(call.environ, found.body_limit, found.body_depth))
+    reading = _reading(call)
     reports = [report for report in (read_report(one, reading) for one in given) if report]
-    _store(reports, unusable=len(given) - len(reports))
+    _store(call, reports, unusable=len(given) - len(reports))
     return jsonify({})
 
 
@@ -50,12 +53,12 @@ def _reports(body: Any) -> list[Any]:
     return [one if isinstance(one, dict) else {} for one in reports]
 
 
-def _reading() -> Reading:
+def _reading(call: Call) -> Reading:
     found = parts()
     reasons = found.knowledge.card["override_reasons"]
     return Reading(
-        service=g.service,
-        client=g.get("client", ""),
+        service=call.service,
+        client=call.client,
         now=datetime.now(UTC),
         codes={**found.site.override_reasons, **{code: code for code in found.knowledge.override_reasons}},
         displays={reason["display"].lower(): reason["code"] for reason in reasons},
@@ -63,14 +66,14 @@ def _reading() -> Reading:
     )
 
 
-def _store(reports: list[Report], unusable: int) -> None:
+def _store(call: Call, reports: list[Report], unusable: int) -> None:
     """Write the reports after the cards of this process, so that a card just shown is known; log counts alone."""
-    g.has_own_line = True
+    call.has_own_line = True
     given = Counter(report.outcome for report in reports) + Counter(unusable=unusable)
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    line = {"time": now, "service": g.service, "client": g.get("client", ""), "feedback": given}
+    line = {"time": now, "service": call.service, "client": call.client, "feedback": given}
     log = logging.getLogger("plexus_cds")
-    new = g.reports = Counter[str]()  # what was kept before a fault is counted, too: sent again, it counts as repeated
+    new = call.reports = Counter[str]()  # what is kept before a fault counts, too: sent again, it counts as repeated
     try:
         _write(reports, new)
     except StoreUnavailable as error:
@@ -78,7 +81,7 @@ def _store(reports: list[Report], unusable: int) -> None:
         log.error(json.dumps({**line, **failed}))  # noqa: TRY400 - a trace may hold values
         raise
     repeated = len(reports) - new.total()
-    g.reports = new + Counter(repeated=repeated, unusable=unusable)
+    call.reports = new + Counter(repeated=repeated, unusable=unusable)
     log.info(json.dumps({**line, "status": 200, "stored": new.total(), "repeated": repeated}))
 
 

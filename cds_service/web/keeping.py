@@ -2,30 +2,23 @@
 
 import hashlib
 import hmac
-import json
-import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from functools import lru_cache, partial
+from functools import lru_cache
 from multiprocessing import util
 from typing import Any
 
-from flask import Flask, Response
+from flask import Flask
 
 from cds_service.decision.suggestions import kinds
 from cds_service.model import Decision, Recommendation
 from cds_service.store.records import DecisionKind, ShownCard, ShownSuggestion
-from cds_service.web.context import this_call
+from cds_service.web.call import Call
 from cds_service.web.outcomes import CallOutcome
 from cds_service.web.parts import Parts
 
 _ANSWERED, _REFUSED = 200, 412
-
-
-def register(app: Flask) -> None:
-    """Let the application keep what it showed and decided."""
-    app.after_request(partial(keep, app.extensions["plexus_cds"]))
 
 
 def write_at_exit(app: Flask) -> None:
@@ -34,16 +27,10 @@ def write_at_exit(app: Flask) -> None:
     util.Finalize(None, found.recorder.close, exitpriority=0)
 
 
-def keep(found: Parts, response: Response) -> Response:
-    """Note the cards of a call; a fault of ours is logged by its kind, and the answer goes out."""
-    decision: Decision | None = this_call().get("decision")
-    if decision and decision.cards and response.status_code == _ANSWERED:
-        try:
-            _keep_cards(found, this_call(), decision)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the clinician gets the card
-            fault = {"fault": type(error).__name__, "at": __name__}
-            logging.getLogger("plexus_cds").error(json.dumps(fault))  # noqa: TRY400 - a trace may hold patient data
-    return response
+def keep_cards(found: Parts, call: Call, status: int) -> None:
+    """Note the cards of a call."""
+    if call.decision and call.decision.cards and status == _ANSWERED:
+        _keep_cards(found, call, call.decision)
 
 
 def keep_decisions(found: Parts, calls: Iterable[CallOutcome]) -> None:
@@ -67,12 +54,12 @@ _kind = lru_cache(maxsize=1000)(DecisionKind)
 """There are few of them, and most calls are of one."""
 
 
-def _keep_cards(found: Parts, held: Any, decision: Decision) -> None:
+def _keep_cards(found: Parts, call: Call, decision: Decision) -> None:
     record = decision.record
     of_all = {
         "day": found.today(),
-        "service": held.service,
-        "client": held.get("client", ""),
+        "service": call.service,
+        "client": call.client,
         "knowledge": found.knowledge.version,
         "incomplete": bool(record and (record.unread or record.skipped)),
     }

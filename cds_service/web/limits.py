@@ -3,15 +3,15 @@
 This is the only door to throttled. Its counts are this process's own: each worker has the whole of every limit.
 """
 
+from collections.abc import Callable
 from functools import cache
 from math import ceil
 from queue import Empty, SimpleQueue
 
-from flask import Flask
 from throttled import BaseRateLimiter, MemoryStore, RateLimiterType, Throttled, per_min
 
 from cds_service.errors import Overloaded, TooManyCalls
-from cds_service.web.context import this_call, this_request
+from cds_service.web.call import Call
 from cds_service.web.seldom import Seldom
 
 _PROBES = ("/livez", "/readyz", "/metrics")
@@ -25,33 +25,37 @@ _LOT, _LOTS = 10, 600
 """To count each call by itself would take longer than deciding on most: ten are, for who may make so many in 0.1 s."""
 
 
-def bound_calls_at_once(app: Flask, most: int) -> None:
-    """Let the application work on so many requests at once and refuse others unread; probes are always answered."""
-    places: SimpleQueue[None] = SimpleQueue()  # a semaphore is Python code, and each call needs it twice
-    seldom = Seldom()
-    for _ in range(most):
-        places.put(None)
+class Places:
+    """Lets so many requests be worked on at once, and refuses others unread; probes are always answered."""
 
-    def enter() -> None:
-        if this_request().path in _PROBES:
+    def __init__(self, most: int) -> None:
+        self._free: SimpleQueue[None] = SimpleQueue()  # a semaphore is Python code, and each call needs it twice
+        self._seldom = Seldom()
+        for _ in range(most):
+            self._free.put(None)
+
+    def enter(self, call: Call) -> None:
+        """Take a place, or raise Overloaded."""
+        if call.path in _PROBES:
             return
         try:
-            places.get_nowait()
+            self._free.get_nowait()
         except Empty:
-            _log(seldom, "overloaded")
+            _log(call, self._seldom, "overloaded")
             raise Overloaded from None
-        this_call().has_place = True
+        call.has_place = True
 
-    def leave(_error: BaseException | None) -> None:
-        if this_call().pop("has_place", False):
-            places.put(None)
+    def leave(self, call: Call) -> None:
+        """Give the place back, if there was one."""
+        if call.has_place:
+            call.has_place = False
+            self._free.put(None)
 
-    app.before_request(enter)
-    app.teardown_request(leave)
 
+def calls_per_minute(most: int) -> Callable[[Call], None]:
+    """Return a door that lets each client through so often; a client of the clients file may have its own number.
 
-def bound_calls_per_minute(app: Flask, most: int) -> None:
-    """Let each client call so often, 0 is without a limit; a client of the clients file may have its own number.
+    0 is without a limit.
 
     A client that was quiet for a minute may use the whole of one at once, and gets it back evenly.
     """
@@ -62,15 +66,14 @@ def bound_calls_per_minute(app: Flask, most: int) -> None:
     def limiter(calls: int) -> BaseRateLimiter:
         return Throttled(using=RateLimiterType.GCRA.value, quota=per_min(calls, burst=calls), store=store).limiter
 
-    def count() -> None:
-        asked = this_request()
-        if not asked.path.startswith("/cds-services") or asked.method == "OPTIONS":
+    def count(call: Call) -> None:
+        if not call.path.startswith("/cds-services") or call.method == "OPTIONS":
             return
-        caller = this_call().get("caller")
+        caller = call.caller
         calls = (caller and caller.calls_per_minute) or most
         if not calls:
             return
-        key = f"client {caller.issuer}" if caller else f"address {asked.remote_addr}"
+        key = f"client {caller.issuer}" if caller else f"address {call.environ.get('REMOTE_ADDR')}"
         if ready := lots.get(key):
             lots[key] = ready - 1
             return
@@ -79,17 +82,16 @@ def bound_calls_per_minute(app: Flask, most: int) -> None:
         if result.limited and lot > 1:
             lot, result = 1, limiter(calls).limit(key)
         if result.limited:
-            _log(seldom, "throttled")
+            _log(call, seldom, "throttled")
             raise TooManyCalls(ceil(result.state.retry_after))
         if len(lots) >= _CLIENTS:
             lots.clear()
         lots[key] = lot - 1
 
-    app.before_request(count)
+    return count
 
 
-def _log(seldom: Seldom, refused: str) -> None:
+def _log(call: Call, seldom: Seldom, refused: str) -> None:
     """Log a refusal now and then; the call gets no other line."""
-    held = this_call()
-    held.has_own_line, held.outcome = True, refused
-    seldom.log(refused, client=held.get("client", ""))
+    call.has_own_line, call.outcome = True, refused
+    seldom.log(refused, client=call.client)

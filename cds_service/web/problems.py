@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Mapping
 
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
@@ -19,6 +20,7 @@ from cds_service.errors import (
     TooManyCalls,
     UnknownService,
 )
+from cds_service.web.call import Answer
 
 _STATUS: dict[type[CallError], tuple[int, str]] = {
     NotJson: (400, "structure"),
@@ -47,46 +49,47 @@ _HTTP = {
 
 def register(app: Flask) -> None:
     """Let the application answer every error as an OperationOutcome."""
-    app.register_error_handler(CallError, _call_error)
-    app.register_error_handler(RecursionError, _too_deep)
-    app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(Exception, _our_error)
+    app.register_error_handler(Exception, _response)
 
 
-def _call_error(error: Exception) -> Response:
-    status, kind = next(known for cls, known in _STATUS.items() if isinstance(error, cls))
-    response = _outcome(status, kind, "" if isinstance(error, Unauthenticated) else str(error))
-    if isinstance(error, CallError) and error.retry_after:
-        response.headers["Retry-After"] = str(error.retry_after)
-    return response
+def answer_to(error: Exception) -> Answer:
+    """Return the answer to whoever met an error."""
+    if isinstance(error, CallError):
+        return _call_error(error)
+    if isinstance(error, RecursionError):
+        return _outcome(400, "structure", "The JSON is nested too deeply.")
+    if isinstance(error, HTTPException):
+        return _http_error(error)
+    log_fault(error)
+    return _outcome(500, "exception", "The service failed. Go on without its advice.")
 
 
-def _too_deep(_error: Exception) -> Response:
-    return _outcome(400, "structure", "The JSON is nested too deeply.")
-
-
-def _http_error(error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    status = error.code or 500
-    response = _outcome(status, "not-supported", _HTTP.get(status, "This request cannot be answered."))
-    for name, value in error.get_headers():
-        if name == "Allow":
-            response.headers[name] = value
-    return response
-
-
-def _our_error(error: Exception) -> Response:
+def log_fault(error: Exception) -> None:
     """Log kind and place of a fault of ours, never its text, which may hold patient data."""
     trace, last = error.__traceback__, None
     while trace:
         last, trace = f"{trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}", trace.tb_next
     logging.getLogger("plexus_cds").error(json.dumps({"fault": type(error).__name__, "at": last}))
-    return _outcome(500, "exception", "The service failed. Go on without its advice.")
 
 
-def _outcome(status: int, kind: str, text: str) -> Response:
+def _response(error: Exception) -> Response:
+    answer = answer_to(error)
+    return Response(answer.body, answer.status, answer.headers, content_type=answer.content_type)
+
+
+def _call_error(error: CallError) -> Answer:
+    status, kind = next(known for cls, known in _STATUS.items() if isinstance(error, cls))
+    again = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
+    return _outcome(status, kind, "" if isinstance(error, Unauthenticated) else str(error), again)
+
+
+def _http_error(error: HTTPException) -> Answer:
+    status = error.code or 500
+    allowed = {name: value for name, value in error.get_headers() if name == "Allow"}
+    return _outcome(status, "not-supported", _HTTP.get(status, "This request cannot be answered."), allowed)
+
+
+def _outcome(status: int, kind: str, text: str, headers: Mapping[str, str] | None = None) -> Answer:
     issue = {"severity": "error", "code": kind} | ({"diagnostics": text} if text else {})
-    body = json.dumps({"resourceType": "OperationOutcome", "issue": [issue]})
-    response = Response(body, status, content_type="application/fhir+json")
-    response.headers.update(_HEADERS.get(status, {}))
-    return response
+    body = json.dumps({"resourceType": "OperationOutcome", "issue": [issue]}).encode()
+    return Answer(status, body, "application/fhir+json", {**_HEADERS.get(status, {}), **(headers or {})})

@@ -4,10 +4,12 @@ import json
 import re
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from string import Template
 
 import pytest
 from conftest import ORDER_SELECT, ORDER_SIGN
+from flask import Flask
 
 from cds_service.decision import findings, hook, orders, phrases
 from cds_service.decision.reasons import Known
@@ -77,7 +79,9 @@ def slowly(service):
         parts, knowledge=replace(parts.knowledge, meanings=Asked(parts.knowledge.codes), reason_words=words)
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(service.client.application.extensions, "plexus_cds", plain)
+        app = service.client.application
+        patch.setitem(app.extensions, "plexus_cds", plain)
+        patch.setattr(app, "wsgi_app", partial(Flask.wsgi_app, app))
         patch.setattr(body, "strict_json", slow_json)
         patch.setattr(hook, "is_call", lambda _: False)
         patch.setattr(phrases, "_format", Filled)

@@ -7,7 +7,7 @@ choices, and why a call was answered so) comes from here.
 import time
 from collections.abc import Sequence
 
-from flask import Blueprint, Response, abort, g, jsonify, request
+from flask import Blueprint, Response, abort, jsonify, request
 
 from cds_service.decision.order_select import decide
 from cds_service.explanation import explanation
@@ -15,6 +15,7 @@ from cds_service.model import HookRequest, Pages, Search
 from cds_service.store.period import PLAYGROUND
 from cds_service.vocabulary import FetchFault
 from cds_service.web.body import json_body
+from cds_service.web.call import Call
 from cds_service.web.headers import page as rendered
 from cds_service.web.parts import parts
 from cds_service.web.playground.data import data
@@ -30,14 +31,10 @@ def where_shown() -> None:
         abort(404)
 
 
-@blueprint.before_app_request
-def name_its_calls() -> None:
+def name_its_calls(call: Call) -> None:
     """Name the calls and the feedback that our page marks, so that they are not counted among those of an EHR."""
-    if request.environ.get("HTTP_X_PLEXUS_CDS_CLIENT") != PLAYGROUND:
-        return
-    found = parts()
-    if found.shows.playground and found.callers is None:
-        g.client = PLAYGROUND
+    if call.environ.get("HTTP_X_PLEXUS_CDS_CLIENT") == PLAYGROUND:
+        call.client = PLAYGROUND
 
 
 @blueprint.get("/")
@@ -66,7 +63,7 @@ def explain(service: str) -> Response:
         abort(415)
     found = parts()
     hook, today, site = found.hook_of(service), found.today(), found.site
-    body = json_body(found.body_limit, found.body_depth)
+    body = json_body(request.environ, found.body_limit, found.body_depth)
     began = time.perf_counter()
     decision = decide(body, hook, found.knowledge, site, today=today, fetch=_unread, new_id=found.new_id)
     milliseconds = round((time.perf_counter() - began) * 1000, 1)
