@@ -8,10 +8,8 @@ import time
 from collections.abc import Callable
 from datetime import date
 from functools import partial
-from typing import Any
 
-from flask import Flask, Request, request
-from flask.sessions import NullSession, SessionInterface
+from flask import Flask
 from flask_cors import CORS
 
 from cds_service.checked import checked_knowledge
@@ -50,26 +48,6 @@ _LOCAL_ORIGINS = (r"https://sandbox\.cds-hooks\.org\Z", r"http://(localhost|127\
 """In development mode the Sandbox and pages on this machine may call."""
 
 
-class _NoSessions(SessionInterface):
-    """Gives each request the same empty session: there are no logins."""
-
-    _session = NullSession()
-
-    def open_session(self, _app: Flask, _request: Request) -> NullSession:
-        """Return the session that nothing can be put into."""
-        return self._session
-
-
-class _App(Flask):
-    """Flask without sessions, and without a look at each function whether it is a coroutine: none of ours is."""
-
-    session_interface = _NoSessions()
-
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the function as it is."""
-        return func
-
-
 def create_app(
     settings: Settings,
     knowledge: Knowledge | None = None,
@@ -84,7 +62,7 @@ def create_app(
     """
     knowledge = knowledge or checked_knowledge()
     store = Store(settings.store_url.get_secret_value(), patience=1)
-    app = _App("cds_service.web")
+    app = Flask("cds_service.web")
     app.url_map.merge_slashes = False  # another spelling of an address is no address; nothing is redirected
     app.json.sort_keys = False  # type: ignore[attr-defined]  # a card reads from its summary down
     app.extensions["plexus_cds"] = Parts(
@@ -182,11 +160,3 @@ def _allow_origins(app: Flask, settings: Settings) -> None:
         allow_private_network=settings.development,
         max_age=600,
     )
-    add_headers = app.after_request_funcs[None].pop()
-    app.after_request(lambda response: add_headers(response) if _may_be_a_browsers() else response)
-
-
-def _may_be_a_browsers() -> bool:
-    """Tell whether headers for browsers matter: no browser posts without an Origin, and a POST is in no cache."""
-    environ = request.environ
-    return environ["REQUEST_METHOD"] != "POST" or "HTTP_ORIGIN" in environ

@@ -1,4 +1,4 @@
-"""What stands behind Flask's proxies: each use of a proxy costs a microsecond, and a call would have dozens."""
+"""The call that Flask answers at this moment; it is in Flask's `g`."""
 
 from flask import g, request
 
@@ -6,12 +6,11 @@ from cds_service.web.call import Call
 
 
 def begin_call() -> None:
-    """Begin the call that Flask answers."""
-    asked = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - it is documented
-    g.call = Call(asked.environ, asked.method, asked.path, asked.blueprint)
+    """Begin the call."""
+    g.call = Call(request.environ, request.method, request.path, request.blueprint)
 
 
 def this_call() -> Call:
-    """Return the call that Flask answers at this moment."""
+    """Return the call."""
     found: Call = g.call
     return found
