@@ -79,7 +79,7 @@ def _with_contained(new: dict[str, Any], order: Json) -> dict[str, Any]:
     if not order.get("contained"):
         return new
     wanted = {reference[1:] for reference in _references(new) if reference.startswith("#")}
-    kept = [one for one in members(order.get("contained")) if one.get("id") in wanted]
+    kept = [one for one in members(order.get("contained")) if isinstance(one.get("id"), str) and one["id"] in wanted]
     if kept:
         new["contained"] = kept
     return new
