@@ -1,9 +1,9 @@
 """Step 4: PatientRecord -> Findings, in the order in which a card tells them."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from datetime import date
 from itertools import chain
+from typing import NamedTuple
 
 from cds_service.decision import cautions, history, signs
 from cds_service.decision.codings import codings
@@ -17,8 +17,7 @@ from cds_service.vocabulary import FindingKind, Presentation
 _TOLD = (FindingKind.PRESENTATION, FindingKind.RADIOTHERAPY, FindingKind.MALIGNANCY)
 
 
-@dataclass(frozen=True, slots=True)
-class Gathered:
+class Gathered(NamedTuple):
     """What the record says, read once for all orders of a call, and the reader that read it."""
 
     reader: Reader
@@ -119,8 +118,7 @@ def _merged(found: Iterable[Finding]) -> list[Finding]:
 def _joined(same: list[Finding]) -> Finding:
     if len(same) == 1:
         return same[0]
-    return replace(
-        same[0],
+    return same[0]._replace(
         references=_references(same),
         since=min((one.since for one in same if one.since), key=lambda when: when.first, default=None),
         until=max((one.until for one in same if one.until), key=lambda when: when.last, default=None),

@@ -1,7 +1,6 @@
 """Malignancy and radiotherapy in the entries of a record, and what they amount to."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from cds_service.decision.codings import codings, members
 from cds_service.decision.entries import Reader
@@ -24,10 +23,10 @@ def in_condition(reader: Reader, condition: Json, terms: Terms, *, from_order: b
     """Yield what one Condition that stands, or one reason of the order, says of malignancy and of radiotherapy."""
     if term := malignancy(reader, terms):
         found = reader.of_condition(FindingKind.MALIGNANCY, term, condition, from_order=from_order)
-        yield replace(found, reach=Reach(term.means), metastatic=term.metastatic)
+        yield found._replace(reach=Reach(term.means), metastatic=term.metastatic)
     for term in terms.get("radiation_history", ())[:1]:
         found = reader.of_condition(FindingKind.RADIOTHERAPY, term, condition, from_order=from_order)
-        yield replace(found, field=_field(term))
+        yield found._replace(field=_field(term))
 
 
 def in_procedure(reader: Reader, procedure: Json, terms: Terms) -> Iterator[Finding]:
@@ -41,7 +40,7 @@ def in_procedure(reader: Reader, procedure: Json, terms: Terms) -> Iterator[Find
         return
     term = min(delivered, key=lambda term: term.means == "not_in_code")
     found = reader.of_procedure(FindingKind.RADIOTHERAPY, term, procedure)
-    yield _with_field(reader, replace(found, field=_field(term)), procedure)
+    yield _with_field(reader, found._replace(field=_field(term)), procedure)
 
 
 def _with_field(reader: Reader, found: Finding, procedure: Json) -> Finding:
@@ -59,7 +58,7 @@ def _by_site(reader: Reader, found: Finding, sites: list[Json]) -> Finding:
     terms = sorted((term for terms in known for term in terms), key=lambda term: _field(term) is Field.REMOTE)
     if not terms or (_field(terms[0]) is Field.REMOTE and not all(known)):
         return found
-    return replace(found, field=_field(terms[0]), site=terms[0].wording)
+    return found._replace(field=_field(terms[0]), site=terms[0].wording)
 
 
 def _by_reason(reader: Reader, found: Finding, procedure: Json) -> Finding:
@@ -69,7 +68,7 @@ def _by_reason(reader: Reader, found: Finding, procedure: Json) -> Finding:
     fields = {Reach.PLEXUS_ADJACENT: Field.UNCERTAIN, Reach.REMOTE: Field.REMOTE}
     if term is None:
         return found
-    return replace(found, field=fields.get(Reach(term.means), Field.UNKNOWN), treats=term.wording)
+    return found._replace(field=fields.get(Reach(term.means), Field.UNKNOWN), treats=term.wording)
 
 
 def _treated(reader: Reader, reason: Json) -> Term | None:
@@ -90,7 +89,7 @@ def weighed(found: list[Finding]) -> tuple[list[Finding], list[Finding], list[Fi
 def _settled(radiotherapy: Finding, *, metastasis: bool) -> Finding:
     """Where a metastasis is on record, the site of the first tumor does not tell the field."""
     if radiotherapy.field is Field.REMOTE and radiotherapy.treats and metastasis:
-        return replace(radiotherapy, field=Field.UNKNOWN)
+        return radiotherapy._replace(field=Field.UNKNOWN)
     return radiotherapy
 
 

@@ -1,7 +1,7 @@
 """Step 3: the prefetch, and what `fetch` brings for what is missing of it -> PatientRecord."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from cds_service.decision.codings import is_of, members, resources_of, text_of
@@ -52,7 +52,7 @@ def read_record(request: HookRequest, fetch: Fetch, optional_keys: Iterable[str]
     states = {part.search.key: part.state for part in parts}
     states |= {key: _state(request.prefetch, key, OPTIONAL[key]) for key in optional_keys}
     retrieval = Retrieval(states, {part.search.key: part.fault for part in wanted})
-    return replace(record, optional=tuple(_optional(request, optional_keys)), retrieval=retrieval)
+    return record._replace(optional=tuple(_optional(request, optional_keys)), retrieval=retrieval)
 
 
 def _optional(request: HookRequest, keys: Iterable[str]) -> Iterator[Json]:
@@ -72,7 +72,7 @@ def _given(request: HookRequest, key: str) -> _Part:
     elif isinstance(value, dict) and value.get("resourceType") == "Bundle":
         part.bundles.append(value)
     if part.state is PrefetchState.FIRST_PAGE:
-        part.search = replace(search, next_url=next_page(part.bundles[0]))
+        part.search = search._replace(next_url=next_page(part.bundles[0]))
     return part
 
 

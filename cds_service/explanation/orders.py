@@ -42,7 +42,7 @@ def _why_not(draft: DraftOrder, study: str, request: HookRequest, knowledge: Kno
     if not draft.selected:
         return "it was not chosen now"
     live = {**draft.resource, "status": "draft", "doNotPerform": False, "subject": None, "patient": None}
-    asked = replace(request, draft_orders=(replace(draft, resource=live),))
+    asked = replace(request, draft_orders=(draft._replace(resource=live),))
     if watched_orders(asked, knowledge, site, today):
         return "it is not a draft that can still become an order of this patient"
     return f"its own reason is not a {knowledge.watched[study].only_for} sign of plexopathy"
