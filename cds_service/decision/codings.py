@@ -8,9 +8,10 @@ from cds_service.model import Json
 
 def members(value: Any) -> list[Json]:
     """Return the objects in a member that may hold one, a list of them, or neither."""
-    if isinstance(value, dict):
-        return [value]
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+    if isinstance(value, list):
+        is_one = len(value) == 1 and isinstance(value[0], dict)
+        return value if is_one else [item for item in value if isinstance(item, dict)]
+    return [value] if isinstance(value, dict) else []
 
 
 def text_of(value: Any) -> str:
@@ -29,13 +30,13 @@ def concepts_of(value: Any) -> list[Json]:
 
 def codings(concepts: Any) -> list[tuple[str, str]]:
     """Return (system, code) of every coding in one CodeableConcept or a list of them."""
-    return [
-        (system, code)
-        for concept in concepts_of(concepts)
-        for coding in members(concept.get("coding"))
-        if isinstance(system := coding.get("system"), str) and isinstance(code := coding.get("code"), str)
-        if system and code
-    ]
+    pairs = []
+    for concept in concepts_of(concepts):
+        for coding in members(concept.get("coding")):
+            system, code = coding.get("system"), coding.get("code")
+            if system and code and isinstance(system, str) and isinstance(code, str):
+                pairs.append((system, code))
+    return pairs
 
 
 def words_of(concepts: Any) -> str:
@@ -51,7 +52,10 @@ def status_codes(value: Any) -> list[str]:
     """Return the codes of a status: a string up to STU3, a CodeableConcept since R4."""
     if isinstance(value, str):
         return [value]
-    return [code for concept in members(value) for code in _status_codes(concept)]
+    codes = []
+    for concept in members(value):
+        codes += _status_codes(concept)
+    return codes
 
 
 def _status_codes(concept: Json) -> list[str]:

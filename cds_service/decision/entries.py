@@ -54,10 +54,11 @@ class Reader:
 
     def is_active(self, condition: Json) -> bool:
         """Tell whether a Condition is present: active, recurrence, relapse, or neither a status nor an end."""
-        if any(name.startswith("abatement") and value is not False for name, value in condition.items()):
-            return False
+        for name in condition:
+            if name.startswith("abatement") and condition[name] is not False:
+                return False
         codes = [code for code in status_codes(condition.get("clinicalStatus")) if code]
-        return not codes or any(code in self.knowledge.active for code in codes)
+        return not codes or not self.knowledge.active.isdisjoint(codes)
 
     def was_performed(self, procedure: Json) -> bool:
         """Tell whether the status lets a Procedure count; notDone and notPerformed are older words for not-done."""
@@ -67,7 +68,7 @@ class Reader:
         return not self._refused("Procedure.status", procedure.get("status"))
 
     def _refused(self, element: str, value: object) -> bool:
-        refused = any(code in self.knowledge.refused[element] for code in status_codes(value))
+        refused = not self.knowledge.refused[element].isdisjoint(status_codes(value))
         self.tally["status does not count"] += refused
         return refused
 
@@ -77,8 +78,10 @@ class Reader:
 
     def recorded(self, resource: Json) -> PartialDate | None:
         """Return when an entry was recorded."""
-        dates = (partial_date(resource.get(name), self.today) for name in _RECORDED)
-        return next((when for when in dates if when), None)
+        for name in _RECORDED:
+            if when := partial_date(resource.get(name), self.today):
+                return when
+        return None
 
     def later(self, condition: Json) -> PartialDate | None:
         """Return the later of a Condition's onset and recording, None where it has neither."""
