@@ -161,7 +161,7 @@ class Findings(NamedTuple):
 
     def of(self, kind: FindingKind) -> tuple[Finding, ...]:
         """Return those other findings that are of a kind."""
-        return tuple(one for one in self.others if one.kind is kind)
+        return tuple([one for one in self.others if one.kind is kind])
 
 
 class Recommendation(NamedTuple):

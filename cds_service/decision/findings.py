@@ -32,7 +32,11 @@ def gather(request: HookRequest, record: PatientRecord, knowledge: Knowledge, si
 
 def find(order: WatchedOrder, gathered: Gathered, knowledge: Knowledge) -> Findings:
     """Return all that matters for one order in its own reasons and in the record."""
-    found = _merged([*_in_reasons(gathered.reader, order.order.resource), *gathered.found])
+    in_reasons = list(_in_reasons(gathered.reader, order.order.resource))
+    found = _merged([*in_reasons, *gathered.found]) if in_reasons else gathered.found
+    tally = dict(gathered.reader.tally)
+    if not found:
+        return Findings(tally=tally)
     malignancies, radiotherapy, elsewhere, amount = history.weighed(found)
     presentations = [one for one in found if one.kind is FindingKind.PRESENTATION]
     return Findings(
@@ -43,7 +47,7 @@ def find(order: WatchedOrder, gathered: Gathered, knowledge: Knowledge) -> Findi
         tuple(_others(found, knowledge.watched[order.study].same_as)),
         amount,
         _strongest(presentations),
-        dict(gathered.reader.tally),
+        tally,
     )
 
 
