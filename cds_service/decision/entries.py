@@ -97,8 +97,10 @@ class Reader:
     def later(self, condition: Json) -> PartialDate | None:
         """Return the later of a Condition's onset and recording, None where it has neither."""
         onset, _ = period(condition, _ONSET, self.today)
-        dates = [when for when in (onset, self.recorded(condition)) if when]
-        return max(dates, key=lambda when: when.last, default=None)
+        recorded = self.recorded(condition)
+        if onset is None or recorded is None:
+            return onset or recorded
+        return recorded if recorded.last > onset.last else onset
 
     def of_condition(
         self,

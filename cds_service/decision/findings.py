@@ -53,8 +53,11 @@ def find(order: WatchedOrder, gathered: Gathered, knowledge: Knowledge) -> Findi
 
 def _others(found: list[Finding], same_as: frozenset[str]) -> list[Finding]:
     """Return what silences the card or is to be checked first; of MRIs done those that make the proposal needless."""
-    devices = cautions.present([one for one in found if one.kind is FindingKind.DEVICE])
-    rest = (one for one in found if one.kind not in (*_TOLD, FindingKind.DEVICE))
+    others = [one for one in found if one.kind not in _TOLD]
+    if not others:
+        return others
+    devices = cautions.present([one for one in others if one.kind is FindingKind.DEVICE])
+    rest = [one for one in others if one.kind is not FindingKind.DEVICE]
     return [*(one for one in rest if one.kind is not FindingKind.PLEXUS_MRI or one.means in same_as), *devices]
 
 

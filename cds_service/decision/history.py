@@ -19,9 +19,10 @@ _BY_REACH = {Reach.PLEXUS_ADJACENT.value: Field.UNCERTAIN, Reach.REMOTE.value: F
 def malignancy(reader: Reader, terms: Terms) -> Term | None:
     """Return what malignancy a Condition with these terms is of, or None; an excluded code vetoes it."""
     said = terms.get("malignancy", ())
-    if any(term.means == "excluded" for term in said):
-        reader.tally["not a malignancy that counts"] += 1
-        return None
+    for term in said:
+        if term.means == "excluded":
+            reader.tally["not a malignancy that counts"] += 1
+            return None
     return min(said, key=_nearness, default=None)
 
 
@@ -86,14 +87,16 @@ def weighed(found: list[Finding]) -> tuple[list[Finding], list[Finding], list[Fi
     metastasis = any(one.metastatic for one in malignancies)
     near = metastasis or not malignancies or any(one.reach is not Reach.REMOTE for one in malignancies)
     radiotherapy = [_settled(one, metastasis=metastasis) for one in found if one.kind is FindingKind.RADIOTHERAPY]
-    counted = [one for one in radiotherapy if _counts(one, near=near)]
-    elsewhere = [one for one in radiotherapy if not _counts(one, near=near)]
+    counted: list[Finding] = []
+    elsewhere: list[Finding] = []
+    for one in radiotherapy:
+        (counted if _counts(one, near=near) else elsewhere).append(one)
     return malignancies, counted, elsewhere, _history(malignancies, counted)
 
 
 def _settled(radiotherapy: Finding, *, metastasis: bool) -> Finding:
     """Where a metastasis is on record, the site of the first tumor does not tell the field."""
-    if radiotherapy.field is Field.REMOTE and radiotherapy.treats and metastasis:
+    if metastasis and radiotherapy.treats and radiotherapy.field is Field.REMOTE:
         return radiotherapy._replace(field=Field.UNKNOWN)
     return radiotherapy
 

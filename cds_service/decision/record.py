@@ -100,8 +100,10 @@ def _state_of_bundle(bundle: Json) -> PrefetchState:
 
 def next_page(bundle: Json) -> str:
     """Return the URL of the page after this one, or no text."""
-    links = members(bundle.get("link"))
-    return next((text_of(link.get("url")) for link in links if link.get("relation") == "next"), "")
+    for link in members(bundle.get("link")):
+        if link.get("relation") == "next":
+            return text_of(link.get("url"))
+    return ""
 
 
 def _has_failed(bundle: Json) -> bool:
@@ -128,7 +130,7 @@ def _record(parts: list[_Part], optional: tuple[Json, ...], retrieval: Retrieval
         tuple(conditions.own),
         tuple(procedures.own),
         optional,
-        tuple(Unread(part.search.key, part.why, bool(part.bundles)) for part in parts if part.why),
+        tuple([Unread(part.search.key, part.why, bool(part.bundles)) for part in parts if part.why]),
         skipped=conditions.odd + procedures.odd,
         other_patient=conditions.other_patient + procedures.other_patient,
         retrieval=retrieval,
