@@ -44,18 +44,21 @@ class DraftOrder(NamedTuple):
     """Among the orders of the call."""
 
 
-@dataclass(frozen=True, slots=True)
-class HookRequest:
+class HookRequest(NamedTuple):
     """A hook call of ours, read; `prefetch` is as it came."""
 
     hook: str
     patient_id: str
     draft_orders: tuple[DraftOrder, ...]
     prefetch: Json
-    drafts: Json = field(default_factory=dict)
+    drafts: Json = _NOTHING
     """The Bundle of the drafts as it came, orders or not: a reason may refer to any of them."""
     fhir_server: str | None = None
-    access_token: str | None = field(default=None, repr=False)
+    access_token: str | None = None
+
+    def __repr__(self) -> str:
+        """Return the hook alone: the rest is the patient's, or a secret."""
+        return f"HookRequest({self.hook!r})"
 
 
 class WatchedOrder(NamedTuple):
@@ -206,8 +209,7 @@ class Site:
     """Decide and log, but show no card."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What is said to one call, and why: one outcome for each watched order, or one silence for the call."""
 
     outcomes: tuple[Recommendation | Silence, ...]
@@ -215,5 +217,9 @@ class Decision:
     record: PatientRecord | None = None
     is_shadow: bool = False
     """The site lets the card decide without speaking: no cards, whatever the outcomes."""
-    patient_id: str = field(default="", repr=False)
+    patient_id: str = ""
     """Whom the cards are about; empty where nothing was read."""
+
+    def __repr__(self) -> str:
+        """Return what was decided, and not of whom."""
+        return f"Decision({[type(one).__name__ for one in self.outcomes]})"

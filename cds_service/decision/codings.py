@@ -54,14 +54,14 @@ def status_codes(value: Any) -> list[str]:
         return [value]
     codes = []
     for concept in members(value):
-        codes += _status_codes(concept)
+        coded = [text_of(coding.get("code")) for coding in members(concept.get("coding"))]
+        codes += coded or [_spelled(concept)]
     return codes
 
 
-def _status_codes(concept: Json) -> list[str]:
-    """Return the codes of a status, or its text in the spelling of a code where it has none."""
-    codes = [text_of(coding.get("code")) for coding in members(concept.get("coding"))]
-    return codes or [text_of(concept.get("text")).strip().lower().replace(" ", "-")]
+def _spelled(concept: Json) -> str:
+    """Return the text of a status in the spelling of a code."""
+    return text_of(concept.get("text")).strip().lower().replace(" ", "-")
 
 
 def resources_of(bundle: Json) -> Iterator[Json]:

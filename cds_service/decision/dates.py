@@ -13,13 +13,14 @@ _DAY = len("2024-08-01")
 
 def partial_date(value: Any, today: date) -> PartialDate | None:
     """Return a FHIR date or dateTime, or None for anything else; a future date is today."""
-    read = _read(value) if isinstance(value, str) else None
+    if not isinstance(value, str):
+        return None
+    day = _day(value)
+    read = PartialDate(value[:_DAY], day, day) if day else _read(value)
     return read if read is None or read.first <= today else PartialDate(today.isoformat(), today, today)
 
 
 def _read(text: str) -> PartialDate | None:
-    if exact := _day(text):
-        return PartialDate(text[:_DAY], exact, exact)
     match = _DATE.fullmatch(text)
     try:
         return _span(*(int(part) for part in match.groups() if part)) if match else None

@@ -134,9 +134,7 @@ class Reader:
         since, _ = period(observation, _OBSERVED, self.today)
         return Finding(kind, term.wording, (reference_of(observation),), since, means=term.means)
 
-    def of_procedure(
-        self, kind: FindingKind, term: Term, procedure: Json, place: Place = NO_PLACE
-    ) -> Finding:
+    def of_procedure(self, kind: FindingKind, term: Term, procedure: Json, place: Place = NO_PLACE) -> Finding:
         """Return the finding that a Procedure is."""
         since, until = period(procedure, _PERFORMED, self.today)
         return Finding(

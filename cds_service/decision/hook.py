@@ -54,7 +54,7 @@ def _draft_orders(bundle: Json, selections: list[Any]) -> tuple[DraftOrder, ...]
 
 def _orders(bundle: Json) -> list[tuple[Json, Json]]:
     """Return the entries that are orders, each with its resource."""
-    found = []
+    found: list[tuple[Json, Json]] = []
     for entry in members(bundle.get("entry")):
         resource = entry.get("resource")
         if isinstance(resource, dict) and resource.get("resourceType") in _ORDERS:
@@ -75,7 +75,7 @@ class _Chosen:
     """What was selected: a `Type/id`, a bare id, or an absolute URL, each gathered once for all orders."""
 
     def __init__(self, selections: list[Any]) -> None:
-        self._texts = {text for text in map(text_of, selections) if text}
+        self._texts = {text for text in selections if isinstance(text, str) and text}
         self._names = {(_kind_in(text), last_segment(text)) for text in self._texts}
 
     def has(self, entry: Json, order: Json) -> bool:

@@ -110,10 +110,13 @@ def _has_failed(bundle: Json) -> bool:
     """Tell whether a Bundle says that its search failed: an OperationOutcome of severity error or fatal in it."""
     for entry in members(bundle.get("entry")):
         resource = entry.get("resource")
-        if isinstance(resource, dict) and resource.get("resourceType") == "OperationOutcome":
-            if any(issue.get("severity") in ("error", "fatal") for issue in members(resource.get("issue"))):
-                return True
+        if isinstance(resource, dict) and resource.get("resourceType") == "OperationOutcome" and _is_grave(resource):
+            return True
     return False
+
+
+def _is_grave(outcome: Json) -> bool:
+    return any(issue.get("severity") in ("error", "fatal") for issue in members(outcome.get("issue")))
 
 
 def _take(part: _Part, pages: Pages) -> None:
@@ -143,7 +146,7 @@ def _sort(part: _Part) -> None:
     for entry in chain.from_iterable(map(_entries, part.bundles)):
         resource = entry.get("resource") if isinstance(entry, dict) else None
         kind = resource.get("resourceType") if isinstance(resource, dict) else None
-        if kind != resource_type:
+        if resource is None or kind != resource_type:
             part.odd += not text_of(kind)
         elif is_of(patient_id, resource):
             part.own.append(resource)
