@@ -145,8 +145,8 @@ class Finding(NamedTuple):
     @property
     def newest(self) -> date:
         """Return the latest date that the finding has, and the first of all days where it has none."""
-        dates = (self.until, self.since, self.recorded)
-        return next((when.last for when in dates if when), date.min)
+        when = self.until or self.since or self.recorded
+        return when.last if when else date.min
 
 
 class Findings(NamedTuple):

@@ -85,6 +85,6 @@ def is_of(patient_id: str, resource: Json) -> bool:
     """Tell whether a resource is this patient's; one that names no patient is taken as it was asked for."""
     subject = resource.get("subject") or resource.get("patient")
     reference = subject.get("reference") if isinstance(subject, dict) else None
-    if not isinstance(reference, str) or not reference or reference == f"Patient/{patient_id}":
+    if reference == f"Patient/{patient_id}" or not isinstance(reference, str) or not reference:
         return True
     return reference.startswith("#") or last_segment(reference) == patient_id

@@ -99,7 +99,10 @@ def _of_matter(reader: Reader, entries: Iterable[Json]) -> Iterator[tuple[Json, 
 
 def _strongest(presentations: Iterable[Finding]) -> Presentation:
     means = {one.means for one in presentations}
-    return next((one for one in (Presentation.SPECIFIC, Presentation.COMPATIBLE) if one in means), Presentation.NONE)
+    for one in (Presentation.SPECIFIC, Presentation.COMPATIBLE):
+        if one in means:
+            return one
+    return Presentation.NONE
 
 
 def _merged(found: Iterable[Finding]) -> list[Finding]:
