@@ -3,12 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from cds_service.vocabulary import FetchFault, Field, FindingKind, History, PrefetchState, Presentation, Reach
 
 Json = Mapping[str, Any]
 """A JSON object as it came: nothing about its members is promised."""
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +26,7 @@ class Term:
     """Characters of the code that matched: the longest match wins."""
 
 
-@dataclass(frozen=True, slots=True)
-class PartialDate:
+class PartialDate(NamedTuple):
     """A date as precisely as the record has it."""
 
     text: str
@@ -32,8 +34,7 @@ class PartialDate:
     last: date
 
 
-@dataclass(frozen=True, slots=True)
-class DraftOrder:
+class DraftOrder(NamedTuple):
     """One draft order of the call, as it came."""
 
     resource: Json
@@ -43,22 +44,24 @@ class DraftOrder:
     """Among the orders of the call."""
 
 
-@dataclass(frozen=True, slots=True)
-class HookRequest:
+class HookRequest(NamedTuple):
     """A hook call of ours, read; `prefetch` is as it came."""
 
     hook: str
     patient_id: str
     draft_orders: tuple[DraftOrder, ...]
     prefetch: Json
-    drafts: Json = field(default_factory=dict)
+    drafts: Json = _NOTHING
     """The Bundle of the drafts as it came, orders or not: a reason may refer to any of them."""
     fhir_server: str | None = None
-    access_token: str | None = field(default=None, repr=False)
+    access_token: str | None = None
+
+    def __repr__(self) -> str:
+        """Return the hook alone: the rest is the patient's, or a secret."""
+        return f"HookRequest({self.hook!r})"
 
 
-@dataclass(frozen=True, slots=True)
-class WatchedOrder:
+class WatchedOrder(NamedTuple):
     """A selected order that the card watches, the study it asks for and the study that we propose."""
 
     order: DraftOrder
@@ -68,8 +71,7 @@ class WatchedOrder:
     already_drafted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
+class Search(NamedTuple):
     """What has to be read from the FHIR server for one prefetch key."""
 
     key: str
@@ -79,8 +81,7 @@ class Search:
     """The page to go on with, where the client sent the pages before it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pages:
+class Pages(NamedTuple):
     """What a search brought: the Bundles read, and why it is not everything."""
 
     bundles: tuple[Json, ...] = ()
@@ -100,18 +101,16 @@ class Unread:
     partly: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Retrieval:
+class Retrieval(NamedTuple):
     """How the record was had, by prefetch key; nothing of the patient is in it."""
 
-    prefetched: Mapping[str, PrefetchState] = field(default_factory=dict)
+    prefetched: Mapping[str, PrefetchState] = _NOTHING
     """What the client sent for each key that was asked for."""
-    fetched: Mapping[str, FetchFault | None] = field(default_factory=dict)
+    fetched: Mapping[str, FetchFault | None] = _NOTHING
     """The keys that were searched on the FHIR server, and what went wrong there."""
 
 
-@dataclass(frozen=True, slots=True)
-class PatientRecord:
+class PatientRecord(NamedTuple):
     """The Conditions and Procedures of the patient that we may read, and what is missing of them."""
 
     conditions: tuple[Json, ...] = ()
@@ -121,11 +120,10 @@ class PatientRecord:
     unread: tuple[Unread, ...] = ()
     skipped: int = 0
     other_patient: int = 0
-    retrieval: Retrieval = field(default_factory=Retrieval)
+    retrieval: Retrieval = Retrieval()
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One entry of the record, or several that say the same, that matters for the decision."""
 
     kind: FindingKind
@@ -147,12 +145,11 @@ class Finding:
     @property
     def newest(self) -> date:
         """Return the latest date that the finding has, and the first of all days where it has none."""
-        dates = (self.until, self.since, self.recorded)
-        return next((when.last for when in dates if when), date.min)
+        when = self.until or self.since or self.recorded
+        return when.last if when else date.min
 
 
-@dataclass(frozen=True, slots=True)
-class Findings:
+class Findings(NamedTuple):
     """All that matters in one record for one order, and what it amounts to."""
 
     malignancies: tuple[Finding, ...] = ()
@@ -163,15 +160,14 @@ class Findings:
     """What silences the card or is to be checked first."""
     history: History = History.NONE
     presentation: Presentation = Presentation.NONE
-    tally: Mapping[str, int] = field(default_factory=dict)
+    tally: Mapping[str, int] = _NOTHING
 
     def of(self, kind: FindingKind) -> tuple[Finding, ...]:
         """Return those other findings that are of a kind."""
-        return tuple(one for one in self.others if one.kind is kind)
+        return tuple([one for one in self.others if one.kind is kind])
 
 
-@dataclass(frozen=True, slots=True)
-class Recommendation:
+class Recommendation(NamedTuple):
     """A card is to be shown for this order."""
 
     order: WatchedOrder
@@ -181,8 +177,7 @@ class Recommendation:
     """The suggestion that is recommended, or no text where none is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Silence:
+class Silence(NamedTuple):
     """No card, and the reason: a row of silences.csv."""
 
     reason: str
@@ -214,8 +209,7 @@ class Site:
     """Decide and log, but show no card."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What is said to one call, and why: one outcome for each watched order, or one silence for the call."""
 
     outcomes: tuple[Recommendation | Silence, ...]
@@ -223,5 +217,9 @@ class Decision:
     record: PatientRecord | None = None
     is_shadow: bool = False
     """The site lets the card decide without speaking: no cards, whatever the outcomes."""
-    patient_id: str = field(default="", repr=False)
+    patient_id: str = ""
     """Whom the cards are about; empty where nothing was read."""
+
+    def __repr__(self) -> str:
+        """Return what was decided, and not of whom."""
+        return f"Decision({[type(one).__name__ for one in self.outcomes]})"

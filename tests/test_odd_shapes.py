@@ -129,6 +129,7 @@ ORDERS = {
     "a version of its reason": ({"reasonReference": [{"reference": "Condition/sign/_history/2"}]}, SIGN),
     "its reason by URL": ({"reasonReference": [{"reference": "https://ehr.example.org/r4/Condition/sign"}]}, SIGN),
     "a contained reason that is not there": ({"reasonReference": [{"reference": "#gone"}]}, IN_REACH),
+    "an id that is no text": ({"contained": [{"id": ["x"]}, {"id": {}}, {"id": 1}, {}]}, IN_REACH),
     "DSTU2": ({"resourceType": "ProcedureRequest", "orderer": PATIENT, "scheduledDateTime": "2026-11-24"}, IN_REACH),
     "DSTU2 with a reason": ({"resourceType": "ProcedureRequest", "reasonCodeableConcept": PLEXOPATHY}, SIGN),
     "DSTU2 with a reason in words": (

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
-from cds_service.decision.phrases import fill, finding_lines, listed
+from cds_service.decision.phrases import fill, filled, finding_lines, listed
 from cds_service.decision.suggestions import suggestions
 from cds_service.knowledge import Knowledge
 from cds_service.model import HookRequest, PatientRecord, Recommendation, Site
@@ -50,8 +50,8 @@ def _detail(
         "keep": said["keep"],
         "incomplete": _incomplete(record, texts["incomplete"]),
     }
-    paragraphs = (fill(paragraph, **holes) for paragraph in texts["detail"])
-    return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
+    paragraphs = [filled(paragraph, holes) for paragraph in texts["detail"]]
+    return "\n\n".join(filter(None, paragraphs))
 
 
 def _about(recommendation: Recommendation, request: HookRequest, texts: Mapping[str, Any]) -> str:
@@ -78,9 +78,9 @@ def _rating(recommendation: Recommendation, knowledge: Knowledge) -> str:
 
 
 def _check_first(recommendation: Recommendation, texts: Mapping[str, str]) -> str:
-    kinds = {"device": FindingKind.DEVICE, "contrast": FindingKind.CONTRAST}
-    found = {name: recommendation.findings.of(kind) for name, kind in kinds.items()}
-    return " ".join(fill(texts[name], what=listed(findings)) for name, findings in found.items() if findings)
+    findings = recommendation.findings
+    found = {"device": findings.of(FindingKind.DEVICE), "contrast": findings.of(FindingKind.CONTRAST)}
+    return " ".join([fill(texts[name], what=listed(these)) for name, these in found.items() if these])
 
 
 def _incomplete(record: PatientRecord, texts: Mapping[str, str]) -> str:

@@ -28,11 +28,12 @@ def in_condition(reader: Reader, condition: Json, terms: Terms) -> Iterator[Find
 
 def in_procedure(reader: Reader, procedure: Json, terms: Terms) -> Iterator[Finding]:
     """Yield the device that a Procedure implanted or removed, dialysis, and a recent imaging study."""
-    found: list[tuple[FindingKind, Term]] = [
-        *((FindingKind.DEVICE, term) for term in terms.get("device", ())[:1]),
-        *((FindingKind.CONTRAST, term) for term in terms.get("contrast", ())[:1]),
-        *((FindingKind.PLEXUS_MRI, term) for term in [*_own_studies(reader, procedure), *terms.get("order", ())][:1]),
-    ]
+    said = {
+        FindingKind.DEVICE: terms.get("device"),
+        FindingKind.CONTRAST: terms.get("contrast"),
+        FindingKind.PLEXUS_MRI: [*_own_studies(reader, procedure), *terms.get("order", ())],
+    }
+    found = [(kind, these[0]) for kind, these in said.items() if these]
     if not found or not reader.was_performed(procedure):
         return
     for kind, term in found:
@@ -41,10 +42,10 @@ def in_procedure(reader: Reader, procedure: Json, terms: Terms) -> Iterator[Find
             yield one
 
 
-def _own_studies(reader: Reader, procedure: Json) -> Iterator[Term]:
-    """Yield the studies that codes of the site's own mean, which stand before all others."""
-    if own := reader.site.studies:
-        yield from (Term("site", own[pair], "") for pair in codings(procedure.get("code")) if pair in own)
+def _own_studies(reader: Reader, procedure: Json) -> list[Term]:
+    """Return the studies that codes of the site's own mean, which stand before all others."""
+    own = reader.site.studies
+    return [Term("site", own[pair], "") for pair in codings(procedure.get("code")) if pair in own] if own else []
 
 
 def in_optional(reader: Reader, resources: Sequence[Json]) -> Iterator[Finding]:

@@ -8,9 +8,10 @@ from cds_service.model import Json
 
 def members(value: Any) -> list[Json]:
     """Return the objects in a member that may hold one, a list of them, or neither."""
-    if isinstance(value, dict):
-        return [value]
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+    if isinstance(value, list):
+        is_one = len(value) == 1 and isinstance(value[0], dict)
+        return value if is_one else [item for item in value if isinstance(item, dict)]
+    return [value] if isinstance(value, dict) else []
 
 
 def text_of(value: Any) -> str:
@@ -29,13 +30,13 @@ def concepts_of(value: Any) -> list[Json]:
 
 def codings(concepts: Any) -> list[tuple[str, str]]:
     """Return (system, code) of every coding in one CodeableConcept or a list of them."""
-    return [
-        (system, code)
-        for concept in concepts_of(concepts)
-        for coding in members(concept.get("coding"))
-        if isinstance(system := coding.get("system"), str) and isinstance(code := coding.get("code"), str)
-        if system and code
-    ]
+    pairs = []
+    for concept in concepts_of(concepts):
+        for coding in members(concept.get("coding")):
+            system, code = coding.get("system"), coding.get("code")
+            if system and code and isinstance(system, str) and isinstance(code, str):
+                pairs.append((system, code))
+    return pairs
 
 
 def words_of(concepts: Any) -> str:
@@ -51,13 +52,16 @@ def status_codes(value: Any) -> list[str]:
     """Return the codes of a status: a string up to STU3, a CodeableConcept since R4."""
     if isinstance(value, str):
         return [value]
-    return [code for concept in members(value) for code in _status_codes(concept)]
+    codes = []
+    for concept in members(value):
+        coded = [text_of(coding.get("code")) for coding in members(concept.get("coding"))]
+        codes += coded or [_spelled(concept)]
+    return codes
 
 
-def _status_codes(concept: Json) -> list[str]:
-    """Return the codes of a status, or its text in the spelling of a code where it has none."""
-    codes = [text_of(coding.get("code")) for coding in members(concept.get("coding"))]
-    return codes or [text_of(concept.get("text")).strip().lower().replace(" ", "-")]
+def _spelled(concept: Json) -> str:
+    """Return the text of a status in the spelling of a code."""
+    return text_of(concept.get("text")).strip().lower().replace(" ", "-")
 
 
 def resources_of(bundle: Json) -> Iterator[Json]:
@@ -81,6 +85,6 @@ def is_of(patient_id: str, resource: Json) -> bool:
     """Tell whether a resource is this patient's; one that names no patient is taken as it was asked for."""
     subject = resource.get("subject") or resource.get("patient")
     reference = subject.get("reference") if isinstance(subject, dict) else None
-    if not isinstance(reference, str) or not reference or reference == f"Patient/{patient_id}":
+    if reference == f"Patient/{patient_id}" or not isinstance(reference, str) or not reference:
         return True
     return reference.startswith("#") or last_segment(reference) == patient_id

@@ -1,9 +1,9 @@
 """Whether and when an entry of the record counts: its statuses and its dates."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import date, timedelta
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from cds_service.decision.codings import codings, reference_of, status_codes
 from cds_service.decision.dates import partial_date, period
@@ -11,7 +11,7 @@ from cds_service.decision.reasons import Known
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.meanings import Terms
 from cds_service.model import Finding, Json, PartialDate, Site, Term
-from cds_service.vocabulary import FindingKind
+from cds_service.vocabulary import Field, FindingKind, Reach
 
 _ONSET = ("onsetDateTime", "onsetPeriod")
 _RECORDED = ("recordedDate", "assertedDate", "dateRecorded")
@@ -21,13 +21,24 @@ _PERFORMED = ("performedDateTime", "performedPeriod", "occurrenceDateTime", "occ
 Read = TypeVar("Read")
 
 
+class Place(NamedTuple):
+    """Where radiotherapy was given, and the words for the site or for the tumor that tell it."""
+
+    field: Field | None = None
+    site: str = ""
+    treats: str = ""
+
+
+NO_PLACE = Place()
+
+
 class Reader:
     """Reads the entries of one record on one day; counts what it saw and did not use."""
 
     def __init__(self, knowledge: Knowledge, site: Site, today: date, known: Known) -> None:
         self.knowledge, self.site, self.today, self.known = knowledge, site, today, known
         self.limits = {**knowledge.limits, **site.limits}
-        self.tally: Counter[str] = Counter()
+        self.tally: dict[str, int] = defaultdict(int)
         self._read: dict[tuple[object, int], Any] = {}
 
     def terms(self, entry: Json) -> Terms:
@@ -54,10 +65,11 @@ class Reader:
 
     def is_active(self, condition: Json) -> bool:
         """Tell whether a Condition is present: active, recurrence, relapse, or neither a status nor an end."""
-        if any(name.startswith("abatement") and value is not False for name, value in condition.items()):
-            return False
+        for name in condition:
+            if name.startswith("abatement") and condition[name] is not False:
+                return False
         codes = [code for code in status_codes(condition.get("clinicalStatus")) if code]
-        return not codes or any(code in self.knowledge.active for code in codes)
+        return not codes or not self.knowledge.active.isdisjoint(codes)
 
     def was_performed(self, procedure: Json) -> bool:
         """Tell whether the status lets a Procedure count; notDone and notPerformed are older words for not-done."""
@@ -67,7 +79,7 @@ class Reader:
         return not self._refused("Procedure.status", procedure.get("status"))
 
     def _refused(self, element: str, value: object) -> bool:
-        refused = any(code in self.knowledge.refused[element] for code in status_codes(value))
+        refused = not self.knowledge.refused[element].isdisjoint(status_codes(value))
         self.tally["status does not count"] += refused
         return refused
 
@@ -77,16 +89,29 @@ class Reader:
 
     def recorded(self, resource: Json) -> PartialDate | None:
         """Return when an entry was recorded."""
-        dates = (partial_date(resource.get(name), self.today) for name in _RECORDED)
-        return next((when for when in dates if when), None)
+        for name in _RECORDED:
+            if when := partial_date(resource.get(name), self.today):
+                return when
+        return None
 
     def later(self, condition: Json) -> PartialDate | None:
         """Return the later of a Condition's onset and recording, None where it has neither."""
         onset, _ = period(condition, _ONSET, self.today)
-        dates = [when for when in (onset, self.recorded(condition)) if when]
-        return max(dates, key=lambda when: when.last, default=None)
+        recorded = self.recorded(condition)
+        if onset is None or recorded is None:
+            return onset or recorded
+        return recorded if recorded.last > onset.last else onset
 
-    def of_condition(self, kind: FindingKind, term: Term, condition: Json, *, from_order: bool = False) -> Finding:
+    def of_condition(
+        self,
+        kind: FindingKind,
+        term: Term,
+        condition: Json,
+        *,
+        from_order: bool = False,
+        reach: Reach | None = None,
+        field: Field | None = None,
+    ) -> Finding:
         """Return the finding that a Condition, or a reason in the shape of one, is."""
         since, until = period(condition, _ONSET, self.today)
         return Finding(
@@ -99,6 +124,9 @@ class Reader:
             status=self.knowledge.status_words(status_codes(condition.get("clinicalStatus"))),
             from_order=from_order,
             means=term.means,
+            reach=reach,
+            metastatic=term.metastatic,
+            field=field,
         )
 
     def of_observation(self, kind: FindingKind, term: Term, observation: Json) -> Finding:
@@ -106,7 +134,7 @@ class Reader:
         since, _ = period(observation, _OBSERVED, self.today)
         return Finding(kind, term.wording, (reference_of(observation),), since, means=term.means)
 
-    def of_procedure(self, kind: FindingKind, term: Term, procedure: Json) -> Finding:
+    def of_procedure(self, kind: FindingKind, term: Term, procedure: Json, place: Place = NO_PLACE) -> Finding:
         """Return the finding that a Procedure is."""
         since, until = period(procedure, _PERFORMED, self.today)
         return Finding(
@@ -118,4 +146,7 @@ class Reader:
             status=self.knowledge.status_words(status_codes(procedure.get("status"))),
             from_procedure=True,
             means=term.means,
+            field=place.field,
+            site=place.site,
+            treats=place.treats,
         )

@@ -1,9 +1,9 @@
 """Step 4: PatientRecord -> Findings, in the order in which a card tells them."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from datetime import date
 from itertools import chain
+from typing import NamedTuple
 
 from cds_service.decision import cautions, history, signs
 from cds_service.decision.codings import codings
@@ -17,8 +17,7 @@ from cds_service.vocabulary import FindingKind, Presentation
 _TOLD = (FindingKind.PRESENTATION, FindingKind.RADIOTHERAPY, FindingKind.MALIGNANCY)
 
 
-@dataclass(frozen=True, slots=True)
-class Gathered:
+class Gathered(NamedTuple):
     """What the record says, read once for all orders of a call, and the reader that read it."""
 
     reader: Reader
@@ -33,7 +32,11 @@ def gather(request: HookRequest, record: PatientRecord, knowledge: Knowledge, si
 
 def find(order: WatchedOrder, gathered: Gathered, knowledge: Knowledge) -> Findings:
     """Return all that matters for one order in its own reasons and in the record."""
-    found = _merged([*_in_reasons(gathered.reader, order.order.resource), *gathered.found])
+    in_reasons = list(_in_reasons(gathered.reader, order.order.resource))
+    found = _merged([*in_reasons, *gathered.found]) if in_reasons else gathered.found
+    tally = dict(gathered.reader.tally)
+    if not found:
+        return Findings(tally=tally)
     malignancies, radiotherapy, elsewhere, amount = history.weighed(found)
     presentations = [one for one in found if one.kind is FindingKind.PRESENTATION]
     return Findings(
@@ -44,14 +47,17 @@ def find(order: WatchedOrder, gathered: Gathered, knowledge: Knowledge) -> Findi
         tuple(_others(found, knowledge.watched[order.study].same_as)),
         amount,
         _strongest(presentations),
-        dict(gathered.reader.tally),
+        tally,
     )
 
 
 def _others(found: list[Finding], same_as: frozenset[str]) -> list[Finding]:
     """Return what silences the card or is to be checked first; of MRIs done those that make the proposal needless."""
-    devices = cautions.present([one for one in found if one.kind is FindingKind.DEVICE])
-    rest = (one for one in found if one.kind not in (*_TOLD, FindingKind.DEVICE))
+    others = [one for one in found if one.kind not in _TOLD]
+    if not others:
+        return others
+    devices = cautions.present([one for one in others if one.kind is FindingKind.DEVICE])
+    rest = [one for one in others if one.kind is not FindingKind.DEVICE]
     return [*(one for one in rest if one.kind is not FindingKind.PLEXUS_MRI or one.means in same_as), *devices]
 
 
@@ -93,7 +99,10 @@ def _of_matter(reader: Reader, entries: Iterable[Json]) -> Iterator[tuple[Json, 
 
 def _strongest(presentations: Iterable[Finding]) -> Presentation:
     means = {one.means for one in presentations}
-    return next((one for one in (Presentation.SPECIFIC, Presentation.COMPATIBLE) if one in means), Presentation.NONE)
+    for one in (Presentation.SPECIFIC, Presentation.COMPATIBLE):
+        if one in means:
+            return one
+    return Presentation.NONE
 
 
 def _merged(found: Iterable[Finding]) -> list[Finding]:
@@ -119,8 +128,7 @@ def _merged(found: Iterable[Finding]) -> list[Finding]:
 def _joined(same: list[Finding]) -> Finding:
     if len(same) == 1:
         return same[0]
-    return replace(
-        same[0],
+    return same[0]._replace(
         references=_references(same),
         since=min((one.since for one in same if one.since), key=lambda when: when.first, default=None),
         until=max((one.until for one in same if one.until), key=lambda when: when.last, default=None),

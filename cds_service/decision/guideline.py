@@ -22,11 +22,11 @@ SILENCES: dict[str, Holds] = {
 
 def silence(order: WatchedOrder, findings: Findings, knowledge: Knowledge, site: Site) -> Silence | None:
     """Return the first silence that holds, or None where the card may speak."""
-    asked = (reason for reason in knowledge.silences if reason in SILENCES)
-    return next(
-        (Silence(reason, order, findings) for reason in asked if SILENCES[reason](order, findings, knowledge, site)),
-        None,
-    )
+    for reason in knowledge.silences:
+        holds = SILENCES.get(reason)
+        if holds is not None and holds(order, findings, knowledge, site):
+            return Silence(reason, order, findings)
+    return None
 
 
 def recommend(order: WatchedOrder, findings: Findings, knowledge: Knowledge, site: Site) -> Recommendation | Silence:

@@ -1,33 +1,39 @@
 """Malignancy and radiotherapy in the entries of a record, and what they amount to."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from cds_service.decision.codings import codings, members
-from cds_service.decision.entries import Reader
+from cds_service.decision.entries import Place, Reader
 from cds_service.decision.reasons import reasons
 from cds_service.knowledge.meanings import Terms
 from cds_service.model import Finding, Json, Term
 from cds_service.vocabulary import Field, FindingKind, History, Reach
 
+_FIELDS = {"not_in_code": Field.UNKNOWN, **{field.value: field for field in Field}}
+"""The field that a code means."""
+
+_BY_REACH = {Reach.PLEXUS_ADJACENT.value: Field.UNCERTAIN, Reach.REMOTE.value: Field.REMOTE}
+"""The field that the tumor means which was treated; of any other it is unknown."""
+
 
 def malignancy(reader: Reader, terms: Terms) -> Term | None:
     """Return what malignancy a Condition with these terms is of, or None; an excluded code vetoes it."""
     said = terms.get("malignancy", ())
-    if any(term.means == "excluded" for term in said):
-        reader.tally["not a malignancy that counts"] += 1
-        return None
+    for term in said:
+        if term.means == "excluded":
+            reader.tally["not a malignancy that counts"] += 1
+            return None
     return min(said, key=_nearness, default=None)
 
 
 def in_condition(reader: Reader, condition: Json, terms: Terms, *, from_order: bool = False) -> Iterator[Finding]:
     """Yield what one Condition that stands, or one reason of the order, says of malignancy and of radiotherapy."""
     if term := malignancy(reader, terms):
-        found = reader.of_condition(FindingKind.MALIGNANCY, term, condition, from_order=from_order)
-        yield replace(found, reach=Reach(term.means), metastatic=term.metastatic)
+        reach = Reach(term.means)
+        yield reader.of_condition(FindingKind.MALIGNANCY, term, condition, from_order=from_order, reach=reach)
     for term in terms.get("radiation_history", ())[:1]:
-        found = reader.of_condition(FindingKind.RADIOTHERAPY, term, condition, from_order=from_order)
-        yield replace(found, field=_field(term))
+        field = _FIELDS[term.means]
+        yield reader.of_condition(FindingKind.RADIOTHERAPY, term, condition, from_order=from_order, field=field)
 
 
 def in_procedure(reader: Reader, procedure: Json, terms: Terms) -> Iterator[Finding]:
@@ -40,36 +46,35 @@ def in_procedure(reader: Reader, procedure: Json, terms: Terms) -> Iterator[Find
         reader.tally["radiotherapy not delivered"] += 1
         return
     term = min(delivered, key=lambda term: term.means == "not_in_code")
-    found = reader.of_procedure(FindingKind.RADIOTHERAPY, term, procedure)
-    yield _with_field(reader, replace(found, field=_field(term)), procedure)
+    yield reader.of_procedure(FindingKind.RADIOTHERAPY, term, procedure, _place(reader, term, procedure))
 
 
-def _with_field(reader: Reader, found: Finding, procedure: Json) -> Finding:
-    """Add the field: the first answer of the code's own site, bodySite, and the tumor that it treated."""
-    if found.field is not Field.UNKNOWN:
-        return found
+def _place(reader: Reader, term: Term, procedure: Json) -> Place:
+    """Return the first answer of the code's own site, bodySite, and the tumor that was treated."""
+    field = _FIELDS[term.means]
+    if field is not Field.UNKNOWN:
+        return Place(field)
     if sites := members(procedure.get("bodySite")):
-        return _by_site(reader, found, sites)
-    return _by_reason(reader, found, procedure)
+        return _by_site(reader, sites)
+    return _by_reason(reader, procedure)
 
 
-def _by_site(reader: Reader, found: Finding, sites: list[Json]) -> Finding:
+def _by_site(reader: Reader, sites: list[Json]) -> Place:
     """Any of several sites in reach wins; a site that we do not know leaves the field unknown."""
     known = [reader.knowledge.codes["body_site"].terms(codings(site)) for site in sites]
-    terms = sorted((term for terms in known for term in terms), key=lambda term: _field(term) is Field.REMOTE)
-    if not terms or (_field(terms[0]) is Field.REMOTE and not all(known)):
-        return found
-    return replace(found, field=_field(terms[0]), site=terms[0].wording)
+    terms = sorted((term for terms in known for term in terms), key=lambda term: _FIELDS[term.means] is Field.REMOTE)
+    if not terms or (_FIELDS[terms[0].means] is Field.REMOTE and not all(known)):
+        return Place(Field.UNKNOWN)
+    return Place(_FIELDS[terms[0].means], site=terms[0].wording)
 
 
-def _by_reason(reader: Reader, found: Finding, procedure: Json) -> Finding:
+def _by_reason(reader: Reader, procedure: Json) -> Place:
     given = reasons(procedure, reader.known)
     stated = [term for one in given if (term := reader.once(_treated, one))]
     term = min(stated, key=_nearness, default=None)
-    fields = {Reach.PLEXUS_ADJACENT: Field.UNCERTAIN, Reach.REMOTE: Field.REMOTE}
     if term is None:
-        return found
-    return replace(found, field=fields.get(Reach(term.means), Field.UNKNOWN), treats=term.wording)
+        return Place(Field.UNKNOWN)
+    return Place(_BY_REACH.get(term.means, Field.UNKNOWN), treats=term.wording)
 
 
 def _treated(reader: Reader, reason: Json) -> Term | None:
@@ -82,15 +87,17 @@ def weighed(found: list[Finding]) -> tuple[list[Finding], list[Finding], list[Fi
     metastasis = any(one.metastatic for one in malignancies)
     near = metastasis or not malignancies or any(one.reach is not Reach.REMOTE for one in malignancies)
     radiotherapy = [_settled(one, metastasis=metastasis) for one in found if one.kind is FindingKind.RADIOTHERAPY]
-    counted = [one for one in radiotherapy if _counts(one, near=near)]
-    elsewhere = [one for one in radiotherapy if not _counts(one, near=near)]
+    counted: list[Finding] = []
+    elsewhere: list[Finding] = []
+    for one in radiotherapy:
+        (counted if _counts(one, near=near) else elsewhere).append(one)
     return malignancies, counted, elsewhere, _history(malignancies, counted)
 
 
 def _settled(radiotherapy: Finding, *, metastasis: bool) -> Finding:
     """Where a metastasis is on record, the site of the first tumor does not tell the field."""
-    if radiotherapy.field is Field.REMOTE and radiotherapy.treats and metastasis:
-        return replace(radiotherapy, field=Field.UNKNOWN)
+    if metastasis and radiotherapy.treats and radiotherapy.field is Field.REMOTE:
+        return radiotherapy._replace(field=Field.UNKNOWN)
     return radiotherapy
 
 
@@ -103,10 +110,6 @@ def _history(malignancies: list[Finding], radiotherapy: list[Finding]) -> Histor
     if radiotherapy or any(one.reach is not Reach.REMOTE for one in malignancies):
         return History.IN_REACH
     return History.REMOTE_ONLY if malignancies else History.NONE
-
-
-def _field(term: Term) -> Field:
-    return Field.UNKNOWN if term.means == "not_in_code" else Field(term.means)
 
 
 def _nearness(term: Term) -> int:

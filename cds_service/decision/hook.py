@@ -1,6 +1,5 @@
 """Step 1: the body of a call -> HookRequest."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from cds_service.decision.codings import last_segment, members, reference_of, text_of
@@ -34,7 +33,7 @@ def read_hook(body: Any, hook: str) -> HookRequest:
     return HookRequest(
         hook=hook,
         patient_id=context["patientId"].removeprefix("Patient/"),
-        draft_orders=tuple(_draft_orders(draft_orders, selections)),
+        draft_orders=_draft_orders(draft_orders, selections),
         prefetch=body.get("prefetch") or {},
         drafts=draft_orders,
         fhir_server=body.get("fhirServer") or None,
@@ -42,20 +41,25 @@ def read_hook(body: Any, hook: str) -> HookRequest:
     )
 
 
-def _draft_orders(bundle: Json, selections: list[Any]) -> Iterator[DraftOrder]:
+def _draft_orders(bundle: Json, selections: list[Any]) -> tuple[DraftOrder, ...]:
     chosen = _Chosen(selections)
-    found = list(_orders(bundle))
+    found = _orders(bundle)
     _at_most(MOST_ORDERS, len(found), "draft orders")
-    for position, (entry, resource) in enumerate(found, 1):
-        yield DraftOrder(resource, reference_of(resource), chosen.has(entry, resource), position)
+    orders = [
+        DraftOrder(resource, reference_of(resource), chosen.has(entry, resource), position)
+        for position, (entry, resource) in enumerate(found, 1)
+    ]
+    return tuple(orders)
 
 
-def _orders(bundle: Json) -> Iterator[tuple[Json, Json]]:
-    """Yield the entries that are orders, each with its resource."""
+def _orders(bundle: Json) -> list[tuple[Json, Json]]:
+    """Return the entries that are orders, each with its resource."""
+    found: list[tuple[Json, Json]] = []
     for entry in members(bundle.get("entry")):
         resource = entry.get("resource")
         if isinstance(resource, dict) and resource.get("resourceType") in _ORDERS:
-            yield entry, resource
+            found.append((entry, resource))
+    return found
 
 
 def _at_most(most: int, count: int, what: str) -> None:
@@ -71,7 +75,7 @@ class _Chosen:
     """What was selected: a `Type/id`, a bare id, or an absolute URL, each gathered once for all orders."""
 
     def __init__(self, selections: list[Any]) -> None:
-        self._texts = {text for text in map(text_of, selections) if text}
+        self._texts = {text for text in selections if isinstance(text, str) and text}
         self._names = {(_kind_in(text), last_segment(text)) for text in self._texts}
 
     def has(self, entry: Json, order: Json) -> bool:

@@ -13,6 +13,7 @@ from cds_service.vocabulary import FindingKind
 _NOT_WATCHED = "not_watched"
 _LEVEL_NOT_STATED = "level_not_stated"
 _PLEXUS = ("plexus_mri", "plexus_mri_with_contrast", "plexus_mri_without_contrast")
+_RANKS = {"plexus_mri_with_contrast": 0, "plexus_mri_without_contrast": 0, "plexus_mri": 1, _NOT_WATCHED: 2}
 
 
 def watched_orders(request: HookRequest, knowledge: Knowledge, site: Site, today: date) -> list[WatchedOrder]:
@@ -36,8 +37,8 @@ def watched_orders(request: HookRequest, knowledge: Knowledge, site: Site, today
 
 def _is_live(order: Json, patient_id: str, knowledge: Knowledge) -> bool:
     """Tell whether a draft may still become an order of this patient."""
-    dead = any(code in knowledge.refused["ServiceRequest.status"] for code in status_codes(order.get("status")))
-    return not dead and order.get("doNotPerform") is not True and is_of(patient_id, order)
+    can_go_on = knowledge.refused["ServiceRequest.status"].isdisjoint(status_codes(order.get("status")))
+    return can_go_on and order.get("doNotPerform") is not True and is_of(patient_id, order)
 
 
 def _has_reason(order: DraftOrder, wanted: str, reader: Reader) -> bool:
@@ -57,8 +58,9 @@ def study_of(resource: Json, knowledge: Knowledge, site: Site) -> tuple[str, str
     """Return the study that an order asks for, by its codes or else its words, and our name for it."""
     code = resource.get("code")
     pairs = _all_codings(code)
-    if own := next((site.studies[pair] for pair in pairs if pair in site.studies), None):
-        return own, ""
+    for pair in pairs:
+        if pair in site.studies:
+            return site.studies[pair], ""
     known = [term for term in knowledge.meanings.of(pairs).get("order", ()) if term.means != _LEVEL_NOT_STATED]
     term, words = _first(known), words_of(code)[: signs.LONGEST]
     by_words = knowledge.words.study(words) if term is None or knowledge.words.names_plexus(words) else None
@@ -76,11 +78,13 @@ def _weighed(term: Term | None, by_words: str | None) -> tuple[str, str]:
 
 def _first(known: list[Term]) -> Term | None:
     """Several known codes: plexus before not watched before any other; of the plexus, one that tells the contrast."""
-    rank = {_NOT_WATCHED: 2, "plexus_mri": 1}
-    return min(known, key=lambda term: rank.get(term.means, 0 if term.means in _PLEXUS else 3), default=None)
+    return min(known, key=lambda term: _RANKS.get(term.means, len(_RANKS)), default=None)
 
 
 def _all_codings(code: object) -> list[tuple[str, str]]:
     """Return the codings of an order's code, then those in extensions on it, where CPT may sit."""
-    extensions = (one for concept in concepts_of(code) for one in members(concept.get("extension")))
-    return codings(code) + [pair for one in extensions for pair in codings(one.get("valueCodeableConcept"))]
+    pairs = codings(code)
+    for concept in concepts_of(code):
+        for extension in members(concept.get("extension")):
+            pairs += codings(extension.get("valueCodeableConcept"))
+    return pairs

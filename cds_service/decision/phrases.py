@@ -31,6 +31,11 @@ def fill(text: str, **values: object) -> str:
     return _format(text) % values
 
 
+def filled(text: str, values: Mapping[str, object]) -> str:
+    """Return a text of card.json with its $holes filled from values that fill others, too."""
+    return _format(text) % values
+
+
 def told(findings: Findings) -> list[Finding]:
     """Return the findings that a card tells, in its order: presentation, radiotherapy, malignancy."""
     return [*findings.presentations, *findings.radiotherapy, *findings.malignancies]

@@ -43,8 +43,10 @@ def replaced(order: Json, proposal: Mapping[str, Any], *, rated: bool) -> dict[s
 
 def _code(order: Json, proposal: Mapping[str, Any]) -> Any:
     """Return the proposed code in the shape of the order's own: R5 has the concept inside a CodeableReference."""
-    is_inside = any("concept" in one for one in members(order.get("code")))
-    return {"concept": proposal["code"]} if is_inside else proposal["code"]
+    for one in members(order.get("code")):
+        if "concept" in one:
+            return {"concept": proposal["code"]}
+    return proposal["code"]
 
 
 def _extensions(order: Json, rating: Json | None, *, rated: bool) -> Any:
@@ -79,7 +81,7 @@ def _with_contained(new: dict[str, Any], order: Json) -> dict[str, Any]:
     if not order.get("contained"):
         return new
     wanted = {reference[1:] for reference in _references(new) if reference.startswith("#")}
-    kept = [one for one in members(order.get("contained")) if one.get("id") in wanted]
+    kept = [one for one in members(order.get("contained")) if isinstance(one.get("id"), str) and one["id"] in wanted]
     if kept:
         new["contained"] = kept
     return new

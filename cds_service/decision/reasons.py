@@ -77,8 +77,10 @@ def _reasons(resource: Json, known: Known) -> Iterator[Json]:
 def _given(resource: Json) -> Iterator[Json]:
     """Yield the reasons as R5 has them: concept and reference in one; up to R4 each is a member of its own."""
     for name in ("reasonCode", "reasonCodeableConcept"):
-        yield from ({"concept": concept} for concept in members(resource.get(name)))
-    yield from ({"reference": reference} for reference in members(resource.get("reasonReference")))
+        for concept in members(resource.get(name)):
+            yield {"concept": concept}
+    for reference in members(resource.get("reasonReference")):
+        yield {"reference": reference}
     yield from members(resource.get("reason"))
 
 

@@ -1,7 +1,8 @@
 """Step 3: the prefetch, and what `fetch` brings for what is missing of it -> PatientRecord."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from cds_service.decision.codings import is_of, members, resources_of, text_of
@@ -29,6 +30,10 @@ class _Part:
     state: PrefetchState
     bundles: list[Json] = field(default_factory=list)
     fault: FetchFault | None = None
+    own: list[Json] = field(default_factory=list)
+    odd: int = 0
+    """Entries that could not be read."""
+    other_patient: int = 0
 
     @property
     def missing(self) -> bool:
@@ -48,11 +53,10 @@ def read_record(request: HookRequest, fetch: Fetch, optional_keys: Iterable[str]
     if wanted:
         for part, pages in zip(wanted, fetch(request, [part.search for part in wanted]), strict=True):
             _take(part, pages)
-    record = _record(request.patient_id, {part.search.key: part for part in parts})
     states = {part.search.key: part.state for part in parts}
     states |= {key: _state(request.prefetch, key, OPTIONAL[key]) for key in optional_keys}
     retrieval = Retrieval(states, {part.search.key: part.fault for part in wanted})
-    return replace(record, optional=tuple(_optional(request, optional_keys)), retrieval=retrieval)
+    return _record(parts, tuple(_optional(request, optional_keys)), retrieval)
 
 
 def _optional(request: HookRequest, keys: Iterable[str]) -> Iterator[Json]:
@@ -72,7 +76,7 @@ def _given(request: HookRequest, key: str) -> _Part:
     elif isinstance(value, dict) and value.get("resourceType") == "Bundle":
         part.bundles.append(value)
     if part.state is PrefetchState.FIRST_PAGE:
-        part.search = replace(search, next_url=next_page(part.bundles[0]))
+        part.search = search._replace(next_url=next_page(part.bundles[0]))
     return part
 
 
@@ -96,16 +100,23 @@ def _state_of_bundle(bundle: Json) -> PrefetchState:
 
 def next_page(bundle: Json) -> str:
     """Return the URL of the page after this one, or no text."""
-    links = members(bundle.get("link"))
-    return next((text_of(link.get("url")) for link in links if link.get("relation") == "next"), "")
+    for link in members(bundle.get("link")):
+        if link.get("relation") == "next":
+            return text_of(link.get("url"))
+    return ""
 
 
 def _has_failed(bundle: Json) -> bool:
     """Tell whether a Bundle says that its search failed: an OperationOutcome of severity error or fatal in it."""
-    resources = [entry.get("resource") for entry in members(bundle.get("entry"))]
-    outcomes = [one for one in resources if isinstance(one, dict) and one.get("resourceType") == "OperationOutcome"]
-    issues = (issue for outcome in outcomes for issue in members(outcome.get("issue")))
-    return any(issue.get("severity") in ("error", "fatal") for issue in issues)
+    for entry in members(bundle.get("entry")):
+        resource = entry.get("resource")
+        if isinstance(resource, dict) and resource.get("resourceType") == "OperationOutcome" and _is_grave(resource):
+            return True
+    return False
+
+
+def _is_grave(outcome: Json) -> bool:
+    return any(issue.get("severity") in ("error", "fatal") for issue in members(outcome.get("issue")))
 
 
 def _take(part: _Part, pages: Pages) -> None:
@@ -114,34 +125,35 @@ def _take(part: _Part, pages: Pages) -> None:
     part.fault = pages.problem or (FetchFault.REPORTED if failed else None)
 
 
-def _record(patient_id: str, parts: Mapping[str, _Part]) -> PatientRecord:
-    kept: dict[str, tuple[Json, ...]] = {}
-    skipped = other_patient = 0
-    for key, part in parts.items():
-        resources, odd = _resources(part)
-        own = tuple(resource for resource in resources if is_of(patient_id, resource))
-        kept[key], skipped, other_patient = own, skipped + odd, other_patient + len(resources) - len(own)
-    unread = tuple(Unread(key, part.why, bool(part.bundles)) for key, part in parts.items() if part.why)
+def _record(parts: list[_Part], optional: tuple[Json, ...], retrieval: Retrieval) -> PatientRecord:
+    for part in parts:
+        _sort(part)
+    conditions, procedures = parts
     return PatientRecord(
-        kept["conditions"], kept["procedures"], unread=unread, skipped=skipped, other_patient=other_patient
+        tuple(conditions.own),
+        tuple(procedures.own),
+        optional,
+        tuple([Unread(part.search.key, part.why, bool(part.bundles)) for part in parts if part.why]),
+        skipped=conditions.odd + procedures.odd,
+        other_patient=conditions.other_patient + procedures.other_patient,
+        retrieval=retrieval,
     )
 
 
-def _resources(part: _Part) -> tuple[list[Json], int]:
-    """Return the resources of the type that was asked for, and how many entries could not be read."""
-    resources: list[Json] = []
-    odd = 0
-    for entry in _entries(part.bundles):
+def _sort(part: _Part) -> None:
+    """Keep the patient's resources of the type that was asked for; count others' and what could not be read."""
+    patient_id, resource_type = part.search.patient_id, part.search.resource_type
+    for entry in chain.from_iterable(map(_entries, part.bundles)):
         resource = entry.get("resource") if isinstance(entry, dict) else None
         kind = resource.get("resourceType") if isinstance(resource, dict) else None
-        if resource is not None and kind == part.search.resource_type:
-            resources.append(resource)
-        elif not text_of(kind):
-            odd += 1
-    return resources, odd
+        if resource is None or kind != resource_type:
+            part.odd += not text_of(kind)
+        elif is_of(patient_id, resource):
+            part.own.append(resource)
+        else:
+            part.other_patient += 1
 
 
-def _entries(bundles: Iterable[Json]) -> Iterable[Any]:
-    for bundle in bundles:
-        entries = bundle.get("entry")
-        yield from entries if isinstance(entries, list) else [] if entries is None else [entries]
+def _entries(bundle: Json) -> list[Any]:
+    entries = bundle.get("entry")
+    return entries if isinstance(entries, list) else [] if entries is None else [entries]

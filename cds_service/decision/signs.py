@@ -53,8 +53,7 @@ def in_condition(reader: Reader, condition: Json, terms: Terms) -> Iterator[Find
 
 def _by_code(terms: Terms) -> Iterator[tuple[FindingKind, Term]]:
     for family, kind in _FAMILIES.items():
-        said = [term for term in terms.get(family, ()) if term.means != _SAID_NOTHING]
-        if said:
+        if family in terms and (said := [term for term in terms[family] if term.means != _SAID_NOTHING]):
             yield kind, min(said, key=lambda term: term.means != "specific")
 
 

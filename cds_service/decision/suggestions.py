@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cds_service.decision.phrases import fill
+from cds_service.decision.phrases import filled
 from cds_service.decision.proposal import added, replaced
 from cds_service.knowledge import Knowledge
 from cds_service.model import HookRequest, Recommendation, Site
@@ -65,7 +65,9 @@ def _action(
 def _proposal(study: str, knowledge: Knowledge, site: Site) -> Mapping[str, Any]:
     """Return a proposed study with the site's own codes before ours."""
     proposal: Mapping[str, Any] = knowledge.card["proposals"][study]
-    own = site.proposed_codings.get(study, ())
+    own = site.proposed_codings.get(study)
+    if not own:
+        return proposal
     code = proposal["code"]
     return {**proposal, "code": {**code, "coding": [*own, *code["coding"]]}}
 
@@ -78,9 +80,9 @@ def _suggestion(
     *,
     recommended: bool,
 ) -> dict[str, Any]:
-    suggestion: dict[str, Any] = {"label": fill(texts["label"], **names), "uuid": uuid}
+    suggestion: dict[str, Any] = {"label": filled(texts["label"], names), "uuid": uuid}
     if recommended:
         suggestion["isRecommended"] = True
     kind, resource = action
-    description = fill(texts["action"], **names)
+    description = filled(texts["action"], names)
     return suggestion | {"actions": [{"type": kind, "description": description, "resource": resource}]}

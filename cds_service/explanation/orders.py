@@ -1,7 +1,7 @@
 """Each draft order of a call: which study it asks for, and whether it is watched or why it is not."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 
 from cds_service.decision.orders import study_of, watched_orders
@@ -42,7 +42,7 @@ def _why_not(draft: DraftOrder, study: str, request: HookRequest, knowledge: Kno
     if not draft.selected:
         return "it was not chosen now"
     live = {**draft.resource, "status": "draft", "doNotPerform": False, "subject": None, "patient": None}
-    asked = replace(request, draft_orders=(replace(draft, resource=live),))
+    asked = request._replace(draft_orders=(draft._replace(resource=live),))
     if watched_orders(asked, knowledge, site, today):
         return "it is not a draft that can still become an order of this patient"
     return f"its own reason is not a {knowledge.watched[study].only_for} sign of plexopathy"

@@ -97,7 +97,10 @@ class Knowledge:
 
     def status_words(self, codes: list[str]) -> str:
         """Return our words for a clinical status, or no text for one that goes without saying."""
-        return next((self.status_wording[code] for code in codes if code in self.status_wording), "")
+        for code in codes:
+            if code in self.status_wording:
+                return self.status_wording[code]
+        return ""
 
 
 def folder_of(card: str) -> Traversable:

@@ -66,8 +66,8 @@ class Meanings:
         found: dict[str, list[Term]] = {}
         for name, code in codings:
             system = self._systems.get(name)
-            if system is not None:
-                for family, term in system.terms(plain(code)).items():
+            if system is not None and (known := system.terms(plain(code))):
+                for family, term in known.items():
                     found.setdefault(family, []).append(term)
         return found
 

@@ -4,10 +4,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+_WORDS = re.compile(r"[A-Z0-9]+")
+
 
 def normalised(text: str) -> str:
     """Return a text in capitals, with every run of other characters than letters and digits as one space."""
-    return " ".join(re.findall(r"[A-Z0-9]+", text.upper()))
+    return " ".join(_WORDS.findall(text.upper()))
 
 
 def pattern(phrases: Iterable[str]) -> re.Pattern[str]:

@@ -25,6 +25,7 @@ from odd_server import odd_server
 from serving import granian
 from signing import base64url, bearer
 
+from cds_service.decision.hook import read_hook
 from cds_service.decision.order_select import decide
 from cds_service.errors import CallError
 from cds_service.model import Pages
@@ -178,3 +179,18 @@ def test_no_exception_holds_a_canary(name, knowledge, app):
         chain[type(error).__name__] = f"{error} {error!r}"
         error = error.__cause__ or error.__context__
     assert found(chain) == []
+
+
+def test_a_printed_call_holds_no_canary(knowledge, app):
+    """Whoever prints a request, or the decision on it, prints nothing of the call."""
+    decision = decide(
+        call(),
+        "order-select",
+        knowledge,
+        app.extensions["plexus_cds"].site,
+        today=TODAY,
+        fetch=lambda _, searches: [Pages((), "not in this test") for _ in searches],
+        new_id=lambda: "",
+    )
+    assert decision.cards
+    assert found({"request": repr(read_hook(call(), "order-select")), "decision": repr(decision)}) == []
