@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from hashlib import sha256
 from itertools import count
-
-from sqlalchemy import TextClause, bindparam, text
+from typing import TYPE_CHECKING
 
 from cds_service.errors import StoreUnavailable
 from cds_service.store.database import Store
-from cds_service.store.tables import UtcDateTime
+
+if TYPE_CHECKING:
+    from sqlalchemy import TextClause
 
 _LONGER = timedelta(hours=1)
 """What has expired is held for so much longer: another machine, whose clock is behind, may still accept it."""
@@ -63,5 +64,9 @@ class SeenTokens:
 
 
 @cache
-def _typed(statement: str) -> TextClause:
+def _typed(statement: str) -> "TextClause":
+    from sqlalchemy import bindparam, text  # noqa: PLC0415 - slow, and only where PostgreSQL is used
+
+    from cds_service.store.tables import UtcDateTime  # noqa: PLC0415 - likewise
+
     return text(statement).bindparams(bindparam("moment", type_=UtcDateTime))
