@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import StoreUnavailable
 from cds_service.store.address import store_address, told
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from cds_service.store.engine import StoreEngine
 
 READY, UNREACHABLE, NOT_MIGRATED = "ready", "unreachable", "not_migrated"
-REVISION = "0002"
-"""The newest migration. Later ones only add, so that this version also works on a database that is ahead of it."""
+REVISION = "0003"
+"""The newest migration. None takes away what is read or written: this version works on a database that is ahead."""
 
 
 class Store:
@@ -62,6 +62,11 @@ class Store:
         """Return how many rows of an embedded store a statement changed, which is a transaction of its own."""
         assert self._statements
         return self._statements.changed(statement, values)
+
+    def found(self, statement: str, values: Mapping[str, str]) -> tuple[Any, ...]:
+        """Return the one row that a statement finds in an embedded store."""
+        assert self._statements
+        return self._statements.found(statement, values)
 
     def state(self) -> str:
         """Return ready, unreachable or not_migrated, within seconds."""

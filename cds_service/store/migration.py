@@ -27,7 +27,7 @@ def prepare(store: Store) -> tuple[str, str]:
     return store.state(), ""
 
 
-def migrate(store: Store) -> bool:
+def migrate(store: Store, to: str = "head") -> bool:
     """Bring the store up to date, from empty too, and tell whether it is ahead of this version, and left as it is.
 
     Several at once wait for each other.
@@ -40,7 +40,7 @@ def migrate(store: Store) -> bool:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
         if _is_ahead(connection):
             return True
-        _upgrade(connection)
+        _upgrade(connection, to)
     return False
 
 
@@ -61,7 +61,7 @@ def _is_ahead(connection: "Connection") -> bool:
     return any(is_at_least(one, REVISION) and one != REVISION for one in found)
 
 
-def _upgrade(connection: "Connection") -> None:
+def _upgrade(connection: "Connection", to: str) -> None:
     from alembic import command  # noqa: PLC0415 - likewise
     from alembic.config import Config  # noqa: PLC0415
     from alembic.util import CommandError  # noqa: PLC0415
@@ -72,6 +72,6 @@ def _upgrade(connection: "Connection") -> None:
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     try:
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
     except CommandError as error:
         raise StoreUnavailable(str(error)) from None

@@ -4,9 +4,11 @@ SQLAlchemy takes a quarter of a second to load, for which a start would wait.
 """
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
+from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 from cds_service.errors import StoreUnavailable
 
@@ -18,6 +20,8 @@ _PRAGMAS = (
 _FULL = "PRAGMA synchronous=FULL"  # WAL's usual NORMAL can lose commits when power fails: feedback is acknowledged
 _NORMAL = "PRAGMA synchronous=NORMAL"  # never OFF: that can cost the whole file
 _LATER = "PRAGMA wal_autocheckpoint=8000"  # 32 MB: the durable writer copies the -wal file before, and no call waits
+
+_ROWS = attrgetter("rowcount")
 
 
 def opened(file: Path, *, durable: bool, patience: int) -> sqlite3.Connection:
@@ -59,14 +63,23 @@ class Statements:
 
     def changed(self, statement: str, values: Mapping[str, str]) -> int:
         """Return how many rows a statement changed, or raise StoreUnavailable."""
+        changed: int = self._done(statement, values, _ROWS)
+        return changed
+
+    def found(self, statement: str, values: Mapping[str, str]) -> tuple[Any, ...]:
+        """Return the one row that a statement finds, or raise StoreUnavailable."""
+        row: tuple[Any, ...] = self._done(statement, values, sqlite3.Cursor.fetchone)
+        return row
+
+    def _done(self, statement: str, values: Mapping[str, str], told: Callable[[sqlite3.Cursor], Any]) -> Any:
         connection = self._idle_or_opened()
         try:
-            changed = connection.execute(statement, values).rowcount
+            result = told(connection.execute(statement, values))
         except sqlite3.Error as error:
             connection.close()
             raise StoreUnavailable(type(error).__name__) from None
         self._idle.append(connection)  # for whichever thread comes next: its statements and pages are at hand
-        return changed
+        return result
 
     def close(self) -> None:
         """Close the connections; a later use opens new ones."""
