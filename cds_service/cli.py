@@ -1,7 +1,6 @@
 """The command `plexus-cds`: serve the hooks, explain one decision, print an example call, review the knowledge."""
 
 import argparse
-import gc
 import json
 import os
 import sys
@@ -88,7 +87,6 @@ def _serve(chosen: argparse.Namespace) -> None:
             os.environ[f"{PREFIX}{name.upper()}"] = getattr(chosen, name)
     if chosen.development:
         os.environ[f"{PREFIX}DEVELOPMENT"] = "true"
-    gc.freeze()  # or the collector looks through all that was imported again and again while the knowledge is read
     settings = read_settings()
     SiteSource(settings, checked_knowledge())
     file, development = settings.clients_file, settings.development
