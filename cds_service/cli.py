@@ -1,7 +1,6 @@
 """The command `plexus-cds`: serve the hooks, explain one decision, print an example call, review the knowledge."""
 
 import argparse
-import gc
 import json
 import os
 import sys
@@ -21,10 +20,8 @@ from cds_service.fhir.search import fetcher
 from cds_service.settings import MOST_DAYS, PREFIX, read_settings
 from cds_service.site import SiteSource
 from cds_service.store import Store
-from cds_service.store.export import columns, rows
 from cds_service.store.migration import migrate
 from cds_service.store.period import Period
-from cds_service.store.retention import purge
 from cds_service.web.app import limits_of
 from cds_service.web.body import parsed
 from cds_service.web.dashboard.table_files import chunks
@@ -90,12 +87,10 @@ def _serve(chosen: argparse.Namespace) -> None:
             os.environ[f"{PREFIX}{name.upper()}"] = getattr(chosen, name)
     if chosen.development:
         os.environ[f"{PREFIX}DEVELOPMENT"] = "true"
-    gc.freeze()  # or the collector looks through all that was imported again and again while the knowledge is read
     settings = read_settings()
     SiteSource(settings, checked_knowledge())
-    if settings.clients_file:
-        read_clients(Path(settings.clients_file), development=settings.development)
-    server.serve(settings)
+    file, development = settings.clients_file, settings.development
+    server.serve(settings, read_clients(Path(file), development=development) if file else ())
 
 
 def _decide(chosen: argparse.Namespace) -> int:
@@ -139,6 +134,8 @@ def _migrate(_chosen: argparse.Namespace) -> None:
 
 
 def _purge(chosen: argparse.Namespace) -> None:
+    from cds_service.store.retention import purge  # noqa: PLC0415 - it loads SQLAlchemy, for which a start would wait
+
     settings = read_settings()
     days = settings.store_days if chosen.days is None else chosen.days
     if not 0 <= days <= MOST_DAYS:
@@ -156,6 +153,8 @@ def _purge(chosen: argparse.Namespace) -> None:
 
 
 def _export(chosen: argparse.Namespace) -> None:
+    from cds_service.store.export import columns, rows  # noqa: PLC0415 - likewise
+
     period = Period(chosen.first, chosen.last)
     with closing(Store(read_settings().store_url.get_secret_value())) as store, store.reading() as connection:
         sys.stdout.writelines(chunks(chosen.format, columns(chosen.what), rows(connection, chosen.what, period)))

@@ -4,11 +4,13 @@ import gc
 import json
 import socket
 import sys
+from collections.abc import Iterable
 from importlib import import_module
 from math import ceil
 from pathlib import Path
 
 from cds_service import __version__, metrics
+from cds_service.auth import Client
 from cds_service.errors import SettingsError
 from cds_service.settings import Settings
 from cds_service.store import NOT_MIGRATED, READY, Store
@@ -30,7 +32,7 @@ Then it kills, as a worker that is told so while it starts never hears it.
 """
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, clients: Iterable[Client] = ()) -> None:
     """Answer hook calls until told to stop; the settings reach the workers by the environment."""
     from granian import Granian  # noqa: PLC0415 - no other command needs a server
     from granian.constants import HTTPModes, Interfaces  # noqa: PLC0415
@@ -40,8 +42,7 @@ def serve(settings: Settings) -> None:
     _claim(settings)
     _warn_of_strangers(settings)
     _prepare_store(settings)
-    if settings.fhir_servers or settings.clients_file:
-        import_module("cds_service.asking")  # the workers, which are forks, then have it before the first call
+    _load(settings, clients)
     server = Granian(
         "cds_service.web.app:app_from_environment",
         factory=True,
@@ -64,6 +65,16 @@ def serve(settings: Settings) -> None:
         print(_greeting(settings), flush=True)
         gc.freeze()  # the workers are forks: what they share is not looked through, and so copied, by each of them
         server.serve()
+
+
+def _load(settings: Settings, clients: Iterable[Client]) -> None:
+    """Load what calls need and is slow to load: the workers, which are forks, then have it before the first call."""
+    if settings.fhir_servers or any(one.fhir_servers or not one.jwks_file for one in clients):
+        import_module("cds_service.asking")
+    if settings.clients_file:
+        import_module("cds_service.auth.public_keys")
+    if settings.workers > 1:
+        import_module("cds_service.store.writing")  # one loads it when it first writes; of several each would have it
 
 
 def _claim(settings: Settings) -> None:

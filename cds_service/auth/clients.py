@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
+from cds_service.auth.algorithms import ALGORITHMS
 from cds_service.auth.key_file import read_key_file
-from cds_service.auth.public_keys import ALGORITHMS
 from cds_service.outbound import within
 
 _PUBLIC_SECRETS = ("sandbox.cds-hooks.org",)

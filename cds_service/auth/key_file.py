@@ -5,13 +5,18 @@ import logging
 import os
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cds_service.auth.public_keys import KeySet, read_key_set
 from cds_service.strict_json import strict_json
 
+if TYPE_CHECKING:
+    from cds_service.auth.public_keys import KeySet
 
-def read_key_file(file: Path) -> KeySet:
+
+def read_key_file(file: Path) -> "KeySet":
     """Return the keys of a file, or raise OSError or ValueError."""
+    from cds_service.auth.public_keys import read_key_set  # noqa: PLC0415 - slow, and many a service has no clients
+
     return read_key_set(strict_json(file.read_bytes()))
 
 
@@ -24,7 +29,7 @@ class KeyFile:
         self._seen: tuple[int, ...] | None = None
         self._held: KeySet | None = None
 
-    def keys(self, _kid: str) -> KeySet | None:
+    def keys(self, _kid: str) -> "KeySet | None":
         """Return the keys, or None where the file was never readable."""
         if self._stamp() != self._seen:
             with self._lock:  # of calls that come at once all wait for the one that reads

@@ -3,11 +3,14 @@
 import threading
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from cds_service.auth.clients import Client
 from cds_service.auth.key_file import KeyFile
 from cds_service.auth.key_server import KeyServer
-from cds_service.auth.public_keys import PublicKey
+
+if TYPE_CHECKING:
+    from cds_service.auth.public_keys import PublicKey
 
 
 class KeyRing:
@@ -18,7 +21,7 @@ class KeyRing:
         self._lock = threading.Lock()
         self._sources: dict[Client, KeyFile | KeyServer] = {}
 
-    def keys(self, client: Client, kid: str) -> tuple[PublicKey, ...] | None:
+    def keys(self, client: Client, kid: str) -> "tuple[PublicKey, ...] | None":
         """Return a client's keys of one id, none where it has no such key, or None where its keys cannot be had."""
         source = self._sources.get(client) or self._new_source(client)
         held = source.keys(kid)

@@ -3,12 +3,14 @@
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cds_service.auth.key_file import log_keys
-from cds_service.auth.public_keys import KeySet, read_key_set
 from cds_service.outbound import Clock, Limits, OutboundError
 from cds_service.vocabulary import FetchFault
+
+if TYPE_CHECKING:
+    from cds_service.auth.public_keys import KeySet
 
 _OK = 200
 _FRESH = 600
@@ -37,7 +39,7 @@ class KeyServer:
         self._waits_until = 0.0
         self._fails = False
 
-    def keys(self, kid: str) -> KeySet | None:
+    def keys(self, kid: str) -> "KeySet | None":
         """Return the keys, asked for anew where they are old or lack this one, or None where none could be had."""
         question = self._asked(kid)
         if question and not (self._fails and self._has(kid)):
@@ -70,6 +72,8 @@ class KeyServer:
         return self._question
 
     def _ask(self) -> None:
+        from cds_service.auth.public_keys import read_key_set  # noqa: PLC0415 - slow, and many a service has no clients
+
         try:
             found = read_key_set(self._answer())
         except OutboundError as error:

@@ -1,4 +1,7 @@
-"""The only door to joserfc: the public keys of a JWK Set, and whether a token is signed with one."""
+"""The only door to joserfc: the public keys of a JWK Set, and whether a token is signed with one.
+
+It takes long to load, so it is imported where keys are read.
+"""
 
 from base64 import urlsafe_b64decode
 from collections import Counter
@@ -10,16 +13,10 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
+from cds_service.auth.algorithms import ALGORITHMS
+
 _RSA_BITS = range(2048, 8193)
 """A shorter key can be broken, and a longer one takes long to use."""
-
-ALGORITHMS = {
-    "ES256": "P-256",
-    "ES384": "P-384",
-    "ES512": "P-521",
-    **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), "RSA"),
-}
-"""All the algorithms that a client may ever use, and the kind of key of each: none of them has a shared secret."""
 
 _MEMBERS = {"RSA": ("kty", "n", "e"), "EC": ("kty", "crv", "x", "y")}
 _SECRET = ("d", "p", "q", "dp", "dq", "qi", "oth")

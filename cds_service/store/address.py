@@ -2,49 +2,63 @@
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from platformdirs import user_state_path
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
 
 from cds_service.errors import SettingsError
 
-POSTGRESQL, SQLITE = "postgresql+psycopg", "sqlite"
-_DRIVERS = {"postgresql": POSTGRESQL, "postgres": POSTGRESQL, POSTGRESQL: POSTGRESQL, SQLITE: SQLITE}
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+
+_DRIVER = "postgresql+psycopg"
+_DRIVERS = ("postgresql", "postgres", _DRIVER)
 _EXPECTED = "must be postgresql://USER:PASSWORD@HOST:PORT/DATABASE or sqlite:////PATH/OF/FILE"
 _ESCAPE = "; in a user or password, write each of @ : / ? # [ ] % as % and two hex digits"
 
 
-def store_address(text: str) -> URL:
-    """Return the address that a setting gives, or the user's own file; SettingsError never repeats what was given."""
+def store_address(text: str) -> "Path | URL":
+    """Return the file or the address that a setting gives, or the user's own file.
+
+    SettingsError never repeats what was given.
+    """
     if not text:
-        return URL.create(SQLITE, database=str(user_state_path("plexus-cds") / "store.sqlite3"))
+        return user_state_path("plexus-cds") / "store.sqlite3"
+    return _file(text) if text.startswith("sqlite:") else _server(text)
+
+
+def told(address: "Path | URL") -> str:
+    """Return where a store is, for people: neither user nor password nor options."""
+    if isinstance(address, Path):
+        return f"SQLite at {address}"
+    return f"PostgreSQL at {address.host or address.query.get('host', 'this machine')}, database {address.database}"
+
+
+def _file(text: str) -> Path:
+    """Return the file; whatever else an address may have, a file has no use for."""
+    named = re.fullmatch(r"sqlite:///([^?]+)", text)
+    if named is None or named.group(1) == ":memory:":
+        message = f"{_EXPECTED}; a file takes neither a host nor options"
+        raise SettingsError(message)
+    return Path(unquote(named.group(1))).absolute()
+
+
+def _server(text: str) -> "URL":
+    from sqlalchemy.engine import make_url  # noqa: PLC0415 - slow, and only where PostgreSQL is used
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415 - likewise
+
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):
         raise SettingsError(_EXPECTED + _ESCAPE) from None
-    driver = _DRIVERS.get(url.drivername)
-    if driver is None or not url.database or url.database == ":memory:":
+    if url.drivername not in _DRIVERS or not url.database:
         raise SettingsError(_EXPECTED)
-    return _with_file(url) if driver == SQLITE else _with_options(url.set(drivername=driver))
+    return _with_options(url.set(drivername=_DRIVER))
 
 
-def told(url: URL) -> str:
-    """Return where a store is, for people: neither user nor password nor options."""
-    if url.drivername == SQLITE:
-        return f"SQLite at {url.database}"
-    return f"PostgreSQL at {url.host or url.query.get('host', 'this machine')}, database {url.database}"
-
-
-def _with_file(url: URL) -> URL:
-    """Refuse what a file has no use for."""
-    if url.query or url.host:
-        message = f"{_EXPECTED}; a file takes neither a host nor options"
-        raise SettingsError(message)
-    return url.set(database=str(Path(url.database or "").absolute()))
-
-
-def _with_options(url: URL) -> URL:
+def _with_options(url: "URL") -> "URL":
     """Refuse options that PostgreSQL does not know, and PostgreSQL where its driver is not installed."""
     try:
         from psycopg import ProgrammingError  # noqa: PLC0415 - an extra, and only where PostgreSQL is used

@@ -3,11 +3,13 @@
 import os
 from contextlib import closing
 from pathlib import Path
-
-from sqlalchemy import Connection, text
+from typing import TYPE_CHECKING
 
 from cds_service.errors import StoreUnavailable
 from cds_service.store.database import READY, REVISION, UNREACHABLE, Store, is_at_least
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 _LOCK = 7539864201
 """The advisory lock of PostgreSQL under which one migrates while others wait: any number that is ours alone."""
@@ -25,7 +27,7 @@ def prepare(store: Store) -> tuple[str, str]:
     return store.state(), ""
 
 
-def migrate(store: Store) -> bool:
+def migrate(store: Store, to: str = "head") -> bool:
     """Bring the store up to date, from empty too, and tell whether it is ahead of this version, and left as it is.
 
     Several at once wait for each other.
@@ -34,11 +36,11 @@ def migrate(store: Store) -> bool:
         _make(store.file)
     with closing(store), store.writing() as connection:
         if not store.embedded:
-            connection.execute(text("SET LOCAL statement_timeout = 0"))
-            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
         if _is_ahead(connection):
             return True
-        _upgrade(connection)
+        _upgrade(connection, to)
     return False
 
 
@@ -52,14 +54,14 @@ def _make(file: Path) -> None:
         raise StoreUnavailable(message) from None
 
 
-def _is_ahead(connection: Connection) -> bool:
+def _is_ahead(connection: "Connection") -> bool:
     from alembic.runtime.migration import MigrationContext  # noqa: PLC0415 - slow, and needed once in a version's life
 
     found = MigrationContext.configure(connection).get_current_heads()
     return any(is_at_least(one, REVISION) and one != REVISION for one in found)
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: "Connection", to: str) -> None:
     from alembic import command  # noqa: PLC0415 - likewise
     from alembic.config import Config  # noqa: PLC0415
     from alembic.util import CommandError  # noqa: PLC0415
@@ -70,6 +72,6 @@ def _upgrade(connection: Connection) -> None:
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     try:
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
     except CommandError as error:
         raise StoreUnavailable(str(error)) from None

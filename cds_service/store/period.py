@@ -1,11 +1,13 @@
-"""Which rows a figure or an export is about: a period, and each of its cards with what became of it."""
+"""Which rows a figure or an export is about: those of a period, and perhaps of one service, client or version."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import reduce
+from operator import and_
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Column, ColumnElement, FromClause, Subquery, Table, and_, or_, select
-
-from cds_service.store.tables import CARDS, FEEDBACK
+if TYPE_CHECKING:
+    from sqlalchemy import Column, ColumnElement, Table
 
 NARROWED_BY = ("service", "client", "knowledge")
 
@@ -26,14 +28,14 @@ class Period:
     client: str = ""
     knowledge: str = ""
 
-    def of(self, table: Table, day: Column[date] | None = None) -> ColumnElement[bool]:
+    def of(self, table: "Table", day: "Column[date] | None" = None) -> "ColumnElement[bool]":
         """Return what a row of the period fulfills; a table without a column is not narrowed by it."""
         when = table.c.day if day is None else day
         wanted = {name: getattr(self, name) for name in ("service", "knowledge") if name in table.c}
         narrowed = [table.c[name] == value for name, value in wanted.items() if value]
-        return and_(when.between(self.first, self.last), self._of_clients(table.c.client), *narrowed)
+        return reduce(and_, narrowed, when.between(self.first, self.last) & self._of_clients(table.c.client))
 
-    def _of_clients(self, client: Column[str]) -> ColumnElement[bool]:
+    def _of_clients(self, client: "Column[str]") -> "ColumnElement[bool]":
         if not self.client:
             return client != PLAYGROUND
         return client == ("" if self.client == UNNAMED else self.client)
@@ -57,25 +59,3 @@ class Period:
 def monday_of(day: date) -> date:
     """Return the first day of the ISO week."""
     return day - timedelta(days=day.weekday())
-
-
-def is_on(reports: FromClause, cards: FromClause) -> ColumnElement[bool]:
-    """Return whether a report is on a card: by its client alone, unless the card was shown to one without a name."""
-    by_its_client = or_(cards.c.client == "", cards.c.client == reports.c.client)
-    return and_(reports.c.card == cards.c.uuid, by_its_client)
-
-
-def judged_cards(period: Period) -> Subquery:
-    """Return a query for each card of the period once, with its latest report: the one that happened last."""
-    reports = FEEDBACK.alias("reports")
-    latest = (
-        select(reports.c.id)
-        .where(is_on(reports, CARDS), reports.c.outcome.in_(("accepted", "overridden")))
-        .order_by(reports.c.happened_at.desc(), reports.c.received_at.desc(), reports.c.id.desc())
-        .limit(1)
-        .correlate(CARDS)
-        .scalar_subquery()
-    )
-    said = (FEEDBACK.c.id.label("report"), FEEDBACK.c.outcome, FEEDBACK.c.reason, FEEDBACK.c.happened_at)
-    judged = CARDS.outerjoin(FEEDBACK, FEEDBACK.c.id == latest)
-    return select(CARDS, *said).select_from(judged).where(period.of(CARDS)).subquery("judged")

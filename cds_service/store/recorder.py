@@ -4,14 +4,14 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 
 from cds_service import metrics
 from cds_service.errors import StoreUnavailable
 from cds_service.store.backlog import Backlog, Batch, singles
 from cds_service.store.database import Store
 from cds_service.store.records import DecisionKind, ShownCard
-from cds_service.store.writing import write_shown
 
 _LOOKS_AFTER = 1.0
 _WAITS = 1.0
@@ -49,6 +49,7 @@ class Recorder:
 
     def flush(self) -> bool:
         """Write all that was noted, and tell whether the store could be used; what it has not is kept for later."""
+        _writer()  # loaded before the lock is taken: whoever waits for that gives up after a while
         if not self._writes.acquire(timeout=_WAITS):
             self.why = "the write before does not end"
             return False
@@ -62,7 +63,7 @@ class Recorder:
         self._closed.set()
         if self._thread:
             self._thread.join(_LOOKS_AFTER)
-        self.flush()
+            self.flush()
         self._store.close()
 
     def _run(self) -> None:
@@ -89,7 +90,7 @@ class Recorder:
     def _refused(self, batch: Batch) -> list[Batch]:
         """Write a batch and return the rows to try alone, the first of them last; a row that was alone is given up."""
         try:
-            write_shown(self._store, *batch)
+            _writer()(self._store, *batch)
         except StoreUnavailable as error:
             if not error.for_good:
                 raise
@@ -112,3 +113,10 @@ class Recorder:
             self._logged_at = time.monotonic()
             line = {"store": "not written", "why": why, "failures": self.failures, "lost": self.lost}
             logging.getLogger("plexus_cds").error(json.dumps(line))
+
+
+@cache
+def _writer() -> Callable[..., None]:
+    from cds_service.store.writing import write_shown  # noqa: PLC0415 - it loads SQLAlchemy: slow, and no start waits
+
+    return write_shown

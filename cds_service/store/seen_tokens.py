@@ -6,22 +6,26 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from hashlib import sha256
 from itertools import count
-
-from sqlalchemy import TextClause, bindparam, text
+from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import StoreUnavailable
 from cds_service.store.database import Store
-from cds_service.store.tables import UtcDateTime
+
+if TYPE_CHECKING:
+    from sqlalchemy import TextClause
 
 _LONGER = timedelta(hours=1)
 """What has expired is held for so much longer: another machine, whose clock is behind, may still accept it."""
-_EACH = 100
-"""After how many tokens the oldest are deleted: more than came, so that they never pile up."""
+_EACH, _LOOKED_AT = 100, 1000
+"""After how many tokens how many are looked at: ten times those that came, so that the old ones never pile up."""
 
 _INSERTION = "INSERT INTO seen_tokens (digest, expires_at) VALUES (:digest, :moment) ON CONFLICT DO NOTHING"
 """Written out, as SQLite and PostgreSQL have it alike: every call waits for it, and building it takes longest."""
+_NEXT = f"""SELECT max(digest), count(digest) FROM
+    (SELECT digest FROM seen_tokens WHERE digest > :begin ORDER BY digest LIMIT {_LOOKED_AT}) AS next"""  # noqa: S608 - a number of ours
 _DELETION = """DELETE FROM seen_tokens WHERE digest IN
-    (SELECT digest FROM seen_tokens WHERE expires_at < :moment ORDER BY expires_at LIMIT 1000{})"""
+    (SELECT digest FROM seen_tokens WHERE digest > :begin AND digest <= :end AND expires_at < :moment{})"""
+"""Without an index by time, which each call would wait for: the table is gone through again and again, part by part."""
 _PASSING = " FOR UPDATE SKIP LOCKED"
 """Lets workers of PostgreSQL that delete at once pass each other by; SQLite has one writer at a time."""
 
@@ -38,6 +42,7 @@ class SeenTokens:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._numbers = count(1)
+        self._begin = ""  # of the part of the table, in the order of its digests, that is looked at next
 
     def is_new(self, issuer: str, token_id: str, expires_at: datetime) -> bool:
         """Tell whether a token is used for the first time, and remember it; StoreUnavailable where nobody can tell."""
@@ -48,10 +53,19 @@ class SeenTokens:
         return is_new
 
     def _forget(self) -> None:
-        """Delete what is too old to be used; where that fails, the next time will do."""
+        """Delete what is too old to be used from the next part; where that fails, the next time will do."""
         deletion = _DELETION.format("" if self._store.embedded else _PASSING)
         with suppress(StoreUnavailable):
-            self._changed(deletion, datetime.now(UTC) - _LONGER)
+            end, looked_at = self._found(_NEXT, begin=self._begin)
+            if looked_at:
+                self._changed(deletion, datetime.now(UTC) - _LONGER, begin=self._begin, end=end)
+            self._begin = end if looked_at == _LOOKED_AT else ""
+
+    def _found(self, statement: str, **values: str) -> tuple[Any, ...]:
+        if self._store.embedded:
+            return self._store.found(statement, values)
+        with self._store.writing() as connection:
+            return tuple(connection.execute(_typed(statement), values).one())
 
     def _changed(self, statement: str, moment: datetime, **more: str) -> int:
         """Return how many rows were changed; SQLite is given a moment as SQLAlchemy writes it there."""
@@ -63,5 +77,10 @@ class SeenTokens:
 
 
 @cache
-def _typed(statement: str) -> TextClause:
-    return text(statement).bindparams(bindparam("moment", type_=UtcDateTime))
+def _typed(statement: str) -> "TextClause":
+    from sqlalchemy import bindparam, text  # noqa: PLC0415 - slow, and only where PostgreSQL is used
+
+    from cds_service.store.tables import UtcDateTime  # noqa: PLC0415 - likewise
+
+    moments = (bindparam("moment", type_=UtcDateTime),) if ":moment" in statement else ()
+    return text(statement).bindparams(*moments)

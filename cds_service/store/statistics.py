@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Select, and_, func, or_, select, union
 
-from cds_service.store.period import NARROWED_BY, UNNAMED, Period, is_on, judged_cards
+from cds_service.store.judged import is_on, judged_cards
+from cds_service.store.period import NARROWED_BY, UNNAMED, Period
 from cds_service.store.tables import ACCEPTED, CARDS, DECISIONS, FEEDBACK, SUGGESTIONS
 
 

@@ -10,7 +10,6 @@ from flask import Blueprint, Response, jsonify
 
 from cds_service.errors import NotAHookCall, StoreUnavailable, TooLarge
 from cds_service.store.records import Report
-from cds_service.store.writing import write_reports
 from cds_service.web.afterwards import afterwards
 from cds_service.web.body import json_body
 from cds_service.web.call import Call
@@ -87,6 +86,8 @@ def _store(call: Call, reports: list[Report], unusable: int) -> None:
 
 def _write(reports: list[Report], new: Counter[str]) -> None:
     """Write the reports, and count those of each outcome that were new."""
+    from cds_service.store.writing import write_reports  # noqa: PLC0415 - slow; the cards before have loaded it
+
     found = parts()
     with found.feedback_gate.passed():
         afterwards.settle()  # what was decided before is written before, too

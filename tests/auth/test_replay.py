@@ -107,17 +107,25 @@ def test_processes_at_once(tokens, store_url):
 
 
 def test_old_ones_go(tokens, store):
-    """What expired more than an hour ago goes by itself, a part at each hundredth token; nothing else does."""
+    """What expired more than an hour ago goes by itself, a part at each hundredth token; nothing else does.
+
+    The parts are a thousand rows long, in the order of the digests; after the last part the first one is next.
+    """
     now = datetime.now(UTC)
     old = [{"digest": f"old {number}", "expires_at": now - timedelta(hours=2)} for number in range(1500)]
     with store.writing() as connection:
         connection.execute(SEEN_TOKENS.insert(), old)
     assert tokens.is_new(ISSUER, "expired", now - timedelta(minutes=50))
-    for left in (500, 0, 0):
+    for left in (600, 0, 0):  # the first thousand rows have the hundred that are new
         for _ in range(100):
             assert tokens.is_new(ISSUER, str(uuid4()), SOON)
         assert sum(row.digest.startswith("old") for row in rows(store, SEEN_TOKENS)) == left
     assert len(rows(store, SEEN_TOKENS)) == 301
+    with store.writing() as connection:
+        connection.execute(SEEN_TOKENS.insert(), [{**old[0], "digest": "0 old"}])
+    for _ in range(100):
+        assert tokens.is_new(ISSUER, str(uuid4()), SOON)
+    assert len(rows(store, SEEN_TOKENS)) == 401
     assert not tokens.is_new(ISSUER, "expired", SOON)
 
 

@@ -4,7 +4,7 @@ import json
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from cds_service import examples
 from cds_service.store import NOT_MIGRATED, READY, UNREACHABLE, Store
 from cds_service.store.database import REVISION
 from cds_service.store.migration import migrate, prepare
+from cds_service.store.seen_tokens import SeenTokens
 from cds_service.store.tables import CARDS, METADATA
 
 SECRET = "hunter2"
@@ -63,6 +64,20 @@ def test_several_migrate_at_once(empty_url):
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(migrate, stores))
     assert [store.state() for store in stores] == [READY] * 4
+
+
+def test_used_tokens_stay_used(empty_url, empty_store):
+    """A token that was used before a migration is not new after it, and none is used twice after it."""
+    migrate(empty_store, "0002")
+    expires_at, old = datetime.now(UTC) + timedelta(minutes=5), SeenTokens(empty_store)
+    assert old.is_new("https://ehr.example.org", "before", expires_at)
+    migrate(empty_store)
+    assert differences(empty_store) == []
+    with closing(Store(empty_url, durable=False)) as store:
+        new = SeenTokens(store)
+        assert not new.is_new("https://ehr.example.org", "before", expires_at)
+        assert new.is_new("https://ehr.example.org", "after", expires_at)
+    assert not old.is_new("https://ehr.example.org", "after", expires_at)  # a worker that runs on meanwhile
 
 
 def test_a_newer_database_is_used(empty_store):

@@ -1,21 +1,12 @@
-"""The dashboard: how often which card was shown, what became of it, and the rows behind the figures as files."""
+"""The dashboard: how often which card was shown, what became of it, and the rows behind the figures as files.
 
-from collections.abc import Iterator
-from typing import Any
+Its addresses are here; what they show is loaded when it is first asked for, with SQLAlchemy, as no call needs it.
+"""
 
-from flask import Blueprint, Response, abort, request, send_file
+from flask import Blueprint, Response, abort, send_file
 
-from cds_service.errors import StoreUnavailable
-from cds_service.store.export import columns, rows
-from cds_service.store.period import Period
-from cds_service.store.statistics import Statistics, choices, statistics
 from cds_service.web.dashboard import plotly_files
-from cds_service.web.dashboard.figure import FEW
-from cds_service.web.dashboard.figures import figures, tiles
-from cds_service.web.dashboard.period_form import read_form, shortcuts
-from cds_service.web.dashboard.table_files import TYPES, chunks
-from cds_service.web.headers import page as rendered
-from cds_service.web.parts import Parts, parts
+from cds_service.web.parts import parts
 
 blueprint = Blueprint("dashboard", __name__, url_prefix="/dashboard")
 
@@ -32,35 +23,17 @@ def only_where_shown() -> None:
 @blueprint.get("")
 def page() -> Response:
     """Show the figures of a period, or what is wrong with the period that was asked for."""
-    try:
-        with parts().dashboard_gate.passed(), parts().store.reading() as connection:
-            offered = choices(connection)
-            form = read_form(request.args, offered, parts().today())
-            found = statistics(connection, form.period) if form.period else None
-    except StoreUnavailable:
-        return _page(503)
-    return _page(200 if found else 400, form=form, choices=offered, **_told(found))
+    from cds_service.web.dashboard import views  # noqa: PLC0415 - see above
+
+    return views.page()
 
 
 @blueprint.get("/export/<any(cards, feedback, decisions):what>.<any(csv, ndjson):kind>")
 def export(what: str, kind: str) -> Response:
     """Send the rows behind the figures as a file, read and sent part by part."""
-    try:
-        with parts().dashboard_gate.passed(), parts().store.reading() as connection:
-            offered = choices(connection)
-        form = read_form(request.args, offered, parts().today())
-        if form.period is None:
-            return _page(400, form=form, choices=offered, **_told(None))
-        sent = _sent(parts(), what, kind, form.period)
-        first = next(sent)
-    except StoreUnavailable:
-        return _page(503)
-    name = f"plexus-cds-{what}-{form.period.first}-to-{form.period.last}.{kind}"
-    response = Response(_begun(first, sent), content_type=TYPES[kind])
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    from cds_service.web.dashboard import views  # noqa: PLC0415 - see above
+
+    return views.export(what, kind)
 
 
 @blueprint.get("/plotly-<number>.js")
@@ -71,30 +44,3 @@ def plotly(number: str) -> Response:
     response = send_file(plotly_files.script(), mimetype="text/javascript", max_age=_A_YEAR)
     response.cache_control.immutable = True
     return response
-
-
-def _page(status: int, **values: Any) -> Response:
-    policy = {"style-src": " ".join(("'self'", *plotly_files.style_digests()))}
-    response = rendered("dashboard.html", policy=policy, plotly=plotly_files.VERSION, **values)
-    response.status_code = status
-    response.headers["Cache-Control"] = "no-store"
-    return response
-
-
-def _told(found: Statistics | None) -> dict[str, Any]:
-    told: dict[str, Any] = {"found": found, "shortcuts": shortcuts(parts().today()), "few": FEW}
-    if found and not found.is_empty:
-        drawn = figures(found, parts().knowledge)
-        told |= {"tiles": tiles(found), "figures": drawn, "charts": {one.name: one.chart for one in drawn}}
-    return told
-
-
-def _sent(found: Parts, what: str, kind: str, period: Period) -> Iterator[str]:
-    with found.dashboard_gate.passed(), found.store.reading() as connection:
-        yield from chunks(kind, columns(what), rows(connection, what, period))
-
-
-def _begun(first: str, rest: Iterator[str]) -> Iterator[str]:
-    """Yield what was read to see whether the store answers at all, and then the rest."""
-    yield first
-    yield from rest

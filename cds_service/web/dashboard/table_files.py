@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cds_service.store.export import Row, Value
+if TYPE_CHECKING:
+    from cds_service.store.export import Row, Value
 
 TYPES = {"csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson"}
 
@@ -24,7 +25,7 @@ _MARK = "\ufeff"
 _LINES = 500
 
 
-def chunks(form: str, names: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
+def chunks(form: str, names: Sequence[str], rows: "Iterable[Row]") -> Iterator[str]:
     """Yield a file of rows in parts of many lines; the first part comes even where there is no row."""
     lines = _csv(names, rows) if form == "csv" else _ndjson(rows)
     yield "".join(islice(lines, _LINES))
@@ -32,12 +33,12 @@ def chunks(form: str, names: Sequence[str], rows: Iterable[Row]) -> Iterator[str
         yield part
 
 
-def _ndjson(rows: Iterable[Row]) -> Iterator[str]:
+def _ndjson(rows: "Iterable[Row]") -> Iterator[str]:
     for row in rows:
         yield json.dumps(row, default=_text) + "\n"
 
 
-def _csv(names: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
+def _csv(names: Sequence[str], rows: "Iterable[Row]") -> Iterator[str]:
     write = csv.writer(_Echo()).writerow
     yield _MARK + str(write(names))
     for row in rows:
@@ -51,12 +52,12 @@ class _Echo:
         return text
 
 
-def _cell(value: Value) -> str:
+def _cell(value: "Value") -> str:
     text = _CONTROL.sub("", _text(value))
     return f"'{text}" if _FORMULA.match(text) else text
 
 
-def _text(value: Value) -> str:
+def _text(value: "Value") -> str:
     """Return a value in words that spreadsheets and programs both read."""
     match value:
         case None:
