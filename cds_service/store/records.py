@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class ShownSuggestion:
+class ShownSuggestion(NamedTuple):
     """One suggestion of a card, by its kind in watched_orders.csv."""
 
     uuid: str
@@ -13,8 +13,7 @@ class ShownSuggestion:
     recommended: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ShownCard:
+class ShownCard(NamedTuple):
     """A card that was shown; `patient` is a keyed hash, or None where the site sets no key."""
 
     uuid: str
@@ -32,8 +31,7 @@ class ShownCard:
     suggestions: tuple[ShownSuggestion, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class DecisionKind:
+class DecisionKind(NamedTuple):
     """What is counted: decisions that are alike in all of this.
 
     `study` is empty where nothing watched was selected; `outcome` is card, silent, shadow or refused; `reason` is

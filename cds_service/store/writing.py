@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, astuple, fields
+from dataclasses import asdict
 from importlib import import_module
 from typing import Any
 
@@ -19,17 +19,10 @@ _PAUSE = 0.05
 """Seconds between two: who waits for SQLite's lock does not queue, but looks again and again whether it is free."""
 
 
-_OF_A_CARD = tuple(member.name for member in fields(ShownCard) if member.name != "suggestions")
-
-
 def write_shown(store: Store, cards: Sequence[ShownCard], counts: Mapping[DecisionKind, int]) -> None:
     """Write cards that were shown, each once however often it comes, and add to the counts."""
-    rows = [{name: getattr(card, name) for name in _OF_A_CARD} for card in cards]
-    suggestions = [
-        {"uuid": one.uuid, "kind": one.kind, "recommended": one.recommended, "card": card.uuid}
-        for card in cards
-        for one in card.suggestions
-    ]
+    rows = [card._asdict() for card in cards]
+    suggestions = [{**one._asdict(), "card": row["uuid"]} for row in rows for one in row.pop("suggestions")]
     with store.writing() as connection:
         if rows:
             connection.execute(insert_into(connection, CARDS).on_conflict_do_nothing(), rows)
@@ -102,7 +95,7 @@ def _count(connection: Connection, counts: Mapping[DecisionKind, int]) -> None:
     insert = insert_into(connection, DECISIONS)
     total = DECISIONS.c["count"] + insert.excluded["count"]
     statement = insert.on_conflict_do_update(index_elements=list(DECISIONS.primary_key), set_={"count": total})
-    rows = [{**asdict(kind), "count": counts[kind]} for kind in sorted(counts, key=astuple)]
+    rows = [{**kind._asdict(), "count": counts[kind]} for kind in sorted(counts)]
     connection.execute(statement, rows)
 
 

@@ -1,15 +1,15 @@
 """One request while it is answered: what was asked, and what became of it so far."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from cds_service.auth import Caller
 from cds_service.model import Decision, Retrieval
 from cds_service.web.stopwatch import Stopwatch
 
 JSON = "application/json"
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 class Call:
@@ -27,7 +27,7 @@ class Call:
     retrieval: Retrieval | None = None
     outcome = ""
     """The word for a call that was refused at a door; of the others, status and decision tell it."""
-    reports: Mapping[str, int] = MappingProxyType({})
+    reports: Mapping[str, int] = _NONE
     """How many reports of feedback were kept, by their outcome."""
     has_own_line = False
     """It was logged already."""
@@ -39,11 +39,10 @@ class Call:
         self.stopwatch = Stopwatch()
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What goes out, whoever sends it."""
 
     status: int
     body: bytes
     content_type: str = JSON
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = _NONE
