@@ -156,7 +156,7 @@ def test_a_fault_of_ours_in_writing_costs_one_row(store):
     recorder.note([shown(1)], [])
     recorder.note([shown(2)], [object()])
     assert recorder.flush()
-    assert (recorder.lost, recorder.why) == (1, "TypeError")
+    assert (recorder.lost, recorder.why) == (1, "AttributeError")
     assert sorted(row.uuid for row in rows(store, CARDS)) == ["card-1", "card-2"]
     recorder.close()
 
