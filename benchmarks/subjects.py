@@ -77,6 +77,7 @@ def offers(folder: Path, fhir_server: str) -> dict[tuple[str, str], Callable[[],
     made = (
         partial(_on_granian, "bare", "bare Flask on the service's server, the call of (c)", card, state),
         partial(_on_granian, "bare-large", "bare Flask on the service's server, the call of (e)", large, state),
+        partial(_on_granian, "plain", "no Flask: plain WSGI on the service's server, the call of (c)", card, state),
         partial(_on_gunicorn, "bare-gunicorn", "bare Flask on gunicorn sync, the call of (c)", card, state),
         partial(service, "unwatched", "an order that is not watched", unwatched, state),
         partial(service, "card", "a watched order, 5 Conditions and 3 Procedures: a card", card, state),
@@ -91,7 +92,7 @@ def offers(folder: Path, fhir_server: str) -> dict[tuple[str, str], Callable[[],
         ),
         partial(_healthchain, PEER, "HealthChain, the call of (c): a fixed card", card, folder),
     )
-    return {(letter, one.args[0]): one for letter, one in zip("aaabcdefggh", made, strict=True)}
+    return {(letter, one.args[0]): one for letter, one in zip("aaaabcdefggh", made, strict=True)}
 
 
 def service(name: str, title: str, body: bytes, settings: dict[str, str]) -> Subject:
@@ -108,7 +109,8 @@ def _signed(name: str, title: str, body: bytes, settings: dict[str, str], folder
 
 
 def _on_granian(name: str, title: str, body: bytes, settings: dict[str, str]) -> Subject:
-    command = [sys.executable, "-m", "benchmarks.bare", _server_options(settings), "{port}"]
+    which = [name] if name == "plain" else []
+    command = [sys.executable, "-m", "benchmarks.bare", _server_options(settings), "{port}", *which]
     return Subject(name, title, command, {}, body, _FIXED)
 
 
