@@ -75,6 +75,8 @@ def _is_text_deeper(content: bytes, depth: int) -> bool:
     marks = content.translate(_BRACKETS, _NO_MARKS).replace(b'""', b"")
     if b'"' in marks:  # some strings have brackets in them
         marks = b"".join(marks.split(b'"')[::2])
+    if 2 * marks.count(b"{") != len(marks):
+        return False  # it is no JSON, however deep, and is refused by whoever reads it
     for levels_left in range(depth, 0, -1):
         before = len(marks)
         if before <= 2 * levels_left:

@@ -21,7 +21,7 @@ _PERFORMED = ("performedDateTime", "performedPeriod", "occurrenceDateTime", "occ
 Read = TypeVar("Read")
 
 
-class Place(NamedTuple):
+class Where(NamedTuple):
     """Where radiotherapy was given, and the words for the site or for the tumor that tell it."""
 
     field: Field | None = None
@@ -29,7 +29,7 @@ class Place(NamedTuple):
     treats: str = ""
 
 
-NO_PLACE = Place()
+NOWHERE = Where()
 
 
 class Reader:
@@ -134,7 +134,7 @@ class Reader:
         since, _ = period(observation, _OBSERVED, self.today)
         return Finding(kind, term.wording, (reference_of(observation),), since, means=term.means)
 
-    def of_procedure(self, kind: FindingKind, term: Term, procedure: Json, place: Place = NO_PLACE) -> Finding:
+    def of_procedure(self, kind: FindingKind, term: Term, procedure: Json, where: Where = NOWHERE) -> Finding:
         """Return the finding that a Procedure is."""
         since, until = period(procedure, _PERFORMED, self.today)
         return Finding(
@@ -146,7 +146,7 @@ class Reader:
             status=self.knowledge.status_words(status_codes(procedure.get("status"))),
             from_procedure=True,
             means=term.means,
-            field=place.field,
-            site=place.site,
-            treats=place.treats,
+            field=where.field,
+            site=where.site,
+            treats=where.treats,
         )

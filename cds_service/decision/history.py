@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from cds_service.decision.codings import codings, members
-from cds_service.decision.entries import Place, Reader
+from cds_service.decision.entries import Reader, Where
 from cds_service.decision.reasons import reasons
 from cds_service.knowledge.meanings import Terms
 from cds_service.model import Finding, Json, Term
@@ -46,35 +46,35 @@ def in_procedure(reader: Reader, procedure: Json, terms: Terms) -> Iterator[Find
         reader.tally["radiotherapy not delivered"] += 1
         return
     term = min(delivered, key=lambda term: term.means == "not_in_code")
-    yield reader.of_procedure(FindingKind.RADIOTHERAPY, term, procedure, _place(reader, term, procedure))
+    yield reader.of_procedure(FindingKind.RADIOTHERAPY, term, procedure, _where(reader, term, procedure))
 
 
-def _place(reader: Reader, term: Term, procedure: Json) -> Place:
+def _where(reader: Reader, term: Term, procedure: Json) -> Where:
     """Return the first answer of the code's own site, bodySite, and the tumor that was treated."""
     field = _FIELDS[term.means]
     if field is not Field.UNKNOWN:
-        return Place(field)
+        return Where(field)
     if sites := members(procedure.get("bodySite")):
         return _by_site(reader, sites)
     return _by_reason(reader, procedure)
 
 
-def _by_site(reader: Reader, sites: list[Json]) -> Place:
+def _by_site(reader: Reader, sites: list[Json]) -> Where:
     """Any of several sites in reach wins; a site that we do not know leaves the field unknown."""
     known = [reader.knowledge.codes["body_site"].terms(codings(site)) for site in sites]
     terms = sorted((term for terms in known for term in terms), key=lambda term: _FIELDS[term.means] is Field.REMOTE)
     if not terms or (_FIELDS[terms[0].means] is Field.REMOTE and not all(known)):
-        return Place(Field.UNKNOWN)
-    return Place(_FIELDS[terms[0].means], site=terms[0].wording)
+        return Where(Field.UNKNOWN)
+    return Where(_FIELDS[terms[0].means], site=terms[0].wording)
 
 
-def _by_reason(reader: Reader, procedure: Json) -> Place:
+def _by_reason(reader: Reader, procedure: Json) -> Where:
     given = reasons(procedure, reader.known)
     stated = [term for one in given if (term := reader.once(_treated, one))]
     term = min(stated, key=_nearness, default=None)
     if term is None:
-        return Place(Field.UNKNOWN)
-    return Place(_BY_REACH.get(term.means, Field.UNKNOWN), treats=term.wording)
+        return Where(Field.UNKNOWN)
+    return Where(_BY_REACH.get(term.means, Field.UNKNOWN), treats=term.wording)
 
 
 def _treated(reader: Reader, reason: Json) -> Term | None:

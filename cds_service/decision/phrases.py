@@ -28,7 +28,7 @@ def _format(text: str) -> str:
 
 def fill(text: str, **values: object) -> str:
     """Return a text of card.json with its $holes filled."""
-    return _format(text) % values
+    return filled(text, values)
 
 
 def filled(text: str, values: Mapping[str, object]) -> str:

@@ -19,36 +19,36 @@ blueprint = Blueprint("hook_calls", __name__)
 
 
 @blueprint.post("/cds-services/<service>")
-def call(service: str) -> Response:
+def answer(service: str) -> Response:
     """Answer a call that came through Flask."""
-    answer = answered(parts(), this_call(), service)
-    return Response(answer.body, content_type=answer.content_type)
+    said = answered(parts(), this_call(), service)
+    return Response(said.body, content_type=said.content_type)
 
 
-def answered(found: Parts, held: Call, service: str) -> Answer:
+def answered(found: Parts, call: Call, service: str) -> Answer:
     """Answer one call with the cards of its decision; an empty list is silence."""
-    held.hook = found.hook_of(service)
-    held.service = service
-    watch = held.stopwatch
+    call.hook = found.hook_of(service)
+    call.service = service
+    watch = call.stopwatch
     watch.enter("read")
-    body = json_body(held.environ, found.body_limit, found.body_depth)
+    body = json_body(call.environ, found.body_limit, found.body_depth)
     watch.enter("decide")
-    held.decision = decision = _decision(body, found, held)
+    call.decision = decision = _decision(body, found, call)
     watch.enter("write")
     return Answer(200, to_json({"cards": decision.cards}))
 
 
-def _decision(body: Any, found: Parts, held: Call) -> Decision:
+def _decision(body: Any, found: Parts, call: Call) -> Decision:
     """Return the decision, and leave how the record was had for the log."""
     today = found.today()
 
     def fetched(request: HookRequest, searches: Sequence[Search]) -> Sequence[Pages]:
-        return held.stopwatch.around(fetch(found, held))(request, searches)
+        return call.stopwatch.around(fetch(found, call))(request, searches)
 
     try:
         decision = decide(
             body,
-            held.hook,
+            call.hook,
             found.knowledge,
             found.source.current(today),
             today=today,
@@ -56,8 +56,8 @@ def _decision(body: Any, found: Parts, held: Call) -> Decision:
             new_id=found.new_id,
         )
     except RecordUnavailable as error:
-        held.retrieval = error.retrieval
+        call.retrieval = error.retrieval
         raise
     if decision.record:
-        held.retrieval = decision.record.retrieval
+        call.retrieval = decision.record.retrieval
     return decision

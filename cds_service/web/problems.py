@@ -54,7 +54,7 @@ def register(app: Flask) -> None:
 
 def answer_to(error: Exception) -> Answer:
     """Return the answer to whoever met an error."""
-    if isinstance(error, CallError):
+    if isinstance(error, tuple(_STATUS)):
         return _call_error(error)
     if isinstance(error, RecursionError):
         return _outcome(400, "structure", "The JSON is nested too deeply.")

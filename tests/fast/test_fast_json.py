@@ -206,6 +206,13 @@ def test_far_too_deep():
     assert differing([b"[" * 3000 + b"]" * 3000, b'{"a":' * 3000, b"[" * 3000, b'["' * 3000], 64) is None
 
 
+def test_brackets_that_do_not_match():
+    """Text with more brackets of one kind than of the other is no JSON: it is refused without a look at each level."""
+    for content in (b"[" * 64 + b"]" * 960, (b"[" * 64 + b"]" * 960) * 3, b"{" * 99 + b"}" * 98):
+        assert is_plain(content, 64), "levels were looked at"
+        assert differing([content], 64) is None
+
+
 def test_a_name_twice():
     """A name that stands twice is refused where that is asked for, and else has its first place and last value."""
     for text in (b'{"a":1,"b":2,"a":3}', rb'{"a":1,"b":2,"\u0061":3}'):

@@ -9,15 +9,17 @@ import pytest
 from conftest import ORDER_SELECT, ORDER_SIGN, TODAY
 from corpus import call
 from counted import series
-from databases import serving_with
+from databases import rows, serving_with
 from doors import BASE, LEAST, door
 from short_cuts import PASSING, UUID
 from signing import bearer
 
 from cds_service import examples
+from cds_service.errors import CallError
 from cds_service.store import Store
 from cds_service.store.migration import migrate
-from cds_service.web import outcomes
+from cds_service.store.tables import CARDS, DECISIONS
+from cds_service.web import outcomes, problems
 
 ARTICLE = examples.example("calls", "article", TODAY)
 BROWSER = {"Origin": "https://elsewhere.example.org"}
@@ -25,6 +27,8 @@ BROWSER = {"Origin": "https://elsewhere.example.org"}
 
 UNLIKE = ("Date", "Server", "Vary", "Connection")
 """Headers of the moment, of the test's server, and Vary, which only browsers need."""
+
+MARK = {"X-Plexus-CDS-Client": "playground"}
 
 CALLS = {
     "card": (ORDER_SELECT, ARTICLE, {}),
@@ -41,9 +45,12 @@ CALLS = {
     "too large": (ORDER_SELECT, b" " * (1 << 20) + b"{}", {}),
     "too many values": (ORDER_SELECT, b"[" + b"1," * 100_000 + b"1]", {}),
     "compressed": (ORDER_SELECT, ARTICLE, {"Content-Encoding": "gzip"}),
-    "of the playground": (ORDER_SELECT, ARTICLE, {"X-Plexus-CDS-Client": "playground"}),
+    "of the playground": (ORDER_SELECT, ARTICLE, MARK),
     "no service": (f"{ORDER_SELECT}x", ARTICLE, {}),
     "an address too much": (f"{ORDER_SELECT}/", ARTICLE, {}),
+    "two slashes": (ORDER_SELECT.replace("/l", "//l"), ARTICLE, {}),
+    "another spelling": (ORDER_SELECT.replace("/l", "/%6C"), ARTICLE, {}),
+    "in parts": (ORDER_SELECT, (b'{"hook": "order-', b'select"}'), {}),
 }
 
 
@@ -64,7 +71,8 @@ class Seen:
         """Return the answer, the log lines and what was counted."""
         before = series(self.client)
         self.logged()
-        options = {"data": body} if isinstance(body, bytes) else {"json": body}
+        sent = iter(body) if isinstance(body, tuple) else body
+        options = {"json": body} if isinstance(body, dict) else {"data": sent}
         said = self.client.session.post(self.client.base + path, headers=headers, timeout=10, **options)
         lines = [{name: told for name, told in line.items() if name not in PASSING} for line in self.logged()]
         counted = {
@@ -96,10 +104,11 @@ def open_service(tmp_path_factory, knowledge):
 
 
 STATUSES = {
-    **dict.fromkeys(("card", "silence", "at signing", "a lone surrogate", "of the playground"), 200),
+    **dict.fromkeys(("card", "silence", "at signing", "a lone surrogate", "another spelling"), 200),
+    "of the playground": 200,
     **dict.fromkeys(("no JSON", "nothing", "too deep", "a long number"), 400),
-    **dict.fromkeys(("no service", "an address too much"), 404),
-    **dict.fromkeys(("another hook", "no call"), 422),
+    **dict.fromkeys(("no service", "an address too much", "two slashes"), 404),
+    **dict.fromkeys(("another hook", "no call", "in parts"), 422),
     **dict.fromkeys(("too large", "too many values"), 413),
     "no record": 412,
     "compressed": 415,
@@ -110,6 +119,25 @@ STATUSES = {
 def test_each_kind_of_call(name, open_service, logged):
     """Status, body, headers, log line and counts of a call are the same both ways."""
     Seen(open_service[0], logged).both(*CALLS[name], STATUSES[name])
+
+
+def test_the_playgrounds_calls(open_service, logged):
+    """A call that the playground marks is its own, both ways."""
+    for headers in ({}, BROWSER):
+        line = Seen(open_service[0], logged).sent(*CALLS["of the playground"][:2], MARK | headers).lines[0]
+        assert line["client"] == "playground"
+
+
+def test_what_is_kept(tmp_path, knowledge):
+    """The rows of a card and of its decision are the same both ways."""
+    url = store_in(tmp_path)
+    with serving_with(url, knowledge) as (client, parts):
+        for headers in ({}, BROWSER):
+            assert client.session.post(client.base + ORDER_SELECT, json=ARTICLE, headers=headers).json()["cards"]
+        assert parts.recorder.flush()
+    cards = [row._asdict() | {"uuid": "", "shown_at": ""} for row in rows(Store(url), CARDS)]
+    assert (len(cards), cards[0]) == (2, cards[1])
+    assert [row.count for row in rows(Store(url), DECISIONS)] == [2]
 
 
 def test_a_fault_of_ours(open_service, logged, monkeypatch):
@@ -181,3 +209,16 @@ def test_too_many_at_once(tmp_path, knowledge, logged):
                 held.sendall(b"{}")
                 assert held.makefile().readline().split()[1] == "422"
             until_answered(200, client)
+
+
+def test_each_error_has_a_status():
+    """Each error that a call can meet has an answer of its own."""
+    answers = [problems.answer_to(kind.__new__(kind)) for kind in CallError.__subclasses__()]
+    assert len(answers) > 10
+    assert 500 not in {answer.status for answer in answers}
+
+
+def test_an_error_without_a_status(logged):
+    """An error that nobody gave a status is a fault of ours, and is told as one."""
+    assert problems.answer_to(CallError("x")).status == 500
+    assert logged() == [{"fault": "CallError", "at": None}]
