@@ -2,9 +2,20 @@
 
 import gc
 
+_INTERRUPTED = 130
+"""The exit code of what Ctrl-C has ended, by the custom of shells."""
+
 
 def main() -> int:
-    """Run one command and return its exit code; imports leave no garbage, and looking for it is a seventh of them."""
+    """Run one command and return its exit code."""
+    try:
+        return _run()
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+
+
+def _run() -> int:
+    """Import and run the command; imports leave no garbage, and looking for it is a seventh of them."""
     gc.disable()
     from cds_service import cli  # noqa: PLC0415 - not before the collector rests
 

@@ -1,6 +1,7 @@
 """The commands, as a person uses them: explain a decision, print an example, render the review."""
 
 import dataclasses
+import gc
 import io
 import json
 import sys
@@ -9,7 +10,8 @@ import pytest
 from conftest import TODAY
 from notation import call
 
-from cds_service import examples, review
+from cds_service import __main__ as command
+from cds_service import cli, examples, review
 from cds_service.cli import main
 from cds_service.knowledge import load
 
@@ -212,3 +214,15 @@ def test_a_reason_that_falls_away(service, caplog):
     assert service.cards(sent) == []
     line = [one.message for one in caplog.records if one.name == "plexus_cds"][-1]
     assert json.loads(line)["reasons"] == ["nothing_watched"]
+
+
+def test_ctrl_c(monkeypatch, capsys):
+    """Ctrl-C ends a command, wherever it is, with the exit code of shells and without a trace."""
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "main", interrupted)
+    assert command.main() == 130
+    gc.unfreeze()
+    assert capsys.readouterr().err == ""

@@ -39,7 +39,7 @@ def told(address: "Path | URL") -> str:
 def _file(text: str) -> Path:
     """Return the file; whatever else an address may have, a file has no use for."""
     named = re.fullmatch(r"sqlite:///([^?]+)", text)
-    if named is None or named.group(1) == ":memory:":
+    if named is None or named.group(1) == ":memory:" or "\0" in unquote(text):
         message = f"{_EXPECTED}; a file takes neither a host nor options"
         raise SettingsError(message)
     return Path(unquote(named.group(1))).absolute()

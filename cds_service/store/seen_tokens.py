@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from hashlib import sha256
 from itertools import count
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import StoreUnavailable
@@ -39,10 +40,14 @@ class SeenTokens:
     until it expires, which is within minutes.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, begin: str | None = None) -> None:
+        """`begin` is where looking for old ones begins, in the order of the digests: else by chance.
+
+        So of processes that end early none looks at the first ones alone.
+        """
         self._store = store
         self._numbers = count(1)
-        self._begin = ""  # of the part of the table, in the order of its digests, that is looked at next
+        self._begin = token_hex(32) if begin is None else begin
 
     def is_new(self, issuer: str, token_id: str, expires_at: datetime) -> bool:
         """Tell whether a token is used for the first time, and remember it; StoreUnavailable where nobody can tell."""

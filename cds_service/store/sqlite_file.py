@@ -34,7 +34,7 @@ def opened(file: Path, *, durable: bool, patience: int) -> sqlite3.Connection:
 
 
 def revision(file: Path) -> str | None:
-    """Return the newest migration that a file has had, or None; StoreUnavailable where it cannot be written."""
+    """Return the newest migration that a file has had, or None; StoreUnavailable where it cannot be opened to write."""
     try:
         with closing(opened(file, durable=True, patience=1)) as connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -46,7 +46,7 @@ def revision(file: Path) -> str | None:
 def _revision(connection: sqlite3.Connection) -> str | None:
     try:
         found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    except sqlite3.Error:
+    except sqlite3.OperationalError:  # there is no such table; what is damaged is another error
         return None
     return found and str(found[0])
 

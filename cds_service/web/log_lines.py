@@ -29,7 +29,7 @@ class LogLines(logging.Handler):
         super().__init__()
         self._waiting: deque[str] = deque(maxlen=_MOST)
         self._writes, self._awake = threading.Lock(), threading.Event()
-        self._closed = threading.Event()
+        self._ended = threading.Event()
         util.Finalize(None, self.close, exitpriority=-1)  # after the recorder, which may have something to tell
         threading.Thread(target=self._run, name="plexus-cds log", daemon=True).start()
 
@@ -57,15 +57,15 @@ class LogLines(logging.Handler):
 
     def close(self) -> None:
         """Write what is left, unless a reader that does not read is waited for already."""
-        self._closed.set()
+        self._ended.set()
         self._awake.set()
         self.flush()
         super().close()
 
     def _run(self) -> None:
-        while not self._closed.is_set():
+        while not self._ended.is_set():
             self._awake.wait()
-            self._closed.wait(_EVERY)
+            self._ended.wait(_EVERY)
             self._awake.clear()
             self.flush()
 

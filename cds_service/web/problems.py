@@ -54,7 +54,7 @@ def register(app: Flask) -> None:
 
 def answer_to(error: Exception) -> Answer:
     """Return the answer to whoever met an error."""
-    if isinstance(error, tuple(_STATUS)):
+    if isinstance(error, CallError) and type(error) in _STATUS:
         return _call_error(error)
     if isinstance(error, RecursionError):
         return _outcome(400, "structure", "The JSON is nested too deeply.")
@@ -78,7 +78,7 @@ def _response(error: Exception) -> Response:
 
 
 def _call_error(error: CallError) -> Answer:
-    status, kind = next(known for cls, known in _STATUS.items() if isinstance(error, cls))
+    status, kind = _STATUS[type(error)]
     again = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
     return _outcome(status, kind, "" if isinstance(error, Unauthenticated) else str(error), again)
 

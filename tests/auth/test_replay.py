@@ -24,7 +24,7 @@ def tokens_of_a_database(store, store_url):
     """Give a memory in each kind of database, empty at first; `store` is what empties it."""
     assert rows(store, SEEN_TOKENS) == []
     own = Store(store_url, durable=False)
-    yield SeenTokens(own)
+    yield SeenTokens(own, begin="")
     own.close()
 
 

@@ -11,6 +11,8 @@ from doors import LEAST, written
 from notation import call
 from serving import granian
 
+from cds_service.web.log_lines import LogLines
+
 CALLS = 200
 """Their lines are many times what the pipe takes."""
 
@@ -28,10 +30,10 @@ def a_small_pipe():
 
 
 def lines(end: int) -> list[dict]:
-    """Return what comes out of a pipe until nothing more comes."""
+    """Return what comes out of a pipe until nothing more comes; a line that was held in the midst of it goes on."""
     os.set_blocking(end, False)
     text = b""
-    while chunk := _read(end):
+    while (chunk := _read(end)) or not text.endswith(b"\n"):
         text += chunk
     return [json.loads(line) for line in text.splitlines() if line.startswith(b"{")]
 
@@ -41,6 +43,15 @@ def _read(end: int) -> bytes:
         return os.read(end, 65536)
     except BlockingIOError:
         return b""
+
+
+def test_the_end_is_told_twice(capsys):
+    """Both the end of a worker and that of logging end the lines; nothing is written twice, and nothing fails."""
+    handler = LogLines()
+    handler.take(["{}"])
+    handler.close()
+    handler.close()
+    assert capsys.readouterr().err == "{}\n"
 
 
 def test_calls_go_on(pipe):

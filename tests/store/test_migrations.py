@@ -150,6 +150,7 @@ WRONG = [
     "sqlite:///:memory:",
     "sqlite://hunter2/name",
     "sqlite:////tmp/file?hunter2=1",
+    "sqlite:////tmp/hunter2%00",
 ]
 
 
