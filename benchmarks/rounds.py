@@ -14,7 +14,7 @@ from benchmarks.running import Running, running
 from benchmarks.subjects import PEER, Subject, empty_store
 
 CONNECTIONS = (1, 8)
-_WARM_SECONDS, _WARM_PACE = 1, 4000
+_WARM_SECONDS, _WARM_PACE = 2, 4000
 _MORE = 1.5
 """So many times the tokens that a run at the pace of the warm-up takes."""
 

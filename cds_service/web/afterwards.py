@@ -11,6 +11,12 @@ from cds_service.web.problems import log_fault
 _EVERY = 0.1
 """Seconds between two rounds, while there is something to do."""
 
+_AT_ONCE, _PAUSE = 50, 0.001
+"""So many are done together, in less than a millisecond, and then calls go first for so many seconds.
+
+The interpreter lets a thread work for 5 ms, and a call that comes meanwhile would wait for so long.
+"""
+
 _MOST = 10_000
 """Things that wait; whoever brings one more does them all."""
 
@@ -48,16 +54,20 @@ class Afterwards:
         """Do all that waits; a fault of ours is logged by its kind, and the rest is done."""
         with self._works:
             while self._waiting:
-                for work, those in self._kinds().items():
-                    try:
-                        work(those)
-                    except Exception as error:  # noqa: BLE001 - whatever it is, the next calls are to be counted
-                        log_fault(error)
+                self._do_some()
+
+    def _do_some(self) -> None:
+        with self._works:
+            for work, those in self._kinds().items():
+                try:
+                    work(those)
+                except Exception as error:  # noqa: BLE001 - whatever it is, the next calls are to be counted
+                    log_fault(error)
 
     def _kinds(self) -> dict[Work, list[Any]]:
-        """Take out what waits."""
+        """Take out some of what waits."""
         kinds: dict[Work, list[Any]] = {}
-        for _ in range(len(self._waiting)):
+        for _ in range(min(_AT_ONCE, len(self._waiting))):
             work, one = self._waiting.popleft()
             kinds.setdefault(work, []).append(one)
         return kinds
@@ -67,7 +77,8 @@ class Afterwards:
             self._awake.wait()
             self._closed.wait(_EVERY)
             self._awake.clear()
-            self.settle()
+            while self._waiting and not self._closed.wait(_PAUSE):
+                self._do_some()
 
     def _close(self) -> None:
         self._closed.set()
