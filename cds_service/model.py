@@ -175,6 +175,8 @@ class Recommendation(NamedTuple):
     indicator: str
     recommended: str
     """The suggestion that is recommended, or no text where none is."""
+    against: tuple[str, ...] = ()
+    """Why nothing is recommended: rows of reservations.csv."""
 
 
 class Silence(NamedTuple):

@@ -38,6 +38,18 @@ class Presentation(StrEnum):
     NONE = "none"
 
 
+class Certainty(StrEnum):
+    """How certain a typed text is of what it names (contract section 4)."""
+
+    ASSERTED = "asserted"
+    ASKED = "asked"
+    """It is to be ruled out, suspected, or in question."""
+    UNCLEAR = "unclear"
+    PAST = "past"
+    DENIED = "denied"
+    """Of the patient: also what a relative has."""
+
+
 class FindingKind(StrEnum):
     """What a finding is about; the first three in the order in which a card tells them."""
 
@@ -50,6 +62,19 @@ class FindingKind(StrEnum):
     PLEXUS_MRI = "plexus_mri"
     DEVICE = "device"
     CONTRAST = "contrast"
+    SPINE = "spine"
+    """The spine itself is the question, or is diseased."""
+    CORD_SIGN = "cord_sign"
+    """A cord, cauda equina or sphincter sign that is past, chronic, undated or on the chart only."""
+    OTHER_EXPLANATION = "other_explanation"
+    """A disease of brain, cord, nerves or muscles that may explain the sign, or signs in both legs."""
+    PLEXUS_MRI_EARLIER = "plexus_mri_earlier"
+    """Of the last year, or spoken of, and not so recent that the card is silent."""
+    MRI_DONE = "mri_done"
+    STAT = "stat"
+    LOWER_BODY = "lower_body"
+    """The order's reason names the low back or the leg."""
+    OTHER_QUESTION = "other_question"
 
 
 class PrefetchState(StrEnum):

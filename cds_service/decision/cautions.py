@@ -9,28 +9,14 @@ from cds_service.model import Finding, Json, PartialDate, Term
 from cds_service.vocabulary import FindingKind
 
 _CARDIAC, _REMOVED, _IN_USE = "cardiac_device", "removed", "in_use"
-_RECENT = {"acute_renal": "acute_kidney_injury", "pregnancy": "pregnancy"}
-"""Which of the contrast cautions pass, and the window in which they hold."""
-
-
-def in_condition(reader: Reader, condition: Json, terms: Terms) -> Iterator[Finding]:
-    """Yield devices and contrast cautions that an active Condition is of."""
-    devices, contrast = terms.get("device", ()), terms.get("contrast", ())
-    if not (devices or contrast) or not reader.is_active(condition):
-        return
-    for term in devices[:1]:
-        yield reader.of_condition(FindingKind.DEVICE, term, condition)
-    for term in contrast[:1]:
-        window = _RECENT.get(term.means)
-        if window is None or reader.is_recent(reader.later(condition), window):
-            yield reader.of_condition(FindingKind.CONTRAST, term, condition)
 
 
 def in_procedure(reader: Reader, procedure: Json, terms: Terms) -> Iterator[Finding]:
-    """Yield the device that a Procedure implanted or removed, dialysis, and a recent imaging study."""
+    """Yield the device that a Procedure implanted or removed, dialysis, radiotherapy of bone, and an imaging study."""
     said = {
         FindingKind.DEVICE: terms.get("device"),
         FindingKind.CONTRAST: terms.get("contrast"),
+        FindingKind.SPINE: terms.get("spine"),
         FindingKind.PLEXUS_MRI: [*_own_studies(reader, procedure), *terms.get("order", ())],
     }
     found = [(kind, these[0]) for kind, these in said.items() if these]
@@ -40,6 +26,8 @@ def in_procedure(reader: Reader, procedure: Json, terms: Terms) -> Iterator[Find
         one = reader.of_procedure(kind, term, procedure)
         if kind is not FindingKind.PLEXUS_MRI or reader.is_recent(one.until, "plexus_mri_done"):
             yield one
+        if kind is FindingKind.PLEXUS_MRI and (one.until is None or reader.is_recent(one.until, "plexus_mri_earlier")):
+            yield one._replace(kind=FindingKind.PLEXUS_MRI_EARLIER)
 
 
 def _own_studies(reader: Reader, procedure: Json) -> list[Term]:

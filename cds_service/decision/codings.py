@@ -1,6 +1,6 @@
 """Codes and references out of FHIR resources of any version and any oddness; nothing here ever raises."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from cds_service.model import Json
@@ -46,6 +46,20 @@ def words_of(concepts: Any) -> str:
         texts.append(text_of(concept.get("text")))
         texts += [text_of(coding.get("display")) for coding in members(concept.get("coding"))]
     return " | ".join(filter(None, dict.fromkeys(texts)))
+
+
+def typed_text(concepts: Any, known: Collection[str]) -> str:
+    """Return what was typed in one CodeableConcept or a list of them: texts, and displays of codes we don't know.
+
+    The display of a system that is `known` is that system's wording of the code (contract section 4).
+    """
+    texts = []
+    for concept in concepts_of(concepts):
+        texts.append(text_of(concept.get("text")))
+        for coding in members(concept.get("coding")):
+            if coding.get("display") and not (isinstance(system := coding.get("system"), str) and system in known):
+                texts.append(text_of(coding["display"]))
+    return " | ".join(filter(None, dict.fromkeys(texts))) if texts else ""
 
 
 def status_codes(value: Any) -> list[str]:

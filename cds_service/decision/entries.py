@@ -5,13 +5,17 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any, NamedTuple, TypeVar
 
-from cds_service.decision.codings import codings, reference_of, status_codes
+from cds_service.decision.codings import codings, reference_of, status_codes, typed_text
 from cds_service.decision.dates import partial_date, period
 from cds_service.decision.reasons import Known
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.meanings import Terms
+from cds_service.knowledge.reason_words import Mention
 from cds_service.model import Finding, Json, PartialDate, Site, Term
-from cds_service.vocabulary import Field, FindingKind, Reach
+from cds_service.vocabulary import Certainty, Field, FindingKind, Reach
+
+LONGEST = 2000
+"""Characters of a typed text that are read: none is longer, and reading must stay quick."""
 
 _ONSET = ("onsetDateTime", "onsetPeriod")
 _RECORDED = ("recordedDate", "assertedDate", "dateRecorded")
@@ -44,6 +48,20 @@ class Reader:
     def terms(self, entry: Json) -> Terms:
         """Return what the codes of an entry mean."""
         return self.knowledge.meanings.of(codings(entry.get("code")))
+
+    def typed(self, entry: Json) -> str:
+        """Return what was typed in the code of an entry, or of a reason in the shape of one."""
+        return typed_text(entry.get("code"), self.knowledge.known_systems)[:LONGEST]
+
+    def mentions(self, entry: Json) -> list[Mention]:
+        """Return what the typed text of an entry speaks of, and how certain it is."""
+        text = self.typed(entry)
+        return self.knowledge.reason_words.read(text, self.today, self.limits) if text else []
+
+    def opening(self, entry: Json) -> Certainty:
+        """Return how certain the typed text of an entry is of what it begins with."""
+        text = self.typed(entry)
+        return self.knowledge.reason_words.opens_with(text, self.today) if text else Certainty.ASSERTED
 
     def once(self, read: Callable[["Reader", Json], Read], reason: Json) -> Read:
         """Return what a reason says as `read` reads it; one that thousands refer to is read, and counted, once."""
@@ -93,6 +111,11 @@ class Reader:
             if when := partial_date(resource.get(name), self.today):
                 return when
         return None
+
+    def dated(self, condition: Json) -> PartialDate | None:
+        """Return a Condition's onset, or when it was recorded where none is stated."""
+        onset, _ = period(condition, _ONSET, self.today)
+        return onset or self.recorded(condition)
 
     def later(self, condition: Json) -> PartialDate | None:
         """Return the later of a Condition's onset and recording, None where it has neither."""

@@ -8,11 +8,12 @@ from typing import NamedTuple
 from cds_service.decision import cautions, history, signs
 from cds_service.decision.codings import codings
 from cds_service.decision.entries import Reader
+from cds_service.decision.orders import PLEXUS_STUDIES
 from cds_service.decision.reasons import Known, reasons
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.meanings import Terms
 from cds_service.model import Finding, Findings, HookRequest, Json, PatientRecord, Site, WatchedOrder
-from cds_service.vocabulary import FindingKind, Presentation
+from cds_service.vocabulary import Certainty, FindingKind, Presentation
 
 _TOLD = (FindingKind.PRESENTATION, FindingKind.RADIOTHERAPY, FindingKind.MALIGNANCY)
 
@@ -38,6 +39,7 @@ def find(order: WatchedOrder, gathered: Gathered, knowledge: Knowledge) -> Findi
     if not found:
         return Findings(tally=tally)
     malignancies, radiotherapy, elsewhere, amount = history.weighed(found)
+    found = [*found, *_stat(order)]
     presentations = [one for one in found if one.kind is FindingKind.PRESENTATION]
     return Findings(
         tuple(malignancies),
@@ -58,7 +60,22 @@ def _others(found: list[Finding], same_as: frozenset[str]) -> list[Finding]:
         return others
     devices = cautions.present([one for one in others if one.kind is FindingKind.DEVICE])
     rest = [one for one in others if one.kind is not FindingKind.DEVICE]
-    return [*(one for one in rest if one.kind is not FindingKind.PLEXUS_MRI or one.means in same_as), *devices]
+    return [*(one for one in rest if _is_of_matter(one, same_as)), *devices]
+
+
+def _is_of_matter(finding: Finding, same_as: frozenset[str]) -> bool:
+    if finding.kind is FindingKind.PLEXUS_MRI:
+        return finding.means in same_as
+    if finding.kind is FindingKind.PLEXUS_MRI_EARLIER:
+        return finding.from_order or finding.means in PLEXUS_STUDIES
+    return True
+
+
+def _stat(order: WatchedOrder) -> Iterator[Finding]:
+    """Yield that the order is an emergency, by its priority."""
+    priority = order.order.resource.get("priority")
+    if isinstance(priority, str) and priority.strip().lower() == FindingKind.STAT:
+        yield Finding(FindingKind.STAT, "", (), from_order=True)
 
 
 def _in_reasons(reader: Reader, order: Json) -> Iterator[Finding]:
@@ -74,26 +91,39 @@ def _in_reason(reader: Reader, reason: Json) -> list[Finding]:
     return [*found, *signs.in_reason(reader, reason, terms)]
 
 
+def _in_condition(reader: Reader, condition: Json, terms: Terms) -> Iterator[Finding]:
+    """Yield what one Condition of the record says, unless its own text takes it back (contract section 4)."""
+    if not reader.stands(condition):
+        return
+    opening = reader.opening(condition)
+    if opening in (Certainty.ASSERTED, Certainty.PAST):
+        yield from history.in_condition(reader, condition, terms)
+    elif terms:
+        reader.tally["taken back by its own text"] += 1
+    if opening is not Certainty.DENIED:
+        found = signs.in_condition(reader, condition, terms)
+        doubted = opening not in (Certainty.ASSERTED, Certainty.PAST)
+        yield from (one for one in found if not (doubted and one.kind is FindingKind.PRESENTATION))
+
+
 def _in_record(reader: Reader, record: PatientRecord) -> Iterator[Finding]:
     for condition, terms in _of_matter(reader, record.conditions):
-        if reader.stands(condition):
-            yield from history.in_condition(reader, condition, terms)
-            yield from signs.in_condition(reader, condition, terms)
-            yield from cautions.in_condition(reader, condition, terms)
+        yield from _in_condition(reader, condition, terms)
     for procedure, terms in _of_matter(reader, record.procedures):
         yield from history.in_procedure(reader, procedure, terms)
         yield from cautions.in_procedure(reader, procedure, terms)
+        yield from signs.in_procedure(reader, procedure)
     yield from cautions.in_optional(reader, record.optional)
 
 
 def _of_matter(reader: Reader, entries: Iterable[Json]) -> Iterator[tuple[Json, Terms]]:
-    """Yield the entries with a code that means something, and count those without any; of many, few matter."""
+    """Yield the entries whose code or text means something, and count those without a code; of many, few matter."""
     terms_of, own = reader.knowledge.meanings.of, reader.site.studies
     for entry in entries:
         pairs = codings(entry.get("code"))
-        if not pairs:
-            reader.tally["without a code"] += 1
-        elif (terms := terms_of(pairs)) or (own and any(pair in own for pair in pairs)):
+        reader.tally["without a code"] += not pairs
+        terms = terms_of(pairs)
+        if terms or reader.mentions(entry) or (own and any(pair in own for pair in pairs)):
             yield entry, terms
 
 

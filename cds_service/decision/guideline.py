@@ -1,10 +1,10 @@
-"""Step 5: a watched order and its Findings -> Recommendation or Silence(reason)."""
+"""Step 5: a watched order and its Findings -> Recommendation or Silence(reason) (contract sections 5 and 6)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from cds_service.knowledge import Knowledge
+from cds_service.knowledge import Knowledge, ReservationRow
 from cds_service.model import Findings, Recommendation, Silence, Site, WatchedOrder
-from cds_service.vocabulary import FindingKind, History, Presentation
+from cds_service.vocabulary import Field, FindingKind, History, Presentation, Reach
 
 Holds = Callable[[WatchedOrder, Findings, Knowledge, Site], bool]
 
@@ -13,11 +13,28 @@ SILENCES: dict[str, Holds] = {
     "emergency": lambda _order, findings, _knowledge, _site: bool(findings.of(FindingKind.EMERGENCY)),
     "acute_trauma": lambda _order, findings, _knowledge, _site: bool(findings.of(FindingKind.TRAUMA)),
     "upper_limb_only": lambda _order, findings, _knowledge, _site: _names_only_the_arm(findings),
+    "plexus_mri_on_record": lambda order, findings, knowledge, _site: _is_next_step(order, findings, knowledge),
     "alternative_with_device": lambda order, findings, knowledge, _site: _is_alternative(order, findings, knowledge),
     "no_history": lambda _order, findings, _knowledge, _site: findings.history is History.NONE,
     "remote_without_presentation": lambda _order, findings, _knowledge, site: _is_out_of_focus(findings, site),
 }
 """What each silence of silences.csv asks of the findings; the table says in which order they are tested."""
+
+RESERVATIONS: dict[str, Callable[[Findings], bool]] = {
+    "device": lambda findings: bool(findings.of(FindingKind.DEVICE)),
+    "contrast": lambda findings: bool(findings.of(FindingKind.CONTRAST)),
+    "stat": lambda findings: bool(findings.of(FindingKind.STAT)),
+    "spine_named": lambda findings: bool(findings.of(FindingKind.SPINE)),
+    "cord_sign": lambda findings: bool(findings.of(FindingKind.CORD_SIGN)),
+    "other_explanation": lambda findings: bool(findings.of(FindingKind.OTHER_EXPLANATION)),
+    "plexus_mri_earlier": lambda findings: bool(findings.of(FindingKind.PLEXUS_MRI_EARLIER)),
+    "no_specific_sign": lambda findings: findings.presentation is not Presentation.SPECIFIC,
+    "history_not_placed": lambda findings: not _is_placed(findings),
+    "remote_only": lambda findings: findings.history is History.REMOTE_ONLY,
+}
+"""What each reservation of reservations.csv asks of the findings; the table says for which studies it counts."""
+
+_INDICATORS = ("info", "warning")
 
 
 def silence(order: WatchedOrder, findings: Findings, knowledge: Knowledge, site: Site) -> Silence | None:
@@ -30,7 +47,7 @@ def silence(order: WatchedOrder, findings: Findings, knowledge: Knowledge, site:
 
 
 def recommend(order: WatchedOrder, findings: Findings, knowledge: Knowledge, site: Site) -> Recommendation | Silence:
-    """Return the first silence that holds, or what strength.csv says for this study and these findings.
+    """Return the first silence that holds, or what strength.csv and reservations.csv say for these findings.
 
     A study without a row for them is not watched after all: its reason did not hold.
     """
@@ -39,18 +56,40 @@ def recommend(order: WatchedOrder, findings: Findings, knowledge: Knowledge, sit
     row = knowledge.strength.get((order.study, findings.history, findings.presentation))
     if row is None:
         return Silence("nothing_watched", order, findings)
-    recommended = "" if findings.of(FindingKind.DEVICE) else row.recommended
-    return Recommendation(order, findings, row.indicator, recommended)
+    against = tuple(reservations(order, findings, knowledge))
+    indicator = min([row.indicator, *(one.at_most for one in against if one.at_most)], key=_INDICATORS.index)
+    recommended = "" if against else row.recommended
+    return Recommendation(order, findings, indicator, recommended, tuple(one.reason for one in against))
+
+
+def reservations(order: WatchedOrder, findings: Findings, knowledge: Knowledge) -> Iterator[ReservationRow]:
+    """Yield all that speaks against recommending a suggestion for this order, in the order of the table."""
+    for row in knowledge.reservations:
+        if order.study in row.studies and RESERVATIONS[row.reason](findings):
+            yield row
 
 
 def _names_only_the_arm(findings: Findings) -> bool:
-    leg = any(one.from_order for one in findings.presentations)
-    return bool(findings.of(FindingKind.UPPER_LIMB)) and not leg
+    """Tell whether the reasons name the arm, neither the low back nor the leg, and no leg sign is on record."""
+    elsewhere = findings.presentations or findings.of(FindingKind.LOWER_BODY)
+    return bool(findings.of(FindingKind.UPPER_LIMB)) and not elsewhere
+
+
+def _is_placed(findings: Findings) -> bool:
+    """Tell whether a cancer near the plexus is on record, or radiotherapy whose recorded field is in reach."""
+    near = any(one.reach is Reach.PLEXUS_ADJACENT for one in findings.malignancies)
+    return near or any(one.field is not Field.UNKNOWN for one in findings.radiotherapy)
+
+
+def _is_next_step(order: WatchedOrder, findings: Findings, knowledge: Knowledge) -> bool:
+    """Tell whether a study that comes after the plexus MRI was chosen where an MRI was done or is spoken of."""
+    done = findings.of(FindingKind.PLEXUS_MRI_EARLIER) or findings.of(FindingKind.MRI_DONE)
+    return bool(knowledge.watched[order.study].only_for) and bool(done)
 
 
 def _is_alternative(order: WatchedOrder, findings: Findings, knowledge: Knowledge) -> bool:
-    """Tell whether the study that card.json names as the alternative was chosen for a patient with a device."""
-    return order.study == knowledge.card["alternative"] and bool(findings.of(FindingKind.DEVICE))
+    """Tell whether a study without MRI was chosen for a patient with a device, or who cannot have an MRI."""
+    return bool(knowledge.watched[order.study].only_for) and bool(findings.of(FindingKind.DEVICE))
 
 
 def _is_out_of_focus(findings: Findings, site: Site) -> bool:

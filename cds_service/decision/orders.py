@@ -4,7 +4,7 @@ from datetime import date
 
 from cds_service.decision import signs
 from cds_service.decision.codings import codings, concepts_of, is_of, members, status_codes, words_of
-from cds_service.decision.entries import Reader
+from cds_service.decision.entries import LONGEST, Reader
 from cds_service.decision.reasons import Known, reasons
 from cds_service.knowledge import Knowledge
 from cds_service.model import DraftOrder, Finding, HookRequest, Json, Site, Term, WatchedOrder
@@ -12,7 +12,7 @@ from cds_service.vocabulary import FindingKind
 
 _NOT_WATCHED = "not_watched"
 _LEVEL_NOT_STATED = "level_not_stated"
-_PLEXUS = ("plexus_mri", "plexus_mri_with_contrast", "plexus_mri_without_contrast")
+PLEXUS_STUDIES = ("plexus_mri", "plexus_mri_with_contrast", "plexus_mri_without_contrast")
 _RANKS = {"plexus_mri_with_contrast": 0, "plexus_mri_without_contrast": 0, "plexus_mri": 1, _NOT_WATCHED: 2}
 
 
@@ -42,12 +42,14 @@ def _is_live(order: Json, patient_id: str, knowledge: Knowledge) -> bool:
 
 
 def _has_reason(order: DraftOrder, wanted: str, reader: Reader) -> bool:
-    """Tell whether the order's own reason is the presentation that is asked for; nothing is fetched to know it."""
-    return any(
-        one.kind is FindingKind.PRESENTATION and one.means == wanted
-        for reason in reasons(order.resource, reader.known)
-        for one in reader.once(_signs, reason)
-    )
+    """Tell whether the order's own reason is the presentation that is asked for, and no reason asks anything else.
+
+    Nothing is fetched to know it.
+    """
+    said = [one for reason in reasons(order.resource, reader.known) for one in reader.once(_signs, reason)]
+    if any(one.kind is FindingKind.OTHER_QUESTION for one in said):
+        return False
+    return any(one.kind is FindingKind.PRESENTATION and one.means == wanted for one in said)
 
 
 def _signs(reader: Reader, reason: Json) -> list[Finding]:
@@ -62,14 +64,14 @@ def study_of(resource: Json, knowledge: Knowledge, site: Site) -> tuple[str, str
         if pair in site.studies:
             return site.studies[pair], ""
     known = [term for term in knowledge.meanings.of(pairs).get("order", ()) if term.means != _LEVEL_NOT_STATED]
-    term, words = _first(known), words_of(code)[: signs.LONGEST]
+    term, words = _first(known), words_of(code)[:LONGEST]
     by_words = knowledge.words.study(words) if term is None or knowledge.words.names_plexus(words) else None
     return _weighed(term, by_words)
 
 
 def _weighed(term: Term | None, by_words: str | None) -> tuple[str, str]:
     """Words that name the plexus win over a spine code; of the plexus itself they may tell the contrast."""
-    if by_words in _PLEXUS and (term is None or term.means not in _PLEXUS or term.means == "plexus_mri"):
+    if by_words in PLEXUS_STUDIES and (term is None or term.means not in PLEXUS_STUDIES or term.means == "plexus_mri"):
         return by_words, ""
     if term:
         return term.means, term.wording

@@ -1,63 +1,150 @@
-"""Signs of plexopathy, and what asks for another path: emergency, acute trauma, the arm."""
+"""Signs of plexopathy, and every brake on them, in codes and in typed words (contract sections 4 to 6)."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 
-from cds_service.decision.codings import codings, words_of
+from cds_service.decision.codings import codings, text_of
 from cds_service.decision.entries import Reader
 from cds_service.knowledge.meanings import Terms
 from cds_service.model import Finding, Json, Term
-from cds_service.vocabulary import FindingKind
+from cds_service.vocabulary import Certainty, FindingKind
 
 _FAMILIES = {
     "presentation": FindingKind.PRESENTATION,
     "emergency": FindingKind.EMERGENCY,
     "trauma": FindingKind.TRAUMA,
     "upper_limb": FindingKind.UPPER_LIMB,
+    "spine": FindingKind.SPINE,
+    "other_explanation": FindingKind.OTHER_EXPLANATION,
+    "device": FindingKind.DEVICE,
+    "contrast": FindingKind.CONTRAST,
 }
-LONGEST = 2000
-"""Characters of a reason, or of an order's name, that are read: none is longer, and reading must stay quick."""
+"""What the codes of each family are found as."""
+
+_HELD = frozenset({Certainty.ASSERTED, Certainty.ASKED, Certainty.UNCLEAR})
+"""How certain a text must be of a brake for it to hold: not at all."""
+
+_EVER = _HELD | {Certainty.PAST}
+_TOPICS = {
+    "presentation": (FindingKind.PRESENTATION, frozenset({Certainty.ASSERTED})),
+    "plexopathy": (FindingKind.PRESENTATION, frozenset({Certainty.ASSERTED, Certainty.ASKED})),
+    "emergency": (FindingKind.EMERGENCY, _EVER),
+    "trauma": (FindingKind.TRAUMA, _HELD),
+    "upper_limb": (FindingKind.UPPER_LIMB, _HELD),
+    "lower_body": (FindingKind.LOWER_BODY, _EVER),
+    "spine": (FindingKind.SPINE, _EVER),
+    "other_explanation": (FindingKind.OTHER_EXPLANATION, _EVER),
+    "device": (FindingKind.DEVICE, _EVER),
+    "contrast": (FindingKind.CONTRAST, _EVER),
+    "stat": (FindingKind.STAT, _HELD),
+    "plexus_mri": (FindingKind.PLEXUS_MRI_EARLIER, _EVER),
+    "mri_done": (FindingKind.MRI_DONE, _EVER),
+    "other_question": (FindingKind.OTHER_QUESTION, _HELD),
+}
+"""What each topic of reason_words.csv is found as, and how certain a text must be of it (contract section 4)."""
 
 _SAID_NOTHING = "neither"
-_KNOWN = (*_FAMILIES, "malignancy", "radiation_history")
+_SPHINCTER, _REMOVED = "sphincter", "removed"
+_PASSES = {"pregnancy": "pregnancy", "acute_renal": "acute_kidney_injury"}
+"""The contrast cautions that pass, and the window in which each holds."""
+
+_ANY_DATE = frozenset({"tumor", "metastasis"})
+"""What of the spine counts whatever its date (contract section 6)."""
+
+_OF_THE_ORDER = frozenset(
+    {
+        FindingKind.UPPER_LIMB,
+        FindingKind.LOWER_BODY,
+        FindingKind.STAT,
+        FindingKind.MRI_DONE,
+        FindingKind.OTHER_QUESTION,
+        FindingKind.PLEXUS_MRI_EARLIER,
+    }
+)
+"""What only the order's own reason can say."""
 
 
 def in_reason(reader: Reader, reason: Json, terms: Terms) -> Iterator[Finding]:
-    """Yield what a reason of the order says, by its codes, or by its words where none of them is ours.
-
-    An emergency is always read from the words, too: nothing must delay its MRI.
-    """
-    text = words_of(reason.get("code"))[:LONGEST]
-    if not text and not codings(reason.get("code")):
+    """Yield what a reason of the order says, by its codes and by what was typed."""
+    if not codings(reason.get("code")) and not reader.typed(reason) and not _is_shown(reason):
         reader.tally["reason that could not be read"] += 1
-    said = list(_by_words(reader, text))
-    known = any(family in terms for family in _KNOWN)
-    found = [*_by_code(terms), *(one for one in said if one[0] is FindingKind.EMERGENCY)] if known else said
-    for kind, term in found:
+    typed = list(_by_words(reader, reason))
+    said_otherwise = _takes_back(reader, reason)
+    for kind, term in _by_code(terms):
+        if kind is not FindingKind.PRESENTATION or not said_otherwise:
+            yield reader.of_condition(kind, term, reason, from_order=True)
+    if "presentation" in terms or "spine" in terms:
+        yield Finding(FindingKind.LOWER_BODY, "", (), from_order=True)
+    for kind, term in typed:
         yield reader.of_condition(kind, term, reason, from_order=True)
 
 
+def _is_shown(reason: Json) -> bool:
+    """Tell whether a reason without a code has a display of a system that we know."""
+    code = reason.get("code")
+    return isinstance(code, dict) and any(
+        isinstance(coding, dict) and text_of(coding.get("display")) for coding in code.get("coding") or []
+    )
+
+
+def _takes_back(reader: Reader, reason: Json) -> bool:
+    """Tell whether a reason's text denies or doubts all the signs that it names: then its code asserts none."""
+    signs = [one.certainty for one in reader.mentions(reason) if one.topic == "presentation"]
+    return bool(signs) and Certainty.ASSERTED not in signs
+
+
 def in_condition(reader: Reader, condition: Json, terms: Terms) -> Iterator[Finding]:
-    """Yield what an active and recent Condition says; the arm, and sphincters, count only as reasons."""
-    found = list(_by_code(terms))
-    if not found or not reader.is_active(condition):
-        return
+    """Yield what a Condition says, by its codes and by what was typed, where its status and date let it count."""
+    coded, typed = list(_by_code(terms)), list(_by_words(reader, condition))
+    for kind, term in [*coded, *typed]:
+        counts_as = _in_record(reader, condition, kind, term)
+        if counts_as is not None:
+            yield reader.of_condition(counts_as, term, condition)
+
+
+def _in_record(reader: Reader, condition: Json, kind: FindingKind, term: Term) -> FindingKind | None:
+    """Return what an entry of the record is found as, or None where it does not count (contract sections 4 to 6)."""
+    if kind in _OF_THE_ORDER:
+        return None
+    active = reader.is_active(condition)
+    if kind is FindingKind.PRESENTATION:
+        when = reader.dated(condition)
+        return kind if active and (when is None or reader.is_recent(when, kind)) else None
     when = reader.later(condition)
-    for kind, term in found:
-        undated_counts = kind is FindingKind.PRESENTATION and when is None
-        if kind is FindingKind.UPPER_LIMB or term.means == "sphincter":
-            continue
-        if undated_counts or reader.is_recent(when, kind):
-            yield reader.of_condition(kind, term, condition)
+    if kind in (FindingKind.EMERGENCY, FindingKind.CORD_SIGN):
+        is_now = kind is FindingKind.EMERGENCY and active and term.means != _SPHINCTER
+        return kind if is_now and reader.is_recent(when, kind) else FindingKind.CORD_SIGN
+    if kind is FindingKind.SPINE and term.means in _ANY_DATE:
+        return kind
+    if not active:
+        return None
+    if kind is FindingKind.CONTRAST:
+        window = _PASSES.get(term.means)
+        return kind if window is None or reader.is_recent(when, window) else None
+    if kind is FindingKind.TRAUMA:
+        return kind if reader.is_recent(when, kind) else None
+    if kind is FindingKind.SPINE:
+        return kind if when is None or reader.is_recent(when, "presentation") else None
+    return kind
+
+
+def in_procedure(reader: Reader, procedure: Json) -> Iterator[Finding]:
+    """Yield the device that a Procedure's typed text names; `cautions` reads its codes."""
+    for kind, term in _by_words(reader, procedure):
+        if kind is FindingKind.DEVICE and reader.was_performed(procedure):
+            yield reader.of_procedure(kind, term, procedure)
 
 
 def _by_code(terms: Terms) -> Iterator[tuple[FindingKind, Term]]:
     for family, kind in _FAMILIES.items():
         if family in terms and (said := [term for term in terms[family] if term.means != _SAID_NOTHING]):
-            yield kind, min(said, key=lambda term: term.means != "specific")
+            yield kind, min(said, key=lambda term: term.means not in ("specific", *_ANY_DATE))
 
 
-def _by_words(reader: Reader, text: str) -> Iterator[tuple[FindingKind, Term]]:
-    longest_ago = reader.today - timedelta(days=reader.limits["trauma"])
-    for topic, means, wording in reader.knowledge.reason_words.read(text, {reader.today.year, longest_ago.year}):
-        yield FindingKind(topic), Term("reason_words", means, wording)
+def _by_words(reader: Reader, entry: Json) -> Iterator[tuple[FindingKind, Term]]:
+    for topic, means, wording, certainty in reader.mentions(entry):
+        kind, enough = _TOPICS[topic]
+        if certainty not in enough or (certainty is Certainty.PAST and means in _PASSES):
+            continue
+        if kind is FindingKind.EMERGENCY and certainty is Certainty.PAST:
+            kind = FindingKind.CORD_SIGN
+        yield kind, Term("reason_words", means, wording)

@@ -41,10 +41,13 @@ def suggestions(
 def kinds(recommendation: Recommendation, knowledge: Knowledge) -> list[str]:
     """Return the kinds of watched_orders.csv in its order, and the alternative where a device may forbid MRI.
 
-    An order without an id cannot be updated, so those that replace it are left out.
+    Where nothing is recommended, what adds an order stands before what replaces one (contract section 6). An order
+    without an id cannot be updated, so those that replace it are left out.
     """
     order = recommendation.order
     listed = [*knowledge.watched[order.study].suggestions]
+    if not recommendation.recommended:
+        listed.sort(key=lambda kind: kind in _UPDATES)
     if recommendation.findings.of(FindingKind.DEVICE):
         listed.append("alternative")
     return [kind for kind in listed if order.order.resource.get("id") or kind not in _UPDATES]

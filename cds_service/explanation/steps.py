@@ -21,6 +21,11 @@ _USES = {
     FindingKind.RADIOTHERAPY: "its field may have reached the plexus",
     FindingKind.DEVICE: "to be checked before an MRI",
     FindingKind.CONTRAST: "to be checked before contrast is given",
+    FindingKind.SPINE: "the spine itself is named or diseased, so nothing is recommended",
+    FindingKind.CORD_SIGN: "a sign of the cord or the sphincters that is past or chronic, so nothing is recommended",
+    FindingKind.OTHER_EXPLANATION: "it may explain the sign otherwise, so the card only asks",
+    FindingKind.PLEXUS_MRI_EARLIER: "a plexus MRI within the last year, so nothing is recommended",
+    FindingKind.MRI_DONE: "an MRI is spoken of",
     CHECKED: "it asks for silence",
     ELSEWHERE: "its field does not reach the plexus",
 }
@@ -92,7 +97,8 @@ def _card(said: Recommendation, knowledge: Knowledge) -> CardStep:
 
 
 def _findings(findings: Findings, knowledge: Knowledge, today: date) -> Iterator[FindingStep]:
-    groups = ((COUNTS, told(findings)), (CHECKED, findings.others), (ELSEWHERE, findings.radiotherapy_elsewhere))
+    checked = [one for one in findings.others if one.wording]
+    groups = ((COUNTS, told(findings)), (CHECKED, checked), (ELSEWHERE, findings.radiotherapy_elsewhere))
     for use, group in groups:
         for one in group:
             words = finding_words(one, knowledge.card["findings"], knowledge.card["durations"], today)

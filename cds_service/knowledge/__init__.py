@@ -51,6 +51,17 @@ class StrengthRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ReservationRow:
+    """What speaks against recommending a suggestion, for which studies, and how strong the card then is at most."""
+
+    reason: str
+    studies: frozenset[str]
+    at_most: str
+    """An indicator, or no text where the card may be as strong as it is."""
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Knowledge:
     """One card's knowledge, ready for decisions."""
 
@@ -60,8 +71,11 @@ class Knowledge:
     codes: Mapping[str, CodeIndex]
     meanings: Meanings = field(compare=False)  # made of the codes
     words: OrderWords
-    reason_words: ReasonWords
+    reason_words: ReasonWords = field(compare=False)  # made of reason_rows
+    known_systems: frozenset[str]
+    """The code systems that we know, in all their spellings."""
     watched: Mapping[str, WatchedRow]
+    reservations: tuple[ReservationRow, ...]
     strength: Mapping[tuple[str, History, Presentation], StrengthRow]
     limits: Mapping[str, int]
     silences: Mapping[str, str]
@@ -139,7 +153,9 @@ def _compiled(folder: Folder) -> Knowledge:
         codes=codes,
         meanings=Meanings(codes, _spellings(folder)),
         words=OrderWords.compiled(_phrases(tables["words"])),
-        reason_words=ReasonWords.compiled(tables["reason_words"]),
+        reason_words=ReasonWords(tables["reason_words"]),
+        known_systems=frozenset({*(row["canonical"] for row in folder.systems), *_spellings(folder)}),
+        reservations=tuple(map(_reservation, tables["reservations"])),
         watched={row["study"]: _watched(row) for row in tables["watched_orders"]},
         strength=dict(_cells(tables["strength"])),
         limits={row["limit"]: int(row["value"]) for row in tables["limits"]},
@@ -184,6 +200,10 @@ def _phrases(rows: Rows) -> dict[str, list[str]]:
 def _watched(row: Mapping[str, str]) -> WatchedRow:
     same_as = frozenset(row["same_as"].split())
     return WatchedRow(row["study"], row["proposes"], same_as, tuple(row["suggestions"].split()), row["only_for"])
+
+
+def _reservation(row: Mapping[str, str]) -> ReservationRow:
+    return ReservationRow(row["reason"], frozenset(row["studies"].split()), row["at_most"], row["words"])
 
 
 def _cells(rows: Rows) -> Iterator[tuple[tuple[str, History, Presentation], StrengthRow]]:

@@ -19,6 +19,7 @@ TABLES = (
     "about_words",
     "ratings",
     "reason_words",
+    "reservations",
     "silences",
     "source_attributes",
     "statuses",

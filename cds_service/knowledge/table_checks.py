@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from itertools import product
 
 from cds_service.knowledge.folder import Folder, Rows
-from cds_service.knowledge.reason_words import PARTS
+from cds_service.knowledge.reason_words import word_faults
 from cds_service.vocabulary import History, Presentation
 
 _DECIDED_FIRST = ("rule_off", "nothing_watched", "already_drafted")
@@ -14,10 +14,14 @@ _NEEDED = {
     ("silences", "reason"): {
         *_DECIDED_FIRST,
         *("plexus_mri_done", "emergency", "acute_trauma", "upper_limb_only", "alternative_with_device", "no_history"),
-        "remote_without_presentation",
+        *("remote_without_presentation", "plexus_mri_on_record"),
+    },
+    ("reservations", "reason"): {
+        *("device", "contrast", "stat", "spine_named", "cord_sign", "other_explanation", "plexus_mri_earlier"),
+        *("no_specific_sign", "history_not_placed", "remote_only"),
     },
     ("limits", "limit"): {
-        *("presentation", "plexus_mri_done", "emergency", "trauma", "acute_kidney_injury", "pregnancy"),
+        *("presentation", "plexus_mri_done", "plexus_mri_earlier", "emergency", "trauma", "acute_kidney_injury", "pregnancy"),
         *("egfr", "egfr_below"),
     },
     ("valuesets", "family"): {
@@ -32,16 +36,10 @@ _NEEDED = {
 }
 """The rows that the code asks for, by table and column."""
 
-_NEEDED_LISTS = {
-    *("negation", "negation_end", "history", "scope_end", "question", "question_end"),
-    *("denied_before", "denied_after", "doubted_after", "filler", "old", "long_ago", "recent", "set_aside"),
-    *PARTS,
-}
-"""The lists of reason_words.csv that the code asks for."""
-
 _KEYS = {
     "limits": ("limit",),
     "ratings": ("study",),
+    "reservations": ("reason", "studies"),
     "silences": ("reason",),
     "statuses": ("element", "code"),
     "valuesets": ("value_set",),
@@ -58,6 +56,7 @@ def table_faults(folder: Folder) -> Iterator[str]:
     yield from _idle_cells(folder)
     yield from _citation_faults(folder)
     yield from _strength_faults(folder)
+    yield from _reservation_faults(folder)
 
 
 def numbered(rows: Rows) -> Iterable[tuple[int, dict[str, str]]]:
@@ -74,11 +73,8 @@ def _missing_rows(folder: Folder) -> Iterator[str]:
     for (table, column), needed in _NEEDED.items():
         for name in sorted(needed - {row[column] for row in folder.tables[table]}):
             yield f"{table}.csv: no row for {name}"
-    rows = folder.tables["reason_words"]
-    lists = {row["means"] for row in rows if row["topic"] == "list"}
-    named = {row["beside"].removeprefix("not ") for row in rows if row["beside"]}
-    for name in sorted((_NEEDED_LISTS | named) - lists):
-        yield f"reason_words.csv: no list {name}"
+    for name in word_faults(folder.tables["reason_words"]):
+        yield f"reason_words.csv: {name}"
 
 
 def _doubled_rows(folder: Folder) -> Iterator[str]:
@@ -136,6 +132,14 @@ def _recommendation_faults(where: str, row: dict[str, str], watched: Rows) -> It
         yield f"{where} is not watched: watched_orders.csv has no row for it"
     elif row["recommended"] and row["recommended"] not in offered:
         yield f"{where} recommends {row['recommended']}, which watched_orders.csv does not offer for it"
+
+
+def _reservation_faults(folder: Folder) -> Iterator[str]:
+    watched = {row["study"] for row in folder.tables["watched_orders"]}
+    for line, row in numbered(folder.tables["reservations"]):
+        for study in row["studies"].split():
+            if study not in watched:
+                yield f"reservations.csv: line {line}: {study} is not watched: watched_orders.csv has no row for it"
 
 
 def _cells(row: dict[str, str]) -> Iterator[tuple[str, ...]]:

@@ -1,0 +1,114 @@
+"""The times that a clinician typed ("3 wks ago", "x 2 mo", "since 2019", "11/20/2026"), as days before today."""
+
+import re
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import NamedTuple
+
+_UNITS = {"h": 0.05, "d": 1, "w": 7, "m": 30, "y": 365}
+"""The fewest days that each unit can have, by its first letter: what may be recent is taken as recent."""
+
+_UNIT = r"(?P<unit>h|hr|hrs|hours?|d|days?|w|wks?|weeks?|mo|mos|mon|months?|m|y|yrs?|years?)"
+_SPELLED = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_WORDS = {"a": 1, "an": 1, "couple": 2, "few": 3, "several": 4, **{word: n for n, word in enumerate(_SPELLED, 1)}}
+_NUMBER = rf"(?:\d+(?:\.\d+)?\s*(?:-|to)\s*)?(?P<number>\d{{1,4}}(?:\.\d+)?|{'|'.join(_WORDS)})"
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTH = rf"(?P<month>(?:{'|'.join(_MONTHS)})[a-z]{{0,6}})"
+_YEAR = r"(?P<year>(?:19|20)\d\d)"
+_SINCE = r"(?:(?P<since>since|from|x|for|over|past|last|these|this|>|~)\s*(?:the\s+)?(?:past\s+|last\s+)?)?"
+_OF = r"(?:\s+(?:of|ho|hx of|hx|history of|history|duration))?"
+_NAMED_DAYS = {
+    "today": 0, "tonight": 0, "this morning": 0, "this am": 0, "overnight": 1, "last night": 1, "yesterday": 1,
+    "this week": 7, "last week": 14, "last weekend": 14, "last month": 61, "weeks ago": 60, "days ago": 20,
+    "hours ago": 1, "months ago": 90,
+}  # fmt: skip
+"""The most days that can lie between each and today."""
+
+
+class TypedTime(NamedTuple):
+    """When something was or began: the last day that it can mean, and whether it is a matter of hours or days."""
+
+    last: date
+    is_duration: bool = False
+    is_days: bool = False
+
+
+def _ago(match: re.Match[str], today: date) -> TypedTime | None:
+    number, unit = match["number"], match["unit"][0]
+    days = int(float(_WORDS.get(number, 0) or number) * _UNITS[unit])
+    last = today - timedelta(days=days) if days < today.toordinal() else date.min
+    return TypedTime(last, match.groupdict().get("ago") is None, unit in "hd")
+
+
+def _named(match: re.Match[str], today: date) -> TypedTime:
+    days = _NAMED_DAYS[" ".join(match["named"].split())]
+    return TypedTime(today - timedelta(days=days), match["since"] is not None, days <= 1)
+
+
+def _last_year(_: re.Match[str], today: date) -> TypedTime:
+    return TypedTime(date(today.year - 1, 12, 31))
+
+
+def _day(match: re.Match[str], today: date) -> TypedTime | None:
+    year = int(match["year"])
+    year += 0 if year > 99 else 2000 if 2000 + year <= today.year + 1 else 1900
+    return _dated(year, int(match["month"]), int(match["day"]), match)
+
+
+def _month(match: re.Match[str], _: date) -> TypedTime | None:
+    named = match["month"][:3]
+    month = _MONTHS.index(named) + 1 if named in _MONTHS else int(match["month"])
+    return _dated(int(match["year"]), month, None, match)
+
+
+def _year(match: re.Match[str], _: date) -> TypedTime | None:
+    return TypedTime(date(int(match["year"]), 12, 31), match["since"] is not None)
+
+
+def _dated(year: int, month: int, day: int | None, match: re.Match[str]) -> TypedTime | None:
+    try:
+        last = date(year, month, day) if day else date(year + month // 12, month % 12 + 1, 1) - timedelta(days=1)
+    except ValueError:
+        return None
+    return TypedTime(last, match["since"] is not None)
+
+
+_READERS: tuple[tuple[str, Callable[[re.Match[str], date], TypedTime | None]], ...] = (
+    (rf"{_SINCE}\b{_YEAR}-(?P<month>\d\d?)-(?P<day>\d\d?)\b", _day),
+    (rf"{_SINCE}\b(?P<month>\d\d?)[/-](?P<day>\d\d?)[/-](?P<year>(?:19|20)?\d\d)\b", _day),
+    (rf"{_SINCE}\b{_MONTH}\.?\s+(?P<day>\d\d?)(?:st|nd|rd|th)?,?\s+{_YEAR}\b", _day),
+    (rf"{_SINCE}\b(?P<month>\d\d?)[/-]{_YEAR}\b", _month),
+    (rf"{_SINCE}\b{_YEAR}-(?P<month>\d\d?)\b", _month),
+    (rf"{_SINCE}\b{_MONTH}\.?,?\s+(?:of\s+)?{_YEAR}\b", _month),
+    (rf"{_SINCE}\b{_NUMBER}[\s-]*{_UNIT}\b\s*(?P<ago>ago|prior|earlier)\b", _ago),
+    (rf"{_SINCE}\b{_NUMBER}[\s-]*{_UNIT}\b{_OF}", _ago),
+    (rf"{_SINCE}\b(?P<named>{'|'.join(_NAMED_DAYS)})\b".replace(" ", r"\s+"), _named),
+    (r"(?P<since>since\s+)?\blast\s+year\b", _last_year),
+    (rf"{_SINCE}\b{_YEAR}\b", _year),
+)
+"""The forms of a time in the order in which they are tried; of text in lower case."""
+
+_PATTERNS = tuple((re.compile(pattern), read) for pattern, read in _READERS)
+_HINT = re.compile(r"\d|ago\b|night|yester|today|tonight|morning|this am\b|week|month|year|day|hour")
+"""Every time has one of these: a text without it has none, and most have none."""
+_TIMES_TWO = re.compile(r"\bx(?=\d)")
+"""As in "x2 wks", where no space parts the sign from the number."""
+
+
+def cut_times(text: str, today: date) -> tuple[str, list[TypedTime]]:
+    """Return a text (in lower case) with each time as `@0`, `@1` ... in its place, and those times."""
+    times: list[TypedTime] = []
+    if not _HINT.search(text):
+        return text, times
+    text = _TIMES_TWO.sub("x ", text)
+    for pattern, read in _PATTERNS:
+
+        def mark(match: re.Match[str], read: Callable[..., TypedTime | None] = read) -> str:
+            time = read(match, today)
+            if time is None:
+                return match[0]
+            times.append(time)
+            return f" @{len(times) - 1} "
+
+        text = pattern.sub(mark, text)
+    return text, times
