@@ -10,7 +10,7 @@ from cds_service.knowledge import Knowledge
 from cds_service.model import DraftOrder, Finding, HookRequest, Json, Site, Term, WatchedOrder
 from cds_service.vocabulary import FindingKind
 
-_NOT_WATCHED = "not_watched"
+_NOT_WATCHED, _LUMBAR_SPINE = "not_watched", "lumbar_spine_mri"
 _LEVEL_NOT_STATED = "level_not_stated"
 PLEXUS_STUDIES = ("plexus_mri", "plexus_mri_with_contrast", "plexus_mri_without_contrast")
 _RANKS = {"plexus_mri_with_contrast": 0, "plexus_mri_without_contrast": 0, "plexus_mri": 1, _NOT_WATCHED: 2}
@@ -65,7 +65,9 @@ def study_of(resource: Json, knowledge: Knowledge, site: Site) -> tuple[str, str
             return site.studies[pair], ""
     known = [term for term in knowledge.meanings.of(pairs).get("order", ()) if term.means != _LEVEL_NOT_STATED]
     term, words = _first(known), words_of(code)[:LONGEST]
-    by_words = knowledge.words.study(words) if term is None or knowledge.words.names_plexus(words) else None
+    by_words = None
+    if term is None or knowledge.words.names_plexus(words):
+        by_words = knowledge.words.study(words, is_mr=term is not None and term.means == _LUMBAR_SPINE)
     return _weighed(term, by_words)
 
 

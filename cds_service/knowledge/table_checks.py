@@ -29,7 +29,7 @@ _NEEDED = {
         *("trauma", "upper_limb", "device", "contrast", "observation"),
     },
     ("words", "meaning"): {
-        *("mr", "plexus", "other_plexus", "special_technique", "other_spine_level", "other_modality"),
+        *("mr", "plexus", "other_plexus", "procedure", "special_technique", "other_spine_level", "other_modality"),
         *("lumbar_spine", "with_contrast", "without_contrast"),
         *("pet", "fdg", "beside_pet", "ct", "abdomen", "pelvis", "beside"),
     },

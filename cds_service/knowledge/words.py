@@ -46,17 +46,22 @@ class OrderWords:
         )
 
     def names_plexus(self, text: str) -> bool:
-        """Tell whether the words name a plexus."""
+        """Tell whether the words name the lumbosacral plexus: beside the word plexus stands lumbar, sacral or the like."""
         return self._says("plexus", normalised(text))
 
-    def study(self, text: str) -> str | None:
-        """Return the study that the words name, `not_watched` for another one, None where they name none."""
+    def study(self, text: str, *, is_mr: bool = False) -> str | None:
+        """Return the study that the words name, `not_watched` for another one, None where they name none.
+
+        `is_mr` where a code says already that it is an MRI. Contract section 2 has the order of the tests.
+        """
         text = normalised(text)
         if not self.any_needed.search(text):
             return "not_watched" if text else None
-        is_mr = self._says("mr", text)
+        is_mr = is_mr or self._says("mr", text)
+        if self._says("procedure", text):
+            return "not_watched"
         if self._says("plexus", text) and not self._says("other_plexus", text):
-            return self._plexus(text) if is_mr or not self._says("other_modality", text) else "not_watched"
+            return self._plexus(text) if is_mr else "not_watched"
         if by_whole_name := self._by_whole_name(text):
             return by_whole_name
         if any(self._says(meaning, text) for meaning in ("special_technique", "other_spine_level")):
