@@ -14,13 +14,12 @@ A brake (all topics but the presentation and plexopathy by name) forgives one ty
 
 import re
 import unicodedata
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 from rapidfuzz import process
@@ -37,6 +36,8 @@ CUES = (
     "idiom",
     "denial",
     "denied_after",
+    "denied_before",
+    "break",
     "question",
     "question_after",
     "doubt",
@@ -64,6 +65,9 @@ _PARTS = ("leg", "seat", "back", "arm", "other_part")
 _DURATION = "duration"
 """What may stand in `beside` and is no list: a time since when ("x 3 mo")."""
 
+_NO_EVENT = frozenset({"lower_body", "upper_limb", "spine", "other_question", "stat"})
+"""The topics that no typed time is of."""
+
 _SHORTEST_FORGIVEN = 6
 _MOST_WORDS = 400
 """Of a text: none is longer, and each word costs time."""
@@ -83,7 +87,7 @@ _QUESTION_BEFORE = re.compile(r"\?+\s*(?=[a-z@])")
 _SENTENCE_END = re.compile(r"[;\n!|]|(?<!\d)\.(?=\s|$|[a-z])|(?<=\d)\.(?=\s|$)")
 _TOKEN = re.compile(r"@\d+|[a-z0-9]+|<\?|\?>|[,/&+]")
 _ASKED_BEFORE, _ASKED_AFTER, _SEPARATORS = "?>", "<?", frozenset({",", "/", "&", "+"})
-_OR, _AND = frozenset({"or", "nor", "/", "ou", "oder", "of"}), frozenset({"and", "&", "+", "und", "et", "y", "e", "en"})
+_OR, _AND = frozenset({"or", "nor", "/", "ou", "oder"}), frozenset({"and", "&", "+", "und", "et", "y", "e", "en"})
 
 
 def folded(text: str) -> str:
@@ -165,6 +169,7 @@ class ReasonWords:
         self._filler = frozenset(word for words in _cue_words(rows, "filler") for word in words if len(words) == 1)
         self._part_words = frozenset(word for part in _PARTS for word in self._lists[part])
         self._abbreviations = _abbreviations(rows)
+        self._breaks = _any_of(_cue_words(rows, "break"))
         self._cue_phrases: dict[str, list[tuple[Phrase, Words]]] = defaultdict(list)
         self._phrases: dict[str, list[tuple[Phrase, Words]]] = defaultdict(list)
         lenient: set[str] = set()
@@ -217,16 +222,9 @@ class ReasonWords:
         for number, row in enumerate(rows):
             wanted, unwanted = _beside(row["beside"])
             for spelling in _spellings(row["words"]):
-                elements = tuple(self._element(word) for word in spelling if self._matters(row, word))
-                if elements:
-                    is_lenient = row["topic"] not in {*TRIGGERS, "cue"}
-                    yield Phrase(
-                        number, row["topic"], row["means"], elements, wanted, unwanted, row["wording"], is_lenient
-                    )
-
-    def _matters(self, row: Mapping[str, str], word: str) -> bool:
-        """Tell whether a word of a finding's spelling must stand in the text: fillers may stand there or not."""
-        return row["topic"] in ("cue", "list") or word not in self._filler
+                elements = tuple(map(self._element, spelling))
+                is_lenient = row["topic"] not in {*TRIGGERS, "cue"}
+                yield Phrase(number, row["topic"], row["means"], elements, wanted, unwanted, row["wording"], is_lenient)
 
     def _element(self, word: str) -> Element:
         if word.startswith("<"):
@@ -245,7 +243,7 @@ class ReasonWords:
         plain = _DASH.sub(" , ", _BULLET.sub(" , ", plain))
         plain = _QUESTION_BEFORE.sub(_asked, plain).replace("?", f" {_ASKED_AFTER} ")
         plain = plain.replace("<< ", "<? ").replace(">> ", "?> ")
-        for part in _SENTENCE_END.split(plain):
+        for part in _SENTENCE_END.split(self._breaks.sub(" ; ", plain)):
             words = _TOKEN.findall(part)[:_MOST_WORDS]
             if words:
                 yield self._sentence(self._without_idioms(words), times)
@@ -268,7 +266,7 @@ class ReasonWords:
         item = segment = 0
         pending = ""
         for index, word in enumerate(words):
-            if word in _SEPARATORS or word in _AND or (word in _OR and word != "of"):
+            if word in _SEPARATORS or word in _AND or word in _OR:
                 if word == "," and not self._stands_alone(words[index + 1 :]):
                     pending = ","
                 elif word != "," and pending != ",":
@@ -335,8 +333,9 @@ class ReasonWords:
             if fits is None:
                 return
             is_exact = is_exact and fits
-            end = self._skipped(words, end) if phrase.topic not in ("cue", "list") else end
-            best = max((c for c in self._choices(element, words, end, phrase)), key=lambda one: one[0], default=None)
+            best = max(self._choices(element, words, end, phrase), default=None)
+            if best is None and phrase.topic not in ("cue", "list"):
+                best = max(self._choices(element, words, self._skipped(words, end), phrase), default=None)
             end, fits = best or (end, None)
         if fits is not None:
             yield _Span(index, end, phrase, is_exact and fits)
@@ -379,8 +378,21 @@ class ReasonWords:
 
     def _spans(self, sentence: _Sentence) -> list[_Span]:
         """Return all findings and lists in a sentence, in the order of the table."""
-        everything = (span for index in range(len(sentence.words)) for span in self._findings_at(sentence.words, index))
+        everything = (
+            span
+            for index in range(len(sentence.words))
+            for span in self._findings_at(sentence.words, index)
+            if self._stays_within(span, sentence)
+        )
         return sorted(dict.fromkeys(everything), key=lambda span: (span.phrase.row, span.start, -span.end))
+
+    def _stays_within(self, span: _Span, sentence: _Sentence) -> bool:
+        """Tell whether a phrase crosses no comma, and "and" or "or" only between two choices of one list."""
+        if sentence.items[span.start] != sentence.items[span.end - 1]:
+            return False
+        is_in_one = sentence.segments[span.start] == sentence.segments[span.end - 1]
+        elements = span.phrase.elements
+        return is_in_one or any(one is other for one, other in pairwise(elements)) or span.phrase.topic == "list"
 
     def _cues(self, sentence: _Sentence, findings: Iterable[_Span]) -> list[_Span]:
         """Return the cues of a sentence, of several at one place the longest; none within a longer finding."""
@@ -402,16 +414,25 @@ class ReasonWords:
         lists = [span for span in spans if span.phrase.topic == "list"]
         if not findings:
             return
-        cues = self._cues(sentence, findings)
+        held = self._held(findings, sentence, lists)
+        cues = self._cues(sentence, held)
         scopes = self._scopes(sentence, cues)
+        for span in held:
+            certainty = self._certainty(span, sentence, cues, scopes, held, today, limits)
+            yield Mention(span.phrase.topic, span.phrase.means, span.phrase.wording, certainty)
+
+    def _held(self, findings: Iterable[_Span], sentence: _Sentence, lists: Sequence[_Span]) -> list[_Span]:
+        """Return the findings that hold; of one topic none within a longer one, and of the same words the first."""
         held: dict[str, list[_Span]] = defaultdict(list)
         for span in findings:
-            same = held[span.phrase.topic]
-            within = any(one.start <= span.start and span.end <= one.end for one in same)
-            if not within and self._holds(span, sentence, lists):
-                same.append(span)
-                certainty = self._certainty(span, sentence, cues, scopes, findings, today, limits)
-                yield Mention(span.phrase.topic, span.phrase.means, span.phrase.wording, certainty)
+            if self._holds(span, sentence, lists):
+                held[span.phrase.topic].append(span)
+        return [
+            span
+            for same in held.values()
+            for number, span in enumerate(same)
+            if not any(_covers(one, span, earlier=other < number) for other, one in enumerate(same) if other != number)
+        ]
 
     def _holds(self, span: _Span, sentence: _Sentence, lists: Sequence[_Span]) -> bool:
         """Tell whether the lists that a row wants stand beside it, and none that it does not want."""
@@ -553,14 +574,14 @@ class ReasonWords:
         item = sentence.items[start]
         if self._is_of_relative(item, sentence, cues):
             return Certainty.DENIED
+        if self._is_denied_before(sentence, start, cues):
+            return Certainty.DENIED
         looked_back = self._looked_back(sentence, start, end, cues, findings, topic, is_whole_item=is_whole_item)
         if looked_back is Certainty.DENIED:
             return looked_back
         scope = scopes[start]
         if scope is not None:
-            if scope.certainty is Certainty.DENIED and self._brings_its_own(
-                scope, sentence.segments[start], sentence, cues
-            ):
+            if scope.certainty is Certainty.DENIED and self._brings_its_own(scope, sentence.segments[start], sentence):
                 return Certainty.UNCLEAR
             return scope.certainty
         return looked_back or Certainty.ASSERTED
@@ -569,7 +590,17 @@ class ReasonWords:
         names = {cue.phrase.means for cue in cues if sentence.items[cue.start] == item}
         return "family" in names and "reporter" not in names
 
-    def _brings_its_own(self, scope: _Scope, segment: int, sentence: _Sentence, cues: Sequence[_Span]) -> bool:
+    def _is_denied_before(self, sentence: _Sentence, start: int, cues: Sequence[_Span]) -> bool:
+        """Tell whether a word right before a span takes it back ("resolved foot drop")."""
+        return any(
+            cue.phrase.means == "denied_before"
+            and cue.end <= start
+            and sentence.segments[cue.start] == sentence.segments[start]
+            and all(self._is_filler(word) for word in sentence.words[cue.end : start])
+            for cue in cues
+        )
+
+    def _brings_its_own(self, scope: _Scope, segment: int, sentence: _Sentence) -> bool:
         """Tell whether a later item of a denied list has a side, a grade, a time or a verb of its own."""
         if segment == scope.segment or segment in sentence.after_or:
             return False
@@ -577,7 +608,7 @@ class ReasonWords:
         if any(sentence.words[i][0] == "@" or sentence.words[i] == "grade" for i in within):
             return True
         marks = ("side", "own_verb")
-        return any(cue.phrase.means in marks and sentence.segments[cue.start] == segment for cue in cues)
+        return any(cue.phrase.means in marks for i in within for cue in self._cues_at(sentence.words, i))
 
     def _looked_back(
         self,
@@ -591,7 +622,7 @@ class ReasonWords:
         is_whole_item: bool,
     ) -> Certainty | None:
         """Return what is said after a span of it in its comma item: that it was ruled out, is in question, is unlikely."""
-        item = sentence.items[start]
+        item, end = sentence.items[start], _end_of_cluster(start, end, findings)
         for cue in cues:
             certainty = self._said_after(cue, sentence)
             if certainty is None or sentence.items[cue.start] != item or cue.start < (start if is_whole_item else end):
@@ -634,7 +665,7 @@ class ReasonWords:
         return None
 
     def _is_filler(self, word: str) -> bool:
-        return word in self._filler or word[0] == "@" or word in self._part_words
+        return word in self._filler or word[0] == "@" or word in self._known
 
     def _is_past(
         self,
@@ -686,24 +717,40 @@ class ReasonWords:
         After "s/p", "after" and the like a time is of the operation or accident that is named there.
         """
         item = sentence.items[span.start]
-        starts = sorted(
-            {one.start for one in findings if one.phrase.topic not in ("lower_body", "spine") or one is span}
-        )
+        times = [i for i in range(len(sentence.words)) if sentence.time(i) and sentence.items[i] == item]
+        events = [one for one in findings if one.phrase.topic not in _NO_EVENT and sentence.items[one.start] == item]
         after = [cue.end for cue in cues if cue.phrase.means == "after"]
-        for index in range(len(sentence.words)):
+        for index in times:
             time = sentence.time(index)
-            if time is None or sentence.items[index] != item:
-                continue
-            position = bisect_right(starts, index)
-            earlier = [start for start in starts[:position] if sentence.items[start] == item]
-            if earlier:
-                event = any(earlier[-1] < end <= index for end in after)
-                belongs = earlier[-1] == span.start and (not event or time.is_duration)
+            assert time is not None
+            if index >= span.end:
+                between = [one for one in events if span.end <= one.start and one.end <= index]
+                own = all(
+                    one.phrase.topic == span.phrase.topic and not _any_in(times, span.end, one.start) for one in between
+                )
+                named = any(span.end <= end <= index for end in after) and not time.is_duration
+                belongs = own and not named
             else:
-                later = [start for start in starts[position:] if sentence.items[start] == item]
-                belongs = bool(later) and later[0] == span.start
+                belongs = not any(
+                    one.start < index or one.start < span.start for one in events if one.end <= span.start
+                )
             if belongs:
                 yield time
+
+
+def _end_of_cluster(start: int, end: int, findings: Iterable[_Span]) -> int:
+    """Return where the findings end that overlap a span, or one another from there on."""
+    for one in sorted(findings, key=lambda one: one.start):
+        if start <= one.start < end < one.end:
+            end = one.end
+    return end
+
+
+def _covers(one: _Span, span: _Span, *, earlier: bool) -> bool:
+    """Tell whether a span lies within another one, or has the same words and a later row."""
+    if one.start <= span.start and span.end <= one.end:
+        return earlier or one.end - one.start > span.end - span.start
+    return False
 
 
 def _is_within(span: _Span, longer: Iterable[tuple[int, int]]) -> bool:
@@ -720,6 +767,10 @@ def word_faults(rows: Iterable[Mapping[str, str]]) -> Iterator[str]:
     named = {name for row in rows for name in row["beside"].split() if name not in ("not", _DURATION)}
     named |= {name for row in rows for name in re.findall(r"<(\w+)>", row["words"])}
     yield from (f"no list {name}" for name in sorted({*_PARTS, *named} - lists))
+
+
+def _any_in(numbers: Iterable[int], first: int, last: int) -> bool:
+    return any(first <= number < last for number in numbers)
 
 
 def _asked(match: re.Match[str]) -> str:
@@ -749,6 +800,10 @@ def _cue_words(rows: Iterable[Mapping[str, str]], means: str) -> Iterator[Words]
     for row in rows:
         if (row["topic"], row["means"]) == ("cue", means):
             yield from _spellings(row["words"])
+
+
+def _any_of(spellings: Iterable[Words]) -> re.Pattern[str]:
+    return re.compile(rf"\b(?:{'|'.join(' '.join(words) for words in spellings)})\b")
 
 
 def _abbreviations(rows: Iterable[Mapping[str, str]]) -> re.Pattern[str]:

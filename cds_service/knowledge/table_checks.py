@@ -21,7 +21,15 @@ _NEEDED = {
         *("no_specific_sign", "history_not_placed", "remote_only"),
     },
     ("limits", "limit"): {
-        *("presentation", "plexus_mri_done", "plexus_mri_earlier", "emergency", "trauma", "acute_kidney_injury", "pregnancy"),
+        *(
+            "presentation",
+            "plexus_mri_done",
+            "plexus_mri_earlier",
+            "emergency",
+            "trauma",
+            "acute_kidney_injury",
+            "pregnancy",
+        ),
         *("egfr", "egfr_below"),
     },
     ("valuesets", "family"): {

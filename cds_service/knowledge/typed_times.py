@@ -8,19 +8,24 @@ from typing import NamedTuple
 _UNITS = {"h": 0.05, "d": 1, "w": 7, "m": 30, "y": 365}
 """The fewest days that each unit can have, by its first letter: what may be recent is taken as recent."""
 
-_UNIT = r"(?P<unit>h|hr|hrs|hours?|d|days?|w|wks?|weeks?|mo|mos|mon|months?|m|y|yrs?|years?)"
+_LONG_UNIT = r"(?P<unit>hrs?|hours?|days?|wks?|weeks?|mos?|months?|yrs?|years?)"
+_UNIT = rf"(?:{_LONG_UNIT}|(?P<letter>[hdwmy]))"
 _SPELLED = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _WORDS = {"a": 1, "an": 1, "couple": 2, "few": 3, "several": 4, **{word: n for n, word in enumerate(_SPELLED, 1)}}
-_NUMBER = rf"(?:\d+(?:\.\d+)?\s*(?:-|to)\s*)?(?P<number>\d{{1,4}}(?:\.\d+)?|{'|'.join(_WORDS)})"
+_NUMBER = r"(?:\d+(?:\.\d+)?\s*(?:-|to)\s*)?(?P<number>\d{1,4}(?:\.\d+)?)[\s-]*"
+_SPELLED_NUMBER = rf"(?P<number>{'|'.join(_WORDS)})\s+(?:of\s+)?"
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH = rf"(?P<month>(?:{'|'.join(_MONTHS)})[a-z]{{0,6}})"
 _YEAR = r"(?P<year>(?:19|20)\d\d)"
-_SINCE = r"(?:(?P<since>since|from|x|for|over|past|last|these|this|>|~)\s*(?:the\s+)?(?:past\s+|last\s+)?)?"
+_SINCE = (
+    r"(?:(?<![a-z])(?P<since>since|from|x|for|over|past|last|these|this|on|>|~)\s*(?:the\s+)?(?:past\s+|last\s+)?)?"
+)
 _OF = r"(?:\s+(?:of|ho|hx of|hx|history of|history|duration))?"
 _NAMED_DAYS = {
     "today": 0, "tonight": 0, "this morning": 0, "this am": 0, "overnight": 1, "last night": 1, "yesterday": 1,
     "this week": 7, "last week": 14, "last weekend": 14, "last month": 61, "weeks ago": 60, "days ago": 20,
     "hours ago": 1, "months ago": 90,
+    **dict.fromkeys(("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"), 7),
 }  # fmt: skip
 """The most days that can lie between each and today."""
 
@@ -34,7 +39,7 @@ class TypedTime(NamedTuple):
 
 
 def _ago(match: re.Match[str], today: date) -> TypedTime | None:
-    number, unit = match["number"], match["unit"][0]
+    number, unit = match["number"], (match["unit"] or match.groupdict()["letter"])[0]
     days = int(float(_WORDS.get(number, 0) or number) * _UNITS[unit])
     last = today - timedelta(days=days) if days < today.toordinal() else date.min
     return TypedTime(last, match.groupdict().get("ago") is None, unit in "hd")
@@ -42,7 +47,7 @@ def _ago(match: re.Match[str], today: date) -> TypedTime | None:
 
 def _named(match: re.Match[str], today: date) -> TypedTime:
     days = _NAMED_DAYS[" ".join(match["named"].split())]
-    return TypedTime(today - timedelta(days=days), match["since"] is not None, days <= 1)
+    return TypedTime(today - timedelta(days=days), match["since"] is not None, days <= 7)
 
 
 def _last_year(_: re.Match[str], today: date) -> TypedTime:
@@ -80,8 +85,10 @@ _READERS: tuple[tuple[str, Callable[[re.Match[str], date], TypedTime | None]], .
     (rf"{_SINCE}\b(?P<month>\d\d?)[/-]{_YEAR}\b", _month),
     (rf"{_SINCE}\b{_YEAR}-(?P<month>\d\d?)\b", _month),
     (rf"{_SINCE}\b{_MONTH}\.?,?\s+(?:of\s+)?{_YEAR}\b", _month),
-    (rf"{_SINCE}\b{_NUMBER}[\s-]*{_UNIT}\b\s*(?P<ago>ago|prior|earlier)\b", _ago),
-    (rf"{_SINCE}\b{_NUMBER}[\s-]*{_UNIT}\b{_OF}", _ago),
+    (rf"{_SINCE}\b{_NUMBER}{_UNIT}\b\s*(?P<ago>ago|prior|earlier)\b", _ago),
+    (rf"{_SINCE}\b{_NUMBER}{_UNIT}\b{_OF}", _ago),
+    (rf"{_SINCE}\b{_SPELLED_NUMBER}{_LONG_UNIT}\b\s*(?P<ago>ago|prior|earlier)\b", _ago),
+    (rf"{_SINCE}\b{_SPELLED_NUMBER}{_LONG_UNIT}\b{_OF}", _ago),
     (rf"{_SINCE}\b(?P<named>{'|'.join(_NAMED_DAYS)})\b".replace(" ", r"\s+"), _named),
     (r"(?P<since>since\s+)?\blast\s+year\b", _last_year),
     (rf"{_SINCE}\b{_YEAR}\b", _year),
@@ -89,7 +96,7 @@ _READERS: tuple[tuple[str, Callable[[re.Match[str], date], TypedTime | None]], .
 """The forms of a time in the order in which they are tried; of text in lower case."""
 
 _PATTERNS = tuple((re.compile(pattern), read) for pattern, read in _READERS)
-_HINT = re.compile(r"\d|ago\b|night|yester|today|tonight|morning|this am\b|week|month|year|day|hour")
+_HINT = re.compile(r"\d|ago\b|night|yester|today|day\b|tonight|morning|this am\b|week|month|year|day|hour")
 """Every time has one of these: a text without it has none, and most have none."""
 _TIMES_TWO = re.compile(r"\bx(?=\d)")
 """As in "x2 wks", where no space parts the sign from the number."""
