@@ -10,7 +10,7 @@ from cds_service.decision.dates import partial_date, period
 from cds_service.decision.reasons import Known
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.meanings import Terms
-from cds_service.knowledge.reason_words import Mention
+from cds_service.knowledge.typed_text import Mention
 from cds_service.model import Finding, Json, PartialDate, Site, Term
 from cds_service.vocabulary import Certainty, Field, FindingKind, Reach
 

@@ -15,7 +15,7 @@ from cds_service.knowledge.checks import check
 from cds_service.knowledge.codes import CodeIndex
 from cds_service.knowledge.folder import Folder, Rows, read_folder
 from cds_service.knowledge.meanings import Meanings
-from cds_service.knowledge.reason_words import ReasonWords
+from cds_service.knowledge.typed_text import ReasonWords
 from cds_service.knowledge.words import OrderWords
 from cds_service.vocabulary import History, Presentation
 

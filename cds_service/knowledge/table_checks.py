@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from itertools import product
 
 from cds_service.knowledge.folder import Folder, Rows
-from cds_service.knowledge.reason_words import word_faults
+from cds_service.knowledge.typed_text import word_faults
 from cds_service.vocabulary import History, Presentation
 
 _DECIDED_FIRST = ("rule_off", "nothing_watched", "already_drafted")

@@ -1,0 +1,160 @@
+"""Step 1: a typed text -> its sentences, each parted into comma items and segments."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from cds_service.knowledge.typed_text.times import TypedTime, cut_times
+from cds_service.knowledge.typed_text.vocabulary import Vocabulary, folded
+
+ASKED_BEFORE, ASKED_AFTER = "?>", "<?"
+"""A question mark before what it is of, and after it."""
+
+GRADE = "grade"
+"""The word for a muscle strength below 5/5."""
+
+_MOST_WORDS = 400
+"""Of a sentence: none is longer, and each word costs time."""
+
+_LOOKS_BACK = ("denied_after", "question_after", "doubted_after", "past_item", "chronic")
+"""The cues of which a comma item may consist that belongs to the one before it ("foot drop, resolved")."""
+
+_SPELLED_ALIKE = (
+    (re.compile(r"n['\u2019`]t\b"), "nt"),
+    (re.compile(r"\b([a-z])/([a-z])\b"), r"\1\2"),  # r/o, h/o, s/p, b/l
+    (re.compile(r"\bw/(?!o\b)"), "with "),
+    (re.compile(r"\(\s*[-\u2013]\s*\)|(?<=\s)-ve\b|^-ve\b"), " neg "),
+    (re.compile(r"\(\s*\+\s*\)|\+ve\b|(?<=\s)\+(?=\s?[a-z])"), " positive "),
+    (
+        re.compile(r"\b\d+[\s-]*(?:y|yr|yrs|year|years|mo|month|months|wk|week|weeks|day|days)?[\s/-]*(?:old|o)\b"),
+        " ",
+    ),  # an age
+    (re.compile(r"\b[0-4][+-]?\s*/\s*5\b"), f" {GRADE} "),
+    (re.compile(r"\b5\s*/\s*5\b"), " normal "),
+)
+_FILTRATION = re.compile(r"\be?gfr\b\D{0,12}?(\d{1,3})(?![\d.]*\s*/\s*\d)")
+_LOW_FILTRATION, _FAIR_FILTRATION = " lowegfr ", " egfr "
+_LIKE_A_COMMA = re.compile(r"[:,]\s*\n|\n\s*[-*\u2022]\s*|\s[-\u2013\u2014]+>?\s|--+>?|[()\[\]]|\u2022")
+_QUESTION_BEFORE = re.compile(r"\?+\s*(?=[a-z@])")
+_SENTENCE_END = re.compile(r"[;\n!|]|(?<!\d)\.(?=\s|$|[a-z])|(?<=\d)\.(?=\s|$)")
+_TOKEN = re.compile(r"@\d+|[a-z0-9]+|<\?|\?>|[,/&+]")
+_OR = frozenset({"or", "nor", "/", "ou", "oder"})
+_SEPARATORS = frozenset({",", "&", "+", "and", "und", "et", "y", "e"}) | _OR
+
+
+@dataclass(slots=True)
+class Sentence:
+    """The words of a sentence with the number of the comma item and of the segment that each stands in.
+
+    "no pain or numbness, left leg weakness" has two items, and three segments.
+    """
+
+    words: list[str] = field(default_factory=list)
+    items: list[int] = field(default_factory=list)
+    segments: list[int] = field(default_factory=list)
+    after_or: set[int] = field(default_factory=set)
+    """The segments that "or", "nor" or "/" parts from the one before."""
+    after_comma: set[int] = field(default_factory=set)
+    times: Sequence[TypedTime] = ()
+
+    def time(self, index: int) -> TypedTime | None:
+        """Return the time that a word stands for."""
+        word = self.words[index]
+        return self.times[int(word[1:])] if word[0] == "@" else None
+
+    def all_times(self) -> Iterator[TypedTime]:
+        """Yield the times of the sentence."""
+        return (time for time in map(self.time, range(len(self.words))) if time)
+
+    def within(self, segment: int) -> list[int]:
+        """Return the places of the words of a segment."""
+        return [index for index, number in enumerate(self.segments) if number == segment]
+
+    def ends_item(self, start: int, end: int) -> bool:
+        """Tell whether words end a comma item in which others stand before them."""
+        has_before = start > 0 and self.items[start - 1] == self.items[start]
+        return has_before and (end >= len(self.words) or self.items[end] != self.items[start])
+
+    def add(self, word: str, separators: Sequence[str]) -> None:
+        """Add a word, which these separators part from the one before."""
+        item, segment = (self.items[-1], self.segments[-1]) if self.words else (0, 0)
+        if separators and self.words:
+            segment += 1
+            item += "," in separators
+            if "," in separators:
+                self.after_comma.add(segment)
+            if not _OR.isdisjoint(separators):
+                self.after_or.add(segment)
+        self.words.append(word)
+        self.items.append(item)
+        self.segments.append(segment)
+
+
+class SentenceReader:
+    """Parts texts into sentences."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
+        self._short_forms = re.compile(rf"\b({'|'.join(vocabulary.abbreviations)})\.(?=\s*\S)")
+        self._breaks = re.compile(rf"\b(?:{'|'.join(vocabulary.breaks)})\b")
+
+    def read(self, text: str, today: date, *, low_filtration: int) -> Iterator[Sentence]:
+        """Yield the sentences of a text; an eGFR below `low_filtration` is one word for a low one."""
+        plain, times = cut_times(self._spelled_alike(folded(text), low_filtration), today)
+        plain = _QUESTION_BEFORE.sub(_with_its_side, _LIKE_A_COMMA.sub(" , ", plain))
+        plain = self._breaks.sub(" ; ", plain.replace("? ", f" {ASKED_AFTER} "))
+        for part in _SENTENCE_END.split(re.sub(r"(?<!<)\?(?!>)", f" {ASKED_AFTER} ", plain)):
+            if words := self._without_idioms(_TOKEN.findall(part)[:_MOST_WORDS]):
+                yield self._sentence(words, times)
+
+    def _spelled_alike(self, text: str, low_filtration: int) -> str:
+        for pattern, replacement in _SPELLED_ALIKE:
+            text = pattern.sub(replacement, text)
+        text = self._short_forms.sub(r"\1 ", text)
+        return _FILTRATION.sub(
+            lambda match: _LOW_FILTRATION if int(match[1]) < low_filtration else _FAIR_FILTRATION, text
+        )
+
+    def _without_idioms(self, words: list[str]) -> list[str]:
+        """Return the words but for idioms that are neither a sign nor a denial ("weak stream", "no relief")."""
+        kept: list[str] = []
+        index = 0
+        while index < len(words):
+            ends = [span.end for span in self._vocabulary.cues_at(words, index) if span.phrase.means == "idiom"]
+            if not ends:
+                kept.append(words[index])
+            index = max(ends, default=index + 1)
+        return kept
+
+    def _sentence(self, words: list[str], times: Sequence[TypedTime]) -> Sentence:
+        sentence = Sentence(times=times)
+        separators: list[str] = []
+        for index, word in enumerate(words):
+            if word not in _SEPARATORS:
+                sentence.add(word, separators)
+                separators = []
+            elif word != "," or not self._looks_back(words[index + 1 :]):
+                separators.append(word)
+        return sentence
+
+    def _looks_back(self, rest: list[str]) -> bool:
+        """Tell whether the next comma item is nothing but a time, or what is said of the item before ("resolved")."""
+        item = rest[: rest.index(",")] if "," in rest else rest
+        reached, says = {0}, False
+        for index, word in enumerate(item):
+            if index not in reached:
+                continue
+            ends = {span.end for span in self._vocabulary.cues_at(item, index) if span.phrase.means in _LOOKS_BACK}
+            if word[0] == "@" or word == ASKED_AFTER:
+                ends.add(index + 1)
+            says = says or bool(ends)
+            reached |= ends | ({index + 1} if word in self._vocabulary.fillers else set())
+        return says and len(item) in reached
+
+
+def _with_its_side(match: re.Match[str]) -> str:
+    """Return a question mark that stands before a word as of what follows, unless it clings to the word before it."""
+    before = match.string[match.start() - 1 : match.start()]
+    clings = before.strip() and before not in ",(;:/-"
+    return f" {ASKED_AFTER} " if clings and match[0].endswith((" ", "\n")) else f" {ASKED_BEFORE} "

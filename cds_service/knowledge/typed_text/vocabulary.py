@@ -1,0 +1,224 @@
+"""Step 2: the words of reason_words.csv, and where they stand in a sentence."""
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
+from typing import NamedTuple
+
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
+Rows = Sequence[Mapping[str, str]]
+Words = tuple[str, ...]
+Element = Mapping[str, Sequence[Words]]
+"""The choices of words at one place of a phrase, by their first word."""
+
+SIGNS = frozenset({"presentation", "plexopathy"})
+"""The topics that ask for a card: in their words no typing error is forgiven."""
+
+PARTS = ("leg", "seat", "back", "arm", "other_part")
+"""The lists of parts of the body: a sign is of the part that stands nearest."""
+
+DURATION = "duration"
+"""What may stand in `beside` and is no list: a time since when ("x 3 mo")."""
+
+CUES = frozenset(
+    {
+        *("abbreviation", "idiom", "filler", "real_word", "break"),
+        *("denial", "denied_before", "denied_after", "question", "question_after", "doubt", "doubted_after"),
+        *("termination", "mild_termination", "own_verb", "side", "family", "reporter"),
+        *("past", "past_item", "recent", "chronic", "chronic_sphincter", "after"),
+    }
+)
+"""What a row of the topic `cue` can mean; each must stand in the table."""
+
+_SHORTEST_FORGIVEN = 6
+
+
+def folded(text: str) -> str:
+    """Return a text in small letters and without accents."""
+    parted = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(letter for letter in parted if not unicodedata.combining(letter))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Phrase:
+    """One spelling of one row: its elements, each a choice of words, and what must or must not stand beside it."""
+
+    row: int
+    topic: str
+    means: str
+    elements: tuple[Element, ...]
+    wanted: tuple[str, ...]
+    unwanted: tuple[str, ...]
+    wording: str
+    is_lenient: bool
+    """Whether a typing error is forgiven."""
+
+
+class Span(NamedTuple):
+    """Where a phrase stands in a sentence; `is_exact` where no typing error had to be forgiven."""
+
+    start: int
+    end: int
+    phrase: Phrase
+    is_exact: bool
+
+
+class Vocabulary:
+    """The phrases of the table by their first word."""
+
+    def __init__(self, rows: Rows) -> None:
+        """Compile the rows, in which `word_faults` found nothing missing."""
+        self.fillers = frozenset(words[0] for words in self.spellings_of(rows, "filler") if len(words) == 1)
+        self.abbreviations = tuple(words[0] for words in self.spellings_of(rows, "abbreviation"))
+        self.breaks = tuple(" ".join(words) for words in self.spellings_of(rows, "break"))
+        phrases = list(_phrases(rows))
+        self._cues = _by_first_word(phrase for phrase in phrases if phrase.topic == "cue")
+        self._findings = _by_first_word(phrase for phrase in phrases if phrase.topic != "cue")
+        self._known = frozenset(chain.from_iterable(map(_words_of, phrases)))
+        lenient = chain.from_iterable(_words_of(phrase) for phrase in phrases if phrase.is_lenient)
+        self._forgiven = sorted({word for word in lenient if len(word) >= _SHORTEST_FORGIVEN})
+        self._corrected = lru_cache(maxsize=20_000)(self._corrections)
+
+    @staticmethod
+    def spellings_of(rows: Rows, cue: str) -> Iterator[Words]:
+        """Yield the spellings of a cue."""
+        for row in rows:
+            if (row["topic"], row["means"]) == ("cue", cue):
+                yield from _spellings(row["words"])
+
+    def has_words(self, text: str) -> bool:
+        """Tell whether a text may have a finding in it: most texts of a record have none."""
+        words = set(re.findall(r"[a-z0-9]+", folded(text)))
+        return not words.isdisjoint(self._findings) or any(map(self._corrected, words))
+
+    def is_known(self, word: str) -> bool:
+        """Tell whether a word stands in the table, in whatever row."""
+        return word in self._known
+
+    def cues_at(self, words: Sequence[str], index: int) -> Iterator[Span]:
+        """Yield the cues that begin at a word; a typing error is never forgiven in them."""
+        for phrase, first in self._cues.get(words[index], ()):
+            yield from self._matched(phrase, first, words, index, is_exact=True)
+
+    def findings_at(self, words: Sequence[str], index: int) -> Iterator[Span]:
+        """Yield the findings and lists that begin at a word, or at what it is a typing error of."""
+        word = words[index]
+        for phrase, first in self._findings.get(word, ()):
+            yield from self._matched(phrase, first, words, index, is_exact=True)
+        for right in self._corrected(word):
+            for phrase, first in self._findings.get(right, ()):
+                if phrase.is_lenient:
+                    yield from self._matched(phrase, first, words, index, is_exact=False)
+
+    def _matched(
+        self, phrase: Phrase, first: Words, words: Sequence[str], index: int, *, is_exact: bool
+    ) -> Iterator[Span]:
+        """Yield where a phrase stands whose first element begins at a word: `first` is the choice that begins so."""
+        fits = self._fits(first, words, index, phrase)
+        end = index + len(first)
+        for element in phrase.elements[1:]:
+            if fits is None:
+                return
+            is_exact = is_exact and fits
+            best = max(self._choices(element, words, end, phrase), default=None)
+            if best is None and phrase.topic not in ("cue", "list"):
+                best = max(self._choices(element, words, self._skipped(words, end), phrase), default=None)
+            end, fits = best or (end, None)
+        if fits is not None:
+            yield Span(index, end, phrase, is_exact and fits)
+
+    def _choices(
+        self, element: Element, words: Sequence[str], start: int, phrase: Phrase
+    ) -> Iterator[tuple[int, bool]]:
+        """Yield where each choice of an element ends that stands at a word, and whether it is spelled right."""
+        if start >= len(words):
+            return
+        word = words[start]
+        for right in (word, *(self._corrected(word) if phrase.is_lenient else ())):
+            for choice in element.get(right, ()):
+                fits = self._fits(choice, words, start, phrase)
+                if fits is not None:
+                    yield start + len(choice), fits
+
+    def _fits(self, choice: Words, words: Sequence[str], start: int, phrase: Phrase) -> bool | None:
+        """Tell whether words stand at a place: True as they are spelled, False with typing errors, None if not."""
+        there = tuple(words[start : start + len(choice)])
+        if there == choice:
+            return True
+        if len(there) < len(choice) or not phrase.is_lenient:
+            return None
+        same = (a == b or a in self._corrected(b) for a, b in zip(choice, there, strict=True))
+        return False if all(same) else None
+
+    def _skipped(self, words: Sequence[str], index: int) -> int:
+        """Return the next word that is no filler: "compression of the cord" is compression cord."""
+        while index < len(words) and words[index] in self.fillers:
+            index += 1
+        return index
+
+    def _corrections(self, word: str) -> tuple[str, ...]:
+        """Return the words that a word is a typing error of, which is none of ours itself."""
+        if len(word) < _SHORTEST_FORGIVEN - 1 or word in self._known or not word.isalpha():
+            return ()
+        found = process.extract(word, self._forgiven, scorer=OSA.distance, score_cutoff=1, limit=None)
+        return tuple(right for right, _, _ in found)
+
+
+def word_faults(rows: Rows) -> Iterator[str]:
+    """Yield what the rows lack: a cue or a list that the code or another row asks for."""
+    cues = {row["means"] for row in rows if row["topic"] == "cue"}
+    yield from (f"no cue {name}" for name in sorted(CUES - cues))
+    yield from (f"{name} is no cue that is read" for name in sorted(cues - CUES))
+    lists = {row["means"] for row in rows if row["topic"] == "list"}
+    named = {name for row in rows for name in row["beside"].split() if name not in ("not", DURATION)}
+    named |= {name for row in rows for name in re.findall(r"<(\w+)>", row["words"])}
+    yield from (f"no list {name}" for name in sorted({*PARTS, *named} - lists))
+
+
+def _phrases(rows: Rows) -> Iterator[Phrase]:
+    lists = _lists(rows)
+    for number, row in enumerate(rows):
+        wanted, unwanted = _beside(row["beside"])
+        is_lenient = row["topic"] not in {*SIGNS, "cue"}
+        for spelling in _spellings(row["words"]):
+            elements = tuple(lists[word[1:-1]] if word[0] == "<" else {word: ((word,),)} for word in spelling)
+            yield Phrase(number, row["topic"], row["means"], elements, wanted, unwanted, row["wording"], is_lenient)
+
+
+def _by_first_word(phrases: Iterable[Phrase]) -> dict[str, list[tuple[Phrase, Words]]]:
+    table: dict[str, list[tuple[Phrase, Words]]] = defaultdict(list)
+    for phrase in phrases:
+        for word, choices in phrase.elements[0].items():
+            table[word] += [(phrase, choice) for choice in choices]
+    return dict(table)
+
+
+def _words_of(phrase: Phrase) -> Iterator[str]:
+    return (word for element in phrase.elements for choices in element.values() for words in choices for word in words)
+
+
+def _spellings(cell: str) -> Iterator[Words]:
+    """Yield the spellings of a cell, which semicolons part: each its words, or lists as `<name>`."""
+    for spelling in cell.split(";"):
+        if words := tuple(re.findall(r"<\w+>|[a-z0-9]+", folded(spelling))):
+            yield words
+
+
+def _lists(rows: Rows) -> dict[str, Element]:
+    lists: dict[str, dict[str, list[Words]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        for words in _spellings(row["words"]) if row["topic"] == "list" else ():
+            lists[row["means"]][words[0]].append(words)
+    return {name: dict(words) for name, words in lists.items()}
+
+
+def _beside(cell: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the lists that must stand beside a row, and after `not` each of those that must not."""
+    unwanted = tuple(re.findall(r"\bnot (\w+)", cell))
+    return tuple(name for name in cell.split() if name != "not" and name not in unwanted), unwanted
