@@ -30,7 +30,8 @@ def a_small_folder() -> Folder:
         kept = {}
         for include in value_set["compose"]["include"]:
             codes = {one["code"] for one in include.get("concept", [])} & proposed
-            kept.setdefault(min(codes, default="concept" if "concept" in include else "filter"), include)
+            kind = "concept" if "concept" in include else "filter"
+            kept.setdefault(min(codes, default=f"{kind} {include['system']}"), include)
         value_set["compose"]["include"] = list(kept.values())
     return folder
 

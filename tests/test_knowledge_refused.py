@@ -102,7 +102,44 @@ def with_pattern(pattern: str) -> Callable[[Path], None]:
     return edited(PATTERNS, lambda v: with_filter(v).update(value=pattern))
 
 
+def without_system(family: str, system: str) -> Callable[[Path], None]:
+    """Return a damage: a family has no code of a system any more; a value set of none but those is taken out."""
+
+    def damage(cards: Path) -> None:
+        table = cards / CARD / "valuesets.csv"
+        kept = []
+        for line in table.read_text(encoding="utf-8").splitlines(keepends=True):
+            name, of_family, *_ = line.split(",")
+            file = cards / CARD / "valuesets" / f"{name}.json"
+            value_set = json.loads(file.read_text(encoding="utf-8")) if of_family == family else {"compose": {}}
+            includes = value_set["compose"].get("include", [])
+            others = [one for one in includes if one["system"] != system]
+            if includes and not others:
+                file.unlink()
+                continue
+            kept.append(line)
+            if includes:
+                file.write_text(json.dumps(value_set | {"compose": {"include": others}}), encoding="utf-8")
+        table.write_text("".join(kept), encoding="utf-8")
+
+    return damage
+
+
+def system_row(canonical: str, also_seen_as: str, role: str) -> Callable[[Path], None]:
+    """Return a damage: a code system more in systems.csv."""
+
+    def damage(cards: Path) -> None:
+        with (cards / "systems.csv").open("a", encoding="utf-8") as file:
+            file.write(f"{canonical},{also_seen_as},{role},\n")
+
+    return damage
+
+
 SCT = "http://snomed.info/sct"
+WHO = "http://hl7.org/fhir/sid/icd-10"
+NATIONAL = "http://fhir.de/CodeSystem/bfarm/icd-10-gm"
+ICD_O = "http://terminology.hl7.org/CodeSystem/icd-o-3"
+BRAKES = ("emergency", "trauma", "upper_limb", "device", "contrast", "spine", "other_explanation")
 CARD_JSON = [
     ("a member missing", lambda c: c.pop("source"), "source"),
     ("a member too many", lambda c: c.update(x=1), ""),
@@ -151,6 +188,17 @@ REFUSED = {
         "24968-0 order-lumbar-spine-mri order-other-imaging"),
     "malignancy that is excluded": (
         with_code("malignancy-excluded", SCT, "399068003"), "399068003 malignancy-plexus-adjacent malignancy-excluded"),
+    **{
+        f"no {family} of {system.rpartition('/')[2]}, in which a malignancy counts": (
+            without_system(family, system), f"{system} none of the family {family}; add take out its malignancies")
+        for family in BRAKES
+        for system in (SCT, "http://hl7.org/fhir/sid/icd-9-cm", WHO, "http://hl7.org/fhir/sid/icd-10-cm")
+    },
+    "malignancies of a system without brakes": (
+        with_code("malignancy-remote", NATIONAL, "C50"), " ".join((NATIONAL, *BRAKES))),
+    "malignancies of a registry that has no role": (
+        both(system_row(ICD_O, "", ""), with_code("malignancy-remote", ICD_O, "8500/3")), f"{ICD_O} emergency"),
+    "a role that systems do not have": (system_row(ICD_O, "", "register"), "systems.csv role registry"),
     "body site in two fields": (
         with_code("body-site-remote", SCT, "41216001"), "41216001 body-site-pelvis body-site-remote"),
     "radiotherapy that is delivered and planned": (
@@ -226,6 +274,23 @@ REFUSED = {
 
 def test_unchanged(cards):
     """The copy is good knowledge before it is damaged, so that a refusal is for the damage."""
+    read(cards)
+
+
+TAKEN = {
+    "malignancies of a registry": both(
+        system_row(ICD_O, "urn:oid:2.16.840.1.113883.6.43.1", "registry"),
+        with_code("malignancy-remote", ICD_O, "8500/3"),
+        with_code("malignancy-remote", "urn:oid:2.16.840.1.113883.6.43.1", "8140/3"),
+    ),
+    "excluded codes of a system without brakes": with_code("malignancy-excluded", NATIONAL, "C44"),
+}
+
+
+@pytest.mark.parametrize("change", TAKEN.values(), ids=TAKEN)
+def test_taken(change, cards):
+    """A registry's tumors need no brakes, as they are never an order's reason, nor do codes that never count."""
+    change(cards)
     read(cards)
 
 

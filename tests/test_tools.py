@@ -14,6 +14,7 @@ ICD = "http://hl7.org/fhir/sid/icd-10-cm"
 SCT = "http://snomed.info/sct"
 LOINC = "http://loinc.org"
 COLUMNS = ("system", "code", "display", "group", "match", "reach", "verified_by", "notes")
+TABLES = ("malignancy", "contraindications")
 PLAN = ("malignancy-plexus-adjacent", "malignancy-unspecified", "malignancy-excluded", "egfr")
 MALIGNANCY = [
     (ICD, "C61", "Malignant neoplasm of prostate", "malignancy", "prefix", "plexus_adjacent"),
@@ -39,7 +40,7 @@ class Bench:
         (self.card / "valuesets").mkdir(parents=True)
         self.tables.mkdir()
         self.keep("valuesets_plan.csv", lambda row: row["value_set"] in PLAN)
-        self.keep("valuesets_rows.csv", lambda row: row["table"] in ("malignancy", "contraindications"))
+        self.keep("valuesets_rows.csv", lambda row: row["table"] in TABLES)
         self.table("malignancy", MALIGNANCY)
         self.table("contraindications", CONTRAINDICATIONS)
 
@@ -131,6 +132,23 @@ def test_the_narrowest_row_wins(bench):
     assert ("icd-10-cm", "C53") in bench.codes("malignancy-unspecified")
     assert ("icd-10-cm", "C53") not in bench.codes("malignancy-plexus-adjacent")
     assert "another row of the table states it more closely: C53" in done.stdout
+
+
+def test_our_own_table(bench):
+    """brakes.csv beside the tools is read too, and there one code may go to sets of several families."""
+    shutil.copy(TOOLS / "valuesets_plan.csv", bench.tools)
+    shutil.copy(TOOLS / "valuesets_rows.csv", bench.tools)
+    sets = ("emergency-cord-or-cauda-equina", "spine-disease", "acute-trauma")
+    bench.keep("valuesets_plan.csv", lambda row: row["value_set"] in (*sets, *PLAN))
+    wanted = ("cord_cauda_red_flag", "spine_disease", "trauma_.*")
+    bench.keep("valuesets_rows.csv", lambda row: row["table"] in TABLES or row["group"] in wanted)
+    bench.keep("valuesets_rows.csv", lambda row: row["table"] in (*TABLES, "brakes"))
+    bench.keep("brakes.csv", lambda row: row["group"].startswith(("cord", "spine_disease", "trauma")))
+    done = bench.run()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ("icd-10", "M49.0") in bench.codes(sets[0]) & bench.codes(sets[1])
+    assert {("icd-10", "S32"), ("icd-10-cm", "^S72(?!...[^ABC])")} <= bench.codes("acute-trauma")
+    assert ("icd-10-cm", "S32") in bench.codes("spine-disease")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
     python tools/valuesets_from_tables.py TABLES_DIR
 
-Three tables beside this file say what becomes of a code; a new family of sets is new rows in them:
+brakes.csv beside this file is one more such table, of codes that were verified here.
+Three others say what becomes of a code; a new family of sets is new rows in them:
 valuesets_plan.csv (each set: family, meaning, texts), valuesets_rows.csv (which rows of which table
 go to which set, the first row that fits) and wording.csv (our words for a code, the first rule that fits).
 """
@@ -31,6 +32,7 @@ CARD = HERE.parent / "cards" / "lumbosacral_plexus_mri"
 ICD_10_CM = "http://hl7.org/fhir/sid/icd-10-cm"
 ICD_10_WHO = "http://hl7.org/fhir/sid/icd-10"
 SAME_IN_WHO = re.compile(r"C(?!97)\d\d(\.\d)?")
+BRAKES = "brakes"
 PATTERNS = ("table", "system", "code", "group", "reach", "display")
 
 
@@ -118,13 +120,20 @@ def sort_all(folder: Path, plan: list[Row]) -> Sorter:
     """Sort every code of every table."""
     sorter = Sorter(plan)
     for table in dict.fromkeys(route["table"] for route in routes()):
-        codes, rejects = narrowest(read_table(folder, table))
+        codes, rejects = read(folder, table)
         sorter.rejects += rejects
         for code in codes:
             sorter.sort(code)
     add_who_edition(sorter)
     sorter.check()
     return sorter
+
+
+def read(folder: Path, table: str) -> tuple[list[Code], list[Reject]]:
+    """Read one table, and reject those rows that another row states more closely."""
+    if table == BRAKES:  # a code may stand in several families there, which the sorter keeps apart
+        return read_table(HERE, table), []
+    return narrowest(read_table(folder, table))
 
 
 def add_who_edition(sorter: Sorter) -> None:

@@ -24,8 +24,10 @@ _CONDITIONS = (
     "upper_limb",
     "device",
     "contrast",
+    "spine",
+    "other_explanation",
 )
-_PROCEDURES = ("radiotherapy", "device", "contrast", "order")
+_PROCEDURES = ("radiotherapy", "device", "contrast", "spine", "order")
 _NO_CODE = "it has no code"
 _UNKNOWN = "this card does not look for it"
 _ELSE = "it is not active, too long ago, or of no matter to this order"

@@ -18,6 +18,9 @@ _WORDING_LIMIT = 60
 _NO_STUDY = {"not_watched", "level_not_stated"}
 """What an order's code can mean beside a study."""
 
+_BRAKES = ("emergency", "trauma", "upper_limb", "device", "contrast", "spine", "other_explanation")
+"""The families of what stops or softens a card: each must know every code system by which a card can be started."""
+
 
 def check(folder: Folder) -> None:
     """Raise KnowledgeError with everything that is wrong, a sentence each."""
@@ -76,6 +79,7 @@ def _faults(folder: Folder) -> Iterator[str]:
     yield from _proposal_faults(folder)
     yield from _order_faults(folder)
     yield from _study_faults(folder)
+    yield from _brake_faults(folder)
     yield from table_faults(folder)
     yield from about_faults(folder)
     yield from hole_faults(folder.card)
@@ -156,3 +160,22 @@ def _study_faults(folder: Folder) -> Iterator[str]:
                 if name not in studies:
                     where = f"watched_orders.csv: line {line}: {column} names {name}"
                     yield f"{where}, which no value set of the family order means"
+
+
+def _brake_faults(folder: Folder) -> Iterator[str]:
+    """Yield the code systems in which a malignancy counts and a brake has no code: there nothing would hold it."""
+    rows = [row for row in folder.tables["valuesets"] if row["value_set"] in folder.value_sets]
+    registries = {row["canonical"] for row in folder.systems if row["role"] == "registry"}
+    malignant = [row for row in rows if row["family"] == "malignancy" and row["means"] != "excluded"]
+    for system in sorted(_systems(folder, malignant) - registries):
+        for family in _BRAKES:
+            if system not in _systems(folder, [row for row in rows if row["family"] == family]):
+                todo = f"add the codes of {system} to the value sets of {family}, or take out its malignancies"
+                yield f"valuesets: {system} has codes of malignancy and none of the family {family}; {todo}"
+
+
+def _systems(folder: Folder, rows: Rows) -> set[str]:
+    """Return the code systems that these value sets have codes of, each by the name that systems.csv gives it."""
+    names = {other: row["canonical"] for row in folder.systems for other in row["also_seen_as"].split(";") if other}
+    value_sets = (folder.value_sets[row["value_set"]] for row in rows)
+    return {names.get(one["system"], one["system"]) for each in value_sets for one in each["compose"]["include"]}

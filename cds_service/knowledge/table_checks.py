@@ -34,7 +34,7 @@ _NEEDED = {
     },
     ("valuesets", "family"): {
         *("order", "malignancy", "radiotherapy", "radiation_history", "body_site", "presentation", "emergency"),
-        *("trauma", "upper_limb", "device", "contrast", "observation"),
+        *("trauma", "upper_limb", "device", "contrast", "spine", "other_explanation", "observation"),
     },
     ("words", "meaning"): {
         *("mr", "plexus", "other_plexus", "procedure", "special_technique", "other_spine_level", "other_modality"),

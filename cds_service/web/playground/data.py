@@ -10,7 +10,7 @@ from cds_service.knowledge.codes import WORDING, extension
 from cds_service.review.value_sets import SYSTEMS
 
 _CHOICES = {
-    "reasons": ("presentation", "emergency", "trauma", "upper_limb"),
+    "reasons": ("presentation", "emergency", "trauma", "upper_limb", "spine"),
     "conditions": (
         "malignancy",
         "radiation_history",
@@ -20,6 +20,8 @@ _CHOICES = {
         "upper_limb",
         "device",
         "contrast",
+        "spine",
+        "other_explanation",
     ),
     "procedures": ("radiotherapy", "device", "order"),
     "sites": ("body_site",),
