@@ -9,13 +9,15 @@ from cds_service.model import Finding, Json, PartialDate, Term
 from cds_service.vocabulary import FindingKind
 
 _CARDIAC, _REMOVED, _IN_USE = "cardiac_device", "removed", "in_use"
+_RENAL = "renal"
+"""The only contrast caution that a Procedure can be of: dialysis."""
 
 
 def in_procedure(reader: Reader, procedure: Json, terms: Terms) -> Iterator[Finding]:
     """Yield the device that a Procedure implanted or removed, dialysis, radiotherapy of bone, and an imaging study."""
     said = {
         FindingKind.DEVICE: terms.get("device"),
-        FindingKind.CONTRAST: terms.get("contrast"),
+        FindingKind.CONTRAST: [term for term in terms.get("contrast", ()) if term.means == _RENAL],
         FindingKind.SPINE: terms.get("spine"),
         FindingKind.PLEXUS_MRI: [*_own_studies(reader, procedure), *terms.get("order", ())],
     }
