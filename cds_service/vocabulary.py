@@ -2,6 +2,9 @@
 
 from enum import StrEnum
 
+PLEXUS_STUDIES = ("plexus_mri", "plexus_mri_with_contrast", "plexus_mri_without_contrast")
+"""What an order or a Procedure for an MRI of the lumbosacral plexus is called, by its contrast."""
+
 
 class Reach(StrEnum):
     """How a malignancy relates to the lumbosacral plexus."""

@@ -56,10 +56,15 @@ def typed_text(concepts: Any, known: Collection[str]) -> str:
     texts = []
     for concept in concepts_of(concepts):
         texts.append(text_of(concept.get("text")))
-        for coding in members(concept.get("coding")):
-            if coding.get("display") and not (isinstance(system := coding.get("system"), str) and system in known):
-                texts.append(text_of(coding["display"]))
-    return " | ".join(filter(None, dict.fromkeys(texts))) if texts else ""
+        texts += [
+            text_of(coding.get("display")) for coding in members(concept.get("coding")) if not _is_known(coding, known)
+        ]
+    return " | ".join(filter(None, dict.fromkeys(texts)))
+
+
+def _is_known(coding: Json, known: Collection[str]) -> bool:
+    system = coding.get("system")
+    return isinstance(system, str) and system in known
 
 
 def status_codes(value: Any) -> list[str]:

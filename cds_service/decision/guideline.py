@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from cds_service.knowledge import Knowledge, ReservationRow
-from cds_service.model import Findings, Recommendation, Silence, Site, WatchedOrder
+from cds_service.model import Finding, Findings, Recommendation, Silence, Site, WatchedOrder
 from cds_service.vocabulary import Field, FindingKind, History, Presentation, Reach
 
 Holds = Callable[[WatchedOrder, Findings, Knowledge, Site], bool]
@@ -67,6 +67,13 @@ def reservations(order: WatchedOrder, findings: Findings, knowledge: Knowledge) 
     for row in knowledge.reservations:
         if order.study in row.studies and RESERVATIONS[row.reason](findings):
             yield row
+
+
+def plainest(history: History, presentation: Presentation) -> Findings:
+    """Return the plainest findings that amount to these, with nothing against any suggestion: a cell of the table."""
+    reach = {History.IN_REACH: Reach.PLEXUS_ADJACENT, History.REMOTE_ONLY: Reach.REMOTE}.get(history)
+    cancer = (Finding(FindingKind.MALIGNANCY, "", (), reach=reach),) if reach else ()
+    return Findings(malignancies=cancer, history=history, presentation=presentation)
 
 
 def _names_only_the_arm(findings: Findings) -> bool:

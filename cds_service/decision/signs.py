@@ -47,6 +47,13 @@ _SPHINCTER, _REMOVED = "sphincter", "removed"
 _PASSES = {"pregnancy": "pregnancy", "acute_renal": "acute_kidney_injury"}
 """The contrast cautions that pass, and the window in which each holds."""
 
+_WINDOWS = {
+    FindingKind.PRESENTATION: "presentation",
+    FindingKind.SPINE: "presentation",
+    FindingKind.TRAUMA: "trauma",
+}
+"""The windows in which findings of the record count; of all others an active one does."""
+
 _ANY_DATE = frozenset({"tumor", "metastasis"})
 """What of the spine counts whatever its date (contract section 6)."""
 
@@ -105,26 +112,23 @@ def _in_record(reader: Reader, condition: Json, kind: FindingKind, term: Term) -
     """Return what an entry of the record is found as, or None where it does not count (contract sections 4 to 6)."""
     if kind in _OF_THE_ORDER:
         return None
-    active = reader.is_active(condition)
-    if kind is FindingKind.PRESENTATION:
-        when = reader.dated(condition)
-        return kind if active and (when is None or reader.is_recent(when, kind)) else None
-    when = reader.later(condition)
     if kind in (FindingKind.EMERGENCY, FindingKind.CORD_SIGN):
-        is_now = kind is FindingKind.EMERGENCY and active and term.means != _SPHINCTER
-        return kind if is_now and reader.is_recent(when, kind) else FindingKind.CORD_SIGN
+        is_now = kind is FindingKind.EMERGENCY and reader.is_active(condition) and term.means != _SPHINCTER
+        return kind if is_now and reader.is_recent(reader.later(condition), kind) else FindingKind.CORD_SIGN
     if kind is FindingKind.SPINE and term.means in _ANY_DATE:
         return kind
-    if not active:
-        return None
-    if kind is FindingKind.CONTRAST:
-        window = _PASSES.get(term.means)
-        return kind if window is None or reader.is_recent(when, window) else None
-    if kind is FindingKind.TRAUMA:
-        return kind if reader.is_recent(when, kind) else None
-    if kind is FindingKind.SPINE:
-        return kind if when is None or reader.is_recent(when, "presentation") else None
-    return kind
+    return kind if reader.is_active(condition) and _is_in_window(reader, condition, kind, term) else None
+
+
+def _is_in_window(reader: Reader, condition: Json, kind: FindingKind, term: Term) -> bool:
+    window = _WINDOWS.get(kind) or _PASSES.get(term.means)
+    if window is None:
+        return True
+    is_sign = kind is FindingKind.PRESENTATION
+    when = reader.dated(condition) if is_sign else reader.later(condition)
+    if when is None:
+        return window == FindingKind.PRESENTATION  # an undated entry lies in this window and in no other
+    return reader.is_recent(when, window)
 
 
 def in_procedure(reader: Reader, procedure: Json) -> Iterator[Finding]:

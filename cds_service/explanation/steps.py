@@ -43,20 +43,22 @@ class FindingStep:
 
 
 @dataclass(frozen=True, slots=True)
+class ReasonStep:
+    """Why there is silence, or why nothing is recommended."""
+
+    reason: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class CardStep:
     """How the card speaks; `recommended` is a suggestion, or no text where none is recommended."""
 
     indicator: str
     recommended: str
     proposes: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReasonStep:
-    """Why there is silence."""
-
-    reason: str
-    words: str
+    against: tuple[ReasonStep, ...]
+    """Why nothing is recommended; empty where something is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +95,13 @@ def outcome_step(outcome: Recommendation | Silence, knowledge: Knowledge, today:
 
 def _card(said: Recommendation, knowledge: Knowledge) -> CardStep:
     proposed = knowledge.card["proposals"][said.order.proposed]["code"]["text"]
-    return CardStep(said.indicator, said.recommended, proposed)
+    words = {row.reason: row.words for row in knowledge.reservations if said.order.study in row.studies}
+    against = tuple(ReasonStep(reason, words[reason]) for reason in said.against)
+    return CardStep(said.indicator, said.recommended, proposed, against)
 
 
 def _findings(findings: Findings, knowledge: Knowledge, today: date) -> Iterator[FindingStep]:
-    checked = [one for one in findings.others if one.wording]
+    checked = [one for one in findings.others if one.wording and one.kind is not FindingKind.LOWER_BODY]
     groups = ((COUNTS, told(findings)), (CHECKED, checked), (ELSEWHERE, findings.radiotherapy_elsewhere))
     for use, group in groups:
         for one in group:

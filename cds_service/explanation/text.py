@@ -33,6 +33,8 @@ def _outcome(step: OutcomeStep) -> Iterator[str]:
     if card := step.card:
         yield f"Card: {card.indicator}{f', {card.recommended} is recommended' if card.recommended else ''}."
         yield f"  It proposes {card.proposes}."
+        for one in card.against:
+            yield f"  Nothing is recommended ({one.reason}): {one.words}"
 
 
 def _finding(step: FindingStep) -> str:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cds_service.decision.guideline import SILENCES, recommend
+from cds_service.decision.guideline import SILENCES, plainest, recommend
 from cds_service.knowledge import Knowledge
-from cds_service.model import Findings, Recommendation, Silence, Site, WatchedOrder
+from cds_service.model import Recommendation, Silence, Site, WatchedOrder
 from cds_service.vocabulary import History, Presentation
 
 
@@ -50,7 +50,7 @@ def _cell(
     *,
     is_here: bool,
 ) -> Cell:
-    said = recommend(order, Findings(history=history, presentation=presentation), knowledge, site)
+    said = recommend(order, plainest(history, presentation), knowledge, site)
     only_for = knowledge.watched[order.study].only_for
     if only_for and presentation != only_for:
         return Cell(history, presentation, "", "", "nothing_watched", is_here)

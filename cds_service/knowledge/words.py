@@ -46,7 +46,7 @@ class OrderWords:
         )
 
     def names_plexus(self, text: str) -> bool:
-        """Tell whether the words name the lumbosacral plexus: beside the word plexus stands lumbar, sacral or the like."""
+        """Tell whether the words name the lumbosacral plexus: lumbar, sacral or the like beside the word plexus."""
         return self._says("plexus", normalised(text))
 
     def study(self, text: str, *, is_mr: bool = False) -> str | None:
@@ -58,13 +58,12 @@ class OrderWords:
         if not self.any_needed.search(text):
             return "not_watched" if text else None
         is_mr = is_mr or self._says("mr", text)
-        if self._says("procedure", text):
-            return "not_watched"
         if self._says("plexus", text) and not self._says("other_plexus", text):
-            return self._plexus(text) if is_mr else "not_watched"
-        if by_whole_name := self._by_whole_name(text):
-            return by_whole_name
-        if any(self._says(meaning, text) for meaning in ("special_technique", "other_spine_level")):
+            return self._plexus(text) if is_mr and not self._says("procedure", text) else "not_watched"
+        return self._by_whole_name(text) or self._spine(text, is_mr=is_mr)
+
+    def _spine(self, text: str, *, is_mr: bool) -> str | None:
+        if any(self._says(meaning, text) for meaning in ("procedure", "special_technique", "other_spine_level")):
             return "not_watched"
         if not is_mr:
             return "not_watched" if self._says("other_modality", text) else None

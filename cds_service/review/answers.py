@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cds_service.decision.guideline import recommend
+from cds_service.decision.guideline import plainest, recommend
 from cds_service.knowledge import Knowledge, WatchedRow
 from cds_service.model import DraftOrder, Findings, Recommendation, Site, WatchedOrder
 from cds_service.vocabulary import History, Presentation
@@ -25,7 +25,7 @@ def grid(knowledge: Knowledge, row: WatchedRow, site: Site) -> Iterator[tuple[Hi
     for history in History:
         yield (
             history,
-            tuple(_answer(knowledge, row, Findings(history=history, presentation=one), site) for one in Presentation),
+            tuple(_answer(knowledge, row, plainest(history, one), site) for one in Presentation),
         )
 
 

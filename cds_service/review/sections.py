@@ -14,7 +14,19 @@ from cds_service.vocabulary import Presentation
 def page(knowledge: Knowledge, vignettes: Path) -> str:
     """Return REVIEW.md: what the card does, computed by calling the code that does it."""
     sections = (
-        *(_head, _watched, _strength, _silences, _limits, _ratings, _sources, cases.cards, _statuses, _unknowns),
+        *(
+            _head,
+            _watched,
+            _strength,
+            _reservations,
+            _silences,
+            _limits,
+            _ratings,
+            _sources,
+            cases.cards,
+            _statuses,
+            _unknowns,
+        ),
         *(_about, _about_words, _attributes, value_sets, _words),
     )
     rendered = [*(section(knowledge) for section in sections), cases.vignettes(vignettes)]
@@ -97,6 +109,26 @@ def _cell(answer: Answer) -> str:
     return f"silent: {answer.silence}" if answer.silence else "not watched"
 
 
+def _reservations(knowledge: Knowledge) -> Iterator[str]:
+    yield "## When nothing is recommended"
+    yield ""
+    yield "Each of these speaks against recommending a suggestion; the card is then as strong as the last column says."
+    yield ""
+    names = knowledge.card["orders"]
+    yield from _table(
+        ("reason", "of", "why", "card at most"),
+        (
+            (
+                f"`{row.reason}`",
+                ", ".join(names[study]["name"] for study in knowledge.watched if study in row.studies),
+                row.words,
+                row.at_most or "as strong as above",
+            )
+            for row in knowledge.reservations
+        ),
+    )
+
+
 def _silences(knowledge: Knowledge) -> Iterator[str]:
     yield "## When it is silent"
     yield ""
@@ -148,7 +180,7 @@ def _words(knowledge: Knowledge) -> Iterator[str]:
     for meaning, phrases in knowledge.phrases.items():
         yield f"* {meaning.replace('_', ' ')}: {', '.join(phrases)}"
     yield ""
-    yield "By which an uncoded reason of an order is read:"
+    yield "By which typed text is read, in reasons and in the record (`<name>` is a list of the table):"
     yield ""
     yield from _table(
         ("topic", "means", "words", "beside", "wording"),

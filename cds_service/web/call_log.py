@@ -79,6 +79,7 @@ def _outcome_of(call: Call, status: int, found: Parts) -> CallOutcome:
         retrieval=call.retrieval,
         decisions=decisions,
         reasons=outcomes.reasons(decision) if decision else (),
+        against=outcomes.against(decision) if decision else (),
         counts=outcomes.counts(decision) if decision else None,
         has_own_line=call.has_own_line,
     )
@@ -140,6 +141,7 @@ def _fields(call: CallOutcome, version: str) -> dict[str, Any]:
         "status": call.status,
         "outcome": call.outcome,
         "reasons": call.reasons,
+        "against": call.against,
         "counts": call.counts or {},
         "prefetch": call.retrieval.prefetched if call.retrieval else {},
         "fetch": {key: fault.label if fault else "read" for key, fault in fetched.items()},

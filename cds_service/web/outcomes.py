@@ -25,6 +25,8 @@ class CallOutcome:
     """The reason of each silence, and of each card its indicator, history and presentation."""
     decisions: tuple[tuple[str, str, str], ...] = ()
     """Of each: the study or no text, what was said, and the reason or the indicator."""
+    against: tuple[str, ...] = ()
+    """Of the cards, why nothing is recommended: rows of reservations.csv, each once."""
     counts: dict[str, int] | None = None
     """What was read, where a record was."""
     has_own_line: bool = False
@@ -34,6 +36,12 @@ class CallOutcome:
 def reasons(decision: Decision) -> tuple[str, ...]:
     """Name the reason of each silence, and of each card its indicator, history and presentation."""
     return tuple([_reason(outcome) for outcome in decision.outcomes])
+
+
+def against(decision: Decision) -> tuple[str, ...]:
+    """Return what speaks against recommending a suggestion of the cards, each reason once."""
+    named = (one for outcome in decision.outcomes if isinstance(outcome, Recommendation) for one in outcome.against)
+    return tuple(dict.fromkeys(named))
 
 
 def decisions(decision: Decision) -> tuple[tuple[str, str, str], ...]:

@@ -21,6 +21,7 @@ _SINCE = (
     r"(?:(?<![a-z])(?P<since>since|from|x|for|over|past|last|these|this|on|>|~)\s*(?:the\s+)?(?:past\s+|last\s+)?)?"
 )
 _OF = r"(?:\s+(?:of|ho|hx of|hx|history of|history|duration))?"
+_A_WEEK = 7
 _NAMED_DAYS = {
     "today": 0, "tonight": 0, "this morning": 0, "this am": 0, "overnight": 1, "last night": 1, "yesterday": 1,
     "this week": 7, "last week": 14, "last weekend": 14, "last month": 61, "weeks ago": 60, "days ago": 20,
@@ -47,7 +48,7 @@ def _ago(match: re.Match[str], today: date) -> TypedTime | None:
 
 def _named(match: re.Match[str], today: date) -> TypedTime:
     days = _NAMED_DAYS[" ".join(match["named"].split())]
-    return TypedTime(today - timedelta(days=days), match["since"] is not None, days <= 7)
+    return TypedTime(today - timedelta(days=days), match["since"] is not None, days <= _A_WEEK)
 
 
 def _last_year(_: re.Match[str], today: date) -> TypedTime:
@@ -56,7 +57,8 @@ def _last_year(_: re.Match[str], today: date) -> TypedTime:
 
 def _day(match: re.Match[str], today: date) -> TypedTime | None:
     year = int(match["year"])
-    year += 0 if year > 99 else 2000 if 2000 + year <= today.year + 1 else 1900
+    if len(match["year"]) == len("26"):
+        year += 2000 if 2000 + year <= today.year + 1 else 1900
     return _dated(year, int(match["month"]), int(match["day"]), match)
 
 

@@ -115,10 +115,16 @@ function outcomeNode({ card, silence, silences }, isShadow) {
   const says = card
     ? el("p", {}, mark(true, "card"), ` ${card.indicator}, and ${advice}. It proposes ${card.proposes}.`)
     : el("p", {}, mark(false, "silent"), ` ${silence.words}`);
+  const against = card
+    ? card.against.map((one) => el("li", {}, `${one.words} `, code(one.reason)))
+    : [];
+  const reservations = against.length
+    ? el("div", {}, el("p", { text: "Why nothing is recommended:" }), el("ul", { class: "plain" }, ...against))
+    : null;
   const shadow = isShadow
     ? el("p", { class: "note", text: "Shadow mode: it is decided, and no card is shown." })
     : null;
-  return el("div", {}, says, shadow, silencesNode(card, silences));
+  return el("div", {}, says, reservations, shadow, silencesNode(card, silences));
 }
 
 function silencesNode(card, silences) {
