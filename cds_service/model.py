@@ -141,6 +141,8 @@ class Finding(NamedTuple):
     field: Field | None = None
     site: str = ""
     treats: str = ""
+    as_typed: bool = False
+    """It was read from typed words, and from no code."""
 
     @property
     def newest(self) -> date:

@@ -30,6 +30,8 @@ class History(StrEnum):
 
     IN_REACH = "in_reach"
     REMOTE_ONLY = "remote_only"
+    IN_WORDS = "in_words"
+    """Only typed words tell of it: it never adds to a coded history."""
     NONE = "none"
 
 

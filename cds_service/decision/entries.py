@@ -44,6 +44,8 @@ class Reader:
         self.limits = {**knowledge.limits, **site.limits}
         self.tally: dict[str, int] = defaultdict(int)
         self._read: dict[tuple[object, int], Any] = {}
+        self._mentioned: dict[str, list[Mention]] = {}
+        """By text: the same one stands in many entries of a chart, and is asked for by several readers."""
 
     def terms(self, entry: Json) -> Terms:
         """Return what the codes of an entry mean."""
@@ -56,7 +58,11 @@ class Reader:
     def mentions(self, entry: Json) -> list[Mention]:
         """Return what the typed text of an entry speaks of, and how certain it is."""
         text = self.typed(entry)
-        return self.knowledge.reason_words.read(text, self.today, self.limits) if text else []
+        if not text:
+            return []
+        if text not in self._mentioned:
+            self._mentioned[text] = self.knowledge.reason_words.read(text, self.today, self.limits)
+        return self._mentioned[text]
 
     def opening(self, entry: Json) -> Certainty:
         """Return how certain the typed text of an entry is of what it begins with."""

@@ -15,7 +15,6 @@ The words live in cards/, one row a meaning, and the five steps are a module eac
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
-from functools import lru_cache
 from typing import NamedTuple
 
 from cds_service.knowledge.typed_text.context import Context
@@ -43,11 +42,10 @@ class ReasonWords:
         """Compile the rows, in which `word_faults` found nothing missing."""
         self._vocabulary = Vocabulary(list(rows))
         self._sentences = SentenceReader(self._vocabulary)
-        self._has_words = lru_cache(maxsize=4_000)(self._vocabulary.has_words)
 
     def read(self, text: str, today: date, limits: Mapping[str, int]) -> list[Mention]:
         """Return what a text says, each once; `limits` are days by topic, and `egfr_below`."""
-        if not text or not self._has_words(text):
+        if not text or not self._vocabulary.has_words(text):
             return []
         sentences = self._sentences.read(text, today, low_filtration=limits["egfr_below"])
         return list(dict.fromkeys(mention for one in sentences for mention in self._mentions(one, today, limits)))

@@ -41,6 +41,8 @@ _SHORTEST_FORGIVEN = 6
 
 def folded(text: str) -> str:
     """Return a text in small letters and without accents."""
+    if text.isascii():
+        return text.lower()
     parted = unicodedata.normalize("NFKD", text.casefold())
     return "".join(letter for letter in parted if not unicodedata.combining(letter))
 
@@ -58,6 +60,14 @@ class Phrase:
     wording: str
     is_lenient: bool
     """Whether a typing error is forgiven."""
+
+
+class _Begun(NamedTuple):
+    """A phrase with the choice of its first element by which it begins, and the words that may stand second."""
+
+    phrase: Phrase
+    first: Words
+    next_words: frozenset[str]
 
 
 class Span(NamedTuple):
@@ -80,6 +90,7 @@ class Vocabulary:
         phrases = list(_phrases(rows))
         self._cues = _by_first_word(phrase for phrase in phrases if phrase.topic == "cue")
         self._findings = _by_first_word(phrase for phrase in phrases if phrase.topic != "cue")
+        self._first_words = frozenset(self._findings)
         self._known = frozenset(chain.from_iterable(map(_words_of, phrases)))
         lenient = chain.from_iterable(_words_of(phrase) for phrase in phrases if phrase.is_lenient)
         self._forgiven = sorted({word for word in lenient if len(word) >= _SHORTEST_FORGIVEN})
@@ -95,7 +106,7 @@ class Vocabulary:
     def has_words(self, text: str) -> bool:
         """Tell whether a text may have a finding in it: most texts of a record have none."""
         words = set(re.findall(r"[a-z0-9]+", folded(text)))
-        return not words.isdisjoint(self._findings) or any(map(self._corrected, words))
+        return not words.isdisjoint(self._first_words) or any(map(self._corrected, words))
 
     def is_known(self, word: str) -> bool:
         """Tell whether a word stands in the table, in whatever row."""
@@ -103,23 +114,35 @@ class Vocabulary:
 
     def cues_at(self, words: Sequence[str], index: int) -> Iterator[Span]:
         """Yield the cues that begin at a word; a typing error is never forgiven in them."""
-        for phrase, first in self._cues.get(words[index], ()):
-            yield from self._matched(phrase, first, words, index, is_exact=True)
+        for begun in self._cues.get(words[index], ()):
+            if self._may_go_on(begun, words, index):
+                yield from self._matched(begun, words, index, is_exact=True)
 
     def findings_at(self, words: Sequence[str], index: int) -> Iterator[Span]:
         """Yield the findings and lists that begin at a word, or at what it is a typing error of."""
         word = words[index]
-        for phrase, first in self._findings.get(word, ()):
-            yield from self._matched(phrase, first, words, index, is_exact=True)
+        for begun in self._findings.get(word, ()):
+            if self._may_go_on(begun, words, index):
+                yield from self._matched(begun, words, index, is_exact=True)
         for right in self._corrected(word):
-            for phrase, first in self._findings.get(right, ()):
-                if phrase.is_lenient:
-                    yield from self._matched(phrase, first, words, index, is_exact=False)
+            for begun in self._findings.get(right, ()):
+                if begun.phrase.is_lenient:
+                    yield from self._matched(begun, words, index, is_exact=False)
 
-    def _matched(
-        self, phrase: Phrase, first: Words, words: Sequence[str], index: int, *, is_exact: bool
-    ) -> Iterator[Span]:
-        """Yield where a phrase stands whose first element begins at a word: `first` is the choice that begins so."""
+    def _may_go_on(self, begun: _Begun, words: Sequence[str], index: int) -> bool:
+        """Tell whether the word after the first lets a phrase go on: most phrases end there, at little cost."""
+        if not begun.next_words:
+            return True
+        if index + 1 >= len(words):
+            return False
+        word = words[index + 1]
+        if word in begun.next_words or word in self.fillers:
+            return True
+        return begun.phrase.is_lenient and bool(self._corrected(word))
+
+    def _matched(self, begun: _Begun, words: Sequence[str], index: int, *, is_exact: bool) -> Iterator[Span]:
+        """Yield where a phrase stands that begins at a word."""
+        phrase, first = begun.phrase, begun.first
         fits = self._fits(first, words, index, phrase)
         end = index + len(first)
         for element in phrase.elements[1:]:
@@ -191,11 +214,12 @@ def _phrases(rows: Rows) -> Iterator[Phrase]:
             yield Phrase(number, row["topic"], row["means"], elements, wanted, unwanted, row["wording"], is_lenient)
 
 
-def _by_first_word(phrases: Iterable[Phrase]) -> dict[str, list[tuple[Phrase, Words]]]:
-    table: dict[str, list[tuple[Phrase, Words]]] = defaultdict(list)
+def _by_first_word(phrases: Iterable[Phrase]) -> dict[str, list[_Begun]]:
+    table: dict[str, list[_Begun]] = defaultdict(list)
     for phrase in phrases:
+        after_first = frozenset(phrase.elements[1]) if len(phrase.elements) > 1 else frozenset()
         for word, choices in phrase.elements[0].items():
-            table[word] += [(phrase, choice) for choice in choices]
+            table[word] += [_Begun(phrase, one, frozenset(one[1:2]) or after_first) for one in choices]
     return dict(table)
 
 
