@@ -70,6 +70,12 @@ def _is_of_matter(finding: Finding, same_as: frozenset[str]) -> bool:
     return True
 
 
+def _in_words_alone(reader: Reader, entry: Json) -> Iterator[Finding]:
+    """Yield the history that an entry without any code tells in words."""
+    if not codings(entry.get("code")):
+        yield from history.in_words(reader, entry)
+
+
 def _stat(order: WatchedOrder) -> Iterator[Finding]:
     """Yield that the order is an emergency, by its priority."""
     priority = order.order.resource.get("priority")
@@ -86,8 +92,11 @@ def _in_reason(reader: Reader, reason: Json) -> list[Finding]:
     if not reader.stands(reason):
         return []
     terms = reader.terms(reason)
-    found = history.in_condition(reader, reason, terms, from_order=True)
-    return [*found, *signs.in_reason(reader, reason, terms)]
+    return [
+        *history.in_condition(reader, reason, terms, from_order=True),
+        *history.in_words(reader, reason, from_order=True),
+        *signs.in_reason(reader, reason, terms),
+    ]
 
 
 def _in_condition(reader: Reader, condition: Json, terms: Terms) -> Iterator[Finding]:
@@ -97,6 +106,7 @@ def _in_condition(reader: Reader, condition: Json, terms: Terms) -> Iterator[Fin
     opening = reader.opening(condition)
     if opening in (Certainty.ASSERTED, Certainty.PAST):
         yield from history.in_condition(reader, condition, terms)
+        yield from _in_words_alone(reader, condition)
     elif terms:
         reader.tally["taken back by its own text"] += 1
     if opening is not Certainty.DENIED:
@@ -112,6 +122,8 @@ def _in_record(reader: Reader, record: PatientRecord) -> Iterator[Finding]:
         yield from history.in_procedure(reader, procedure, terms)
         yield from cautions.in_procedure(reader, procedure, terms)
         yield from signs.in_procedure(reader, procedure)
+        if reader.was_performed(procedure):
+            yield from _in_words_alone(reader, procedure)
     yield from cautions.in_optional(reader, record.optional)
 
 
@@ -148,6 +160,7 @@ def _merged(found: Iterable[Finding]) -> list[Finding]:
             one.treats,
             one.from_procedure,
             one.reach,
+            one.as_typed,
             ongoing,
         )
         groups.setdefault(key, []).append(one)

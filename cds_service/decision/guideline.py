@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from cds_service.knowledge import Knowledge, ReservationRow
 from cds_service.model import Finding, Findings, Recommendation, Silence, Site, WatchedOrder
-from cds_service.vocabulary import Field, FindingKind, History, Presentation, Reach
+from cds_service.vocabulary import PLEXUS_STUDIES, Field, FindingKind, History, Presentation, Reach
 
 Holds = Callable[[WatchedOrder, Findings, Knowledge, Site], bool]
 
@@ -15,6 +15,7 @@ SILENCES: dict[str, Holds] = {
     "upper_limb_only": lambda _order, findings, _knowledge, _site: _names_only_the_arm(findings),
     "plexus_mri_on_record": lambda order, findings, knowledge, _site: _is_next_step(order, findings, knowledge),
     "alternative_with_device": lambda order, findings, knowledge, _site: _is_alternative(order, findings, knowledge),
+    "typed_history_only": lambda order, findings, knowledge, _site: _is_only_typed(order, findings, knowledge),
     "no_history": lambda _order, findings, _knowledge, _site: findings.history is History.NONE,
     "remote_without_presentation": lambda _order, findings, _knowledge, site: _is_out_of_focus(findings, site),
 }
@@ -85,7 +86,7 @@ def _names_only_the_arm(findings: Findings) -> bool:
 def _is_placed(findings: Findings) -> bool:
     """Tell whether a cancer near the plexus is on record, or radiotherapy whose recorded field is in reach."""
     near = any(one.reach is Reach.PLEXUS_ADJACENT for one in findings.malignancies)
-    return near or any(one.field is not Field.UNKNOWN for one in findings.radiotherapy)
+    return near or any(one.field not in (None, Field.UNKNOWN) for one in findings.radiotherapy)
 
 
 def _is_next_step(order: WatchedOrder, findings: Findings, knowledge: Knowledge) -> bool:
@@ -99,7 +100,19 @@ def _is_alternative(order: WatchedOrder, findings: Findings, knowledge: Knowledg
     return bool(knowledge.watched[order.study].only_for) and bool(findings.of(FindingKind.DEVICE))
 
 
+def _is_only_typed(order: WatchedOrder, findings: Findings, knowledge: Knowledge) -> bool:
+    """Tell whether only typed words tell of cancer or radiotherapy, and there is no sign, or the study needs more."""
+    if findings.history is not History.IN_WORDS:
+        return False
+    if knowledge.watched[order.study].only_for:
+        return True
+    return findings.presentation is Presentation.NONE and order.study not in PLEXUS_STUDIES
+
+
 def _is_out_of_focus(findings: Findings, site: Site) -> bool:
+    """Tell whether the site wants no card: the cancer is far, no sign is on record, and no words tell of more."""
     if site.policy != "focused" or findings.history is not History.REMOTE_ONLY:
+        return False
+    if any(one.as_typed for one in (*findings.malignancies, *findings.radiotherapy)):
         return False
     return findings.presentation is Presentation.NONE

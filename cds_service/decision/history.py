@@ -7,7 +7,7 @@ from cds_service.decision.entries import Reader, Where
 from cds_service.decision.reasons import reasons
 from cds_service.knowledge.meanings import Terms
 from cds_service.model import Finding, Json, Term
-from cds_service.vocabulary import Field, FindingKind, History, Reach
+from cds_service.vocabulary import Certainty, Field, FindingKind, History, Reach
 
 _FIELDS = {"not_in_code": Field.UNKNOWN, **{field.value: field for field in Field}}
 """The field that a code means."""
@@ -34,6 +34,17 @@ def in_condition(reader: Reader, condition: Json, terms: Terms, *, from_order: b
     for term in terms.get("radiation_history", ())[:1]:
         field = _FIELDS[term.means]
         yield reader.of_condition(FindingKind.RADIOTHERAPY, term, condition, from_order=from_order, field=field)
+
+
+def in_words(reader: Reader, entry: Json, *, from_order: bool = False) -> Iterator[Finding]:
+    """Yield the history that an entry or a reason tells in typed words alone (contract section 3).
+
+    It stands where the text asserts it, of now or of the past: a denial, a doubt or a relative is none.
+    """
+    for topic, means, wording, certainty in reader.mentions(entry):
+        if topic == "history" and certainty in (Certainty.ASSERTED, Certainty.PAST):
+            term = Term("reason_words", means, wording)
+            yield reader.of_condition(FindingKind(means), term, entry, from_order=from_order)._replace(as_typed=True)
 
 
 def in_procedure(reader: Reader, procedure: Json, terms: Terms) -> Iterator[Finding]:
@@ -82,7 +93,12 @@ def _treated(reader: Reader, reason: Json) -> Term | None:
 
 
 def weighed(found: list[Finding]) -> tuple[list[Finding], list[Finding], list[Finding], History]:
-    """Return malignancies, radiotherapy that counts, radiotherapy elsewhere, and what they amount to."""
+    """Return malignancies, radiotherapy that counts, radiotherapy elsewhere, and what they amount to.
+
+    Coded history decides; what is only typed is told beside it, and adds nothing to it (contract section 6).
+    """
+    typed = [one for one in found if one.as_typed]
+    found = [one for one in found if not one.as_typed]
     malignancies = [one for one in found if one.kind is FindingKind.MALIGNANCY]
     metastasis = any(one.metastatic for one in malignancies)
     near = metastasis or not malignancies or any(one.reach is not Reach.REMOTE for one in malignancies)
@@ -91,7 +107,12 @@ def weighed(found: list[Finding]) -> tuple[list[Finding], list[Finding], list[Fi
     elsewhere: list[Finding] = []
     for one in radiotherapy:
         (counted if _counts(one, near=near) else elsewhere).append(one)
-    return malignancies, counted, elsewhere, _history(malignancies, counted)
+    amount = _history(malignancies, counted)
+    if typed and amount is History.NONE:
+        amount = History.IN_WORDS
+    malignancies += [one for one in typed if one.kind is FindingKind.MALIGNANCY]
+    counted += [one for one in typed if one.kind is FindingKind.RADIOTHERAPY]
+    return malignancies, counted, elsewhere, amount
 
 
 def _settled(radiotherapy: Finding, *, metastasis: bool) -> Finding:

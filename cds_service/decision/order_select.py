@@ -60,9 +60,13 @@ def decide(
     return Decision((*drafted, *outcomes), cards, record, site.is_shadow, request.patient_id)
 
 
+_NEEDS_ALL = frozenset({"no_history", "typed_history_only", "remote_without_presentation"})
+"""The silences that hold only where the whole record was read."""
+
+
 def _misleads(outcome: Recommendation | Silence) -> bool:
     """Tell whether silence might only mean that the part of the record which speaks was not read."""
-    return isinstance(outcome, Silence) and outcome.reason in ("no_history", "remote_without_presentation")
+    return isinstance(outcome, Silence) and outcome.reason in _NEEDS_ALL
 
 
 def _what_is_missing(record: PatientRecord) -> str:

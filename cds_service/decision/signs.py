@@ -146,6 +146,8 @@ def _by_code(terms: Terms) -> Iterator[tuple[FindingKind, Term]]:
 
 def _by_words(reader: Reader, entry: Json) -> Iterator[tuple[FindingKind, Term]]:
     for topic, means, wording, certainty in reader.mentions(entry):
+        if topic not in _TOPICS:
+            continue
         kind, enough = _TOPICS[topic]
         if certainty not in enough or (certainty is Certainty.PAST and means in _PASSES):
             continue

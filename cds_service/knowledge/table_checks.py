@@ -14,7 +14,7 @@ _NEEDED = {
     ("silences", "reason"): {
         *_DECIDED_FIRST,
         *("plexus_mri_done", "emergency", "acute_trauma", "upper_limb_only", "alternative_with_device", "no_history"),
-        *("remote_without_presentation", "plexus_mri_on_record"),
+        *("remote_without_presentation", "plexus_mri_on_record", "typed_history_only"),
     },
     ("reservations", "reason"): {
         *("device", "contrast", "stat", "spine_named", "cord_sign", "other_explanation", "plexus_mri_earlier"),
@@ -159,4 +159,4 @@ def _cells(row: dict[str, str]) -> Iterator[tuple[str, ...]]:
 def _asked(watched: Rows) -> Iterator[tuple[str, ...]]:
     for row in watched:
         presentations: Iterable[str] = [row["only_for"]] if row["only_for"] else Presentation
-        yield from product([row["study"]], (History.IN_REACH, History.REMOTE_ONLY), presentations)
+        yield from product([row["study"]], (History.IN_REACH, History.REMOTE_ONLY, History.IN_WORDS), presentations)

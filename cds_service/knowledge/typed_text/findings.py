@@ -78,13 +78,16 @@ class _Beside:
             return name in self._parts(span, exact=False)
         if name == DURATION:
             return any(time.is_duration for time in self._sentence.all_times())
+        return self._is_in_item(name, span)
+
+    def _is_in_item(self, name: str, span: Span) -> bool:
         item = self._sentence.items[span.start]
         return any(one.phrase.means == name and self._sentence.items[one.start] == item for one in self._lists)
 
     def _is_wanted(self, name: str, span: Span) -> bool:
-        """Tell whether a list stands beside: a sign must be of the part, and a brake need only stand near it."""
-        if name in PARTS and not span.phrase.is_lenient:
-            return name in self._parts(span, exact=True)
+        """Tell whether a list stands beside: a trigger must be of it, and a brake need only stand in its sentence."""
+        if not span.phrase.is_lenient:
+            return name in self._parts(span, exact=True) if name in PARTS else self._is_in_item(name, span)
         if any(one.phrase.means == name for one in self._lists):
             return True
         return name == _ACUTE and any(time.is_days for time in self._sentence.all_times())

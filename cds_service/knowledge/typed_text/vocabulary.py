@@ -17,7 +17,7 @@ Words = tuple[str, ...]
 Element = Mapping[str, Sequence[Words]]
 """The choices of words at one place of a phrase, by their first word."""
 
-SIGNS = frozenset({"presentation", "plexopathy"})
+SIGNS = frozenset({"presentation", "plexopathy", "history"})
 """The topics that ask for a card: in their words no typing error is forgiven."""
 
 PARTS = ("leg", "seat", "back", "arm", "other_part")
