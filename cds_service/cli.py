@@ -13,6 +13,7 @@ from cds_service import __version__, examples, review, server
 from cds_service.auth import read_clients
 from cds_service.checked import check_stamp, checked_knowledge, fully_checked, write_stamp
 from cds_service.configuration import in_force
+from cds_service.decision.as_of import as_of
 from cds_service.decision.order_select import decide
 from cds_service.errors import PlexusError, SettingsError, StoreUnavailable
 from cds_service.explanation import explain
@@ -55,7 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     explained = commands.add_parser("decide", help="explain the decision for one hook call")
     explained.add_argument("call", type=argparse.FileType("rb"), help="a file with the call, or - for standard input")
     explained.add_argument("--cards", action="store_true", help="print the cards as JSON instead")
-    explained.add_argument("--today", type=date.fromisoformat, default=date.today(), help="the day to decide on")
+    when = explained.add_mutually_exclusive_group()
+    when.add_argument("--today", type=date.fromisoformat, help="the day to decide on; the record is read as it is")
+    when.add_argument("--as-of", type=date.fromisoformat, help="likewise, without what was recorded after that day")
     explained.set_defaults(run=_decide)
     example = commands.add_parser("example", help="print an example call, dated from today")
     example.add_argument("name", nargs="?", help="which (default: list them)")
@@ -93,22 +96,32 @@ def _serve(chosen: argparse.Namespace) -> None:
     server.serve(settings, read_clients(Path(file), development=development) if file else ())
 
 
+_NOT_AS_OF = (
+    "the record is read as it is now, and what was recorded after {} counts as of that day. "
+    "Use --as-of instead to leave it out."
+)
+
+
 def _decide(chosen: argparse.Namespace) -> int:
     settings, knowledge = read_settings(), checked_knowledge()
-    body = parsed(chosen.call.read())
+    today = chosen.as_of or chosen.today or date.today()
+    body = examples.dated(parsed(chosen.call.read()), today)
+    if chosen.as_of:
+        body, left_out = as_of(body, chosen.as_of)
+        print(f"As of {today}: entries of the record that came later and are left out: {left_out}.", file=sys.stderr)
+    elif today < date.today():
+        print(f"Warning: {_NOT_AS_OF.format(today)}", file=sys.stderr)
     hook = body.get("hook") if isinstance(body, dict) else None
     decision = decide(
-        examples.dated(body, chosen.today),
+        body,
         hook if hook in ("order-select", "order-sign") else "order-select",
         knowledge,
-        SiteSource(settings, knowledge).current(chosen.today),
-        today=chosen.today,
+        SiteSource(settings, knowledge).current(today),
+        today=today,
         fetch=fetcher(settings.fhir_servers, limits_of(settings)),
         new_id=lambda: str(uuid4()),
     )
-    print(
-        json.dumps({"cards": decision.cards}, indent=2) if chosen.cards else explain(decision, knowledge, chosen.today)
-    )
+    print(json.dumps({"cards": decision.cards}, indent=2) if chosen.cards else explain(decision, knowledge, today))
     return 0
 
 

@@ -53,6 +53,8 @@ class HookRequest(NamedTuple):
     prefetch: Json
     drafts: Json = _NOTHING
     """The Bundle of the drafts as it came, orders or not: a reason may refer to any of them."""
+    names_a_draft: bool = True
+    """Whether a selection names any of the drafts, or nothing is selected, which is all of them."""
     fhir_server: str | None = None
     access_token: str | None = None
 
@@ -120,6 +122,8 @@ class PatientRecord(NamedTuple):
     unread: tuple[Unread, ...] = ()
     skipped: int = 0
     other_patient: int = 0
+    not_sent: int = 0
+    """Entries that a Bundle counts in its total, beyond those in it and without a link to a next page."""
     retrieval: Retrieval = Retrieval()
 
 

@@ -87,4 +87,6 @@ def _incomplete(record: PatientRecord, texts: Mapping[str, str]) -> str:
     missing = [texts[f"{part.key}_partly" if part.partly else part.key] for part in record.unread]
     if record.skipped:
         missing.append(fill(texts["skipped"], count=record.skipped))
+    if record.not_sent:
+        missing.append(fill(texts["not_sent"], count=record.not_sent))
     return fill(texts["line"], missing=" ".join(missing)) if missing else ""

@@ -61,6 +61,13 @@ def period(resource: Any, names: tuple[str, ...], today: date) -> tuple[PartialD
     return None, None
 
 
+def first_day(value: Any) -> date | None:
+    """Return the first day that a date, dateTime or the start (else the end) of a Period can mean, of any time."""
+    given = value.get("start") or value.get("end") if isinstance(value, dict) else value
+    read = partial_date(given, date.max)
+    return read.first if read else None
+
+
 def months_since(then: PartialDate, today: date) -> int:
     """Return the whole months from a date to today, at the precision of the date."""
     months = (today.year - then.last.year) * 12 + today.month - then.last.month

@@ -18,6 +18,13 @@ MOST_SELECTIONS = 1000
 """Of a call: any of its drafts may be selected, and a selected draft need not be an order."""
 
 
+_WITHOUT_DRAFTS = (
+    "context.draftOrders is missing, which this hook requires. The likely cause is in the EHR: this service's address "
+    "is not registered there as an endpoint of the hook, or its access does not include unsigned orders (a scope), so "
+    "that the call is sent without them."
+)
+
+
 def read_hook(body: Any, hook: str) -> HookRequest:
     """Return the call, or raise NotAHookCall naming the first member that is wrong, or TooLarge."""
     if not is_call(body) and (fault := first_fault("hook_call", body)):
@@ -27,22 +34,25 @@ def read_hook(body: Any, hook: str) -> HookRequest:
         message = f"This service answers the hook {hook}, and the call is of another one."
         raise NotAHookCall(message)
     context = body["context"]
+    if context.get("draftOrders") is None:
+        raise NotAHookCall(_WITHOUT_DRAFTS)
     selections = (context.get("selections") or []) if hook == "order-select" else []
     _at_most(MOST_SELECTIONS, len(selections), "selections")
-    draft_orders = context.get("draftOrders") or {}
+    drafts, chosen = context["draftOrders"], _Chosen(selections)
+    draft_orders = _draft_orders(drafts, chosen)
     return HookRequest(
         hook=hook,
         patient_id=context["patientId"].removeprefix("Patient/"),
-        draft_orders=_draft_orders(draft_orders, selections),
+        draft_orders=draft_orders,
         prefetch=body.get("prefetch") or {},
-        drafts=draft_orders,
+        drafts=drafts,
+        names_a_draft=any(order.selected for order in draft_orders) or chosen.is_among(drafts),
         fhir_server=body.get("fhirServer") or None,
         access_token=(body.get("fhirAuthorization") or {}).get("access_token") or None,
     )
 
 
-def _draft_orders(bundle: Json, selections: list[Any]) -> tuple[DraftOrder, ...]:
-    chosen = _Chosen(selections)
+def _draft_orders(bundle: Json, chosen: "_Chosen") -> tuple[DraftOrder, ...]:
     found = _orders(bundle)
     _at_most(MOST_ORDERS, len(found), "draft orders")
     orders = [
@@ -83,7 +93,16 @@ class _Chosen:
         if not self._texts or text_of(entry.get("fullUrl")) in self._texts:
             return True
         own_id = text_of(order.get("id"))
-        return own_id != "" and not self._names.isdisjoint(((None, own_id), (order["resourceType"], own_id)))
+        return own_id != "" and not self._names.isdisjoint(
+            ((None, own_id), (text_of(order.get("resourceType")), own_id))
+        )
+
+    def is_among(self, bundle: Json) -> bool:
+        """Tell whether any draft was chosen, of whatever type; where nothing is selected, all are."""
+        if not self._texts:
+            return True
+        entries = ((entry, entry.get("resource")) for entry in members(bundle.get("entry")))
+        return any(isinstance(resource, dict) and self.has(entry, resource) for entry, resource in entries)
 
 
 def _kind_in(selection: str) -> str | None:

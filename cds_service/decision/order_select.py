@@ -1,5 +1,6 @@
 """The story of one hook call: from its body to the decision."""
 
+import re
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -8,13 +9,14 @@ from cds_service.decision.card import say
 from cds_service.decision.findings import find, gather
 from cds_service.decision.guideline import recommend
 from cds_service.decision.hook import read_hook
-from cds_service.decision.orders import watched_orders
+from cds_service.decision.orders import is_no_draft, watched_orders
 from cds_service.decision.record import read_record
 from cds_service.errors import RecordUnavailable
 from cds_service.knowledge import Knowledge
 from cds_service.model import (
     Decision,
     Fetch,
+    HookRequest,
     PatientRecord,
     Recommendation,
     Silence,
@@ -41,9 +43,11 @@ def decide(
     request = read_hook(body, hook)
     if site.is_off:
         return Decision((Silence("rule_off"),))
+    if not request.names_a_draft:
+        return Decision((Silence("selection_not_found"),))
     orders = watched_orders(request, knowledge, site, today)
     if not orders:
-        return Decision((Silence("nothing_watched"),))
+        return Decision((Silence("not_a_draft" if is_no_draft(request, knowledge, site) else "nothing_watched"),))
     drafted = tuple(Silence("already_drafted", order) for order in orders if order.already_drafted)
     open_orders = [order for order in orders if not order.already_drafted]
     if not open_orders:
@@ -54,11 +58,15 @@ def decide(
     outcomes = [recommend(order, find(order, gathered, knowledge), knowledge, site) for order in open_orders]
     said = [outcome for outcome in outcomes if isinstance(outcome, Recommendation)]
     if record.unread and not said and any(_misleads(outcome) for outcome in outcomes):
-        raise RecordUnavailable(_what_is_missing(record), record.retrieval)
+        raise RecordUnavailable(_what_is_missing(record, request), record.retrieval)
     shown = () if site.is_shadow else said
     cards = tuple(say(one, request, record, knowledge, site, today, new_id) for one in shown)
     return Decision((*drafted, *outcomes), cards, record, site.is_shadow, request.patient_id)
 
+
+_KEY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,39}")
+_MOST_KEYS = 20
+"""Of the client's keys that are told: names that an analyst chose, and nothing longer."""
 
 _NEEDS_ALL = frozenset({"no_history", "typed_history_only", "remote_without_presentation"})
 """The silences that hold only where the whole record was read."""
@@ -69,6 +77,9 @@ def _misleads(outcome: Recommendation | Silence) -> bool:
     return isinstance(outcome, Silence) and outcome.reason in _NEEDS_ALL
 
 
-def _what_is_missing(record: PatientRecord) -> str:
+def _what_is_missing(record: PatientRecord, request: HookRequest) -> str:
+    """Return what could not be read and why, and the prefetch keys that came: a key may only be named otherwise."""
     missing = "; ".join(f"{part.key}{' (in part)' if part.partly else ''}: {part.why}" for part in record.unread)
-    return f"The patient's record could not be read, so nothing can be said. {missing}."
+    named = [key for key in request.prefetch if _KEY_NAME.fullmatch(key)][:_MOST_KEYS]
+    came = f"The prefetch keys that came: {', '.join(sorted(named)) or 'none'}."
+    return f"The patient's record could not be read, so nothing can be said. {missing}. {came}"

@@ -34,6 +34,16 @@ def watched_orders(request: HookRequest, knowledge: Knowledge, site: Site, today
     return watched
 
 
+def is_no_draft(request: HookRequest, knowledge: Knowledge, site: Site) -> bool:
+    """Tell whether an order that is selected would be watched, if it were still a draft of this patient."""
+    gone = (
+        one
+        for one in request.draft_orders
+        if one.selected and not _is_live(one.resource, request.patient_id, knowledge)
+    )
+    return any(study_of(order.resource, knowledge, site)[0] in knowledge.watched for order in gone)
+
+
 def _is_live(order: Json, patient_id: str, knowledge: Knowledge) -> bool:
     """Tell whether a draft may still become an order of this patient."""
     can_go_on = knowledge.refused["ServiceRequest.status"].isdisjoint(status_codes(order.get("status")))

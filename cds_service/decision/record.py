@@ -73,8 +73,12 @@ def _given(request: HookRequest, key: str) -> _Part:
     part = _Part(search, _state(request.prefetch, key, search.resource_type))
     if part.state is PrefetchState.RESOURCE:
         part.bundles.append({"entry": [{"resource": value}]})
-    elif isinstance(value, dict) and value.get("resourceType") == "Bundle":
-        part.bundles.append(value)
+    elif isinstance(value, dict) and part.state in (
+        PrefetchState.BUNDLE,
+        PrefetchState.FIRST_PAGE,
+        PrefetchState.FAILED,
+    ):
+        part.bundles.extend([value] if value.get("resourceType") == "Bundle" else [])
     if part.state is PrefetchState.FIRST_PAGE:
         part.search = search._replace(next_url=next_page(part.bundles[0]))
     return part
@@ -95,7 +99,15 @@ def _state(prefetch: Json, key: str, resource_type: str) -> PrefetchState:
 def _state_of_bundle(bundle: Json) -> PrefetchState:
     if _has_failed(bundle):
         return PrefetchState.FAILED
+    if _total(bundle) > 0 and not _entries(bundle):
+        return PrefetchState.UNREADABLE
     return PrefetchState.FIRST_PAGE if next_page(bundle) else PrefetchState.BUNDLE
+
+
+def _total(bundle: Json) -> int:
+    """Return how many matches a Bundle says that there are, 0 where it does not."""
+    total = bundle.get("total")
+    return total if isinstance(total, int) and not isinstance(total, bool) else 0
 
 
 def next_page(bundle: Json) -> str:
@@ -136,8 +148,17 @@ def _record(parts: list[_Part], optional: tuple[Json, ...], retrieval: Retrieval
         tuple([Unread(part.search.key, part.why, bool(part.bundles)) for part in parts if part.why]),
         skipped=conditions.odd + procedures.odd,
         other_patient=conditions.other_patient + procedures.other_patient,
+        not_sent=sum(map(_not_sent, parts)),
         retrieval=retrieval,
     )
+
+
+def _not_sent(part: _Part) -> int:
+    """Return how many entries the Bundles of a part count beyond those in them, where nothing says that more follow."""
+    if part.why or not part.bundles or next_page(part.bundles[-1]):
+        return 0
+    total = max(map(_total, part.bundles))
+    return max(0, total - sum(len(_entries(bundle)) for bundle in part.bundles)) if total else 0
 
 
 def _sort(part: _Part) -> None:

@@ -50,6 +50,7 @@ def _record(record: PatientRecord) -> dict[str, Any]:
         "unread": [asdict(part) for part in record.unread],
         "skipped": record.skipped,
         "other_patient": record.other_patient,
+        "not_sent": record.not_sent,
     }
 
 

@@ -48,5 +48,7 @@ def _record(record: PatientRecord) -> Iterator[str]:
         yield f"  Not read{' in full' if part.partly else ''}: {part.key}, {part.why}."
     if record.skipped:
         yield f"  Entries that are no resources: {record.skipped}."
+    if record.not_sent:
+        yield f"  Entries that the client counts and did not send: {record.not_sent}."
     if record.other_patient:
         yield f"  Entries of another patient, dropped: {record.other_patient}."

@@ -18,7 +18,7 @@ FILLED: dict[str, dict[str, set[str]]] = {
     },
     "check_first": {"device": {"what"}, "contrast": {"what"}},
     "durations": {"years": {"count"}, "months": {"count"}},
-    "incomplete": {"skipped": {"count"}, "line": {"missing"}},
+    "incomplete": {"skipped": {"count"}, "not_sent": {"count"}, "line": {"missing"}},
     "suggestions": {name: {"proposed", "alternative", "order"} for name in ("label", "action")},
     "links": {"url": {"public_url"}},
 }

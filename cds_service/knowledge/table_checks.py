@@ -7,7 +7,7 @@ from cds_service.knowledge.folder import Folder, Rows
 from cds_service.knowledge.typed_text import word_faults
 from cds_service.vocabulary import History, Presentation
 
-_DECIDED_FIRST = ("rule_off", "nothing_watched", "already_drafted")
+_DECIDED_FIRST = ("rule_off", "selection_not_found", "nothing_watched", "not_a_draft", "already_drafted")
 """The silences whose place the code fixes: they are decided before the record is read."""
 
 _NEEDED = {

@@ -61,6 +61,7 @@ def counts(decision: Decision) -> dict[str, int] | None:
         "procedures": len(record.procedures),
         "skipped": record.skipped,
         "other_patient": record.other_patient,
+        "not_sent": record.not_sent,
         "unread": len(record.unread),
     }
 

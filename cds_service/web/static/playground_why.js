@@ -60,6 +60,7 @@ function recordNode(record) {
   const notes = [
     ...record.unread.map((part) => `${plain(part.key)} ${part.partly ? "in part " : ""}not read: ${part.why}`),
     record.skipped && `${record.skipped} entries are no resources`,
+    record.not_sent && `${record.not_sent} entries are counted in a total and were not sent`,
     record.other_patient && `${record.other_patient} entries of another patient were dropped`,
   ].filter(Boolean);
   const counted = `${count(record.conditions, "Condition")} and ${count(record.procedures, "Procedure")}.`;

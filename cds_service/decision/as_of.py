@@ -1,0 +1,46 @@
+"""A hook call as it would have been on an earlier day: without the entries of the record that came later."""
+
+from datetime import date
+from typing import Any
+
+from cds_service.decision.codings import members
+from cds_service.decision.dates import first_day
+
+_RECORDED = ("recordedDate", "assertedDate", "dateRecorded", "onsetDateTime", "onsetPeriod")
+_PERFORMED = ("performedDateTime", "performedPeriod", "occurrenceDateTime", "occurrencePeriod")
+_DATED_BY = {"Condition": _RECORDED, "Procedure": _PERFORMED}
+"""What tells when an entry came to the record: the first of these that it has, by type. R4 Procedures have no more."""
+
+
+def as_of(body: Any, day: date) -> tuple[Any, int]:
+    """Return a call whose prefetch has nothing that was recorded (else began) after a day, and how much was left out.
+
+    An entry without a date stays: nobody can tell when it came.
+    """
+    prefetch = body.get("prefetch") if isinstance(body, dict) else None
+    if not isinstance(prefetch, dict):
+        return body, 0
+    kept, left_out = {}, 0
+    for key, value in prefetch.items():
+        kept[key], gone = _before(value, day)
+        left_out += gone
+    return {**body, "prefetch": kept}, left_out
+
+
+def _before(value: Any, day: date) -> tuple[Any, int]:
+    """Return a Bundle without the entries that came after a day; anything else as it is."""
+    if not isinstance(value, dict) or not isinstance(value.get("entry"), list):
+        return value, 0
+    entries = [entry for entry in value["entry"] if not _is_later(entry, day)]
+    gone = len(value["entry"]) - len(entries)
+    total = value.get("total")
+    counted = {"total": total - gone} if isinstance(total, int) and not isinstance(total, bool) else {}
+    return {**value, **counted, "entry": entries}, gone
+
+
+def _is_later(entry: Any, day: date) -> bool:
+    for resource in members(entry.get("resource")) if isinstance(entry, dict) else ():
+        for name in _DATED_BY.get(str(resource.get("resourceType")), ()):
+            if came := first_day(resource.get(name)):
+                return came > day
+    return False
