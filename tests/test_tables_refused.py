@@ -20,9 +20,9 @@ CARDS = Path(cds_service.cards.__file__).parent
 NAMES = ["systems.csv", *(f"{CARD}/{table}.csv" for table in TABLES)]
 ABDOMEN = "valuesets/body-site-abdomen.json"
 SILENCES = (
-    *("rule_off", "nothing_watched", "already_drafted", "plexus_mri_done", "emergency", "acute_trauma"),
-    *("upper_limb_only", "plexus_mri_on_record", "alternative_with_device", "no_history"),
-    "remote_without_presentation",
+    *("rule_off", "selection_not_found", "nothing_watched", "not_a_draft", "already_drafted", "plexus_mri_done"),
+    *("emergency", "acute_trauma", "upper_limb_only", "plexus_mri_on_record", "alternative_with_device"),
+    *("typed_history_only", "no_history", "remote_without_presentation"),
 )
 
 MEANINGS = {
@@ -44,6 +44,7 @@ MEANINGS = {
 """Of each family a row, a meaning that it cannot have, and some that it can."""
 
 TOPICS = {
+    "history,malignancy,": ("cancer", "malignancy radiotherapy"),
     "plexopathy,specific,": ("compatible", "specific"),
     "presentation,specific,": ("neither", "specific compatible"),
     "emergency,sphincter,": ("acute", "cord_or_cauda_equina sphincter"),
@@ -140,8 +141,8 @@ REFUSED = {
         lines("silences.csv", lambda kept: kept.insert(10, kept.pop(1))),
         "silences.csv: line 11", "rule_off decided before the record is read line 2"),
     "emergency before what is decided first": (
-        lines("silences.csv", lambda kept: kept.insert(3, kept.pop(5))),
-        "silences.csv: line 5", "already_drafted decided before the record is read line 4"),
+        lines("silences.csv", lambda kept: kept.insert(5, kept.pop(7))),
+        "silences.csv: line 7", "already_drafted decided before the record is read line 6"),
     "reservation twice": (
         lines("reservations.csv", lambda kept: kept.append(kept[1])),
         "reservations.csv: line {last}", "device already"),
