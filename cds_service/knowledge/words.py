@@ -51,6 +51,13 @@ class OrderWords:
         """Tell whether the words name the lumbosacral plexus: lumbar, sacral or the like beside the word plexus."""
         return self._says("plexus", normalised(text))
 
+    def is_generic_mr(self, text: str) -> bool:
+        """Tell whether the words name an MRI and nothing that it is of."""
+        is_mr, rest = self._cut("mr", normalised(text))
+        for meaning in _BESIDE:
+            _, rest = self._cut(meaning, rest)
+        return is_mr and not rest
+
     def study(self, text: str, *, is_mr: bool = False) -> str | None:
         """Return the study that the words name, `not_watched` for another one, None where they name none.
 
