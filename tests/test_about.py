@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 from urllib.parse import urlsplit
 
 import pytest
-from conftest import TODAY, Client, serving
+from conftest import CLOCK, TODAY, Client, serving
 from html_page import Page
 from notation import call
 
@@ -26,7 +26,7 @@ def at(tmp_path, knowledge):
     def start(text: str = "", **changes):
         file = tmp_path / "site.toml"
         file.write_text(text, encoding="utf-8")
-        app = create_app(Settings(site_file=str(file)), dataclasses.replace(knowledge, **changes), today=lambda: TODAY)
+        app = create_app(Settings(site_file=str(file)), dataclasses.replace(knowledge, **changes), clock=CLOCK)
         with serving(app) as base, closing((client := Client(base)).session):
             yield client
 

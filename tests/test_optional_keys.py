@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from conftest import TODAY, Client, serving
+from conftest import CLOCK, TODAY, Client, serving
 from notation import SYSTEMS, call
 
 from cds_service.settings import Settings
@@ -71,7 +71,7 @@ def advertising(knowledge, tmp_path_factory):
     """Give a client of a service whose site advertises all optional keys; it has no FHIR server."""
     file = tmp_path_factory.mktemp("site") / "site.toml"
     file.write_text('prefetch = ["allergies", "devices", "egfr"]', encoding="utf-8")
-    with serving(create_app(Settings(site_file=str(file)), knowledge, today=lambda: TODAY)) as base:
+    with serving(create_app(Settings(site_file=str(file)), knowledge, clock=CLOCK)) as base:
         client = Client(base)
         yield client
         client.session.close()

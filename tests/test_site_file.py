@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from conftest import TODAY, Client, serving
+from conftest import CLOCK, TODAY, Client, serving
 from notation import call
 
 from cds_service.settings import Settings
@@ -82,7 +82,7 @@ def site(tmp_path, knowledge, caplog):
     def start(text: str = ""):
         file = tmp_path / "site.toml"
         file.write_text(text, encoding="utf-8")
-        app = create_app(Settings(site_file=str(file)), knowledge, today=lambda: TODAY)
+        app = create_app(Settings(site_file=str(file)), knowledge, clock=CLOCK)
         with serving(app) as base, closing((client := Client(base)).session):
             yield Site(client, file, caplog)
 

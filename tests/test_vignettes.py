@@ -4,7 +4,7 @@ import json
 from contextlib import ExitStack
 
 import pytest
-from conftest import ORDER_SELECT, ORDER_SIGN, TODAY, Client, serving
+from conftest import CLOCK, ORDER_SELECT, ORDER_SIGN, TODAY, Client, serving
 from notation import SITES, call, rows
 
 from cds_service.settings import Settings
@@ -40,7 +40,7 @@ def at(knowledge, service, tmp_path_factory):
         for name, content in SITES.items():
             file = tmp_path_factory.mktemp("site") / "site.toml"
             file.write_text(content, encoding="utf-8")
-            app = create_app(Settings(development=True, site_file=str(file)), knowledge, today=lambda: TODAY)
+            app = create_app(Settings(development=True, site_file=str(file)), knowledge, clock=CLOCK)
             clients[name] = Client(stack.enter_context(serving(app)))
         yield clients
 
