@@ -106,6 +106,9 @@ ASKED = {
     ("remote only", 1): ("breast cancer", "lumbar MRI [for foot drop]"),
     ("remote only", 2): ("breast cancer", "lumbar MRI [for sciatica]"),
     ("remote only", 3): ("breast cancer", "lumbar MRI"),
+    ("In words only", 1): ('"prostate cancer"', "lumbar MRI [for foot drop]"),
+    ("In words only", 2): ('"prostate cancer"', "lumbar MRI [for sciatica]"),
+    ("In words only", 3): ('"prostate cancer"', "lumbar MRI"),
     ("none", 1): ("", "lumbar MRI [for foot drop]"),
     ("none", 3): ("", "lumbar MRI"),
 }
@@ -133,11 +136,19 @@ def test_each_watched_study_has_a_table(page, knowledge):
     studies = [knowledge.card["orders"][study]["name"] for study in knowledge.watched]
     assert [caption for caption in page.tables if caption in studies] == studies
     for study in ("PET/CT", "CT of the abdomen and pelvis"):
-        _, in_reach, remote, none = page.tables[study].rows
-        assert in_reach[1:] == remote[1:] == ["warning recommended: add first, keep the order", *["not watched"] * 2]
-        assert none[1:] == ["silent", "not watched", "not watched"]
+        rows = {row[0]: row[1:] for row in page.tables[study].rows}
+        assert rows["in reach"] == ["warning recommended: add first, keep the order", *["not watched"] * 2]
+        assert rows["remote only"] == ["warning", "not watched", "not watched"]
+        assert rows["In words only"] == rows["none"] == ["silent", "not watched", "not watched"]
     for table in page.tables.values():
         assert set(table.scopes) == {"col", "row"}
+
+
+def test_what_speaks_against_a_recommendation(page, knowledge):
+    """Beside the tables stands all that speaks against recommending anything, in the order of its table."""
+    told = page.sections["decisions"]
+    places = [told.index(row.words) for row in knowledge.reservations]
+    assert places == sorted(places)
 
 
 def test_silences_stand_in_their_order(page, knowledge):

@@ -154,9 +154,11 @@ def emitted(order, service) -> tuple[dict, dict]:
     body["context"]["draftOrders"]["entry"][0]["resource"] = order
     body["context"]["selections"] = [f"ServiceRequest/{order['id']}"]
     (card,) = service.cards(body)
+    recommends = any("isRecommended" in one for one in card["suggestions"])
     actions = [action for one in card["suggestions"] for action in one["actions"]]
-    assert [action["type"] for action in actions] == ["update", "create"]
-    return actions[0]["resource"], actions[1]["resource"]
+    assert [action["type"] for action in actions] == (["update", "create"] if recommends else ["create", "update"])
+    out = {action["type"]: action["resource"] for action in actions}
+    return out["update"], out["create"]
 
 
 def placed(resource) -> set[str]:

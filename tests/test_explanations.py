@@ -33,11 +33,20 @@ def test_steps_of_a_card(service):
         ("radiotherapy", ["Procedure/p1"]),
         ("malignancy", ["Condition/c1"]),
     ]
-    assert len(outcome["cells"]) == 9
-    assert [(one["history"], one["presentation"], one["indicator"]) for one in here] == [
-        ("in_reach", "specific", "warning")
+    assert len(outcome["cells"]) == 12
+    assert [(one["history"], one["presentation"], one["indicator"], one["recommended"]) for one in here] == [
+        ("in_reach", "specific", "warning", "replace")
     ]
+    assert (outcome["card"]["recommended"], outcome["card"]["against"]) == ("replace", [])
     assert {one["state"] for one in outcome["silences"]} == {"passed"}
+
+
+def test_why_nothing_is_recommended(service):
+    """A card that recommends nothing is explained by all that speaks against it, in the order of the table."""
+    outcome = explained(service, VIGNETTES["pacemaker"]["call"])["steps"]["outcomes"][0]
+    assert outcome["card"]["recommended"] == ""
+    assert [one["reason"] for one in outcome["card"]["against"]] == ["device"]
+    assert outcome["card"]["against"][0]["words"].startswith("A device or implant is on record")
 
 
 def test_steps_of_a_silence(service):
@@ -49,7 +58,7 @@ def test_steps_of_a_silence(service):
         "Procedure/p1": "it has no code",
     }
     states = {one["reason"]: one["state"] for one in outcome["silences"]}
-    assert list(states.values()) == ["passed"] * 8 + ["holds", "not reached"]
+    assert list(states.values()) == ["passed"] * 12 + ["holds", "not reached"]
     assert states["no_history"] == "holds"
 
 

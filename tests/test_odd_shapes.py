@@ -87,7 +87,8 @@ SIGNS = {
     "asserted lately (STU3)": ({"assertedDate": days_ago(365)}, SIGN),
     "asserted long ago (STU3)": ({"assertedDate": days_ago(366)}, IN_REACH),
     "recorded lately (R4, R5)": ({"recordedDate": days_ago(365)}, SIGN),
-    "begun long ago, recorded lately": ({"onsetDateTime": days_ago(900), "assertedDate": days_ago(9)}, SIGN),
+    "begun lately, recorded long ago": ({"onsetDateTime": days_ago(9), "assertedDate": days_ago(900)}, SIGN),
+    "begun long ago, recorded lately": ({"onsetDateTime": days_ago(900), "assertedDate": days_ago(9)}, IN_REACH),
     "dated by words only: undated": ({"onsetString": "last winter"}, SIGN),
     "dated by age only: undated": ({"onsetAge": {"value": 61, "unit": "a"}}, SIGN),
     "resolved": ({"clinicalStatus": "resolved"}, IN_REACH),
@@ -184,7 +185,7 @@ def test_conditions(resource, reason, said):
 
 @pytest.mark.parametrize(("members", "reason"), SIGNS.values(), ids=SIGNS)
 def test_signs(members, reason, said):
-    """A sign of plexopathy counts by its status and the date of its recording, whatever that is called."""
+    """A sign of plexopathy counts by its status and its onset, or else its recording, whatever that is called."""
     assert said(asking(CANCER, condition(PLEXOPATHY, **members)))[0] == reason
 
 
@@ -216,7 +217,8 @@ def test_orders_go_out_as_they_came(name, service):
     body = asking(CANCER, **members)
     [card] = service.cards(body)
     came = body["context"]["draftOrders"]["entry"][0]["resource"]
-    replaced, added = (one["actions"][0]["resource"] for one in card["suggestions"])
+    out = {action["type"]: action["resource"] for one in card["suggestions"] for action in one["actions"]}
+    replaced, added = out["update"], out["create"]
     assert replaced["code"] == added["code"]
     proposed = replaced["code"]["concept"] if "concept" in came["code"] else replaced["code"]
     assert proposed["coding"][0]["code"] == "781526004"

@@ -11,7 +11,7 @@ from notation import call, concept
 from cds_service.cli import main
 
 URN = "urn:uuid:0b2e8a3c-5d1f-4f0e-9a53-6b1f0f4cf2f1"
-SPECIFIC, COMPATIBLE = "warning:in_reach:specific", "warning:in_reach:compatible"
+SPECIFIC, COMPATIBLE = "warning:in_reach:specific", "info:in_reach:compatible"
 NO_SIGN, EMERGENCY = "info:in_reach:none", "emergency"
 UNREAD = "  Not used, reason that could not be read: 1\n"
 
@@ -67,7 +67,7 @@ DISPLAYS = {
     "a compatible sign": ("sciatica", COMPATIBLE),
     "a sign that is denied": ("no leg weakness", NO_SIGN),
     "an emergency": ("cauda equina syndrome", EMERGENCY),
-    "a history is never read from words": ("breast cancer", NO_SIGN),
+    "a history in words adds nothing to a coded one": ("breast cancer", NO_SIGN),
     "no words": (" ", NO_SIGN),
     "no text": (7, NO_SIGN),
 }

@@ -12,9 +12,6 @@ import pytest
 ROOT = Path(__file__).parent.parent
 CARDS = ROOT / "cards"
 PYTHON = sorted((ROOT / "cds_service").rglob("*.py"))
-LINES = 250
-WRITTEN = (".py", ".html", ".toml", ".cfg", ".md", "Makefile", "run")
-GENERATED = ("REVIEW.md", "CHANGELOG.md")
 
 
 @cache
@@ -99,13 +96,6 @@ def test_no_wording(file):
     """No rating and no clinical wording of cards/ stands in the Python of cds_service/."""
     said = " | ".join(literals(file)).lower()
     assert [words for words in wordings() if words in said] == []
-
-
-def test_files_are_small():
-    """Every file of code or prose that is written by hand has at most 250 lines."""
-    names = [name for name in repository() if name.endswith(WRITTEN) and not name.endswith(GENERATED)]
-    lengths = {name: len((ROOT / name).read_bytes().splitlines()) for name in names}
-    assert {name: length for name, length in lengths.items() if length > LINES} == {}
 
 
 def test_no_path_of_this_machine():

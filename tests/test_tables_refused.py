@@ -19,9 +19,10 @@ from cds_service.knowledge.folder import TABLES
 CARDS = Path(cds_service.cards.__file__).parent
 NAMES = ["systems.csv", *(f"{CARD}/{table}.csv" for table in TABLES)]
 ABDOMEN = "valuesets/body-site-abdomen.json"
-REASONS = (
-    *("rule_off", "nothing_watched", "already_drafted", "plexus_mri_done", "emergency", "acute_trauma"),
-    *("upper_limb_only", "alternative_with_device", "no_history", "remote_without_presentation"),
+SILENCES = (
+    *("rule_off", "selection_not_found", "nothing_watched", "not_a_draft", "already_drafted", "plexus_mri_done"),
+    *("emergency", "acute_trauma", "upper_limb_only", "plexus_mri_on_record", "alternative_with_device"),
+    *("typed_history_only", "no_history", "remote_without_presentation"),
 )
 
 MEANINGS = {
@@ -36,17 +37,26 @@ MEANINGS = {
     "upper_limb": ("upper-limb,upper_limb,arm", "leg", "arm"),
     "device": ("implant-cardiac,device,cardiac_device", "renal", "cardiac_device other_implant removed"),
     "contrast": ("contrast-pregnancy,contrast,pregnancy", "egfr", "gadolinium_allergy renal pregnancy"),
+    "spine": ("spine-tumor,spine,tumor", "arm", "disease tumor"),
+    "other_explanation": ("other-explanation-neurologic,other_explanation,neurologic", "acute", "neurologic"),
     "observation": ("egfr,observation,egfr", "renal", "egfr"),
 }
 """Of each family a row, a meaning that it cannot have, and some that it can."""
 
 TOPICS = {
-    "presentation,specific,FOOT DROP": ("presentation,neither,FOOT DROP", "specific compatible"),
-    "emergency,sphincter,": ("emergency,acute,", "cord_or_cauda_equina sphincter"),
-    "trauma,acute,": ("trauma,fall,", "acute"),
-    "upper_limb,arm,": ("upper_limb,leg,", "arm"),
+    "history,malignancy,": ("cancer", "malignancy radiotherapy"),
+    "plexopathy,specific,": ("compatible", "specific"),
+    "presentation,specific,": ("neither", "specific compatible"),
+    "emergency,sphincter,": ("acute", "cord_or_cauda_equina sphincter"),
+    "trauma,acute,": ("fall", "acute"),
+    "upper_limb,arm,": ("leg", "arm"),
+    "spine,disc,": ("disease", "disc stenosis metastasis bilateral"),
+    "device,cardiac_device,": ("removed", "cardiac_device mri_contraindicated"),
+    "contrast,acute_renal,": ("egfr", "gadolinium_allergy renal pregnancy"),
 }
-"""Rows of reason_words.csv, what each is made, and what its topic can mean."""
+"""Rows of reason_words.csv, by how each begins; what it cannot mean, and some that it can."""
+CUES = ("denial", "denied_after", "question", "doubt", "termination", "past", "chronic", "family", "idiom")
+"""Cues of reason_words.csv that the reading asks for; of each one row or more."""
 
 
 @pytest.fixture
@@ -59,6 +69,12 @@ def line_of(name: str, text: str) -> int:
     """Return the line of a table on which a text first stands."""
     lines = (CARDS / CARD / name).read_text(encoding="utf-8").splitlines()
     return next(number for number, line in enumerate(lines, 1) if text in line)
+
+
+def starting(name: str, text: str) -> int:
+    """Return the first line of a table that begins with a text."""
+    lines = (CARDS / CARD / name).read_text(encoding="utf-8").splitlines()
+    return next(number for number, line in enumerate(lines, 1) if line.startswith(text))
 
 
 def lines(name: str, change: Callable[[list[str]], object]) -> Callable[[Path], None]:
@@ -88,11 +104,11 @@ def without(include: dict, url: str) -> None:
     next(one for one in include["extension"] if one["url"] == url).update(url="urn:x")
 
 
-BRACHIAL = f"reason_words.csv: line {line_of('reason_words.csv', ',,Brachial plexus')}"
+ARM = f"reason_words.csv: line {line_of('reason_words.csv', ',,Arm symptoms')}"
 REFUSED = {
     **{
         f"no silence {reason}": (lines("silences.csv", cut(reason)), "silences.csv: no row for", reason)
-        for reason in REASONS
+        for reason in SILENCES
     },
     **{
         f"{family} that means {wrong}": (
@@ -103,24 +119,40 @@ REFUSED = {
         for family, (row, wrong, allowed) in MEANINGS.items()
     },
     **{
-        f"reason that says {wrong}": (
-            replaced("reason_words.csv", row, wrong),
-            f"reason_words.csv: line {line_of('reason_words.csv', row)}: means must be",
+        f"reason of {row.partition(',')[0]} that says {wrong}": (
+            replaced("reason_words.csv", f"\n{row}", f"\n{row.partition(',')[0]},{wrong},"),
+            f"reason_words.csv: line {starting('reason_words.csv', row)}: means must be",
             allowed,
         )
         for row, (wrong, allowed) in TOPICS.items()
     },
-    "list of words that the code asks for": (
-        replaced("reason_words.csv", "list,question,", "list,questions,", -1), "reason_words.csv: no list", "question"),
-    "list of words that a row asks for": (
-        more("reason_words.csv", "trauma,acute,BLOW,not knee,Acute trauma"), "reason_words.csv: no list", "knee"),
+    **{
+        f"no cue {cue}": (lines("reason_words.csv", cut(f"cue,{cue}")), "reason_words.csv: no cue", cue) for cue in CUES
+    },
+    "cue that is not read": (more("reason_words.csv", "cue,guess,maybe,,"), "reason_words.csv: guess", "no cue read"),
+    "list of a part of the body": (
+        lines("reason_words.csv", cut("list,seat")), "reason_words.csv: no list", "seat"),
+    "list that must not stand beside a row": (
+        more("reason_words.csv", "trauma,acute,blow,not knee,Injury by force"), "reason_words.csv: no list", "knee"),
+    "list that a phrase has in it": (
+        more("reason_words.csv", "trauma,acute,blow to <knee>,,Injury by force"), "reason_words.csv: no list", "knee"),
     "silence twice": (more("silences.csv", "emergency,x"), "silences.csv: line {last}", "emergency already"),
     "rule_off later": (
         lines("silences.csv", lambda kept: kept.insert(10, kept.pop(1))),
         "silences.csv: line 11", "rule_off decided before the record is read line 2"),
     "emergency before what is decided first": (
-        lines("silences.csv", lambda kept: kept.insert(3, kept.pop(5))),
-        "silences.csv: line 5", "already_drafted decided before the record is read line 4"),
+        lines("silences.csv", lambda kept: kept.insert(5, kept.pop(7))),
+        "silences.csv: line 7", "already_drafted decided before the record is read line 6"),
+    "reservation twice": (
+        lines("reservations.csv", lambda kept: kept.append(kept[1])),
+        "reservations.csv: line {last}", "device already"),
+    "reservation missing": (lines("reservations.csv", cut("cord_sign")), "reservations.csv: no row for", "cord_sign"),
+    "reservation of a study that is not watched": (
+        replaced("reservations.csv", "spine_named,lumbar_spine_mri", "spine_named,lumbar_spine_ct"),
+        f"reservations.csv: line {line_of('reservations.csv', 'spine_named')}", "lumbar_spine_ct watched_orders.csv"),
+    "reservation that strengthens": (
+        replaced("reservations.csv", "plexus_mri_without_contrast,info", "plexus_mri_without_contrast,warning"),
+        "reservations.csv: line 4: at_most", "info"),
     "strength row twice": (
         more("strength.csv", "lumbar_spine_mri,in_reach,none,warning,"),
         "strength.csv: line {last}", "lumbar_spine_mri in_reach none already"),
@@ -150,10 +182,10 @@ REFUSED = {
         "watched_orders.csv: line {last}", "lumbar_spine_mri already"),
     "limit twice": (more("limits.csv", "trauma,9,days,x"), "limits.csv: line {last}", "trauma already"),
     "reason without our words": (
-        replaced("reason_words.csv", ",,Brachial plexus", ",,"),
-        BRACHIAL, "wording empty"),
+        replaced("reason_words.csv", ",,Arm symptoms", ",,"),
+        ARM, "wording empty"),
     "reason with 61 characters for it": (
-        replaced("reason_words.csv", ",,Brachial plexus", f",,{'x' * 61}"), BRACHIAL, "wording 60"),
+        replaced("reason_words.csv", ",,Arm symptoms", f",,{'x' * 61}"), ARM, "wording 60"),
     "status with 61 characters for it": (
         replaced("statuses.csv", ",in remission", f",{'x' * 61}"),
         f"statuses.csv: line {line_of('statuses.csv', ',in remission')}", "wording 60"),

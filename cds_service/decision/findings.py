@@ -70,12 +70,6 @@ def _is_of_matter(finding: Finding, same_as: frozenset[str]) -> bool:
     return True
 
 
-def _in_words_alone(reader: Reader, entry: Json) -> Iterator[Finding]:
-    """Yield the history that an entry without any code tells in words."""
-    if not codings(entry.get("code")):
-        yield from history.in_words(reader, entry)
-
-
 def _stat(order: WatchedOrder) -> Iterator[Finding]:
     """Yield that the order is an emergency, by its priority."""
     priority = order.order.resource.get("priority")
@@ -106,7 +100,8 @@ def _in_condition(reader: Reader, condition: Json, terms: Terms) -> Iterator[Fin
     opening = reader.opening(condition)
     if opening in (Certainty.ASSERTED, Certainty.PAST):
         yield from history.in_condition(reader, condition, terms)
-        yield from _in_words_alone(reader, condition)
+        if not codings(condition.get("code")):
+            yield from history.in_words(reader, condition)
     elif terms:
         reader.tally["taken back by its own text"] += 1
     if opening is not Certainty.DENIED:
@@ -122,8 +117,8 @@ def _in_record(reader: Reader, record: PatientRecord) -> Iterator[Finding]:
         yield from history.in_procedure(reader, procedure, terms)
         yield from cautions.in_procedure(reader, procedure, terms)
         yield from signs.in_procedure(reader, procedure)
-        if reader.was_performed(procedure):
-            yield from _in_words_alone(reader, procedure)
+        if not codings(procedure.get("code")) and reader.was_performed(procedure):
+            yield from history.in_words(reader, procedure)
     yield from cautions.in_optional(reader, record.optional)
 
 

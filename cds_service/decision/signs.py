@@ -79,7 +79,7 @@ def in_reason(reader: Reader, reason: Json, terms: Terms) -> Iterator[Finding]:
     for kind, term in _by_code(terms):
         if kind is not FindingKind.PRESENTATION or not said_otherwise:
             yield reader.of_condition(kind, term, reason, from_order=True)
-    if "presentation" in terms or "spine" in terms:
+    if "presentation" in terms or ("spine" in terms and "upper_limb" not in terms):
         yield Finding(FindingKind.LOWER_BODY, "", (), from_order=True)
     for kind, term in typed:
         yield reader.of_condition(kind, term, reason, from_order=True)

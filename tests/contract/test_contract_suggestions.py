@@ -40,12 +40,16 @@ def test_every_suggestion_keeps_the_rule(requirement, service):
 @pytest.mark.requirement("C-07", broken="a card without suggestion, or with one action for both")
 @pytest.mark.requirement("C-20", broken="two actions that a client applies together: both orders")
 def test_a_card_suggests_to_replace_or_to_add(service):
-    """Each suggestion has one action: replace the order, or add one; with a device, take the alternative."""
-    kinds = [
-        [[action["type"] for action in suggestion["actions"]] for suggestion in card["suggestions"]]
-        for card in cards(service)
-    ]
-    assert [one[:2] for one in kinds] == [[["update"], ["create"]]] * len(kinds)
+    """Each suggestion has one action: replace the order, or add one; with a device, take the alternative.
+
+    What is recommended stands first; where nothing is, adding stands before replacing.
+    """
+    every = [card["suggestions"] for card in cards(service)]
+    recommends = [any("isRecommended" in one for one in suggestions) for suggestions in every]
+    kinds = [[[action["type"] for action in one["actions"]] for one in suggestions] for suggestions in every]
+    wanted = [[["update"], ["create"]] if recommended else [["create"], ["update"]] for recommended in recommends]
+    assert [one[:2] for one in kinds] == wanted
+    assert {*recommends} == {True, False}
     assert {str(one[2:]) for one in kinds} == {"[]", "[['update']]"}
 
 
@@ -63,10 +67,12 @@ def test_an_update_holds_the_whole_order(service):
     """An update is the draft order of the call, by its id, with all members but those of the study."""
     for answer in answers(service):
         for card in answer.cards:
-            resource = card["suggestions"][0]["actions"][0]["resource"]
-            draft = answer.orders[f"{resource['resourceType']}/{resource['id']}"]
-            assert rest(resource) == rest(draft), answer.name
-            assert resource["code"] != draft["code"], answer.name
+            updates = [one["actions"][0] for one in card["suggestions"] if one["actions"][0]["type"] == "update"]
+            assert updates, answer.name
+            for resource in (action["resource"] for action in updates):
+                draft = answer.orders[f"{resource['resourceType']}/{resource['id']}"]
+                assert rest(resource) == rest(draft), answer.name
+                assert resource["code"] != draft["code"], answer.name
 
 
 def rest(order: dict) -> dict:
@@ -116,7 +122,7 @@ def test_an_empty_list_stays_as_it_came(service):
     drafts["entry"][0]["resource"] |= {"reasonCode": []}
     (card,) = service.cards(in_context(call(), draftOrders=drafts))
     assert value_faults(card, "card") == [
-        "G-03 card.suggestions.0.actions.0.resource.reasonCode: is empty",
+        "G-03 card.suggestions.1.actions.0.resource.reasonCode: is empty",
     ]
 
 
