@@ -21,6 +21,7 @@ _USES = {
     FindingKind.RADIOTHERAPY: "its field may have reached the plexus",
     FindingKind.DEVICE: "to be checked before an MRI",
     FindingKind.CONTRAST: "to be checked before contrast is given",
+    FindingKind.IODINE: "to be checked before the contrast of a CT is given",
     FindingKind.SPINE: "the spine itself is named or diseased, so nothing is recommended",
     FindingKind.CORD_SIGN: "a sign of the cord or the sphincters that is past or chronic, so nothing is recommended",
     FindingKind.OTHER_EXPLANATION: "it may explain the sign otherwise, so the card only asks",
