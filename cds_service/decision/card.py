@@ -47,7 +47,7 @@ def _detail(
         "misses": said["misses"],
         "rating": _rating(recommendation, knowledge),
         "check_first": _check_first(recommendation, knowledge),
-        "keep": said["keep"],
+        "keep": said["keep"] + _spine(recommendation, texts),
         "incomplete": _incomplete(record, texts["incomplete"]),
     }
     paragraphs = [filled(paragraph, holes) for paragraph in texts["detail"]]
@@ -75,6 +75,14 @@ def _rating(recommendation: Recommendation, knowledge: Knowledge) -> str:
         for row in knowledge.ratings.values()
     )
     return "\n".join([texts["table_head"], "|---|---|---|", *rows])
+
+
+def _spine(recommendation: Recommendation, texts: Mapping[str, Any]) -> str:
+    """Name what asks for the spine, where that is why nothing is recommended."""
+    if not {"spine_named", "cord_sign"}.intersection(recommendation.against):
+        return ""
+    named = [one for kind in (FindingKind.SPINE, FindingKind.CORD_SIGN) for one in recommendation.findings.of(kind)]
+    return fill(texts["notes"]["spine"], what=sources(named, texts["check_first"]))
 
 
 def _check_first(recommendation: Recommendation, knowledge: Knowledge) -> str:

@@ -23,7 +23,7 @@ FILLED: dict[str, dict[str, set[str]]] = {
     "durations": {"years": {"count"}, "months": {"count"}},
     "incomplete": {"skipped": {"count"}, "line": {"missing"}},
     "suggestions": {name: {"proposed", "alternative", "without_contrast", "order"} for name in ("label", "action")},
-    "notes": {"treatment": {"treatment"}, "iodine": {"what"}},
+    "notes": {"treatment": {"treatment"}, "iodine": {"what"}, "spine": {"what"}},
     "links": {"url": {"public_url"}},
 }
 """What the code fills, by the part of card.json and the name of the text in it; other texts have no holes."""
