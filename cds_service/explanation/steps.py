@@ -25,7 +25,7 @@ _USES = {
     FindingKind.SPINE: "the spine itself is named or diseased, so nothing is recommended",
     FindingKind.CORD_SIGN: "a sign of the cord or the sphincters that is past or chronic, so nothing is recommended",
     FindingKind.OTHER_EXPLANATION: "it may explain the sign otherwise, so the card only asks",
-    FindingKind.PLEXUS_MRI_EARLIER: "a plexus MRI within the last year, so nothing is recommended",
+    FindingKind.PLEXUS_MRI_EARLIER: "an MRI of the plexus within the last year, so nothing is recommended",
     FindingKind.MRI_DONE: "an MRI is spoken of",
     CHECKED: "it asks for silence",
     ELSEWHERE: "its field does not reach the plexus",
