@@ -171,7 +171,7 @@ def test_detail_is_safe_html(knowledge):
         client.session.close()
     assert "<li>" in html
     assert "<td>b</td>" in html
-    assert "<strong>usually appropriate</strong>" in html
+    assert "<strong>Usually Appropriate</strong>" in html
     assert "&lt;script&gt;" in html
     assert [found for found in ("<script", "<img", 'href="javascript') if found in html] == []
 

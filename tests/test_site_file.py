@@ -124,7 +124,12 @@ def test_the_sites_own_code_goes_first(site):
         for suggestion in card["suggestions"]:
             first, *ours = suggestion["actions"][0]["resource"]["code"]["coding"]
             assert first == {"system": "urn:site:orders", "code": "PLEX", "display": "MR plexus, our protocol"}
-            assert [coding["code"] for coding in ours] == ["781526004", "RPID4815", "30866-8"]
+            assert [coding["code"] for coding in ours] == [
+                "plexus-mri-without-and-with-contrast",
+                "443078008",
+                "RPID4815",
+                "30866-8",
+            ]
 
 
 def test_optional_keys_are_advertised_where_the_site_asks_for_them(site):

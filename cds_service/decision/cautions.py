@@ -66,9 +66,10 @@ def _allergy(reader: Reader, allergy: Json) -> Iterator[Finding]:
     substances = codings(allergy.get("code"))
     for reaction in members(allergy.get("reaction")):
         substances += codings(reaction.get("substance"))
-    terms = reader.knowledge.codes["contrast"].terms(substances)
-    if terms and reader.is_allergy(allergy) and reader.is_active(allergy):
-        yield reader.of_condition(FindingKind.CONTRAST, terms[0], allergy)
+    for kind, family in (FindingKind.CONTRAST, "contrast"), (FindingKind.IODINE, "iodine"):
+        terms = reader.knowledge.codes[family].terms(substances)
+        if terms and reader.is_allergy(allergy) and reader.is_active(allergy):
+            yield reader.of_condition(kind, terms[0], allergy)
 
 
 def _device(reader: Reader, device: Json) -> Iterator[Finding]:
