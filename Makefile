@@ -10,7 +10,7 @@ PIP := python -m pip --quiet --disable-pip-version-check
 UV_OPTIONS = --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' \
 	--no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
 
-.PHONY: help serve test check static mutation fuzz benchmarks review screenshot lock sbom audit clean
+.PHONY: help serve test check static other-days mutation fuzz benchmarks review screenshot lock sbom audit clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -35,6 +35,9 @@ static: $(READY) ## format, lint, types, imports, and the generated pages
 	$(BIN)/plexus-cds review --check
 
 check: static test ## all that must pass
+
+other-days: $(READY) ## run what depends on dates as of other days, and past midnight elsewhere (needs faketime)
+	$(BIN)/python tools/other_days.py
 
 mutation: $(READY) ## damage the tables and the code, and see whether the tests notice (an hour or so; MINUTES=20: a sample)
 	$(BIN)/python tools/mutate_cards.py

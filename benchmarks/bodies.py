@@ -2,12 +2,13 @@
 
 import csv
 import json
-from datetime import date, timedelta
+from datetime import timedelta
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
 from cds_service import examples
+from cds_service.clock import SYSTEM_CLOCK
 
 PATIENT = "bench"
 WATCHED, UNWATCHED = "mri-lumbar-spine-without-contrast", "x-ray-lumbar-spine"
@@ -21,7 +22,7 @@ _TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
 
 def hook_call(order: str, chart: tuple[int, int], *, matters: bool = True) -> dict[str, Any]:
     """Return a call that selects an order, with the whole chart in its prefetch."""
-    today = date.today()
+    today = SYSTEM_CLOCK.today()
     patient = {"entry": [{"resource": {"resourceType": "Patient", "id": PATIENT}}]}
     call = examples.call(patient, [examples.example("orders", order, today)])
     call["prefetch"] = {_KEYS[kind]: search(kind, count, matters=matters) for kind, count in _counts(chart)}
@@ -67,7 +68,7 @@ def _rows() -> list[dict[str, str]]:
 
 
 def _resource(row: dict[str, str], number: int) -> dict[str, Any]:
-    day = (date.today() - timedelta(days=_DAYS * number)).isoformat()
+    day = (SYSTEM_CLOCK.today() - timedelta(days=_DAYS * number)).isoformat()
     own = _condition(day) if row["resource"] == "Condition" else {"status": "completed", "performedDateTime": day}
     coding = {name: row[name] for name in ("system", "code", "display")}
     return {

@@ -4,9 +4,10 @@ import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+
+from cds_service.clock import SYSTEM_CLOCK
 
 _PACKAGES = (
     "flask",
@@ -48,7 +49,7 @@ def on_core(core: int) -> Iterator[None]:
 def described() -> dict[str, object]:
     """Return what a reader of the numbers needs to know; nothing tells which machine this is."""
     return {
-        "date": datetime.now(UTC).date().isoformat(),
+        "date": SYSTEM_CLOCK.today().isoformat(),
         "processor": _first("/proc/cpuinfo", "model name"),
         "cores": os.cpu_count(),
         "memory_mib": int(_first("/proc/meminfo", "MemTotal").split()[0]) // 1024,

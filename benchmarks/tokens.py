@@ -13,6 +13,7 @@ from joserfc import jws, jwt
 from joserfc.jwk import ECKey, KeyParameters, RSAKey
 
 from benchmarks.machine import on_core
+from cds_service.clock import SYSTEM_CLOCK
 
 ISSUER = "https://ehr.example.org"
 _LIFE = 3600
@@ -72,7 +73,7 @@ def _anywhere() -> None:
 
 
 def _signed(signer: Signer, count: int) -> list[str]:
-    key, now = _key(signer.algorithm, signer.folder), int(time.time())
+    key, now = _key(signer.algorithm, signer.folder), int(SYSTEM_CLOCK.now().timestamp())
     header = {"alg": signer.algorithm, "typ": "JWT", "kid": key.kid}
     claims = {"iss": ISSUER, "aud": signer.audience, "iat": now, "exp": now + _LIFE - 60}
     algorithms = [signer.algorithm]

@@ -12,6 +12,7 @@ from uuid import uuid4
 from cds_service import __version__, examples, review, server
 from cds_service.auth import read_clients
 from cds_service.checked import check_stamp, checked_knowledge, fully_checked, write_stamp
+from cds_service.clock import SYSTEM_CLOCK, Clock
 from cds_service.configuration import in_force
 from cds_service.decision.as_of import as_of
 from cds_service.decision.order_select import decide
@@ -28,9 +29,9 @@ from cds_service.web.body import parsed
 from cds_service.web.dashboard.table_files import chunks
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None, clock: Clock = SYSTEM_CLOCK) -> int:
     """Run one command and return its exit code: 0 done, 1 a fault that is told in one line, 2 wrong usage."""
-    chosen = _parser().parse_args(arguments)
+    chosen = _parser(clock).parse_args(arguments)
     try:
         return int(chosen.run(chosen) or 0)
     except StoreUnavailable as error:
@@ -42,9 +43,10 @@ def main(arguments: list[str] | None = None) -> int:
     return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(clock: Clock) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="plexus-cds", description=__doc__)
     parser.add_argument("--version", action="version", version=__version__)
+    parser.set_defaults(clock=clock)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     serve = commands.add_parser("serve", help="answer hook calls")
     serve.add_argument("--host", help="address to listen on (default 127.0.0.1)")
@@ -104,12 +106,12 @@ _NOT_AS_OF = (
 
 def _decide(chosen: argparse.Namespace) -> int:
     settings, knowledge = read_settings(), checked_knowledge()
-    today = chosen.as_of or chosen.today or date.today()
+    today = chosen.as_of or chosen.today or chosen.clock.today()
     body = examples.dated(parsed(chosen.call.read()), today)
     if chosen.as_of:
         body, left_out = as_of(body, chosen.as_of)
         print(f"As of {today}: entries of the record that came later and are left out: {left_out}.", file=sys.stderr)
-    elif today < date.today():
+    elif today < chosen.clock.today():
         print(f"Warning: {_NOT_AS_OF.format(today)}", file=sys.stderr)
     hook = body.get("hook") if isinstance(body, dict) else None
     decision = decide(
@@ -130,14 +132,14 @@ def _example(chosen: argparse.Namespace) -> int:
         print("\n".join(examples.names("calls")))
         return 0
     try:
-        print(json.dumps(examples.example("calls", chosen.name, date.today()), indent=2))
+        print(json.dumps(examples.example("calls", chosen.name, chosen.clock.today()), indent=2))
     except KeyError as error:
         raise PlexusError(error.args[0]) from None
     return 0
 
 
 def _check_config(chosen: argparse.Namespace) -> None:
-    print(in_force(chosen.site_file, fully_checked(), date.today()))
+    print(in_force(chosen.site_file, fully_checked(), chosen.clock.today()))
 
 
 def _migrate(_chosen: argparse.Namespace) -> None:
@@ -157,7 +159,7 @@ def _purge(chosen: argparse.Namespace) -> None:
     if days == 0:
         print("Nothing is deleted: 0 days means for ever.")
         return
-    before = date.today() - timedelta(days=days)
+    before = chosen.clock.today() - timedelta(days=days)
     with closing(Store(settings.store_url.get_secret_value())) as store:
         deleted = purge(store, before, dry_run=chosen.dry_run)
     print(f"{store}: {'would delete' if chosen.dry_run else 'deleted'} what is older than {before}:")

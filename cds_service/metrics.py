@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -98,6 +97,7 @@ def prepare(
     keys: Iterable[str],
     checks: Iterable[str],
     version: str,
+    started: float,
 ) -> None:
     """Make known all that can be counted, so that a series is there before its first event."""
     metrics, studies, keys = _metrics(), (*studies, "none"), tuple(keys)
@@ -111,7 +111,7 @@ def prepare(
     metrics.refused.foresee(checks)
     metrics.store_failures.foresee(STORE)
     metrics.knowledge.info({"version": version})
-    metrics.started.set(time.time())
+    metrics.started.set(started)
 
 
 def call(service: str, outcome: str, amount: int = 1) -> None:

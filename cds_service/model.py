@@ -144,6 +144,8 @@ class Finding(NamedTuple):
     metastatic: bool = False
     field: Field | None = None
     site: str = ""
+    site_unread: bool = False
+    """A site is recorded, in words or by a code that we do not know."""
     treats: str = ""
     as_typed: bool = False
     """It was read from typed words, and from no code."""

@@ -67,6 +67,8 @@ class FindingKind(StrEnum):
     PLEXUS_MRI = "plexus_mri"
     DEVICE = "device"
     CONTRAST = "contrast"
+    IODINE = "iodine"
+    """What speaks against the contrast of a CT, and not against that of an MRI."""
     SPINE = "spine"
     """The spine itself is the question, or is diseased."""
     CORD_SIGN = "cord_sign"

@@ -3,13 +3,14 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime, time
 
 import pytest
 import requests
 from in_process import ADAPTER, HOST, check_once, knowledge_read_once, switch_on
 from werkzeug.serving import make_server
 
+from cds_service.clock import Clock
 from cds_service.settings import Settings
 from cds_service.store import Store
 from cds_service.store.migration import migrate
@@ -18,8 +19,17 @@ from cds_service.web.app import create_app
 pytest_plugins = ["databases", "authenticating", "doors"]
 
 TODAY = date(2026, 11, 22)
+"""Of every application in this process; one in another process has the machine's day: see serving.py."""
 ORDER_SELECT = "/cds-services/lumbosacral-plexus-mri-order-select"
 ORDER_SIGN = "/cds-services/lumbosacral-plexus-mri-order-sign"
+
+
+def clock_on(day: date) -> Clock:
+    """Return a clock that has stopped, at noon: in UTC, so that the day is the same wherever the tests run."""
+    return Clock(lambda: datetime.combine(day, time(12), UTC), UTC)
+
+
+CLOCK = clock_on(TODAY)
 
 
 def pytest_addoption(parser) -> None:
@@ -97,7 +107,7 @@ def knowledge():
 @pytest.fixture(scope="session")
 def app(knowledge):
     """Return the application on a fixed day, in development mode, without any FHIR server."""
-    return create_app(Settings(development=True), knowledge, today=lambda: TODAY)
+    return create_app(Settings(development=True), knowledge, clock=CLOCK)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
-from conftest import TODAY, Client, serving
+from conftest import CLOCK, Client, serving
 from sqlalchemy import Row, Table
 
 from cds_service.cli import main
@@ -95,7 +95,7 @@ def command(capsys, monkeypatch) -> Callable:
         with monkeypatch.context() as patch:
             for name, text in settings.items():
                 patch.setenv(f"{PREFIX}{name.upper()}", text)
-            code = main([*arguments])
+            code = main([*arguments], CLOCK)
         captured = capsys.readouterr()
         return code, captured.out, captured.err
 
@@ -105,7 +105,7 @@ def command(capsys, monkeypatch) -> Callable:
 @contextmanager
 def serving_with(store_url, knowledge, **settings) -> Iterator[tuple[Client, object]]:
     """Serve the application with a store; yields a client and the application's parts."""
-    app = create_app(Settings(development=True, store_url=store_url, **settings), knowledge, today=lambda: TODAY)
+    app = create_app(Settings(development=True, store_url=store_url, **settings), knowledge, clock=CLOCK)
     found = app.extensions["plexus_cds"]
     with serving(app) as base:
         client = Client(base)

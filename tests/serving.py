@@ -15,6 +15,9 @@ import pytest
 import requests
 from conftest import Client
 
+from cds_service import examples
+from cds_service.clock import SYSTEM_CLOCK
+
 COMMAND = str(Path(sys.executable).with_name("plexus-cds"))
 STARTS_IN, STOPS_IN, LEAVES_IN = 60.0, 10.0, 0.4
 """Seconds; a start on a busy machine takes its time."""
@@ -31,6 +34,11 @@ def environment(**settings: str) -> dict[str, str]:
     """Return this process's environment with these settings of the service and no others."""
     own = {name: text for name, text in os.environ.items() if not name.startswith("PLEXUS_CDS_")}
     return own | {f"PLEXUS_CDS_{name.upper()}": text for name, text in settings.items()}
+
+
+def example(name: str = "article") -> dict:
+    """Return an example call, dated from the day of this machine: a server in another process has no other clock."""
+    return examples.example("calls", name, SYSTEM_CLOCK.today())
 
 
 def run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:

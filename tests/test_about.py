@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 from urllib.parse import urlsplit
 
 import pytest
-from conftest import TODAY, Client, serving
+from conftest import CLOCK, TODAY, Client, serving
 from html_page import Page
 from notation import call
 
@@ -26,7 +26,7 @@ def at(tmp_path, knowledge):
     def start(text: str = "", **changes):
         file = tmp_path / "site.toml"
         file.write_text(text, encoding="utf-8")
-        app = create_app(Settings(site_file=str(file)), dataclasses.replace(knowledge, **changes), today=lambda: TODAY)
+        app = create_app(Settings(site_file=str(file)), dataclasses.replace(knowledge, **changes), clock=CLOCK)
         with serving(app) as base, closing((client := Client(base)).session):
             yield client
 
@@ -68,7 +68,7 @@ def test_each_section_states_what_its_table_has(page, knowledge):
 def test_the_first_section_says_all_in_five_lines(page, knowledge):
     """In short: what it is, what to do, what to keep, who decides and whom to tell; and that nobody signed it."""
     assert len(knowledge.about.sections[0].statements) == 4
-    assert "Whom to tell that a card is wrong Tell the people who run this service" in page.sections["in_short"]
+    assert "Report a problem Tell the people who run this service" in page.sections["in_short"]
     assert "Not yet reviewed by a clinician." in page.sections["in_short"]
 
 
@@ -96,7 +96,7 @@ def test_ratings_and_radiation(page, knowledge):
     _, *rows = page.tables["Lumbosacral plexopathy, known malignancy or post-treatment syndrome, initial imaging"].rows
     told = [[row["name"], row["category"], row["radiation"]] for row in knowledge.ratings.values()]
     assert [row[:3] for row in rows] == told
-    assert ["CT abdomen and pelvis with IV contrast", "may be appropriate", "not stated by our source"] in told
+    assert ["CT abdomen and pelvis with IV contrast", "May Be Appropriate", "not stated in our source"] in told
 
 
 ASKED = {
@@ -126,7 +126,7 @@ def test_the_decision_table_is_what_a_call_is_answered(policy, at):
             body = call({"patient": patient, "order": order, "also drafted": "", "call": ""}, TODAY)
             cards = client.cards(body)
             said, _, recommended = cells[history][column].partition(" recommended: ")
-            assert said == (cards[0]["indicator"] if cards else "silent"), (history, column)
+            assert said == (cards[0]["indicator"] if cards else "no card"), (history, column)
             chosen = [one["label"] for card in cards for one in card["suggestions"] if one.get("isRecommended")]
             assert (recommended == "replace the order") == any("instead" in label for label in chosen)
 
@@ -137,9 +137,9 @@ def test_each_watched_study_has_a_table(page, knowledge):
     assert [caption for caption in page.tables if caption in studies] == studies
     for study in ("PET/CT", "CT of the abdomen and pelvis"):
         rows = {row[0]: row[1:] for row in page.tables[study].rows}
-        assert rows["in reach"] == ["warning recommended: add first, keep the order", *["not watched"] * 2]
-        assert rows["remote only"] == ["warning", "not watched", "not watched"]
-        assert rows["In words only"] == rows["none"] == ["silent", "not watched", "not watched"]
+        assert rows["in reach"] == ["warning recommended: add first, keep the order", *["not monitored"] * 2]
+        assert rows["remote only"] == ["warning", "not monitored", "not monitored"]
+        assert rows["In words only"] == rows["none"] == ["no card", "not monitored", "not monitored"]
     for table in page.tables.values():
         assert set(table.scopes) == {"col", "row"}
 

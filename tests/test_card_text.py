@@ -1,97 +1,164 @@
 """What the clinician reads, to the letter."""
 
+from itertools import product
+
 import pytest
 from conftest import TODAY
 from notation import call
 
-LATENCY = "ago (radiation plexopathy most often appears 1-5 years after treatment)"
+from cds_service.decision.dates import partial_date
+from cds_service.decision.phrases import finding_words
+from cds_service.decision.summary import summary
+from cds_service.knowledge import Knowledge
+from cds_service.model import DraftOrder, Finding, Findings, Recommendation, WatchedOrder
+from cds_service.vocabulary import Field, FindingKind
+
+PLEXUS_MRI = "MRI lumbosacral plexus without and with IV contrast"
+ASKS = f"If lumbosacral plexopathy is suspected: {PLEXUS_MRI} is the recommended initial study (ACR)"
+MISSED = f"a lumbar MRI can miss the plexus. ACR: {PLEXUS_MRI}"
+EARLY = "ago (radiation plexopathy most often appears 1-5 years after treatment)"
+LATE = "ago (radiation plexopathy can appear 20 years and more after treatment)"
 MISSES = """\
-A lumbar-spine MRI shows the nerve roots, but not the plexus on its way through the pelvis. \
-Contrast separates tumor from radiation change."""
-RATING = """\
-ACR: **usually appropriate** as first imaging of lumbosacral plexopathy after cancer or its treatment; 0 mSv."""
-TABLE = """\
-| study | ACR, first imaging | radiation |
+A lumbar-spine MRI shows the nerve roots, not the plexus on its way through the pelvis. \
+Contrast helps to tell tumor from radiation change."""
+ACR = "ACR Plexopathy 2021, as reported by GigHz"
+RATING = f"""\
+{ACR}: **Usually Appropriate** as initial imaging of lumbosacral plexopathy after cancer or its treatment; 0 mSv."""
+TABLE = f"""\
+| study | {ACR} | radiation |
 |---|---|---|
-| MRI lumbosacral plexus without and with IV contrast | usually appropriate | 0 mSv |
-| FDG-PET/CT whole body | may be appropriate | 10-30 mSv |
-| CT abdomen and pelvis with IV contrast | may be appropriate | not stated by our source |"""
+| MRI lumbosacral plexus without and with IV contrast | Usually Appropriate | 0 mSv |
+| FDG-PET/CT whole body | May Be Appropriate | 10-30 mSv |
+| CT abdomen and pelvis with IV contrast | May Be Appropriate | not stated in our source |"""
 KEEP = """\
 **Keep the lumbar-spine MRI** if the cord, the cauda equina, a nerve root or a spinal metastasis is the question."""
-PLEXUS_MRI = "MRI lumbosacral plexus without and with IV contrast"
-TOO_COARSE = "it is too coarse for single nerves: it comes second, for an equivocal MRI or for staging"
-HARD_TO_TELL = """Without contrast, tumor and treatment change are hard to tell apart: a recurrent tumor tends to be a \
-discrete mass that enhances avidly, radiation fibrosis enhances diffusely and less."""
-REPLACE, ADD = f"Order {PLEXUS_MRI} instead", f"Add {PLEXUS_MRI}, keep the lumbar-spine MRI"
-ALTERNATIVE = "If MRI is contraindicated: CT abdomen and pelvis with IV contrast"
-SUSPECTED = f"Suspected lumbosacral plexopathy after cancer: {PLEXUS_MRI}"
-COMES_FIRST = f"{SUSPECTED} comes first (ACR)"
+OVERLAP = """\
+Without contrast, tumor and treatment change are hard to tell apart. Contrast helps: recurrent tumor tends to be a \
+discrete mass that enhances avidly; radiation fibrosis enhances diffusely and less, but the two overlap."""
+COARSE = """\
+FDG-PET/CT finds active tumor, but is too coarse for single nerves: \
+it is second line, for an equivocal MRI or for staging."""
+REPLACE, ADD = "Order plexus MRI instead", "Add plexus MRI, keep the lumbar MRI"
+UNENHANCED, ALTERNATIVE = (
+    "Order plexus MRI without contrast instead",
+    "If MRI is contraindicated: CT abdomen and pelvis",
+)
 LEG_WEAKNESS, SCIATICA = "- Leg weakness (this order's reason)", "- Sciatica (this order's reason)"
 DEVICE, CONTRAST = "**Check first** whether MRI is safe", "**Contrast: discuss with radiology**"
-KIDNEY, DEFIBRILLATOR = "Severe chronic kidney disease (stage 4)", "Implanted defibrillator on record."
+KIDNEY = "Severe chronic kidney disease (stage 4)"
+IODINE = "**CT contrast: discuss with radiology**: X-ray contrast allergy on record."
+COURSE = "radiotherapy course [completed, from 2024-06, 2024-08, site prostate]"
 CARDS = {
+    "the article's patient": (
+        ("@article", "lumbar MRI [for leg weakness]"),
+        f"Leg weakness after prostate cancer: {MISSED}",
+        [
+            (
+                f"{LEG_WEAKNESS}\n- Radiotherapy, prostate, until 2024-08: 2 years 3 months {EARLY}\n"
+                "- Prostate cancer, in remission, since 2023-03"
+            ),
+            *(MISSES, RATING, KEEP),
+        ],
+        [REPLACE, ADD],
+    ),
+    "no sign": (("prostate cancer", "lumbar MRI"), ASKS, ["- Prostate cancer", MISSES, RATING, KEEP], [ADD, REPLACE]),
+    "plexopathy by name, after radiotherapy alone": (
+        ("history of radiotherapy [recorded 2024-08]", 'lumbar MRI [for "r/o LS plexopathy"]'),
+        f"Suspected lumbosacral plexopathy after radiotherapy. ACR: {PLEXUS_MRI}",
+        [
+            "- Lumbosacral plexopathy (this order's reason)\n- History of radiotherapy, recorded 2024-08",
+            *(MISSES, RATING, KEEP),
+        ],
+        [ADD, REPLACE],
+    ),
     "a sign beside a remote cancer": (
         ("breast cancer [2019, remission]", "lumbar MRI [for leg weakness]"),
-        f"{SUSPECTED} is the first study (ACR)",
+        f"Leg weakness after breast cancer: {MISSED}",
         [f"{LEG_WEAKNESS}\n- Breast cancer, in remission, since 2019", MISSES, RATING, KEEP],
-        [REPLACE, ADD],
+        [ADD, REPLACE],
+    ),
+    "a spinal metastasis is named": (
+        ("prostate cancer", 'lumbar MRI [for "leg weakness, known spinal metastasis"]'),
+        f"Leg weakness after prostate cancer: {MISSED}",
+        [
+            f"{LEG_WEAKNESS}\n- Prostate cancer",
+            *(MISSES, RATING, f"{KEEP} Here: Metastasis or tumor of the spine (this order's reason)."),
+        ],
+        [ADD, REPLACE],
     ),
     "plexus MRI without contrast": (
         ("prostate cancer", "plexus MRI (without contrast)"),
-        f"After cancer or radiotherapy the plexus MRI needs contrast: {PLEXUS_MRI} (ACR)",
+        f"After prostate cancer, contrast helps to tell tumor from treatment change. ACR: {PLEXUS_MRI}",
         [
-            "- Prostate cancer",
-            HARD_TO_TELL,
-            RATING,
+            *("- Prostate cancer", OVERLAP, RATING),
             "**Keep it without contrast** if there is a severe contraindication to gadolinium.",
         ],
-        [REPLACE],
+        ["Order plexus MRI without and with contrast instead"],
+    ),
+    "plexus MRI without contrast, and a caution": (
+        ("prostate cancer; dialysis status", "plexus MRI (without contrast)"),
+        ASKS,
+        [
+            *(f"{CONTRAST}: Dialysis on record.", "- Prostate cancer", OVERLAP, RATING),
+            "**Keep it without contrast** if there is a severe contraindication to gadolinium.",
+        ],
+        ["Order plexus MRI without and with contrast instead"],
     ),
     "PET/CT": (
         ("prostate cancer", "PET/CT [for leg weakness]"),
-        COMES_FIRST,
-        [
-            f"{LEG_WEAKNESS}\n- Prostate cancer",
-            f"FDG-PET/CT finds active tumor, but {TOO_COARSE}.",
-            TABLE,
-            "**Keep the PET/CT** if staging is the question.",
-        ],
-        [f"Add {PLEXUS_MRI} first, keep the PET/CT", REPLACE],
+        f"Leg weakness after prostate cancer: MRI comes before PET/CT. ACR: {PLEXUS_MRI}",
+        [f"{LEG_WEAKNESS}\n- Prostate cancer", COARSE, TABLE, "**Keep the PET/CT** if staging is the question."],
+        ["Add plexus MRI first, keep the PET/CT", REPLACE],
     ),
     "CT": (
         ("prostate cancer", 'CT abdomen and pelvis [for "L foot drop"]'),
-        COMES_FIRST,
+        f"Foot drop after prostate cancer: MRI comes before CT. ACR: {PLEXUS_MRI}",
         [
             "- Foot drop (this order's reason)\n- Prostate cancer",
-            "CT shows bone and large masses, not the nerves: it is the alternative where MRI cannot be done.",
+            "CT shows bone and large masses, not the nerves: it is the alternative when MRI cannot be done.",
             TABLE,
             "**Keep the CT** if MRI is not possible, or if the abdomen itself is the question.",
         ],
-        [f"Add {PLEXUS_MRI} first, keep the CT of the abdomen and pelvis", REPLACE],
+        ["Add plexus MRI first, keep the CT", REPLACE],
     ),
     "device": (
         ("prostate cancer; pacemaker; cochlear implant", "lumbar MRI [for leg weakness]"),
-        f"{SUSPECTED} is the first study (ACR)",
+        f"Leg weakness after prostate cancer: {MISSED}",
         [
-            f"{LEG_WEAKNESS}\n- Prostate cancer",
-            MISSES,
-            TABLE,
-            KEEP,
             f"{DEVICE}: Cardiac pacemaker, Cochlear implant on record.",
+            *(f"{LEG_WEAKNESS}\n- Prostate cancer", MISSES, TABLE, KEEP),
         ],
-        [REPLACE, ADD, ALTERNATIVE],
+        [ADD, REPLACE, ALTERNATIVE],
+    ),
+    "device in the reason, and an allergy to the contrast of a CT": (
+        ("prostate cancer; X-ray dye allergy", 'lumbar MRI [for "leg weakness, has a pacemaker"]'),
+        f"Leg weakness after prostate cancer: {MISSED}",
+        [
+            *(f"{DEVICE}: Cardiac device (this order's reason).", IODINE),
+            *(f"{LEG_WEAKNESS}\n- Prostate cancer", MISSES, TABLE, KEEP),
+        ],
+        [ADD, REPLACE, ALTERNATIVE],
+    ),
+    "an allergy to the contrast of a CT alone": (
+        ("prostate cancer; X-ray dye allergy", "lumbar MRI"),
+        ASKS,
+        ["- Prostate cancer", MISSES, RATING, KEEP],
+        [ADD, REPLACE],
     ),
     "contrast": (
         ("prostate cancer; kidney disease stage 4; dialysis status", "lumbar MRI [for sciatica]"),
-        f"{SUSPECTED} is the first study (ACR)",
-        [f"{SCIATICA}\n- Prostate cancer", MISSES, RATING, KEEP, f"{CONTRAST} ({KIDNEY}, Dialysis on record)."],
-        [REPLACE, ADD],
+        ASKS,
+        [f"{CONTRAST}: {KIDNEY}, Dialysis on record.", f"{SCIATICA}\n- Prostate cancer", MISSES, RATING, KEEP],
+        [ADD, REPLACE, UNENHANCED],
     ),
-    "device and contrast": (
+    "device and pregnancy": (
         ("prostate cancer; defibrillator; pregnancy [active, -60d]", "lumbar MRI"),
-        f"If lumbosacral plexopathy is suspected: {PLEXUS_MRI} is the first study (ACR)",
-        ["- Prostate cancer", MISSES, TABLE, KEEP, f"{DEVICE}: {DEFIBRILLATOR} {CONTRAST} (Pregnancy on record)."],
-        [REPLACE, ADD, ALTERNATIVE],
+        ASKS,
+        [
+            *(f"{DEVICE}: Implanted defibrillator on record.", f"{CONTRAST}: Pregnancy on record."),
+            *("- Prostate cancer", MISSES, TABLE, KEEP),
+        ],
+        [ADD, REPLACE, UNENHANCED],
     ),
 }
 FIVE_CANCERS = (
@@ -105,34 +172,46 @@ FINDINGS = {
     "the article's patient": (
         "@article",
         [
-            f"Radiotherapy, prostate, until 2024-08: 2 years 3 months {LATENCY}",
+            f"Radiotherapy, prostate, until 2024-08: 2 years 3 months {EARLY}",
             "Prostate cancer, in remission, since 2023-03",
         ],
     ),
     "by the day": (
         "radiotherapy course [completed, 2024-08-23, site sacrum]",
-        [f"Radiotherapy, sacrum, 2024-08-23: 2 years 2 months {LATENCY}"],
+        [f"Radiotherapy, sacrum, 2024-08-23: 2 years 2 months {EARLY}"],
     ),
     "by the year": (
         "radiotherapy course [completed, 2024, site rectum]",
-        [f"Radiotherapy, rectum, 2024: 2 years {LATENCY}"],
+        [f"Radiotherapy, rectum, 2024: 2 years {EARLY}"],
     ),
     "decades ago": (
         "brachytherapy of the prostate (CPT) [completed, 1995-11]",
-        [f"Brachytherapy of the prostate, 1995-11: 31 years {LATENCY}"],
+        [f"Brachytherapy of the prostate, 1995-11: 31 years {LATE}"],
     ),
     "field not recorded": (
         "radiotherapy course [completed, from 2024-06, 2024-08]",
-        [f"Radiotherapy, field not recorded, until 2024-08: 2 years 3 months {LATENCY}"],
+        [f"Radiotherapy, field not recorded, until 2024-08: 2 years 3 months {EARLY}"],
+    ),
+    "five years ago": (
+        "radiotherapy course [completed, 2021-11, site rectum]",
+        [f"Radiotherapy, rectum, 2021-11: 5 years {EARLY}"],
+    ),
+    "longer than five years ago": (
+        "radiotherapy course [completed, 2021-10, site rectum]",
+        [f"Radiotherapy, rectum, 2021-10: 5 years 1 month {LATE}"],
+    ),
+    "a site in words": (
+        'radiotherapy course [completed, 2024-08, site "left lower quadrant"]',
+        [f"Radiotherapy, field: see record, 2024-08: 2 years 3 months {EARLY}"],
     ),
     "no date": ("radiotherapy course [completed, site prostate]", ["Radiotherapy, prostate"]),
     "sessions of one course": (
         "; ".join(f"radiotherapy session [-{days}d, completed, site rectum]" for days in (50, 35, 40)),
-        [f"External-beam radiotherapy, rectum, until 2026-10-18: 1 month {LATENCY}"],
+        [f"External-beam radiotherapy, rectum, until 2026-10-18: 1 month {EARLY}"],
     ),
     "two courses": (
         "radiotherapy course [2010-05, completed, site prostate]; radiotherapy course [2025, site sacrum]",
-        [f"Radiotherapy, sacrum, 2025: 1 year {LATENCY}", "Radiotherapy, prostate, 2010-05: 16 years 6 months ago"],
+        [f"Radiotherapy, sacrum, 2025: 1 year {EARLY}", f"Radiotherapy, prostate, 2010-05: 16 years 6 months {LATE}"],
     ),
     "remote radiotherapy is not told": (
         "breast cancer [2019]; radiotherapy course [2020, completed, site breast]",
@@ -141,7 +220,7 @@ FINDINGS = {
     "the tumor that was treated": (
         "breast cancer [-3y]; bone metastasis [-1y]; radiotherapy course [-2m, completed, for the breast cancer]",
         [
-            f"Radiotherapy (Breast cancer), 2026-09: 2 months {LATENCY}",
+            f"Radiotherapy (Breast cancer), 2026-09: 2 months {EARLY}",
             "Metastasis to bone, since 2025",
             "Breast cancer, since 2023",
         ],
@@ -156,6 +235,10 @@ FINDINGS = {
     ),
     "history of radiotherapy": (
         "history of radiotherapy [recorded 2025-01]; history of radiotherapy [recorded 2024-08]",
+        ["History of radiotherapy, recorded 2024-08"],
+    ),
+    "an onset tells no end of radiotherapy": (
+        "history of radiotherapy [2024-08]",
         ["History of radiotherapy, recorded 2024-08"],
     ),
     "states of a cancer": (
@@ -193,14 +276,14 @@ def test_a_whole_card(asks, summary, paragraphs, labels, service):
     assert card["summary"] == summary
     assert card["detail"] == "\n\n".join(paragraphs)
     assert [one["label"] for one in card["suggestions"]] == labels
-    assert len(card["summary"]) < 140
+    assert len(card["detail"]) < 850
 
 
 @pytest.mark.parametrize(("patient", "findings"), FINDINGS.values(), ids=FINDINGS)
 def test_the_findings_are_told(patient, findings, service):
     """Each finding is one line: radiotherapy before cancer, the newest first, at most five."""
     [card] = service.cards(asked(patient))
-    assert card["detail"] == detail(*findings)
+    assert card["detail"].partition(" Here: ")[0] == detail(*findings)
 
 
 def test_the_reason_of_the_order_is_told_as_such(service):
@@ -248,3 +331,179 @@ def test_a_whole_record_is_not_called_incomplete(service):
     body["prefetch"]["conditions"]["entry"] += [{"resource": {"resourceType": "Observation"}}]
     [card] = service.cards(body)
     assert card["detail"] == detail("Prostate cancer")
+
+
+DESCRIBED = {
+    "replace": (
+        (COURSE, "lumbar MRI"),
+        (
+            f"{PLEXUS_MRI} in place of this lumbar-spine MRI. Reason, priority and timing of the order stay."
+            " For radiology: Radiotherapy, prostate, until 2024-08."
+        ),
+    ),
+    "add": (
+        ("prostate cancer", "lumbar MRI"),
+        f"Create a draft order for {PLEXUS_MRI} with the reason, priority and timing of this one.",
+    ),
+    "add first": (
+        (f"radiotherapy course [completed, 2010-05, site rectum]; {COURSE}", "PET/CT [for leg weakness]"),
+        (
+            f"Create a draft order for {PLEXUS_MRI}, to be done first, "
+            "with the reason, priority and timing of this one."
+            " For radiology: Radiotherapy, prostate, until 2024-08; Radiotherapy, rectum, 2010-05."
+        ),
+    ),
+    "without contrast": (
+        ("prostate cancer; dialysis status", "lumbar MRI"),
+        (
+            "MRI lumbosacral plexus without IV contrast in place of this lumbar-spine MRI; our sources do not rate it."
+            " Reason, priority and timing of the order stay."
+        ),
+    ),
+    "alternative": (
+        ("prostate cancer; pacemaker; X-ray dye allergy; kidney disease stage 4", "lumbar MRI"),
+        (
+            "CT abdomen and pelvis with IV contrast in place of this lumbar-spine MRI, when MRI cannot be done."
+            " Reason, priority and timing of the order stay. Iodinated contrast: discuss with radiology"
+            f" (X-ray contrast allergy, {KIDNEY} on record)."
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("asks", "words"), DESCRIBED.values(), ids=DESCRIBED)
+def test_the_whole_study_stands_in_the_description(asks, words, service):
+    """A button is short; the description of its action names the study, what stays, and what radiology needs."""
+    [card] = service.cards(asked(*asks))
+    assert words in [action["description"] for one in card["suggestions"] for action in one["actions"]]
+    assert all(len(one["label"]) <= 52 for one in card["suggestions"])
+
+
+def test_the_study_without_contrast_carries_no_rating(service):
+    """What our sources do not rate goes out unrated, on a warning too, where the study that they rate is rated."""
+    [card] = service.cards(asked("prostate cancer; dialysis status", "lumbar MRI [for leg weakness]"))
+    *rated, unrated = [action["resource"] for one in card["suggestions"] for action in one["actions"]]
+    assert ["extension" in one for one in rated] == [True, True]
+    assert "extension" not in unrated
+    assert [one["display"] for one in unrated["code"]["coding"]] == [
+        "MRI lumbosacral plexus without IV contrast",
+        "MR LUMBAR SPINE LUMBAR PLEXUS WITHOUT IV CONTRAST",
+    ]
+
+
+TYPED = {
+    "in the reason": (Finding(FindingKind.MALIGNANCY, "Cancer", (), from_order=True, as_typed=True), "order's reason"),
+    "in the record": (Finding(FindingKind.MALIGNANCY, "Cancer", ("Condition/c1",), as_typed=True), "the record"),
+}
+
+
+@pytest.mark.parametrize("name", TYPED)
+def test_typed_history_is_told_as_typed(name, knowledge):
+    """What only typed words tell of is told as typed, and where."""
+    finding, where = TYPED[name]
+    words = finding_words(finding, knowledge.card["findings"], knowledge.card["durations"], TODAY)
+    assert words == f"Cancer, as typed in {'this ' if name == 'in the reason' else ''}{where}"
+
+
+def test_typed_radiotherapy_is_told_as_typed(knowledge):
+    """Radiotherapy of typed words has no latency, though the words have a date."""
+    when = partial_date("2022", TODAY)
+    typed = Finding(FindingKind.RADIOTHERAPY, "Pelvic radiotherapy", (), until=when, from_order=True, as_typed=True)
+    words = finding_words(typed, knowledge.card["findings"], knowledge.card["durations"], TODAY)
+    assert words == "Pelvic radiotherapy, as typed in this order's reason"
+
+
+def summary_of(knowledge: Knowledge, study: str, indicator: str, *findings: Finding) -> str:
+    """Return the summary of a card on these findings."""
+    order = WatchedOrder(DraftOrder({}, "", selected=True), study, "", knowledge.watched[study].proposes)
+    kinds = {kind: tuple(one for one in findings if one.kind is kind) for kind in FindingKind}
+    found = Findings(
+        malignancies=kinds[FindingKind.MALIGNANCY],
+        radiotherapy=kinds[FindingKind.RADIOTHERAPY],
+        presentations=kinds[FindingKind.PRESENTATION],
+    )
+    return summary(Recommendation(order, found, indicator, ""), knowledge.card)
+
+
+def wordings(knowledge: Knowledge, family: str) -> list[str]:
+    """Return all our words for the codes of a family, and for what is typed of it."""
+    index = knowledge.codes[family]
+    terms = [*index.exact.values(), *index.prefixes.values(), *(term for _, _, term in index.patterns)]
+    typed = [row["wording"] for row in knowledge.reason_rows if row["topic"] in (family, "plexopathy")]
+    return sorted({*(term.wording for term in terms), *typed})
+
+
+def sign(wording: str) -> Finding:
+    """Return a sign with this wording."""
+    return Finding(FindingKind.PRESENTATION, wording, (), means="specific")
+
+
+def cancer(wording: str, **more) -> Finding:
+    """Return a malignancy with this wording."""
+    return Finding(FindingKind.MALIGNANCY, wording, (), **more)
+
+
+RADIOTHERAPY = Finding(FindingKind.RADIOTHERAPY, "Radiotherapy", (), field=Field.PELVIS)
+
+
+def test_no_summary_is_too_long(knowledge):
+    """No study, indicator, sign and history makes a summary of 140 characters, and each warning names the MRI."""
+    histories = [RADIOTHERAPY, *map(cancer, wordings(knowledge, "malignancy"))]
+    signs = [(), *((sign(wording),) for wording in wordings(knowledge, "presentation"))]
+    assert len(histories) > 100 < len(signs) + 50
+    for study, indicator in product(knowledge.watched, ("info", "warning")):
+        said = {summary_of(knowledge, study, indicator, one, *two) for one, two in product(histories, signs)}
+        assert max(map(len, said)) <= 139, study
+        assert all(PLEXUS_MRI in one for one in said)
+
+
+def test_plexopathy_is_suspected_only_where_it_is_named(knowledge):
+    """Only a sign that names the lumbosacral plexus makes a summary speak of it, by code as by words."""
+    named = [
+        wording
+        for wording in wordings(knowledge, "presentation")
+        if "lumbosacral plexopathy" in summary_of(knowledge, "lumbar_spine_mri", "warning", cancer("x"), sign(wording))
+    ]
+    assert named == [
+        "Lumbosacral plexopathy",
+        "Lumbosacral plexopathy from cancer",
+        "Lumbosacral plexopathy from vasculitis",
+        "Metastasis to the lumbosacral plexus",
+    ]
+
+
+AFTER = {
+    "one cancer": ((cancer("Prostate cancer"),), "after prostate cancer"),
+    "a history of it": ((cancer("History of prostate cancer"),), "after prostate cancer"),
+    "a cancer and its metastasis": (
+        (cancer("Metastasis to bone", metastatic=True), cancer("Prostate cancer")),
+        "after prostate cancer",
+    ),
+    "a metastasis alone": ((cancer("Metastasis to bone", metastatic=True),), "after cancer"),
+    "two cancers": ((cancer("Prostate cancer"), cancer("Breast cancer")), "after cancer"),
+    "a cancer without a short name": ((cancer("Cancer of the groin"),), "after cancer"),
+    "a cancer beside one without a short name": ((cancer("Prostate cancer"), cancer("Cancer")), "after cancer"),
+    "a cancer and radiotherapy": ((cancer("Cervical cancer"), RADIOTHERAPY), "after cervical cancer"),
+    "radiotherapy alone": ((RADIOTHERAPY,), "after radiotherapy"),
+    "radiotherapy, and a cancer that is only typed": (
+        (RADIOTHERAPY, cancer("Prostate cancer", as_typed=True)),
+        "after radiotherapy",
+    ),
+}
+
+
+@pytest.mark.parametrize(("findings", "words"), AFTER.values(), ids=AFTER)
+def test_after_what(findings, words, knowledge):
+    """A summary says after cancer only where cancer is on record, and names it only where there is one."""
+    said = summary_of(knowledge, "lumbar_spine_mri", "warning", sign("Foot drop"), *findings)
+    assert said == f"Foot drop {words}: {MISSED}"
+
+
+def test_a_long_sign_gives_way(knowledge):
+    """Where a sign is long, the name of the cancer gives way, then what the ordered study misses."""
+    long, longer = "Acquired deformity of the foot", "Acquired deformity of the ankle or foot"
+    of_prostate = cancer("Prostate cancer")
+    assert summary_of(knowledge, "lumbar_spine_mri", "warning", sign(long), of_prostate).startswith(f"{long} after can")
+    assert summary_of(knowledge, "lumbar_spine_mri", "warning", sign(longer), of_prostate) == (
+        f"{longer} after cancer. ACR: {PLEXUS_MRI}"
+    )

@@ -249,3 +249,49 @@ def test_create_takes_the_contained_reason_along(service):
     order = {"resourceType": "ServiceRequest", "id": "o1", "code": LUMBAR, "contained": contained}
     assert emitted(order | {"reasonReference": reason}, service)[1]["contained"] == [CONTAINED]
     assert "contained" not in emitted(order, service)[1]
+
+
+SPINE_ORDER = {"resourceType": "ServiceRequest", "id": "o1", "code": LUMBAR}
+OWN = "urn:plexus-cds:study"
+STUDIES = {
+    "plexus-mri-without-and-with-contrast": ["443078008", "RPID4815", "30866-8"],
+    "plexus-mri-without-contrast": ["RPID3474"],
+    "ct-abdomen-pelvis-with-contrast": ["432370003", "36813-4", "74177"],
+}
+"""Our own code of each study that a card can propose, and the codes of others in their order."""
+
+
+def proposed(service, patient: str) -> list[dict]:
+    """Return the orders that the card of a patient carries, in the order of its suggestions."""
+    [card] = service.cards(call({"patient": patient, "order": "lumbar MRI", "also drafted": ""}, TODAY))
+    return [action["resource"] for one in card["suggestions"] for action in one["actions"]]
+
+
+def test_our_own_coding_stands_first(service):
+    """Each proposed study is first told by a coding of our own, whose display is the study as the card names it."""
+    orders = proposed(service, "prostate cancer; pacemaker; dialysis status")
+    codes = {}
+    for order in orders:
+        own, *others = order["code"]["coding"]
+        assert own == {"system": OWN, "code": own["code"], "display": order["code"]["text"]}
+        codes[own["code"]] = [one["code"] for one in others]
+    assert codes == STUDIES
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_an_order_that_kept_our_coding_alone_is_known(number, service):
+    """A client that keeps the first coding alone still sends an order that is read as the study it was made for."""
+    order = proposed(service, "prostate cancer; pacemaker; dialysis status")[number]
+    code = {"coding": order["code"]["coding"][:1]}
+    body = call({"patient": "prostate cancer", "order": "lumbar MRI", "also drafted": ""}, TODAY)
+    body["context"]["draftOrders"]["entry"][0]["resource"]["code"] = code
+    cards = service.cards(body)
+    is_unenhanced = code["coding"][0]["code"] == "plexus-mri-without-contrast"
+    assert [card["indicator"] for card in cards] == (["warning"] if is_unenhanced else [])
+
+
+def test_no_note_is_made_up(service):
+    """An order without a note leads to orders without one: what radiology needs stands in the description."""
+    assert [
+        one for one in proposed(service, "radiotherapy course [completed, 2024, site prostate]") if "note" in one
+    ] == []

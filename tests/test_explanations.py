@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from conftest import TODAY, Client, serving
+from conftest import CLOCK, TODAY, Client, serving
 
 from cds_service import examples
 from cds_service.settings import Settings
@@ -109,7 +109,7 @@ def test_shadow_mode(knowledge, tmp_path):
     """In shadow mode the explanation says that there is none to see, and what the card would be."""
     file = tmp_path / "site.toml"
     file.write_text("shadow.until = 2099-01-01\n")
-    with serving(create_app(Settings(playground=True, site_file=str(file)), knowledge, today=lambda: TODAY)) as base:
+    with serving(create_app(Settings(playground=True, site_file=str(file)), knowledge, clock=CLOCK)) as base:
         client = Client(base)
         explanation = explained(client, VIGNETTES["article"]["call"])
         client.session.close()

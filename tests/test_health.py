@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from datetime import timedelta
 
 import pytest
-from conftest import TODAY, Client, serving
+from conftest import CLOCK, TODAY, Client, serving
 from serving import free_port
 
 from cds_service.settings import Settings
@@ -21,7 +21,7 @@ CANARY = "canary-41d7"
 @contextmanager
 def started(knowledge, **settings):
     """Serve the application with these settings; yields a client."""
-    app = create_app(Settings(**settings), knowledge, today=lambda: TODAY)
+    app = create_app(Settings(**settings), knowledge, clock=CLOCK)
     with serving(app) as base, closing((client := Client(base)).session):
         yield client
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from conftest import ORDER_SELECT, ORDER_SIGN, TODAY, Client, serving
+from conftest import CLOCK, ORDER_SELECT, ORDER_SIGN, TODAY, Client, serving
 from counted import rises, series
 from notation import call
 
@@ -51,7 +51,7 @@ def site(tmp_path, knowledge, text="", **settings):
     """Serve the application with a site file; yields a client."""
     file = tmp_path / "site.toml"
     file.write_text(text, encoding="utf-8")
-    app = create_app(Settings(site_file=str(file), **settings), knowledge, today=lambda: TODAY)
+    app = create_app(Settings(site_file=str(file), **settings), knowledge, clock=CLOCK)
     with serving(app) as base, closing((client := Client(base)).session):
         yield client
 

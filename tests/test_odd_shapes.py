@@ -221,7 +221,7 @@ def test_orders_go_out_as_they_came(name, service):
     replaced, added = out["update"], out["create"]
     assert replaced["code"] == added["code"]
     proposed = replaced["code"]["concept"] if "concept" in came["code"] else replaced["code"]
-    assert proposed["coding"][0]["code"] == "781526004"
+    assert proposed["coding"][1]["code"] == "443078008"
     changed = {"code", "bodySite", "bodyStructure", "text", "extension"}
     assert replaced.keys().isdisjoint({"bodySite", "bodyStructure", "text"})
     assert {k: v for k, v in replaced.items() if k not in changed} == {

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from conftest import TODAY, Client, serving
+from conftest import CLOCK, TODAY, Client, serving
 from notation import SYSTEMS, call
 
 from cds_service.settings import Settings
@@ -71,7 +71,7 @@ def advertising(knowledge, tmp_path_factory):
     """Give a client of a service whose site advertises all optional keys; it has no FHIR server."""
     file = tmp_path_factory.mktemp("site") / "site.toml"
     file.write_text('prefetch = ["allergies", "devices", "egfr"]', encoding="utf-8")
-    with serving(create_app(Settings(site_file=str(file)), knowledge, today=lambda: TODAY)) as base:
+    with serving(create_app(Settings(site_file=str(file)), knowledge, clock=CLOCK)) as base:
         client = Client(base)
         yield client
         client.session.close()
@@ -127,11 +127,11 @@ NO_LINE = {
 
 
 def card_for(client, body) -> dict:
-    """Return the card, which warns and proposes the plexus MRI whatever is to be checked."""
+    """Return the card, whose first suggestion proposes the plexus MRI, whatever is to be checked."""
     [card] = client.cards(body)
     assert card["indicator"] == "warning"
-    codes = [one["actions"][0]["resource"]["code"]["coding"][0]["code"] for one in card["suggestions"][:2]]
-    assert codes == ["781526004", "781526004"]
+    code = card["suggestions"][0]["actions"][0]["resource"]["code"]["coding"][0]["code"]
+    assert code == "plexus-mri-without-and-with-contrast"
     return card
 
 
@@ -143,12 +143,14 @@ def is_plain(card) -> bool:
 
 @pytest.mark.parametrize(("resource", "says"), CONTRAST_LINES.values(), ids=CONTRAST_LINES)
 def test_contrast_is_to_be_discussed(resource, says, advertising):
-    """A gadolinium allergy or a low filtration rate adds a line in our words, and nothing is recommended."""
+    """A gadolinium allergy or a low filtration rate is told first, in our words, and takes the recommendation away."""
     card = card_for(advertising, asking(resource))
-    [line] = [line for line in card["detail"].splitlines() if CONTRAST in line]
+    line = card["detail"].splitlines()[0]
+    assert CONTRAST in line
     assert says in line
     assert not any("isRecommended" in one for one in card["suggestions"])
     assert [one["actions"][0]["type"] for one in card["suggestions"]][:2] == ["create", "update"]
+    assert card["suggestions"][-1]["label"] == "Order plexus MRI without contrast instead"
 
 
 @pytest.mark.parametrize("more", [{}, {"status": "active"}, {"status": "unknown"}])
@@ -159,7 +161,12 @@ def test_a_device_is_to_be_checked(more, advertising):
     assert not any("isRecommended" in one for one in card["suggestions"])
     assert len(card["suggestions"]) == 3
     alternative = card["suggestions"][2]["actions"][0]["resource"]["code"]["coding"]
-    assert [coding["code"] for coding in alternative] == ["432370003", "36813-4", "74177"]
+    assert [coding["code"] for coding in alternative] == [
+        "ct-abdomen-pelvis-with-contrast",
+        "432370003",
+        "36813-4",
+        "74177",
+    ]
 
 
 @pytest.mark.parametrize("resource", NO_LINE.values(), ids=NO_LINE)

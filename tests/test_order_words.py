@@ -134,6 +134,23 @@ NOT_WATCHED = """
     MRI LUMBAR SPINE AND PELVIS W WO
     MRI LUMBAR SPINE WITH HIPS
 """
+IN_OTHER_LANGUAGES = {
+    "lumbar_spine_mri": """
+        MRT LWS | MRT LWS mit KM | Kernspintomographie der Lendenwirbelsäule mit KM | MRT der lumbalen Wirbelsäule
+        IRM rachis lombaire | IRM rachis lombaire avec injection | IRM du rachis lombaire sans injection
+        RM columna lumbar | RM de columna lumbosacra | Resonancia magnética de columna lumbar
+        RM rachide lombosacrale senza e con mdc | Risonanza magnetica colonna lombare
+        MRI LWK | MRI lumbale wervelkolom | RM coluna lombar | Ressonância magnética da coluna lombar
+    """,
+    "plexus_mri": "MRT Plexus lumbosacralis | IRM plexus lombo-sacré | RM plexo lombar | MRI lumbosacrale plexus",
+    "plexus_mri_without_contrast": "RM plexo lumbar sin contraste | MRT Plexus lumbosacralis ohne KM",
+    "plexus_mri_with_contrast": "MRT Plexus lumbosacralis mit KM | RM plesso lombosacrale senza e con mdc",
+    "not_watched": """
+        MRT HWS | MRT BWS und LWS | MRT Knie | MRT Plexus brachialis | IRM plexus brachial | IRM rachis entier
+        IRM rachis cervical | RM columna cervical | RM plexo braquial | CT LWS | Röntgen LWS | LWS | Rückenschule
+        RM rachide cervicale | MRI CWK | RM coluna cervical | IRM lombaire et infiltration
+    """,
+}
 WITH = (
     *("W/WO", "W WO", "WWO", "WO & W", "W & WO", "WO/W", "W/ & W/O", "W/O & W/", "W+WO"),
     *("WITHOUT AND WITH", "WITHOUT THEN WITH IV CONTRAST", "WITH AND WITHOUT", "WITHOUT/WITH CONTRAST"),
@@ -181,6 +198,16 @@ def test_names_of_a_lumbar_spine_mri(name, knowledge):
 def test_names_of_a_plexus_mri(name, knowledge):
     """A lumbosacral plexus MRI is known by the names that hospitals give it."""
     assert read(name, knowledge) == "plexus_mri"
+
+
+@pytest.mark.parametrize(
+    ("study", "name"),
+    [(study, name.strip()) for study, text in IN_OTHER_LANGUAGES.items() for name in text.replace("\n", "|").split("|")
+     if name.strip()],
+)  # fmt: skip
+def test_names_in_other_languages(study, name, knowledge):
+    """German, French, Spanish, Italian, Dutch and Portuguese names are read as English ones are."""
+    assert read(name, knowledge) == study
 
 
 @pytest.mark.parametrize("name", lines(NOT_WATCHED))

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import ORDER_SELECT, TODAY, Client, serving
+from conftest import CLOCK, ORDER_SELECT, TODAY, Client, serving
 
 from cds_service import examples
 from cds_service.settings import Settings
@@ -165,13 +165,13 @@ def test_detail_is_safe_html(knowledge):
     """The detail of a card is rendered with its lists and tables; HTML and scripts in it are shown as text."""
     card = {**knowledge.card, "detail": ["$findings", "$rating", HOSTILE, "| a |\n|---|\n| b |"]}
     hostile = dataclasses.replace(knowledge, card=card)
-    with serving(create_app(Settings(playground=True), hostile, today=lambda: TODAY)) as base:
+    with serving(create_app(Settings(playground=True), hostile, clock=CLOCK)) as base:
         client = Client(base)
         html = explained(client, VIGNETTES["article"]["call"])["details"][0]
         client.session.close()
     assert "<li>" in html
     assert "<td>b</td>" in html
-    assert "<strong>usually appropriate</strong>" in html
+    assert "<strong>Usually Appropriate</strong>" in html
     assert "&lt;script&gt;" in html
     assert [found for found in ("<script", "<img", 'href="javascript') if found in html] == []
 

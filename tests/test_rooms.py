@@ -78,7 +78,7 @@ def wordings() -> frozenset[str]:
 
 def test_harness():
     """The searches below find what they search for, so that silence means something."""
-    assert {"72148", "781526004", "RPID4815", "C79.51", "C7951"} <= codes()
+    assert {"72148", "443078008", "RPID4815", "C79.51", "C7951"} <= codes()
     assert {"usually appropriate", "may be appropriate", "the patient declines"} <= wordings()
     assert "cds_service/model.py" in repository()
     assert "order-select" in literals(ROOT / "cds_service" / "decision" / "hook.py")

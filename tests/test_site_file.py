@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from conftest import TODAY, Client, serving
+from conftest import CLOCK, TODAY, Client, serving
 from notation import call
 
 from cds_service.settings import Settings
@@ -82,7 +82,7 @@ def site(tmp_path, knowledge, caplog):
     def start(text: str = ""):
         file = tmp_path / "site.toml"
         file.write_text(text, encoding="utf-8")
-        app = create_app(Settings(site_file=str(file)), knowledge, today=lambda: TODAY)
+        app = create_app(Settings(site_file=str(file)), knowledge, clock=CLOCK)
         with serving(app) as base, closing((client := Client(base)).session):
             yield Site(client, file, caplog)
 
@@ -124,7 +124,12 @@ def test_the_sites_own_code_goes_first(site):
         for suggestion in card["suggestions"]:
             first, *ours = suggestion["actions"][0]["resource"]["code"]["coding"]
             assert first == {"system": "urn:site:orders", "code": "PLEX", "display": "MR plexus, our protocol"}
-            assert [coding["code"] for coding in ours] == ["781526004", "RPID4815", "30866-8"]
+            assert [coding["code"] for coding in ours] == [
+                "plexus-mri-without-and-with-contrast",
+                "443078008",
+                "RPID4815",
+                "30866-8",
+            ]
 
 
 def test_optional_keys_are_advertised_where_the_site_asks_for_them(site):

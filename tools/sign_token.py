@@ -5,12 +5,13 @@ The key is made on first use: test-client.json has the private key, test-client.
 
 import argparse
 import json
-import time
 from pathlib import Path
 from uuid import uuid4
 
 from joserfc import jwt
 from joserfc.jwk import ECKey
+
+from cds_service.clock import SYSTEM_CLOCK
 
 MINUTES = 5
 
@@ -29,7 +30,7 @@ def key_in(folder: Path) -> ECKey:
 
 def token(issuer: str, url: str, key: ECKey) -> str:
     """Return a token for one call of one URL; another call needs another."""
-    now = int(time.time())
+    now = int(SYSTEM_CLOCK.now().timestamp())
     claims = {"iss": issuer, "aud": url, "iat": now, "exp": now + MINUTES * 60, "jti": str(uuid4())}
     return jwt.encode({"alg": "ES384", "typ": "JWT", "kid": key.kid}, claims, key, algorithms=["ES384"])
 

@@ -1,7 +1,5 @@
 """From the header Authorization to the caller: every check, in order, the cheap ones first and the memory last."""
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -11,6 +9,7 @@ from cds_service.auth.clients import Client, Clients
 from cds_service.auth.key_ring import KeyRing
 from cds_service.auth.refusals import Check, ReplayMemoryUnavailable, Unauthenticated, hashed
 from cds_service.auth.tokens import Token, header_fault, read_token
+from cds_service.clock import Clock
 from cds_service.errors import StoreUnavailable
 
 
@@ -32,10 +31,10 @@ class Replay(Protocol):
 
 
 class Verifier:
-    """Verifies for a whole process; `now` returns the seconds since 1970."""
+    """Verifies for a whole process."""
 
-    def __init__(self, clients: Clients, keys: KeyRing, replay: Replay, now: Callable[[], float] = time.time) -> None:
-        self._clients, self._keys, self._replay, self._now = clients, keys, replay, now
+    def __init__(self, clients: Clients, keys: KeyRing, replay: Replay, clock: Clock) -> None:
+        self._clients, self._keys, self._replay, self._clock = clients, keys, replay, clock
 
     def verify(self, authorization: str | None, audience: str) -> Caller:
         """Return who calls one of our URLs, or raise Unauthenticated or ReplayMemoryUnavailable."""
@@ -54,7 +53,7 @@ class Verifier:
             return Check.ISSUER
         return (
             client_fault(token.header, client)
-            or claims_fault(token.claims, client, audience, self._now())
+            or claims_fault(token.claims, client, audience, self._clock.now().timestamp())
             or self._signature_fault(token, client)
             or self._replay_fault(token, client)
         )

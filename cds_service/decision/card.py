@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
-from cds_service.decision.phrases import fill, filled, finding_lines, listed
-from cds_service.decision.suggestions import suggestions
+from cds_service.decision.phrases import fill, filled, finding_lines, sources
+from cds_service.decision.suggestions import kinds, suggestions
+from cds_service.decision.summary import summary
 from cds_service.knowledge import Knowledge
 from cds_service.model import HookRequest, PatientRecord, Recommendation, Site
 from cds_service.vocabulary import FindingKind
@@ -21,11 +22,10 @@ def say(
     new_id: Callable[[], str],
 ) -> dict[str, Any]:
     """Return the card as the client receives it (CDS Hooks 2.0.1, Card Attributes)."""
-    texts, order = knowledge.card, recommendation.order
-    proposed = texts["proposals"][order.proposed]["code"]["text"]
+    texts = knowledge.card
     return {
         "uuid": new_id(),
-        "summary": fill(texts["orders"][order.study][recommendation.indicator], proposed=proposed),
+        "summary": summary(recommendation, texts),
         "indicator": recommendation.indicator,
         "detail": _detail(recommendation, request, record, knowledge, today),
         "source": texts["source"],
@@ -46,8 +46,8 @@ def _detail(
         "findings": finding_lines(recommendation.findings, texts, today),
         "misses": said["misses"],
         "rating": _rating(recommendation, knowledge),
-        "check_first": _check_first(recommendation, texts["check_first"]),
-        "keep": said["keep"],
+        "check_first": _check_first(recommendation, knowledge),
+        "keep": said["keep"] + _spine(recommendation, texts),
         "incomplete": _incomplete(record, texts["incomplete"]),
     }
     paragraphs = [filled(paragraph, holes) for paragraph in texts["detail"]]
@@ -77,10 +77,21 @@ def _rating(recommendation: Recommendation, knowledge: Knowledge) -> str:
     return "\n".join([texts["table_head"], "|---|---|---|", *rows])
 
 
-def _check_first(recommendation: Recommendation, texts: Mapping[str, str]) -> str:
-    findings = recommendation.findings
+def _spine(recommendation: Recommendation, texts: Mapping[str, Any]) -> str:
+    """Name what asks for the spine, where that is why nothing is recommended."""
+    if not {"spine_named", "cord_sign"}.intersection(recommendation.against):
+        return ""
+    named = [one for kind in (FindingKind.SPINE, FindingKind.CORD_SIGN) for one in recommendation.findings.of(kind)]
+    return fill(texts["notes"]["spine"], what=sources(named, texts["check_first"]))
+
+
+def _check_first(recommendation: Recommendation, knowledge: Knowledge) -> str:
+    """Name each caution in a paragraph of its own; that on iodine only where the CT is offered."""
+    findings, texts = recommendation.findings, knowledge.card["check_first"]
     found = {"device": findings.of(FindingKind.DEVICE), "contrast": findings.of(FindingKind.CONTRAST)}
-    return " ".join([fill(texts[name], what=listed(these)) for name, these in found.items() if these])
+    if "alternative" in kinds(recommendation, knowledge):
+        found["iodine"] = findings.of(FindingKind.IODINE)
+    return "\n\n".join([fill(texts[name], what=sources(these, texts)) for name, these in found.items() if these])
 
 
 def _incomplete(record: PatientRecord, texts: Mapping[str, str]) -> str:

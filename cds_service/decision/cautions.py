@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-from cds_service.decision.codings import codings, members, reference_of, status_codes
-from cds_service.decision.entries import Reader
+from cds_service.decision.codings import codings, members, reference_of, status_codes, words_of
+from cds_service.decision.entries import LONGEST, Reader
 from cds_service.knowledge.meanings import Terms
 from cds_service.model import Finding, Json, PartialDate, Term
-from cds_service.vocabulary import FindingKind
+from cds_service.vocabulary import PLEXUS_STUDIES, FindingKind
 
 _CARDIAC, _REMOVED, _IN_USE = "cardiac_device", "removed", "in_use"
 _RENAL = "renal"
@@ -19,7 +19,7 @@ def in_procedure(reader: Reader, procedure: Json, terms: Terms) -> Iterator[Find
         FindingKind.DEVICE: terms.get("device"),
         FindingKind.CONTRAST: [term for term in terms.get("contrast", ()) if term.means == _RENAL],
         FindingKind.SPINE: terms.get("spine"),
-        FindingKind.PLEXUS_MRI: [*_own_studies(reader, procedure), *terms.get("order", ())],
+        FindingKind.PLEXUS_MRI: _studies(reader, procedure, terms),
     }
     found = [(kind, these[0]) for kind, these in said.items() if these]
     if not found or not reader.was_performed(procedure):
@@ -32,10 +32,18 @@ def in_procedure(reader: Reader, procedure: Json, terms: Terms) -> Iterator[Find
             yield one._replace(kind=FindingKind.PLEXUS_MRI_EARLIER)
 
 
-def _own_studies(reader: Reader, procedure: Json) -> list[Term]:
-    """Return the studies that codes of the site's own mean, which stand before all others."""
-    own = reader.site.studies
-    return [Term("site", own[pair], "") for pair in codings(procedure.get("code")) if pair in own] if own else []
+def _studies(reader: Reader, procedure: Json, terms: Terms) -> list[Term]:
+    """Return the studies that a Procedure is, by codes of the site, by ours, or by words that name a plexus MRI."""
+    own, known = reader.site.studies, terms.get("order", ())
+    found = [Term("site", own[pair], "") for pair in codings(procedure.get("code")) if pair in own] if own else []
+    if found or known:
+        return [*found, *known]
+    words = words_of(procedure.get("code"))[:LONGEST]
+    study = reader.knowledge.words.study(words) if reader.knowledge.words.names_plexus(words) else None
+    if study not in PLEXUS_STUDIES:
+        return []
+    wording = next((one.wording for one in reader.mentions(procedure) if one.topic == FindingKind.PLEXUS_MRI), "")
+    return [Term("words", study, wording)]
 
 
 def in_optional(reader: Reader, resources: Sequence[Json]) -> Iterator[Finding]:
@@ -58,9 +66,10 @@ def _allergy(reader: Reader, allergy: Json) -> Iterator[Finding]:
     substances = codings(allergy.get("code"))
     for reaction in members(allergy.get("reaction")):
         substances += codings(reaction.get("substance"))
-    terms = reader.knowledge.codes["contrast"].terms(substances)
-    if terms and reader.is_allergy(allergy) and reader.is_active(allergy):
-        yield reader.of_condition(FindingKind.CONTRAST, terms[0], allergy)
+    for kind, family in (FindingKind.CONTRAST, "contrast"), (FindingKind.IODINE, "iodine"):
+        terms = reader.knowledge.codes[family].terms(substances)
+        if terms and reader.is_allergy(allergy) and reader.is_active(allergy):
+            yield reader.of_condition(kind, terms[0], allergy)
 
 
 def _device(reader: Reader, device: Json) -> Iterator[Finding]:

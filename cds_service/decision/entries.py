@@ -31,6 +31,8 @@ class Where(NamedTuple):
     field: Field | None = None
     site: str = ""
     treats: str = ""
+    site_unread: bool = False
+    """A site is recorded that we cannot read."""
 
 
 NOWHERE = Where()
@@ -177,5 +179,6 @@ class Reader:
             means=term.means,
             field=where.field,
             site=where.site,
+            site_unread=where.site_unread,
             treats=where.treats,
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from cds_service.decision.codings import codings, members
+from cds_service.decision.codings import codings, members, words_of
 from cds_service.decision.entries import Reader, Where
 from cds_service.decision.reasons import reasons
 from cds_service.knowledge.meanings import Terms
@@ -75,7 +75,7 @@ def _by_site(reader: Reader, sites: list[Json]) -> Where:
     known = [reader.knowledge.codes["body_site"].terms(codings(site)) for site in sites]
     terms = sorted((term for terms in known for term in terms), key=lambda term: _FIELDS[term.means] is Field.REMOTE)
     if not terms or (_FIELDS[terms[0].means] is Field.REMOTE and not all(known)):
-        return Where(Field.UNKNOWN)
+        return Where(Field.UNKNOWN, site_unread=any(codings(site) or words_of(site) for site in sites))
     return Where(_FIELDS[terms[0].means], site=terms[0].wording)
 
 

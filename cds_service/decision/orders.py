@@ -75,9 +75,20 @@ def study_of(resource: Json, knowledge: Knowledge, site: Site) -> tuple[str, str
     known = [term for term in knowledge.meanings.of(pairs).get("order", ()) if term.means != _LEVEL_NOT_STATED]
     term, words = _first(known), words_of(code)[:LONGEST]
     by_words = None
-    if term is None or knowledge.words.names_plexus(words):
-        by_words = knowledge.words.study(words, is_mr=term is not None and term.means == _LUMBAR_SPINE)
+    if term is None:
+        by_words = knowledge.words.study(_with_site(words, resource, knowledge))
+    elif knowledge.words.names_plexus(words):
+        by_words = knowledge.words.study(words, is_mr=term.means == _LUMBAR_SPINE)
     return _weighed(term, by_words)
+
+
+def _with_site(words: str, resource: Json, knowledge: Knowledge) -> str:
+    """Return the words of an order; those of a generic MRI with its body site, as a study may be split over both."""
+    sites = resource.get("bodySite")
+    if not sites or not knowledge.words.is_generic_mr(words):
+        return words
+    terms = knowledge.codes["body_site"].terms(codings(sites))
+    return " ".join([words, words_of(sites)[:LONGEST], *(term.wording for term in terms)])
 
 
 def _weighed(term: Term | None, by_words: str | None) -> tuple[str, str]:

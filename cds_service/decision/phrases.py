@@ -42,17 +42,25 @@ def told(findings: Findings) -> list[Finding]:
 
 
 def finding_lines(findings: Findings, texts: Mapping[str, Any], today: date) -> str:
-    """Return the findings as a list of at most so many lines; the latency is explained once."""
+    """Return the findings as a list of at most so many lines; each latency is explained once."""
     said, all_told = texts["findings"], told(findings)
-    shown, latency = [], said["radiotherapy"]["latency"]
+    shown, explained = [], set()
     for one in all_told[: said["at_most"]]:
-        words = finding_words(one, said, texts["durations"], today)
-        if is_dated_radiotherapy(one):
-            words, latency = words + latency, ""
-        shown.append(words)
+        words, latency = finding_words(one, said, texts["durations"], today), _latency(one, said["latency"], today)
+        shown.append(words if latency in explained else words + latency)
+        explained.add(latency)
     if left := len(all_told) - len(shown):
         shown.append(fill(said["more"], count=left))
     return "\n".join(fill(said["line"], finding=words) for words in shown)
+
+
+def _latency(finding: Finding, texts: Mapping[str, Any], today: date) -> str:
+    """Return what the time since a course of radiotherapy means, and no text where it is not known."""
+    if not is_dated_radiotherapy(finding) or finding.until is None:
+        return ""
+    late = months_since(finding.until, today) > texts["early_months"]
+    words: str = texts["late" if late else "early"]
+    return words
 
 
 def is_dated_radiotherapy(finding: Finding) -> bool:
@@ -65,9 +73,21 @@ def is_dated_radiotherapy(finding: Finding) -> bool:
     )
 
 
-def listed(findings: Iterable[Finding]) -> str:
-    """Return the wordings of findings within a sentence."""
-    return ", ".join(dict.fromkeys(one.wording for one in findings))
+def treatment(findings: Findings, texts: Mapping[str, Any]) -> str:
+    """Return fields and dates of radiotherapy as one phrase, without the time since."""
+    said = texts["findings"]
+    courses = findings.radiotherapy[: said["at_most"]]
+    return "; ".join(dict.fromkeys(_course(one, said["radiotherapy"]) for one in courses))
+
+
+def sources(findings: Iterable[Finding], texts: Texts) -> str:
+    """Return the wordings of findings within a sentence, each with where it stands: in the order, or on record."""
+    found = list(findings)
+    named = {
+        "from_order": dict.fromkeys(one.wording for one in found if one.from_order),
+        "on_record": dict.fromkeys(one.wording for one in found if not one.from_order),
+    }
+    return ", ".join(fill(texts[where], what=", ".join(these)) for where, these in named.items() if these)
 
 
 def finding_words(finding: Finding, texts: Mapping[str, Texts], durations: Texts, today: date) -> str:
@@ -78,18 +98,24 @@ def finding_words(finding: Finding, texts: Mapping[str, Texts], durations: Texts
 
 
 def _radiotherapy(finding: Finding, texts: Texts, durations: Texts, today: date) -> str:
+    words = _course(finding, texts)
+    if finding.from_order or not is_dated_radiotherapy(finding) or finding.until is None:
+        return words
+    return words + fill(texts["ago"], ago=duration(finding.until, durations, today))
+
+
+def _course(finding: Finding, texts: Texts) -> str:
+    """Return what was irradiated and when; of a history code only when it was recorded is known."""
     words = finding.wording + _place(finding, texts)
-    if finding.from_order:
-        return words + texts["from_order"]
+    if stands := _stands(finding, texts):
+        return words + stands
     if not finding.from_procedure:
-        return words + _since(finding, texts)
+        return words + (_recorded(finding, texts) if finding.field is Field.UNKNOWN else _since(finding, texts))
     if finding.status:
         return words + fill(texts["status"], status=finding.status) + _since(finding, texts)
     if finding.until is None:
         return words
-    dated = "performed" if finding.since == finding.until else "until"
-    ago = duration(finding.until, durations, today)
-    return words + fill(texts[dated], until=finding.until.text) + fill(texts["ago"], ago=ago)
+    return words + fill(texts["performed" if finding.since == finding.until else "until"], until=finding.until.text)
 
 
 def _place(finding: Finding, texts: Texts) -> str:
@@ -97,21 +123,35 @@ def _place(finding: Finding, texts: Texts) -> str:
         return fill(texts["site"], site=finding.site)
     if finding.treats:
         return fill(texts["treats"], treats=finding.treats)
-    return texts["unknown_field"] if finding.field is Field.UNKNOWN and finding.from_procedure else ""
+    if finding.field is not Field.UNKNOWN or not finding.from_procedure:
+        return ""
+    return texts["unread_field" if finding.site_unread else "unknown_field"]
 
 
 def _condition(finding: Finding, texts: Texts) -> str:
     words = finding.wording
     if finding.status:
         words += fill(texts["status"], status=finding.status)
-    words += _since(finding, texts)
-    return words + (texts["from_order"] if finding.from_order else "")
+    return words + _since(finding, texts) + _stands(finding, texts)
+
+
+def _stands(finding: Finding, texts: Texts) -> str:
+    """Return where a finding stands, if that is in the order or in typed words."""
+    if finding.as_typed:
+        return texts["as_typed" if finding.from_order else "as_typed_on_record"]
+    return texts["from_order"] if finding.from_order else ""
 
 
 def _since(finding: Finding, texts: Texts) -> str:
     if finding.since:
         return fill(texts["since"], since=finding.since.text)
-    return fill(texts["recorded"], recorded=finding.recorded.text) if finding.recorded else ""
+    return _recorded(finding, texts)
+
+
+def _recorded(finding: Finding, texts: Texts) -> str:
+    """Return when an entry was recorded; an onset is the nearest to it where no such date is given."""
+    when = finding.recorded or finding.since
+    return fill(texts["recorded"], recorded=when.text) if when else ""
 
 
 def duration(then: PartialDate, texts: Texts, today: date) -> str:

@@ -17,6 +17,7 @@ _FAMILIES = {
     "other_explanation": FindingKind.OTHER_EXPLANATION,
     "device": FindingKind.DEVICE,
     "contrast": FindingKind.CONTRAST,
+    "iodine": FindingKind.IODINE,
 }
 """What the codes of each family are found as."""
 

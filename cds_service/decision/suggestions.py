@@ -1,15 +1,21 @@
-"""The suggestions of a card: to replace the order, to add the proposed study, or to take the alternative."""
+"""The suggestions of a card: to replace the order, to add the proposed study, or to take another one."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cds_service.decision.phrases import filled
+from cds_service.decision.phrases import fill, filled, sources, treatment
 from cds_service.decision.proposal import added, replaced
 from cds_service.knowledge import Knowledge
 from cds_service.model import HookRequest, Recommendation, Site
 from cds_service.vocabulary import FindingKind
 
-_UPDATES = ("replace", "alternative")
+_OTHER_STUDIES = ("without_contrast", "alternative")
+"""The suggestions of another study than the one proposed; each is named in card.json."""
+
+_UPDATES = ("replace", *_OTHER_STUDIES)
+_PREGNANCY = "pregnancy"
+_ALSO_OF_CT = ("contrast_allergy", "renal", "acute_renal", "egfr")
+"""The contrast cautions that hold for the contrast of a CT, too."""
 
 
 def suggestions(
@@ -20,16 +26,12 @@ def suggestions(
     new_id: Callable[[], str],
 ) -> list[dict[str, Any]]:
     """Return the suggestions of the card."""
-    order, texts = recommendation.order, knowledge.card
-    names = {
-        "proposed": texts["proposals"][order.proposed]["code"]["text"],
-        "alternative": texts["proposals"][texts["alternative"]]["code"]["text"],
-        "order": texts["orders"][order.study]["name"],
-    }
+    texts = knowledge.card["suggestions"]
+    short, whole = _short(recommendation, knowledge), _whole(recommendation, knowledge)
     return [
         _suggestion(
-            texts["suggestions"][kind],
-            names,
+            filled(texts[kind]["label"], short),
+            filled(texts[kind]["action"], whole) + _notes(kind, recommendation, knowledge),
             _action(kind, recommendation, request, knowledge, site),
             new_id(),
             recommended=kind == recommendation.recommended,
@@ -38,26 +40,57 @@ def suggestions(
     ]
 
 
+def _short(recommendation: Recommendation, knowledge: Knowledge) -> dict[str, str]:
+    """Return what a button calls the studies; an order that is nearly the proposed study has a word of its own."""
+    proposals, said = knowledge.card["proposals"], knowledge.card["orders"][recommendation.order.study]
+    proposed = said.get("proposed") or proposals[recommendation.order.proposed]["short"]
+    others = {kind: proposals[knowledge.card[kind]]["short"] for kind in _OTHER_STUDIES}
+    return {"order": said["short"], "proposed": proposed, **others}
+
+
+def _whole(recommendation: Recommendation, knowledge: Knowledge) -> dict[str, str]:
+    """Return the whole names of the studies, for the description of an action."""
+    proposals, said = knowledge.card["proposals"], knowledge.card["orders"][recommendation.order.study]
+    studies = {"proposed": recommendation.order.proposed, **{kind: knowledge.card[kind] for kind in _OTHER_STUDIES}}
+    return {"order": said["name"], **{name: proposals[study]["code"]["text"] for name, study in studies.items()}}
+
+
 def kinds(recommendation: Recommendation, knowledge: Knowledge) -> list[str]:
-    """Return the kinds of watched_orders.csv in its order, and the alternative where a device may forbid MRI.
+    """Return the kinds of watched_orders.csv in its order, and those that a caution asks for.
 
     Where nothing is recommended, what adds an order stands before what replaces one (contract section 6). An order
     without an id cannot be updated, so those that replace it are left out.
     """
-    order = recommendation.order
+    order, findings = recommendation.order, recommendation.findings
     listed = [*knowledge.watched[order.study].suggestions]
     if not recommendation.recommended:
         listed.sort(key=lambda kind: kind in _UPDATES)
-    if recommendation.findings.of(FindingKind.DEVICE):
+    contrast = findings.of(FindingKind.CONTRAST)
+    # A plexus MRI that is ordered without contrast is itself what would be offered.
+    if contrast and order.study != knowledge.card["without_contrast"]:
+        listed.append("without_contrast")
+    if findings.of(FindingKind.DEVICE) and not any(one.means == _PREGNANCY for one in contrast):
         listed.append("alternative")
     return [kind for kind in listed if order.order.resource.get("id") or kind not in _UPDATES]
+
+
+def _notes(kind: str, recommendation: Recommendation, knowledge: Knowledge) -> str:
+    """Return what radiology needs to know of earlier treatment, and what speaks against the contrast of a CT."""
+    texts, findings, notes = knowledge.card, recommendation.findings, ""
+    if courses := treatment(findings, texts):
+        notes += fill(texts["notes"]["treatment"], treatment=courses)
+    if kind == "alternative":
+        contrast = [one for one in findings.of(FindingKind.CONTRAST) if one.means in _ALSO_OF_CT]
+        if cautions := [*findings.of(FindingKind.IODINE), *contrast]:
+            notes += fill(texts["notes"]["iodine"], what=sources(cautions, texts["check_first"]))
+    return notes
 
 
 def _action(
     kind: str, recommendation: Recommendation, request: HookRequest, knowledge: Knowledge, site: Site
 ) -> tuple[str, dict[str, Any]]:
     """Return the type of the action and its resource; a rating stands on warnings, and where the Sandbox needs it."""
-    study = knowledge.card["alternative"] if kind == "alternative" else recommendation.order.proposed
+    study = knowledge.card[kind] if kind in _OTHER_STUDIES else recommendation.order.proposed
     proposal = _proposal(study, knowledge, site)
     resource, rated = recommendation.order.order.resource, recommendation.indicator == "warning" or site.development
     if kind in _UPDATES:
@@ -76,16 +109,15 @@ def _proposal(study: str, knowledge: Knowledge, site: Site) -> Mapping[str, Any]
 
 
 def _suggestion(
-    texts: Mapping[str, str],
-    names: Mapping[str, str],
+    label: str,
+    description: str,
     action: tuple[str, dict[str, Any]],
     uuid: str,
     *,
     recommended: bool,
 ) -> dict[str, Any]:
-    suggestion: dict[str, Any] = {"label": filled(texts["label"], names), "uuid": uuid}
+    suggestion: dict[str, Any] = {"label": label, "uuid": uuid}
     if recommended:
         suggestion["isRecommended"] = True
     kind, resource = action
-    description = filled(texts["action"], names)
     return suggestion | {"actions": [{"type": kind, "description": description, "resource": resource}]}

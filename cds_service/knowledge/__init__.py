@@ -106,7 +106,8 @@ class Knowledge:
     @property
     def source_attributes(self) -> Rows:
         """Return the source attributes; their citations are those on which the card itself rests."""
-        used = {row["citation"] for row in (*self.ratings.values(), *self.card["orders"].values())}
+        rows = (*self.ratings.values(), *self.card["orders"].values())
+        used = {label for row in rows for label in row["citation"].split()}
         return about.filled(self.about.attributes, self.plan, used, self.version)
 
     def status_words(self, codes: list[str]) -> str:

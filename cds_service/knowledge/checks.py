@@ -8,12 +8,12 @@ from cds_service.errors import KnowledgeError
 from cds_service.knowledge.about_checks import about_faults
 from cds_service.knowledge.codes import PROVENANCE, WORDING, extension
 from cds_service.knowledge.folder import Folder, Rows
-from cds_service.knowledge.holes import hole_faults
+from cds_service.knowledge.holes import WORDING_LIMIT, hole_faults
 from cds_service.knowledge.table_checks import labels, numbered, table_faults
 from cds_service.schemas import first_fault
 
-_WORDING_LIMIT = 60
-"""What may stand for a code on a card, in characters."""
+_OWN_SYSTEM = "urn:plexus-cds:study"
+"""Our own name for a proposed study; real clients show the first coding of an order and drop the rest."""
 
 _NO_STUDY = {"not_watched", "level_not_stated"}
 """What an order's code can mean beside a study."""
@@ -80,6 +80,7 @@ def _faults(folder: Folder) -> Iterator[str]:
     yield from _order_faults(folder)
     yield from _study_faults(folder)
     yield from _brake_faults(folder)
+    yield from _plexopathy_faults(folder)
     yield from table_faults(folder)
     yield from about_faults(folder)
     yield from hole_faults(folder.card)
@@ -102,8 +103,8 @@ def _include_faults(folder: Folder) -> Iterator[str]:
             for url in (WORDING, PROVENANCE):
                 if not extension(include, url).strip():
                     yield f"{where} has no text in an extension {url}"
-            if len(wording) > _WORDING_LIMIT:
-                yield f"{where}: its wording has {len(wording)} characters, {_WORDING_LIMIT} may stand ({wording})"
+            if len(wording) > WORDING_LIMIT:
+                yield f"{where}: its wording has {len(wording)} characters, {WORDING_LIMIT} may stand ({wording})"
             for one in include.get("filter", []):
                 if one["op"] == "regex" and not _is_pattern(one["value"]):
                     yield f"{where}: its filter is no regular expression ({one['value']})"
@@ -120,15 +121,20 @@ def _is_pattern(text: str) -> bool:
 def _proposal_faults(folder: Folder) -> Iterator[str]:
     rated = {row["study"]: row["value_set"] for row in folder.tables["ratings"]}
     for study, proposal in folder.card["proposals"].items():
-        if study not in rated:
+        if study not in rated and not proposal.get("unrated"):
             yield f"ratings.csv: {study} is proposed, and has no rating"
+        if study in rated and proposal.get("unrated"):
+            yield f"card.json: {study} is called unrated, and ratings.csv has its rating"
         names = [rated.get(study, ""), *proposal["value_sets"]]
         known = {pair for name in names if name in folder.value_sets for pair in _pairs(folder.value_sets[name])}
         for coding in proposal["code"]["coding"]:
-            if (coding["system"], coding["code"]) not in known:
+            if coding["system"] == _OWN_SYSTEM and coding["display"] != proposal["code"]["text"]:
+                yield f"card.json: the display of {coding['code']} is not the text of {study}"
+            elif coding["system"] != _OWN_SYSTEM and (coding["system"], coding["code"]) not in known:
                 yield f"card.json: {study} proposes {coding['code']}, which is in none of its value sets"
-    if folder.card["alternative"] not in folder.card["proposals"]:
-        yield "card.json: the alternative is none of the proposals"
+    for name in ("alternative", "without_contrast"):
+        if folder.card[name] not in folder.card["proposals"]:
+            yield f"card.json: the {name.replace('_', ' ')} is none of the proposals"
 
 
 def _pairs(value_set: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -172,6 +178,20 @@ def _brake_faults(folder: Folder) -> Iterator[str]:
             if system not in _systems(folder, [row for row in rows if row["family"] == family]):
                 todo = f"add the codes of {system} to the value sets of {family}, or take out its malignancies"
                 yield f"valuesets: {system} has codes of malignancy and none of the family {family}; {todo}"
+
+
+def _plexopathy_faults(folder: Folder) -> Iterator[str]:
+    """Yield the wordings by which a summary would name the plexopathy, and that no sign has, or the other way round."""
+    named = set(folder.card["summary"]["plexopathy"]["named_by"])
+    typed = {row["wording"] for row in folder.tables["reason_words"] if row["topic"] == "plexopathy"}
+    sets = [row["value_set"] for row in folder.tables["valuesets"] if row["means"] == "specific"]
+    includes = [
+        one for name in sets if name in folder.value_sets for one in folder.value_sets[name]["compose"]["include"]
+    ]
+    for wording in sorted(named - typed - {extension(one, WORDING) for one in includes}):
+        yield f"card.json: summary.plexopathy is named by {wording}, which is the wording of no specific sign"
+    for wording in sorted(typed - named):
+        yield f"card.json: summary.plexopathy is not named by {wording}, which reason_words.csv has for plexopathy"
 
 
 def _systems(folder: Folder, rows: Rows) -> set[str]:

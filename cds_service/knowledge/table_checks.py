@@ -34,7 +34,7 @@ _NEEDED = {
     },
     ("valuesets", "family"): {
         *("order", "malignancy", "radiotherapy", "radiation_history", "body_site", "presentation", "emergency"),
-        *("trauma", "upper_limb", "device", "contrast", "spine", "other_explanation", "observation"),
+        *("trauma", "upper_limb", "device", "contrast", "iodine", "spine", "other_explanation", "observation"),
     },
     ("words", "meaning"): {
         *("mr", "plexus", "other_plexus", "procedure", "special_technique", "other_spine_level", "other_modality"),
@@ -116,9 +116,10 @@ def _idle_cells(folder: Folder) -> Iterator[str]:
 
 def _citation_faults(folder: Folder) -> Iterator[str]:
     for line, row in numbered(folder.tables["ratings"]):
-        if row["citation"] not in labels(folder):
-            where = f"ratings.csv: line {line}: {row['study']}"
-            yield f"{where} cites {row['citation']}, which is no label of a relatedArtifact in plan_definition.json"
+        for citation in row["citation"].split():
+            if citation not in labels(folder):
+                where = f"ratings.csv: line {line}: {row['study']}"
+                yield f"{where} cites {citation}, which is no label of a relatedArtifact in plan_definition.json"
 
 
 def _strength_faults(folder: Folder) -> Iterator[str]:

@@ -4,12 +4,14 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from cds_service.knowledge.typed_text import folded
+
 _WORDS = re.compile(r"[A-Z0-9]+")
 
 
 def normalised(text: str) -> str:
-    """Return a text in capitals, with every run of other characters than letters and digits as one space."""
-    return " ".join(_WORDS.findall(text.upper()))
+    """Return a text in capitals without accents, every run of other characters than letters and digits as one space."""
+    return " ".join(_WORDS.findall(folded(text).upper()))
 
 
 def pattern(phrases: Iterable[str]) -> re.Pattern[str]:
@@ -49,6 +51,13 @@ class OrderWords:
         """Tell whether the words name the lumbosacral plexus: lumbar, sacral or the like beside the word plexus."""
         return self._says("plexus", normalised(text))
 
+    def is_generic_mr(self, text: str) -> bool:
+        """Tell whether the words name an MRI and nothing that it is of."""
+        is_mr, rest = self._cut("mr", normalised(text))
+        for meaning in _BESIDE:
+            _, rest = self._cut(meaning, rest)
+        return is_mr and not rest
+
     def study(self, text: str, *, is_mr: bool = False) -> str | None:
         """Return the study that the words name, `not_watched` for another one, None where they name none.
 
@@ -59,11 +68,13 @@ class OrderWords:
             return "not_watched" if text else None
         is_mr = is_mr or self._says("mr", text)
         if self._says("plexus", text) and not self._says("other_plexus", text):
-            return self._plexus(text) if is_mr and not self._says("procedure", text) else "not_watched"
+            return self._plexus(text) if is_mr and not self._is_procedure(text) else "not_watched"
         return self._by_whole_name(text) or self._spine(text, is_mr=is_mr)
 
     def _spine(self, text: str, *, is_mr: bool) -> str | None:
-        if any(self._says(meaning, text) for meaning in ("procedure", "special_technique", "other_spine_level")):
+        if self._is_procedure(text):
+            return "not_watched"
+        if any(self._says(meaning, text) for meaning in ("special_technique", "other_spine_level")):
             return "not_watched"
         if not is_mr:
             return "not_watched" if self._says("other_modality", text) else None
@@ -78,6 +89,12 @@ class OrderWords:
                 if not rest:
                     return study
         return None
+
+    def _is_procedure(self, text: str) -> bool:
+        """Tell whether the words name a procedure; "avec injection" is one of contrast."""
+        for meaning in ("with_contrast", "without_contrast"):
+            _, text = self._cut(meaning, text)
+        return self._says("procedure", text)
 
     def _plexus(self, text: str) -> str:
         without, rest = self._cut("without_contrast", text)

@@ -60,5 +60,6 @@ class Report:
     comment: str | None
     happened_at: datetime
     received_at: datetime
+    received_day: date
     suggestions: tuple[str, ...]
     digest: str

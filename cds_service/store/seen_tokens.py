@@ -9,6 +9,7 @@ from itertools import count
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
+from cds_service.clock import Clock
 from cds_service.errors import StoreUnavailable
 from cds_service.store.database import Store
 
@@ -40,12 +41,12 @@ class SeenTokens:
     until it expires, which is within minutes.
     """
 
-    def __init__(self, store: Store, begin: str | None = None) -> None:
+    def __init__(self, store: Store, clock: Clock, begin: str | None = None) -> None:
         """`begin` is where looking for old ones begins, in the order of the digests: else by chance.
 
         So of processes that end early none looks at the first ones alone.
         """
-        self._store = store
+        self._store, self._clock = store, clock
         self._numbers = count(1)
         self._begin = token_hex(32) if begin is None else begin
 
@@ -63,7 +64,7 @@ class SeenTokens:
         with suppress(StoreUnavailable):
             end, looked_at = self._found(_NEXT, begin=self._begin)
             if looked_at:
-                self._changed(deletion, datetime.now(UTC) - _LONGER, begin=self._begin, end=end)
+                self._changed(deletion, self._clock.now() - _LONGER, begin=self._begin, end=end)
             self._begin = end if looked_at == _LOOKED_AT else ""
 
     def _found(self, statement: str, **values: str) -> tuple[Any, ...]:

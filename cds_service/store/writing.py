@@ -67,7 +67,7 @@ def _write_some(store: Store, by_digest: Mapping[str, Report]) -> list[str]:
 
 
 def _row(report: Report) -> dict[str, Any]:
-    row = {**asdict(report), "received_day": report.received_at.date()}
+    row = asdict(report)
     del row["suggestions"]
     return row
 

@@ -4,15 +4,14 @@ import gc
 import re
 import signal
 import sys
-import time
 from collections.abc import Callable
-from datetime import date
 from functools import partial
 
 from flask import Flask
 from flask_cors import CORS
 
 from cds_service.checked import checked_knowledge
+from cds_service.clock import SYSTEM_CLOCK, Clock
 from cds_service.knowledge import Knowledge
 from cds_service.outbound import Limits
 from cds_service.settings import Settings, read_settings
@@ -52,14 +51,10 @@ def create_app(
     settings: Settings,
     knowledge: Knowledge | None = None,
     *,
-    today: Callable[[], date] = date.today,
+    clock: Clock = SYSTEM_CLOCK,
     new_id: Callable[[], str] | None = None,
-    now: Callable[[], float] = time.time,
 ) -> Flask:
-    """Return the application; KnowledgeError stops a start with knowledge that contradicts itself.
-
-    `now` is the clock of tokens, in seconds since 1970.
-    """
+    """Return the application; KnowledgeError stops a start with knowledge that contradicts itself."""
     knowledge = knowledge or checked_knowledge()
     store = Store(settings.store_url.get_secret_value(), patience=1)
     app = Flask("cds_service.web")
@@ -68,10 +63,10 @@ def create_app(
     app.extensions["plexus_cds"] = Parts(
         knowledge=knowledge,
         source=SiteSource(settings, knowledge),
-        callers=Callers(settings, now) if settings.clients_file else None,
+        callers=Callers(settings, clock) if settings.clients_file else None,
         fhir_servers=settings.fhir_servers,
         fetch_limits=limits_of(settings),
-        today=today,
+        clock=clock,
         new_id=new_id or CardIds(),
         body_limit=settings.body_megabytes * 1024 * 1024,
         body_depth=settings.body_depth,
@@ -109,14 +104,14 @@ def _register(app: Flask, settings: Settings) -> None:
 
 def _passage(found: Parts, settings: Settings) -> Passage:
     """Return the doors of each call, in this order, and what is noted of it."""
-    places = limits.Places(settings.threads)
+    places = limits.Places(settings.threads, found.clock)
     doors: list[Door] = [places.enter]
     if found.callers:
-        doors.append(authentication.authentication(found.callers))
+        doors.append(authentication.authentication(found.callers, found.clock))
     elif found.shows.playground:
         doors.insert(0, playground.name_its_calls)
     if found.callers or settings.calls_per_minute:
-        doors.append(limits.calls_per_minute(settings.calls_per_minute))
+        doors.append(limits.calls_per_minute(settings.calls_per_minute, found.clock))
     return Passage(tuple(doors), places.leave, (partial(keeping.keep_cards, found), call_log.telling(found)))
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from cds_service import metrics
 from cds_service.auth import Check, ReplayMemoryUnavailable, Unauthenticated
+from cds_service.clock import Clock
 from cds_service.fhir.search import fetcher
 from cds_service.model import Fetch
 from cds_service.web.call import Call
@@ -23,12 +24,12 @@ _LINES_AT_ONCE = 60
 """Of each check: a minute's, so that the refusals of a client that is being connected are all told."""
 
 
-def authentication(callers: Callers) -> Callable[[Call], None]:
+def authentication(callers: Callers, clock: Clock) -> Callable[[Call], None]:
     """Return a door that notes who calls, and refuses whoever is no client.
 
     Whatever is not listed above needs a token, and only a preflight comes without (X-21).
     """
-    seldom = Seldom(_LINES_AT_ONCE)
+    seldom = Seldom(clock, _LINES_AT_ONCE)
 
     def authenticate(call: Call) -> None:
         if call.blueprint in _NEED_NO_TOKEN or call.method == "OPTIONS":

@@ -1,9 +1,7 @@
 """A log line for each call: a fixed list of fields, none of which can hold patient data."""
 
 import logging
-import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -48,7 +46,7 @@ def to_stderr() -> None:
 
 def telling(found: Parts) -> Callable[[Call, int], None]:
     """Return what logs and counts each call of a service; preflights, discovery and pages are none."""
-    seldom = Seldom(_LINES_AT_ONCE)
+    seldom = Seldom(found.clock, _LINES_AT_ONCE)
     tell = partial(_tell, found, seldom)
 
     def note(call: Call, status: int) -> None:
@@ -65,11 +63,11 @@ def telling(found: Parts) -> Callable[[Call, int], None]:
 
 
 def _outcome_of(call: Call, status: int, found: Parts) -> CallOutcome:
-    decision = call.decision
+    now, decision = found.clock.now(), call.decision
     decisions = outcomes.decisions(decision) if decision else ()
     return CallOutcome(
-        at=time.time(),
-        day=found.today(),
+        at=now,
+        day=found.clock.day_of(now),
         service=call.service,
         hook=call.hook,
         client=call.client,
@@ -120,7 +118,7 @@ def _tell_feedback(call: CallOutcome, reports: Mapping[str, int], seldom: Seldom
 def _refused_feedback(call: CallOutcome) -> dict[str, Any]:
     """Return what is logged of feedback that was not even read; what was read has a line of its own."""
     return {
-        "time": _moment(call.at),
+        "time": call.at.isoformat(timespec="milliseconds"),
         "service": call.service,
         "client": call.client,
         "feedback": {"refused": 1},
@@ -134,7 +132,7 @@ def _fields(call: CallOutcome, version: str) -> dict[str, Any]:
     phases = {phase: round(took * 1000, 1) for phase, took in call.seconds.items()}
     fetched = call.retrieval.fetched if call.retrieval else {}
     return {
-        "time": _moment(call.at),
+        "time": call.at.isoformat(timespec="milliseconds"),
         "service": call.service,
         "hook": call.hook,
         "client": call.client,
@@ -149,10 +147,6 @@ def _fields(call: CallOutcome, version: str) -> dict[str, Any]:
         "phases": phases,
         "knowledge": version,
     }
-
-
-def _moment(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
 
 
 def _outcome(status: int, decisions: tuple[tuple[str, str, str], ...]) -> str:

@@ -1,13 +1,12 @@
 """Who calls: the clients of a file as it is now, their keys, and the tokens that were used."""
 
-import time
-from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cds_service.auth import Caller, Clients, KeyRing, Replay, Verifier, read_clients
+from cds_service.clock import Clock
 from cds_service.settings import Settings
 from cds_service.store import Gate, Store
 from cds_service.store.seen_tokens import SeenTokens
@@ -20,13 +19,13 @@ _AT_ONCE = 8
 class Callers:
     """Tells who calls one service."""
 
-    def __init__(self, settings: Settings, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, settings: Settings, clock: Clock) -> None:
         read = partial(read_clients, development=settings.development)
         self._file = WatchedFile("clients_file", Path(settings.clients_file), read, _told)
-        self._base, self._now = settings.base_url, now
+        self._base, self._clock = settings.base_url, clock
         self._keys = KeyRing(settings.ca_file)
         self._store = Store(settings.store_url.get_secret_value(), durable=False, patience=1)
-        self._replay = _Gated(SeenTokens(self._store), settings.threads)
+        self._replay = _Gated(SeenTokens(self._store, clock), settings.threads)
 
     @property
     def file_state(self) -> str:
@@ -35,7 +34,7 @@ class Callers:
 
     def caller(self, authorization: str | None, path: str) -> Caller:
         """Return who calls an address of ours, or raise Unauthenticated or ReplayMemoryUnavailable."""
-        verifier = Verifier(self._file.current(), self._keys, self._replay, self._now)
+        verifier = Verifier(self._file.current(), self._keys, self._replay, self._clock)
         return verifier.verify(authorization, f"{self._base}{path}")
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ _TAKEN, _NOT_STORED = 200, "store"
 def prepare(app: Flask) -> None:
     """Let every series begin at 0: a rate misses the first event of one that begins later."""
     with app.app_context():
-        knowledge, services = parts().knowledge, parts().hooks
+        knowledge, services, now = parts().knowledge, parts().hooks, parts().clock.now()
     metrics.prepare(
         services=services,
         studies=knowledge.watched,
@@ -27,6 +27,7 @@ def prepare(app: Flask) -> None:
         keys=KEYS,
         checks=CHECKS,
         version=knowledge.version,
+        started=now.timestamp(),
     )
 
 

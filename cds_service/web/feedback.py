@@ -3,7 +3,6 @@
 import json
 import logging
 from collections import Counter
-from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, Response, jsonify
@@ -54,11 +53,13 @@ def _reports(body: Any) -> list[Any]:
 
 def _reading(call: Call) -> Reading:
     found = parts()
+    now = found.clock.now()
     reasons = found.knowledge.card["override_reasons"]
     return Reading(
         service=call.service,
         client=call.client,
-        now=datetime.now(UTC),
+        now=now,
+        today=found.clock.day_of(now),
         codes={**found.site.override_reasons, **{code: code for code in found.knowledge.override_reasons}},
         displays={reason["display"].lower(): reason["code"] for reason in reasons},
         keeps_comments=found.keeps.comments,
@@ -69,7 +70,7 @@ def _store(call: Call, reports: list[Report], unusable: int) -> None:
     """Write the reports after the cards of this process, so that a card just shown is known; log counts alone."""
     call.has_own_line = True
     given = Counter(report.outcome for report in reports) + Counter(unusable=unusable)
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    now = parts().clock.now().isoformat(timespec="milliseconds")
     line = {"time": now, "service": call.service, "client": call.client, "feedback": given}
     log = logging.getLogger("plexus_cds")
     new = call.reports = Counter[str]()  # what is kept before a fault counts, too: sent again, it counts as repeated

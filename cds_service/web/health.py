@@ -92,7 +92,7 @@ def _replay_fault(found: Parts, store: str) -> str:
 
 def _fault(found: Parts, site: Site) -> str:
     """Return the kind of fault that a call would meet, or no text: the article's call is decided to find out."""
-    today = found.today()
+    today = found.clock.today()
     try:
         decide(
             example("calls", "article", today),

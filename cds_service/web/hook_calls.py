@@ -40,7 +40,7 @@ def answered(found: Parts, call: Call, service: str) -> Answer:
 
 def _decision(body: Any, found: Parts, call: Call) -> Decision:
     """Return the decision, and leave how the record was had for the log."""
-    today = found.today()
+    today = found.clock.today()
 
     def fetched(request: HookRequest, searches: Sequence[Search]) -> Sequence[Pages]:
         return call.stopwatch.around(fetch(found, call))(request, searches)

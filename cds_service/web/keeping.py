@@ -4,7 +4,6 @@ import hashlib
 import hmac
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from functools import lru_cache
 from multiprocessing import util
 from typing import Any
@@ -55,9 +54,10 @@ _kind = lru_cache(maxsize=1000)(DecisionKind)
 
 
 def _keep_cards(found: Parts, call: Call, decision: Decision) -> None:
-    record = decision.record
+    now, record = found.clock.now(), decision.record
     of_all = {
-        "day": found.today(),
+        "shown_at": now,
+        "day": found.clock.day_of(now),
         "service": call.service,
         "client": call.client,
         "knowledge": found.knowledge.version,
@@ -75,7 +75,6 @@ def _card(
     return ShownCard(
         **of_all,
         uuid=card["uuid"],
-        shown_at=datetime.now(UTC),
         study=recommendation.order.study,
         indicator=recommendation.indicator,
         history=recommendation.findings.history.value,

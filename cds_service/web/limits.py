@@ -10,6 +10,7 @@ from queue import Empty, SimpleQueue
 
 from throttled import BaseRateLimiter, MemoryStore, RateLimiterType, Throttled, per_min
 
+from cds_service.clock import Clock
 from cds_service.errors import Overloaded, TooManyCalls
 from cds_service.web.call import Call
 from cds_service.web.seldom import Seldom
@@ -28,9 +29,9 @@ _LOT, _LOTS = 10, 600
 class Places:
     """Lets so many requests be worked on at once, and refuses others unread; probes are always answered."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, clock: Clock) -> None:
         self._free: SimpleQueue[None] = SimpleQueue()  # a semaphore is Python code, and each call needs it twice
-        self._seldom = Seldom()
+        self._seldom = Seldom(clock)
         for _ in range(most):
             self._free.put(None)
 
@@ -52,14 +53,14 @@ class Places:
             self._free.put(None)
 
 
-def calls_per_minute(most: int) -> Callable[[Call], None]:
+def calls_per_minute(most: int, clock: Clock) -> Callable[[Call], None]:
     """Return a door that lets each client through so often; a client of the clients file may have its own number.
 
     0 is without a limit.
 
     A client that was quiet for a minute may use the whole of one at once, and gets it back evenly.
     """
-    store, seldom = MemoryStore(options={"MAX_SIZE": _CLIENTS}), Seldom()
+    store, seldom = MemoryStore(options={"MAX_SIZE": _CLIENTS}), Seldom(clock)
     lots: dict[str, int] = {}  # the calls that each client may still make before the store is asked again
 
     @cache

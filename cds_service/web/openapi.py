@@ -47,5 +47,5 @@ def _of_service(path: dict[str, Any], hook: str, found: Parts) -> dict[str, Any]
     body = told["post"]["requestBody"]["content"]["application/json"]
     if body["schema"]["$ref"].endswith("HookCall"):
         body["schema"] = {"allOf": [body["schema"], {"properties": {"hook": {"const": hook}}}]}
-        body["example"] = example("calls", _EXAMPLES[hook], found.today())
+        body["example"] = example("calls", _EXAMPLES[hook], found.clock.today())
     return told

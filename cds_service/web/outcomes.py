@@ -1,7 +1,7 @@
 """What became of a call, in words of ours and numbers: nothing of the patient is in it, so it may outlive the call."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from cds_service.model import Decision, Recommendation, Retrieval, Silence
 
@@ -10,8 +10,7 @@ from cds_service.model import Decision, Recommendation, Retrieval, Silence
 class CallOutcome:
     """All that is counted, logged and stored of one call."""
 
-    at: float
-    """Seconds since 1970."""
+    at: datetime
     day: date
     service: str
     hook: str

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date
 from functools import cached_property
 
 from flask import current_app
 
+from cds_service.clock import Clock
 from cds_service.errors import UnknownService
 from cds_service.knowledge import Knowledge
 from cds_service.model import Site
@@ -44,7 +44,7 @@ class Parts:
     fhir_servers: tuple[str, ...]
     """Those that may be read for anyone; each of the callers has its own."""
     fetch_limits: Limits
-    today: Callable[[], date]
+    clock: Clock
     new_id: Callable[[], str]
     body_limit: int
     body_depth: int
@@ -59,7 +59,7 @@ class Parts:
     @property
     def site(self) -> Site:
         """Return the site as it is at this moment."""
-        return self.source.current(self.today())
+        return self.source.current(self.clock.today())
 
     @cached_property
     def hooks(self) -> dict[str, str]:

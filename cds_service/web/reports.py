@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +25,7 @@ class Reading:
     service: str
     client: str
     now: datetime
+    today: date
     codes: Mapping[str, str]
     """Our override reason by each code that means it, the site's own too."""
     displays: Mapping[str, str]
@@ -51,6 +52,7 @@ def read_report(report: Json, reading: Reading) -> Report | None:
         comment=_comment(overrides) if reading.keeps_comments else None,
         happened_at=min(happened_at or reading.now, reading.now),  # a clock ahead would beat all later reports
         received_at=reading.now,
+        received_day=reading.today,
         suggestions=suggestions,
         digest=hashlib.sha256(json.dumps(same).encode()).hexdigest(),
     )

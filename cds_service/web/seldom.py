@@ -3,9 +3,10 @@
 import json
 import logging
 from collections import Counter
-from datetime import UTC, datetime
 from threading import Lock
 from time import monotonic
+
+from cds_service.clock import Clock
 
 _LOG = logging.getLogger("plexus_cds")
 
@@ -16,8 +17,8 @@ class Seldom:
     Kinds are words of ours: each is remembered.
     """
 
-    def __init__(self, at_once: int = 1) -> None:
-        self._at_once, self._lock = at_once, Lock()
+    def __init__(self, clock: Clock, at_once: int = 1) -> None:
+        self._clock, self._at_once, self._lock = clock, at_once, Lock()
         self._paid_until: dict[str, float] = {}
         self._held_back: Counter[str] = Counter()
 
@@ -25,7 +26,7 @@ class Seldom:
         """Write a line, with the number of those of its kind that had none since the last one."""
         unlogged = self.turn(refused)
         if unlogged is not None:
-            time = datetime.now(UTC).isoformat(timespec="milliseconds")
+            time = self._clock.now().isoformat(timespec="milliseconds")
             _LOG.warning(json.dumps({"time": time, "refused": refused, **more, "unlogged": unlogged}))
 
     def turn(self, kind: str) -> int | None:

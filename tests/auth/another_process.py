@@ -1,9 +1,8 @@
 """Another process that uses tokens: a module of its own, so that it starts without all that the tests need."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-from signing import ISSUER
-
+from cds_service.clock import SYSTEM_CLOCK
 from cds_service.store import Store
 from cds_service.store.seen_tokens import SeenTokens
 
@@ -13,11 +12,12 @@ HELD: list = []
 
 def begin(url: str, barrier) -> None:
     """Open a memory of this process."""
-    HELD.extend([SeenTokens(Store(url, durable=False)), barrier])
+    HELD.extend([SeenTokens(Store(url, durable=False), SYSTEM_CLOCK), barrier])
 
 
 def uses(token_ids: list[str]) -> list[bool]:
     """Use tokens once all the processes are there, and tell which of them were new."""
     tokens, barrier = HELD
     barrier.wait(60)
-    return [tokens.is_new(ISSUER, token_id, datetime.now(UTC) + timedelta(minutes=5)) for token_id in token_ids]
+    soon = SYSTEM_CLOCK.now() + timedelta(minutes=5)
+    return [tokens.is_new("https://ehr.example.org", token_id, soon) for token_id in token_ids]

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from conftest import CLOCK
 from odd_server import OddServer, answers, odd_server
-from signing import ISSUER, NOW, key, key_set, public
+from signing import ISSUER, key, key_set, public
 
 from cds_service.auth import KeyRing, Verifier, read_clients
 from cds_service.store import Store
@@ -13,7 +14,7 @@ from cds_service.store.migration import migrate
 from cds_service.store.seen_tokens import SeenTokens
 
 
-class Clock:
+class Seconds:
     """Seconds that pass when a test says so."""
 
     def __init__(self) -> None:
@@ -29,7 +30,7 @@ def memory(tmp_path_factory) -> Iterator[SeenTokens]:
     """Give a memory of the tokens of all these tests."""
     store = Store(f"sqlite:///{tmp_path_factory.mktemp('seen')}/store.sqlite3", durable=False)
     migrate(store)
-    yield SeenTokens(store)
+    yield SeenTokens(store, CLOCK)
     store.close()
 
 
@@ -56,7 +57,7 @@ def clients_file(tmp_path):
 
 def verifier_of(file: Path, memory: SeenTokens, ring: KeyRing | None = None) -> Verifier:
     """Return a verifier of the clients in a file, at the time of the tests."""
-    return Verifier(read_clients(file, development=True), ring or KeyRing(), memory, lambda: NOW)
+    return Verifier(read_clients(file, development=True), ring or KeyRing(), memory, CLOCK)
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def verifier(clients_file, memory, key_server):
 
     def make(*lines: str, clock=None, ca_file: str = "", root: str = key_server.root) -> Verifier:
         file = clients_file("\n".join([f'issuer = "{ISSUER}"', f'jwks_url = "{root}/keys"', *lines]))
-        return verifier_of(file, memory, KeyRing(ca_file, clock or Clock()))
+        return verifier_of(file, memory, KeyRing(ca_file, clock or Seconds()))
 
     return make
 

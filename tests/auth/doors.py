@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import requests
 from authenticating import write_clients
-from conftest import ORDER_SELECT, ORDER_SIGN, TODAY, Client, serving
-from signing import ISSUER, NOW, bearer, key, key_set, public
+from conftest import CLOCK, ORDER_SELECT, ORDER_SIGN, TODAY, Client, serving
+from signing import ISSUER, bearer, key, key_set, public
 
 from cds_service import examples
 from cds_service.settings import Settings
@@ -58,7 +58,7 @@ def door(folder: Path, knowledge, *clients: str, **settings) -> Iterator[Door]:
     store = f"sqlite:///{folder}/store.sqlite3"
     migrate(Store(store))
     given = {"public_url": BASE, "store_url": store, "allowed_origins": (PAGE,)} | settings
-    app = create_app(Settings(clients_file=str(file), **given), knowledge, today=lambda: TODAY, now=lambda: NOW)
+    app = create_app(Settings(clients_file=str(file), **given), knowledge, clock=CLOCK)
     with serving(app) as base:
         client = Client(base)
         yield Door(client, app)

@@ -2,15 +2,15 @@
 
 import hmac
 import json
-import time
 from base64 import urlsafe_b64encode
 from functools import cache
 from uuid import uuid4
 
+from conftest import CLOCK
 from joserfc.jwk import ECKey, RSAKey
 from joserfc.jws import JWSRegistry
 
-NOW = float(int(time.time()))
+NOW = CLOCK.now().timestamp()
 ISSUER = "https://ehr.example.org"
 AUDIENCE = "https://cds.example.org/cds-services/lumbosacral-plexus-mri-order-select"
 GONE = object()

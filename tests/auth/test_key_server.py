@@ -8,7 +8,7 @@ from itertools import islice
 
 import pytest
 import trustme
-from authenticating import Clock, has
+from authenticating import Seconds, has
 from odd_server import answers, chunked, drips, http, odd_server, repeats, sends, stalls
 from signing import AUDIENCE, bearer, claims, header, key, key_set, public, signed
 
@@ -29,7 +29,7 @@ def a_server_of_these_tests():
 @pytest.fixture(name="clock")
 def a_clock():
     """Give the clock of the keys."""
-    return Clock()
+    return Seconds()
 
 
 @pytest.fixture(name="outcome")

@@ -4,7 +4,8 @@ import json
 import os
 
 import pytest
-from authenticating import Clock
+from authenticating import Seconds
+from conftest import CLOCK
 from joserfc.jwk import RSAKey
 from signing import AUDIENCE, GONE, ISSUER, NOW, bearer, claims, header, key, key_set, public, signed
 
@@ -54,7 +55,7 @@ def a_verifier_with_a_file(clients_file, memory, tmp_path):
     write(json.dumps(key_set(GOOD)).encode())
     table = f'issuer = "{ISSUER}"\njwks_file = "keys.json"\nalgorithms = ["ES384", "RS384", "PS384"]'
     clients = read_clients(clients_file(table))
-    verifier = Verifier(clients, KeyRing(clock=Clock()), memory, lambda: NOW)
+    verifier = Verifier(clients, KeyRing(clock=Seconds()), memory, CLOCK)
 
     def verify(content: object = None, token: str | None = None):
         if content is not None:
@@ -150,7 +151,7 @@ def test_an_address_beside_a_file(clients_file, memory, tmp_path):
     (tmp_path / "keys.json").write_text(json.dumps(key_set(GOOD)), encoding="utf-8")
     url = "https://nobody.invalid/keys"
     table = f'issuer = "{ISSUER}"\njwks_file = "keys.json"\njwks_url = "{url}"'
-    verifier = Verifier(read_clients(clients_file(table)), KeyRing(), memory, lambda: NOW)
+    verifier = Verifier(read_clients(clients_file(table)), KeyRing(), memory, CLOCK)
     verifier.verify(bearer({"jku": url}), AUDIENCE)
     with pytest.raises(Unauthenticated) as refusal:
         verifier.verify(bearer({"jku": f"{url}2"}), AUDIENCE)

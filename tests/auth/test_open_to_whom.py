@@ -1,16 +1,16 @@
 """Who may call after a start: this machine alone, the clients of a file, or anyone where that is asked for."""
 
 import json
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
 from conftest import ORDER_SELECT
-from doors import ARTICLE, LEAST, written
-from serving import COMMAND, Server, granian, run
+from doors import LEAST, written
+from serving import COMMAND, Server, example, granian, run
 from signing import ISSUER, bearer
 
+from cds_service.clock import SYSTEM_CLOCK
 from cds_service.errors import SettingsError
 from cds_service.settings import read_settings
 
@@ -101,7 +101,7 @@ def test_a_start_that_is_refused(tmp_path):
 def test_what_is_told_at_the_start(settings, is_told):
     """A service that others may reach without being asked who they are says so at its start; a local one does not."""
     with granian(**settings) as server:
-        assert len(server.client.cards(ARTICLE)) == 1
+        assert len(server.client.cards(example())) == 1
         told = [json.loads(line) for line in server.errors().splitlines() if '"authentication"' in line]
     assert [line["authentication"] for line in told] == ["none"] * is_told
     assert all("PLEXUS_CDS_CLIENTS_FILE" in line["do"] for line in told)
@@ -135,9 +135,9 @@ def test_two_workers_share_the_memory(tmp_path):
 
         def use(text: str) -> int:
             headers = {"Authorization": text}
-            return server.client.session.post(url, json=ARTICLE, headers=headers, timeout=20).status_code
+            return server.client.session.post(url, json=example(), headers=headers, timeout=20).status_code
 
-        url, now = server.client.base + ORDER_SELECT, time.time()
+        url, now = server.client.base + ORDER_SELECT, SYSTEM_CLOCK.now().timestamp()
         for _ in range(10):
             text = bearer(said={"aud": url, "iat": now, "exp": now + 300})
             assert sorted(pool.map(use, [text] * 8)) == [200] + [401] * 7

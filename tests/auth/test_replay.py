@@ -2,11 +2,12 @@
 
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import uuid4
 
 import another_process
 import pytest
+from conftest import CLOCK
 from databases import rows
 from signing import AUDIENCE, ISSUER, NOW, bearer, claims, header, signed
 
@@ -16,7 +17,7 @@ from cds_service.store import Store
 from cds_service.store.seen_tokens import SeenTokens
 from cds_service.store.tables import SEEN_TOKENS
 
-SOON = datetime.now(UTC) + timedelta(minutes=5)
+SOON = CLOCK.now() + timedelta(minutes=5)
 
 
 @pytest.fixture(name="tokens")
@@ -24,7 +25,7 @@ def tokens_of_a_database(store, store_url):
     """Give a memory in each kind of database, empty at first; `store` is what empties it."""
     assert rows(store, SEEN_TOKENS) == []
     own = Store(store_url, durable=False)
-    yield SeenTokens(own, begin="")
+    yield SeenTokens(own, CLOCK, begin="")
     own.close()
 
 
@@ -33,7 +34,7 @@ def a_verifier_with_another_memory(clients_file, key_server):
     """Return a function that makes a verifier with another memory than those of the other tests."""
     clients = read_clients(clients_file(f'issuer = "{ISSUER}"\njwks_url = "{key_server.root}/keys"'), development=True)
     ring = KeyRing()
-    return lambda memory: Verifier(clients, ring, memory, lambda: NOW).verify
+    return lambda memory: Verifier(clients, ring, memory, CLOCK).verify
 
 
 def outcome(verify, text: str) -> str:
@@ -111,7 +112,7 @@ def test_old_ones_go(tokens, store):
 
     The parts are a thousand rows long, in the order of the digests; after the last part the first one is next.
     """
-    now = datetime.now(UTC)
+    now = CLOCK.now()
     old = [{"digest": f"old {number}", "expires_at": now - timedelta(hours=2)} for number in range(1500)]
     with store.writing() as connection:
         connection.execute(SEEN_TOKENS.insert(), old)
@@ -131,7 +132,7 @@ def test_old_ones_go(tokens, store):
 
 def test_a_store_that_is_gone(tmp_path, verify_with):
     """Where nobody can tell whether a token was used, it does not pass, and the operator is told why."""
-    memory = SeenTokens(Store(f"sqlite:///{tmp_path}/gone/store.sqlite3", durable=False))
+    memory = SeenTokens(Store(f"sqlite:///{tmp_path}/gone/store.sqlite3", durable=False), CLOCK)
     with pytest.raises(ReplayMemoryUnavailable) as refusal:
         verify_with(memory)(bearer(), AUDIENCE)
     assert refusal.value.why == "unable to open database file"
@@ -142,7 +143,7 @@ def test_a_store_without_the_table(empty_url):
     """A store that is not migrated is as good as none, in each kind of database."""
     store = Store(empty_url, durable=False)
     with pytest.raises(StoreUnavailable):
-        SeenTokens(store).is_new(ISSUER, "one", SOON)
+        SeenTokens(store, CLOCK).is_new(ISSUER, "one", SOON)
     store.close()
 
 

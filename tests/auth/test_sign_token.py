@@ -7,8 +7,7 @@ from pathlib import Path
 
 from authenticating import write_clients
 from conftest import ORDER_SELECT
-from doors import ARTICLE
-from serving import granian
+from serving import example, granian
 from signing import ISSUER
 
 TOOL = Path(__file__).parents[2] / "tools" / "sign_token.py"
@@ -33,6 +32,6 @@ def test_a_token_to_test_with(tmp_path):
     with granian("--development", clients_file=str(file), store_url=f"sqlite:///{tmp_path}/store.sqlite3") as server:
         url = server.client.base + ORDER_SELECT
         session, token = server.client.session, header(tmp_path, url)
-        answers = [session.post(url, json=ARTICLE, headers=token, timeout=10).status_code for _ in range(2)]
+        answers = [session.post(url, json=example(), headers=token, timeout=10).status_code for _ in range(2)]
         assert answers == [200, 401]
     assert (tmp_path / "test-client.jwks.json").read_text(encoding="utf-8") == made

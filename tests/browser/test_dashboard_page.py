@@ -1,25 +1,25 @@
 """The dashboard with something to tell, with nothing, and asked for what is no period."""
 
-from datetime import UTC, date, datetime
-
 import pytest
 from browsing import a_browser, a_page, a_running_service, a_size, open_all, serious  # noqa: F401 - fixtures are used by name
 from conftest import ORDER_SELECT, Client
 from playwright.sync_api import Page, expect
 
 from cds_service import examples
+from cds_service.clock import SYSTEM_CLOCK
 
-YEARS_AGO = f"/dashboard?from={date.today().year - 3}-01-01&to={date.today()}"
+TODAY = SYSTEM_CLOCK.today()
+YEARS_AGO = f"/dashboard?from={TODAY.year - 3}-01-01&to={TODAY}"
 NEVER = "/dashboard?from=2001-01-01&to=2001-03-31"
 
 
 @pytest.fixture(scope="module", name="used", autouse=True)
 def a_service_that_was_used(base) -> None:
     """Let an EHR meet a silence, be shown the article's card, and dismiss it, which has all of it written."""
-    client, calls = Client(base), {one["name"]: one["call"] for one in examples.vignettes(date.today())}
+    client, calls = Client(base), {one["name"]: one["call"] for one in examples.vignettes(TODAY)}
     assert client.cards(calls["no-cancer"]) == []
     [card] = client.cards(calls["article"])
-    report = {"card": card["uuid"], "outcome": "overridden", "outcomeTimestamp": datetime.now(UTC).isoformat()}
+    report = {"card": card["uuid"], "outcome": "overridden", "outcomeTimestamp": SYSTEM_CLOCK.now().isoformat()}
     assert client.post({"feedback": [report]}, f"{ORDER_SELECT}/feedback").status_code == 200
     client.session.close()
 
@@ -42,7 +42,7 @@ def test_charts_are_drawn(path, step, size, page):
         expect(chart.locator(".main-svg").first).to_be_visible()
         assert chart.locator(".bars path, .points path").count() >= 1
     expect(page.get_by_role("heading", name=f"Cards by {step}")).to_be_visible()
-    years = page.locator("#cards .xtick").filter(has_text=str(date.today().year - 2))
+    years = page.locator("#cards .xtick").filter(has_text=str(TODAY.year - 2))
     assert (years.count() > 0) == (step == "month")
     assert_sound(page)
 

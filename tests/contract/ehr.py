@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs
 
-from conftest import TODAY, Client, serving
+from conftest import CLOCK, TODAY, Client, serving
 
 from cds_service import examples
 from cds_service.settings import Settings
@@ -50,5 +50,5 @@ def service_beside(ehr: Ehr, knowledge) -> Iterator[Client]:
     with serving(ehr) as server:
         ehr.base = f"{server}/fhir"
         settings = Settings(development=True, fhir_servers=(ehr.base,))
-        with serving(create_app(settings, knowledge, today=lambda: TODAY)) as base:
+        with serving(create_app(settings, knowledge, clock=CLOCK)) as base:
             yield Client(base)

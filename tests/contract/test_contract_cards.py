@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from body_checks import body_faults, of
 from checks import answer_faults, card_faults
-from conftest import ORDER_SELECT, TODAY, Client, serving
+from conftest import CLOCK, ORDER_SELECT, Client, serving
 from corpus import answers, call, cards
 
 from cds_service.settings import Settings
@@ -129,7 +129,7 @@ def test_a_card_of_each_strength_keeps_all_rules(indicator, development, knowled
     """However strongly a card is put, and in either mode, it keeps every rule, and only replacing is recommended."""
     strong = {"indicator": indicator, "recommended": "replace"}
     rows = {cell: replace(row, **strong) for cell, row in knowledge.strength.items()}
-    app = create_app(Settings(development=development), replace(knowledge, strength=rows), today=lambda: TODAY)
+    app = create_app(Settings(development=development), replace(knowledge, strength=rows), clock=CLOCK)
     with serving(app) as base:
         answer = Client(base).post(call(), ORDER_SELECT).json()
     (card,) = answer["cards"]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from body_checks import of
-from conftest import TODAY, Client, serving
+from conftest import TODAY, Client, clock_on, serving
 from corpus import call
 from discovery_checks import PUBLISHED, discovery_faults
 
@@ -127,5 +127,5 @@ def test_templates_ask_for_every_status(discovered):
 
 def test_discovery_is_the_same_on_any_day(service, knowledge):
     """Two servers with the same knowledge say the same: clients may keep what they discovered."""
-    with serving(create_app(Settings(), knowledge, today=lambda: TODAY.replace(year=2030))) as base:
+    with serving(create_app(Settings(), knowledge, clock=clock_on(TODAY.replace(year=2030)))) as base:
         assert Client(base).get("/cds-services").json() == service.get("/cds-services").json()

@@ -169,7 +169,7 @@ def test_a_fault_of_ours_is_500(knowledge):
         message = "Prostate cancer"
         raise RuntimeError(message)
 
-    with serving(create_app(Settings(), knowledge, today=fail)) as base:
+    with serving(create_app(Settings(), knowledge, new_id=fail)) as base:
         response = Client(base).post(call())
     assert (response.status_code, outcome_faults(response)) == (500, [])
     assert "Prostate" not in response.text

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from conftest import ORDER_SELECT, TODAY, Client, serving
+from conftest import CLOCK, ORDER_SELECT, TODAY, Client, serving
 from dashboard_rows import EHR, write_card
 from databases import rows, serving_with
 from doors import door
@@ -62,7 +62,7 @@ def test_nothing_was_tried_yet(store_url, store, knowledge, choice):
 
 def test_no_playground_no_trials(store_url, store, knowledge):
     """Where the playground is not shown, nobody can keep a call out of the figures by marking it."""
-    app = create_app(Settings(store_url=store_url), knowledge, today=lambda: TODAY)
+    app = create_app(Settings(store_url=store_url), knowledge, clock=CLOCK)
     with serving(app) as base:
         client = Client(base)
         called(client, MARK)

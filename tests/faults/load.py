@@ -5,13 +5,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
 from uuid import uuid4
 
 import requests
 from conftest import ORDER_SELECT
-
-from cds_service import examples
+from serving import example
 
 CALLERS, MOST = 4, 1000
 """How many call at once, and how often each of them does at most."""
@@ -21,11 +19,6 @@ _PAUSE = 0.02
 
 CARDS = {"article": 1, "no-cancer": 0}
 """The calls, and how many cards are the right answer to each."""
-
-
-def example(name: str) -> dict:
-    """Return an example call, dated from today."""
-    return examples.example("calls", name, date.today())
 
 
 def feedback() -> dict:

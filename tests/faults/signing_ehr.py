@@ -1,12 +1,11 @@
 """An EHR that signs each of its calls to a real server with a key of its own, by the time of this machine."""
 
-import time
-
 import requests
 from conftest import ORDER_SELECT
-from load import example
-from serving import Server
+from serving import Server, example
 from signing import ISSUER, claims, header, key, signed
+
+from cds_service.clock import SYSTEM_CLOCK
 
 
 class Ehr:
@@ -17,7 +16,7 @@ class Ehr:
 
     def call(self, issuer: str = ISSUER, number: int = 1) -> requests.Response:
         """Return the answer to a call that a client signed with one of its keys; a 200 must have its card."""
-        now = int(time.time())
+        now = int(SYSTEM_CLOCK.now().timestamp())
         said = claims(iss=issuer, aud=self.url, iat=now, exp=now + 300)
         token = signed(header(kid=f"ES384-{number}"), said, key("ES384", number))
         headers = {"Authorization": f"Bearer {token}"}

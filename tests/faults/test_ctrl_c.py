@@ -4,8 +4,7 @@ import os
 import signal
 import time
 
-from load import example
-from serving import granian
+from serving import example, granian
 from test_metrics_workers import workers
 
 

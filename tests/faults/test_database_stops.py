@@ -7,8 +7,8 @@ import pytest
 import requests
 from conftest import ORDER_SELECT
 from databases import postgresql_in, rows
-from load import Load, example, feedback, steady_calls, until
-from serving import Server, granian
+from load import Load, feedback, steady_calls, until
+from serving import Server, example, granian
 
 from cds_service.store import Store
 from cds_service.store.migration import migrate

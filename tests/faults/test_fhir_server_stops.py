@@ -6,14 +6,14 @@ import threading
 import time
 
 import pytest
-from conftest import TODAY
 from fhir_server import FhirServer, fhir_server
 from hook_calls import TOKEN, hook_call, why
 from load import until
 from odd_server import odd_server
-from serving import granian
+from serving import example, granian
 
-from cds_service.examples import example
+from cds_service import examples
+from cds_service.clock import SYSTEM_CLOCK
 
 DEADLINE, SLACK = 2.0, 3.0
 """Seconds; the slack is for a busy machine, and far less than the time for which a server may hang."""
@@ -24,7 +24,10 @@ TOO_SLOW, CUT_OFF = "the FHIR server did not answer in time", "the FHIR server c
 def a_fhir_server(tmp_path):
     """Run a FHIR server with the article's patient."""
     with fhir_server(tmp_path, TOKEN) as server:
-        server.put("article", [entry["resource"] for entry in example("patients", "article", TODAY)["entry"]])
+        server.put(
+            "article",
+            [entry["resource"] for entry in examples.example("patients", "article", SYSTEM_CLOCK.today())["entry"]],
+        )
         yield server
 
 
@@ -41,7 +44,7 @@ def test_it_hangs_and_goes_on(ehr):
         began = time.monotonic()
         assert TOO_SLOW in why(server.client.post(article(ehr)))
         assert DEADLINE <= time.monotonic() - began < DEADLINE + SLACK
-        assert len(server.client.cards(example("calls", "article", TODAY))) == 1
+        assert len(server.client.cards(example())) == 1
         os.kill(ehr.process.pid, signal.SIGCONT)
         assert len(server.client.cards(article(ehr))) == 1
 

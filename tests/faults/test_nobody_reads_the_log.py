@@ -5,11 +5,10 @@ import json
 import os
 
 import pytest
-from conftest import ORDER_SELECT, TODAY, Client
+from conftest import ORDER_SELECT, Client
 from counted import series
 from doors import LEAST, written
-from notation import call
-from serving import granian
+from serving import example, granian
 
 from cds_service.web.log_lines import LogLines
 
@@ -57,7 +56,7 @@ def test_the_end_is_told_twice(capsys):
 def test_calls_go_on(pipe):
     """Calls are answered though their lines stay where they are; the metrics have them all."""
     with granian("--development", stderr=pipe[1]) as server:
-        said = call({"patient": "prostate cancer", "order": "lumbar MRI", "also drafted": "", "call": ""}, TODAY)
+        said = example()
         assert all(server.client.cards(said) for _ in range(CALLS))
         made = series(server.client)
         assert sum(times for name, times in made.items() if name.startswith("calls{")) == CALLS

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from conftest import TODAY, Client, serving
+from conftest import CLOCK, TODAY, Client, serving
 from notation import PATIENT, order, patient
 
 from cds_service import examples
@@ -20,7 +20,7 @@ TOKEN = "token-canary-7f3a"
 def reading(knowledge, *servers: str, **settings) -> Iterator[Client]:
     """Serve the application on a real socket, with these FHIR servers listed; yields a client of it."""
     listed = Settings(development=True, fhir_servers=servers, **settings)
-    with serving(create_app(listed, knowledge, today=lambda: TODAY)) as base:
+    with serving(create_app(listed, knowledge, clock=CLOCK)) as base:
         client = Client(base)
         try:
             yield client

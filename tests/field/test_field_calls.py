@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from answers import Answer, fits
-from conftest import ORDER_SELECT, ORDER_SIGN, TODAY, Client, serving
+from conftest import CLOCK, ORDER_SELECT, ORDER_SIGN, TODAY, Client, serving
 from notation import SITES, rows
 
 from cds_service.examples import dated
@@ -31,7 +31,7 @@ def focused(knowledge, tmp_path_factory):
     """Yield a client of a site that chose the focused policy."""
     file = tmp_path_factory.mktemp("site") / "site.toml"
     file.write_text(SITES["focused"], encoding="utf-8")
-    with serving(create_app(Settings(development=True, site_file=str(file)), knowledge, today=lambda: TODAY)) as base:
+    with serving(create_app(Settings(development=True, site_file=str(file)), knowledge, clock=CLOCK)) as base:
         yield Client(base)
 
 

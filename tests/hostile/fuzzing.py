@@ -11,7 +11,7 @@ from typing import Any
 import oracle
 from body_checks import body_faults, outcome_faults
 from checks import answer_faults
-from conftest import ORDER_SELECT, ORDER_SIGN, TODAY
+from conftest import CLOCK, ORDER_SELECT, ORDER_SIGN
 from hypothesis import strategies as st
 from rendering import addresses, card_faults
 from strategies import broken_bodies, feedback, hostile_calls, nearly_valid_calls, plain_calls, valid_calls
@@ -43,7 +43,7 @@ class Service(logging.Handler):
     def __init__(self, url: str) -> None:
         super().__init__()
         migrate(Store(url))
-        app = create_app(Settings(development=True, store_url=url, calls_per_minute=0), today=lambda: TODAY)
+        app = create_app(Settings(development=True, store_url=url, calls_per_minute=0), clock=CLOCK)
         self.client, self.lines = app.test_client(), []
         self.parts = app.extensions["plexus_cds"]
         self.log = logging.getLogger("plexus_cds")

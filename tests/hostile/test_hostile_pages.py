@@ -7,7 +7,7 @@ from itertools import cycle
 from urllib.parse import urlencode
 
 import pytest
-from conftest import ORDER_SELECT, TODAY, Client, serving
+from conftest import CLOCK, ORDER_SELECT, Client, serving
 from databases import serving_with
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -105,7 +105,7 @@ def about(knowledge, folder, contact: str) -> list[tuple] | None:
     file = folder / "site.toml"
     file.write_text(f"contact = {json.dumps(contact)}", encoding="utf-8")
     try:
-        app = create_app(Settings(site_file=str(file)), knowledge, today=lambda: TODAY)
+        app = create_app(Settings(site_file=str(file)), knowledge, clock=CLOCK)
     except SettingsError:
         return None
     with serving(app) as base, closing((client := Client(base)).session):

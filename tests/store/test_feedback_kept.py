@@ -52,7 +52,7 @@ def test_a_card_a_report_and_its_rows(service, store):
     [row] = rows(store, FEEDBACK)
     assert (row.card, row.outcome, row.reason, row.client) == (card["uuid"], "accepted", None, "")
     assert (row.service, row.comment) == (ORDER_SELECT.rpartition("/")[2], None)
-    assert (row.happened_at, row.received_day) == (datetime(2026, 11, 22, 8, 30, tzinfo=UTC), datetime.now(UTC).date())
+    assert (row.happened_at, row.received_day) == (datetime(2026, 11, 22, 8, 30, tzinfo=UTC), TODAY)
     assert [(one.feedback, one.suggestion) for one in rows(store, ACCEPTED)] == [(row.id, taken)]
     assert [one.uuid for one in rows(store, CARDS)] == [card["uuid"]], "a card just shown is known"
 

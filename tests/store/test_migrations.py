@@ -4,7 +4,7 @@ import json
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,12 +12,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from conftest import CLOCK
 from databases import rows
-from serving import free_port, granian
+from serving import example, free_port, granian
 from sqlalchemy import text
 
 import cds_service.store
-from cds_service import examples
 from cds_service.store import NOT_MIGRATED, READY, UNREACHABLE, Store
 from cds_service.store.database import REVISION
 from cds_service.store.migration import migrate, prepare
@@ -69,12 +69,12 @@ def test_several_migrate_at_once(empty_url):
 def test_used_tokens_stay_used(empty_url, empty_store):
     """A token that was used before a migration is not new after it, and none is used twice after it."""
     migrate(empty_store, "0002")
-    expires_at, old = datetime.now(UTC) + timedelta(minutes=5), SeenTokens(empty_store)
+    expires_at, old = CLOCK.now() + timedelta(minutes=5), SeenTokens(empty_store, CLOCK)
     assert old.is_new("https://ehr.example.org", "before", expires_at)
     migrate(empty_store)
     assert differences(empty_store) == []
     with closing(Store(empty_url, durable=False)) as store:
-        new = SeenTokens(store)
+        new = SeenTokens(store, CLOCK)
         assert not new.is_new("https://ehr.example.org", "before", expires_at)
         assert new.is_new("https://ehr.example.org", "after", expires_at)
     assert not old.is_new("https://ehr.example.org", "after", expires_at)  # a worker that runs on meanwhile
@@ -132,7 +132,7 @@ def test_the_server_makes_the_embedded_store(tmp_path):
     """The first start makes the file; a card that is shown then is in it when the server has ended."""
     url = f"sqlite:///{tmp_path}/state/store.sqlite3"
     with granian("--development", store_url=url) as server:
-        [card] = server.client.cards(examples.example("calls", "article", date.today()))
+        [card] = server.client.cards(example())
         assert server.stop() == 0, server.errors()
         assert "store" not in server.errors()
     with closing(Store(url)) as store:
@@ -191,7 +191,7 @@ def test_a_database_without_tables_is_told(postgresql):
         [line] = server.errors().splitlines()
         assert '"state": "not_migrated"' in line
         assert "run plexus-cds migrate" in line
-        assert server.client.cards(examples.example("calls", "article", date.today()))
+        assert server.client.cards(example())
 
 
 def test_a_store_that_is_gone_is_told_at_the_start():

@@ -1,9 +1,10 @@
 """How long what is kept is kept: `plexus-cds purge`."""
 
 from collections import Counter
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from conftest import CLOCK, TODAY
 from databases import rows
 
 from cds_service.store.records import DecisionKind, Report, ShownCard, ShownSuggestion
@@ -16,7 +17,7 @@ AGES = {"new": 10, "old": 1000}
 
 def shown(name: str) -> ShownCard:
     """Return a card that was shown so many days ago."""
-    day = date.today() - timedelta(days=AGES[name])
+    day = TODAY - timedelta(days=AGES[name])
     offered = (ShownSuggestion(f"{name}-suggestion", "replace", recommended=True),)
     moment = datetime.combine(day, datetime.min.time(), UTC)
     said = ("0", "study", "info", "none", "none")
@@ -25,9 +26,10 @@ def shown(name: str) -> ShownCard:
 
 def report(card: str, days: int) -> Report:
     """Return a report on a card that came so many days ago."""
-    moment = datetime.now(UTC) - timedelta(days=days)
+    moment = CLOCK.now() - timedelta(days=days)
+    received = (moment, CLOCK.day_of(moment))
     said = (f"{card}-suggestion",)
-    return Report(card, "service", "", "accepted", None, f"canary {card}", moment, moment, said, f"{card} {days}")
+    return Report(card, "service", "", "accepted", None, f"canary {card}", moment, *received, said, f"{card} {days}")
 
 
 @pytest.fixture

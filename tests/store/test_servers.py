@@ -5,15 +5,13 @@ import re
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
 from uuid import uuid4
 
 import pytest
 from conftest import ORDER_SELECT, Client
 from databases import rows
-from serving import STOPS_IN, granian
+from serving import STOPS_IN, example, granian
 
-from cds_service import examples
 from cds_service.store.migration import migrate
 from cds_service.store.tables import CARDS, DECISIONS, FEEDBACK
 
@@ -23,11 +21,6 @@ def store(empty_store):
     """Return an empty store that is up to date."""
     migrate(empty_store)
     return empty_store
-
-
-def example(name: str = "article") -> dict:
-    """Return an example call, dated from today."""
-    return examples.example("calls", name, date.today())
 
 
 def reports(number: int) -> dict:

@@ -5,10 +5,9 @@ import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
-from datetime import UTC, datetime
 from itertools import islice
 
-from conftest import ORDER_SELECT, TODAY
+from conftest import CLOCK, ORDER_SELECT, TODAY
 from databases import postgresql_in, rows, serving_with
 
 from cds_service import examples
@@ -35,7 +34,7 @@ def report(client):
 def shown(number, **changes):
     """Return a card that was shown."""
     texts = dict.fromkeys(("service", "client", "knowledge", "study", "indicator", "history", "presentation"), "x")
-    moment = {"shown_at": datetime.now(UTC), "day": TODAY}
+    moment = {"shown_at": CLOCK.now(), "day": TODAY}
     return ShownCard(
         **(
             texts

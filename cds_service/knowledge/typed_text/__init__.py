@@ -20,10 +20,10 @@ from typing import NamedTuple
 from cds_service.knowledge.typed_text.context import Context
 from cds_service.knowledge.typed_text.findings import held
 from cds_service.knowledge.typed_text.sentences import Sentence, SentenceReader
-from cds_service.knowledge.typed_text.vocabulary import Vocabulary, word_faults
+from cds_service.knowledge.typed_text.vocabulary import Vocabulary, folded, word_faults
 from cds_service.vocabulary import Certainty
 
-__all__ = ["Mention", "ReasonWords", "word_faults"]
+__all__ = ["Mention", "ReasonWords", "folded", "word_faults"]
 
 
 class Mention(NamedTuple):

@@ -88,6 +88,7 @@ def _reasons(found: Statistics, knowledge: Knowledge) -> Figure:
 def _kinds(found: Statistics, knowledge: Knowledge) -> Figure:
     """Name each kind by its label in card.json, the holes filled for no order in particular."""
     nouns = {"proposed": "the proposed study", "order": "ordered study", "alternative": "the alternative"}
+    nouns["without_contrast"] = "the study without contrast"
     said = knowledge.card["suggestions"].items()
     words: dict[str | None, str] = {kind: Template(one["label"]).safe_substitute(nouns) for kind, one in said}
     words[None] = "The report names no suggestion"

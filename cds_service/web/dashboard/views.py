@@ -23,7 +23,7 @@ def page() -> Response:
     try:
         with parts().dashboard_gate.passed(), parts().store.reading() as connection:
             offered = choices(connection)
-            form = read_form(request.args, offered, parts().today())
+            form = read_form(request.args, offered, parts().clock.today())
             found = statistics(connection, form.period) if form.period else None
     except StoreUnavailable:
         return _page(503)
@@ -35,7 +35,7 @@ def export(what: str, kind: str) -> Response:
     try:
         with parts().dashboard_gate.passed(), parts().store.reading() as connection:
             offered = choices(connection)
-        form = read_form(request.args, offered, parts().today())
+        form = read_form(request.args, offered, parts().clock.today())
         if form.period is None:
             return _page(400, form=form, choices=offered, **_told(None))
         sent = _sent(parts(), what, kind, form.period)
@@ -59,7 +59,7 @@ def _page(status: int, **values: Any) -> Response:
 
 
 def _told(found: Statistics | None) -> dict[str, Any]:
-    told: dict[str, Any] = {"found": found, "shortcuts": shortcuts(parts().today()), "few": FEW}
+    told: dict[str, Any] = {"found": found, "shortcuts": shortcuts(parts().clock.today()), "few": FEW}
     if found and not found.is_empty:
         drawn = figures(found, parts().knowledge)
         told |= {"tiles": tiles(found), "figures": drawn, "charts": {one.name: one.chart for one in drawn}}

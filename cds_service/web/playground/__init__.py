@@ -47,7 +47,7 @@ def page() -> Response:
 def choices() -> Response:
     """Answer with the vignettes and what else can be chosen."""
     found = parts()
-    response = jsonify(data(found.knowledge, found.hooks, found.today()))
+    response = jsonify(data(found.knowledge, found.hooks, found.clock.today()))
     response.headers["Cache-Control"] = "no-cache"
     return response
 
@@ -62,7 +62,7 @@ def explain(service: str) -> Response:
     if request.mimetype != "application/json":
         abort(415)
     found = parts()
-    hook, today, site = found.hook_of(service), found.today(), found.site
+    hook, today, site = found.hook_of(service), found.clock.today(), found.site
     body = json_body(request.environ, found.body_limit, found.body_depth)
     began = time.perf_counter()
     decision = decide(body, hook, found.knowledge, site, today=today, fetch=_unread, new_id=found.new_id)
