@@ -13,6 +13,7 @@ from flask import Flask
 
 from cds_service.decision import findings, hook, orders, phrases
 from cds_service.decision.reasons import Known
+from cds_service.knowledge.typed_text.vocabulary import Vocabulary
 from cds_service.knowledge.words import OrderWords
 from cds_service.strict_json import slow_json
 from cds_service.web import body
@@ -71,7 +72,7 @@ def slowly(service):
         patch.setattr(hook, "is_call", lambda _: False)
         patch.setattr(phrases, "_format", Filled)
         patch.setattr(OrderWords, "names_plexus", lambda *_: True)
-        patch.setattr(parts.knowledge.reason_words, "_has_words", lambda _: True)
+        patch.setattr(Vocabulary, "has_words", lambda *_: True)
         for module in (findings, orders):
             patch.setattr(module, "Known", Gathered)
         yield

@@ -14,14 +14,16 @@ OF_NO_MATTER = {
     "Condition": [
         {"code": {"coding": [{"system": "http://snomed.info/sct", "code": "38341003"}]}},
         {"code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "I10"}]}},
-        {"code": {"text": "prostate cancer, weakness of the left leg"}},
+        {"code": {"text": "father had prostate cancer"}},
+        {"code": {"text": "no weakness of the left leg"}},
         {},
         {"code": concept("prostate cancer"), "verificationStatus": {"coding": [{"code": "refuted"}]}},
         {"code": concept("prostate cancer"), "subject": {"reference": "Patient/somebody-else"}},
     ],
     "Procedure": [
         {"status": "completed", "code": {"coding": [{"system": "http://loinc.org", "code": "0-0"}]}},
-        {"status": "completed", "code": {"text": "radiotherapy of the pelvis"}},
+        {"status": "completed", "code": {"text": "colonoscopy"}},
+        {"status": "not-done", "code": {"text": "radiotherapy of the pelvis"}},
         {"status": "not-done", "code": concept("radiotherapy course")},
         {"status": "completed", "code": concept("radiotherapy course"), "subject": {"reference": "Patient/q"}},
     ],
