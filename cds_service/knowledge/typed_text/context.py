@@ -152,6 +152,7 @@ class Context:
             and cue.end <= start
             and segments[cue.start] == segments[start]
             and self._is_clean(cue.end, start)
+            and not self._is_parted(cue.end, start, "termination")
             for cue in self._cues
         )
 
@@ -207,9 +208,15 @@ class Context:
         )
 
     def _is_clean(self, first: int, last: int) -> bool:
-        """Tell whether nothing but words of the table, fillers and times stand between two places."""
+        """Tell whether nothing but words of the table, fillers and times, stand between two places: no other disease."""
         words = self._sentence.words[first:last]
-        return all(word[0] == "@" or self._vocabulary.is_known(word) for word in words)
+        return all(word[0] == "@" or self._vocabulary.is_plain(word) for word in words)
+
+    def _is_parted(self, first: int, last: int, name: str) -> bool:
+        """Tell whether a cue of this name, and no mild one, stands between two places."""
+        between = [cue for cue in self._cues if first <= cue.start and cue.end <= last]
+        mild = {cue.start for cue in between if cue.phrase.means == "mild_termination"}
+        return any(cue.phrase.means == name and cue.start not in mild for cue in between)
 
     # Whether it is of the past
 
@@ -225,10 +232,20 @@ class Context:
             lasting = "chronic" in names or ("chronic_sphincter" in names and finding.phrase.means == "sphincter")
             is_old = lasting or bool(times)
         elif topic == "trauma":
-            is_old = "chronic" in names or bool(times)
+            is_old = self._is_called_chronic(finding) or bool(times)
         else:
             is_old = any(not time.is_duration for time in times)
         return is_old or "past_item" in names or self._follows_past(finding)
+
+    def _is_called_chronic(self, finding: Span) -> bool:
+        """Tell whether "chronic" or the like is said of an injury, and not of the pain that is told beside it."""
+        for cue in self._cues_of_item(self._sentence.items[finding.start]):
+            if cue.phrase.means == "chronic":
+                if cue.end <= finding.start and not self._is_parted(cue.end, finding.start, "after"):
+                    return True
+                if finding.end <= cue.start and not self._is_parted(finding.end, cue.start, "termination"):
+                    return True
+        return False
 
     def _follows_past(self, finding: Span) -> bool:
         """Tell whether "hx of" or the like governs a finding in its comma item."""

@@ -12,6 +12,7 @@ _ACUTE = "acute"
 
 _NAMES_A_PART = frozenset({"list", "lower_body", "upper_limb"})
 """The topics that say nothing of the part of the body that they name."""
+_PART_OF_THE_BODY = "part_of_the_body"
 
 
 def held(sentence: Sentence, vocabulary: Vocabulary) -> list[Span]:
@@ -24,7 +25,7 @@ def held(sentence: Sentence, vocabulary: Vocabulary) -> list[Span]:
     by_topic: dict[str, list[Span]] = defaultdict(list)
     for span in findings:
         if beside.fits(span):
-            by_topic[span.phrase.topic].append(span)
+            by_topic[_PART_OF_THE_BODY if span.phrase.topic in _NAMES_A_PART else span.phrase.topic].append(span)
     return [
         span
         for same in by_topic.values()
@@ -65,6 +66,10 @@ class _Beside:
     """What stands in a sentence beside its findings."""
 
     def __init__(self, sentence: Sentence, lists: Sequence[Span], vocabulary: Vocabulary) -> None:
+        parts = [one for one in lists if one.phrase.means in PARTS]
+        self._parts_named = [
+            one for one in parts if not any(_covers(other, one, earlier=False) for other in parts)
+        ]  # "wrist dorsiflexion" is of the arm, though dorsiflexion alone is of the leg
         self._sentence, self._lists, self._vocabulary = sentence, lists, vocabulary
 
     def fits(self, span: Span) -> bool:
@@ -111,8 +116,8 @@ class _Beside:
 
     def _parts_by_segment(self, *, exact: bool) -> dict[int, set[str]]:
         by_segment: dict[int, set[str]] = defaultdict(set)
-        for one in self._lists:
-            if one.phrase.means in PARTS and (one.is_exact or not exact):
+        for one in self._parts_named:
+            if one.is_exact or not exact:
                 by_segment[self._sentence.segments[one.start]].add(one.phrase.means)
         return dict(by_segment)
 

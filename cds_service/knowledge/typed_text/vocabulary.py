@@ -92,6 +92,9 @@ class Vocabulary:
         self._findings = _by_first_word(phrase for phrase in phrases if phrase.topic != "cue")
         self._first_words = frozenset(self._findings)
         self._known = frozenset(chain.from_iterable(map(_words_of, phrases)))
+        unwanted = {name for phrase in phrases for name in phrase.unwanted} - {*PARTS}
+        plain = (one for one in phrases if one.topic != "list" or one.means not in unwanted)
+        self._plain = frozenset(chain.from_iterable(map(_words_of, plain)))
         lenient = chain.from_iterable(_words_of(phrase) for phrase in phrases if phrase.is_lenient)
         self._forgiven = sorted({word for word in lenient if len(word) >= _SHORTEST_FORGIVEN})
         self._corrected = lru_cache(maxsize=20_000)(self._corrections)
@@ -108,9 +111,9 @@ class Vocabulary:
         words = set(re.findall(r"[a-z0-9]+", folded(text)))
         return not words.isdisjoint(self._first_words) or any(map(self._corrected, words))
 
-    def is_known(self, word: str) -> bool:
-        """Tell whether a word stands in the table, in whatever row."""
-        return word in self._known
+    def is_plain(self, word: str) -> bool:
+        """Tell whether a word stands in the table, other than in what must not stand beside a finding ("UTI")."""
+        return word in self._plain
 
     def cues_at(self, words: Sequence[str], index: int) -> Iterator[Span]:
         """Yield the cues that begin at a word; a typing error is never forgiven in them."""
