@@ -66,12 +66,14 @@ def lower(words: str) -> str:
 
 def wording(row: Row, code: Code) -> str:
     """Give our words for a code of a value set."""
+    if code.words:
+        return code.words
     subject = f"{code.system.rpartition('/')[2]} {code.code} {plain(code.display)}"
-    if row["means"] == "excluded":
+    if row["means"].startswith("excluded"):
         return first("excluded", subject)
     if row["family"] == "order":
         return f"{first('order', subject)} {first('order contrast', subject)}".removesuffix(" -")
-    if row["family"] == "malignancy":
+    if row["family"] in ("malignancy", "tumor_site"):
         return malignancy(subject, metastatic=bool(row["metastatic"]))
     return first(row["family"], subject)
 
