@@ -141,6 +141,8 @@ class Finding(NamedTuple):
     field: Field | None = None
     site: str = ""
     treats: str = ""
+    site_not_read: bool = False
+    """A site is recorded, in words or by a code that we don't know."""
 
     @property
     def newest(self) -> date:
@@ -161,6 +163,8 @@ class Findings(NamedTuple):
     history: History = History.NONE
     presentation: Presentation = Presentation.NONE
     tally: Mapping[str, int] = _NOTHING
+    not_readable: bool = False
+    """There are Conditions, and none could be read."""
 
     def of(self, kind: FindingKind) -> tuple[Finding, ...]:
         """Return those other findings that are of a kind."""
@@ -196,6 +200,8 @@ class Site:
     policy: str = "broad"
     limits: Mapping[str, int] = field(default_factory=dict)
     """Values by which the site departs from limits.csv."""
+    systems: Mapping[str, str] = field(default_factory=dict)
+    """The code system that each name of the site's own stands for."""
     studies: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """The study of each order code of the site's own, by (system, code)."""
     proposed_codings: Mapping[str, Sequence[Json]] = field(default_factory=dict)

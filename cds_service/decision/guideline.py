@@ -15,6 +15,9 @@ SILENCES: dict[str, Holds] = {
     "upper_limb_only": lambda _order, findings, _knowledge, _site: _names_only_the_arm(findings),
     "plexus_mri_on_record": lambda order, findings, knowledge, _site: _is_next_step(order, findings, knowledge),
     "alternative_with_device": lambda order, findings, knowledge, _site: _is_alternative(order, findings, knowledge),
+    "not_readable": lambda _order, findings, _knowledge, _site: (
+        findings.not_readable and findings.history is History.NONE
+    ),
     "no_history": lambda _order, findings, _knowledge, _site: findings.history is History.NONE,
     "remote_without_presentation": lambda _order, findings, _knowledge, site: _is_out_of_focus(findings, site),
 }

@@ -59,7 +59,7 @@ def _signs(reader: Reader, reason: Json) -> list[Finding]:
 def study_of(resource: Json, knowledge: Knowledge, site: Site) -> tuple[str, str]:
     """Return the study that an order asks for, by its codes or else its words, and our name for it."""
     code = resource.get("code")
-    pairs = _all_codings(code)
+    pairs = _all_codings(code, site)
     for pair in pairs:
         if pair in site.studies:
             return site.studies[pair], ""
@@ -85,10 +85,10 @@ def _first(known: list[Term]) -> Term | None:
     return min(known, key=lambda term: _RANKS.get(term.means, len(_RANKS)), default=None)
 
 
-def _all_codings(code: object) -> list[tuple[str, str]]:
+def _all_codings(code: object, site: Site) -> list[tuple[str, str]]:
     """Return the codings of an order's code, then those in extensions on it, where CPT may sit."""
-    pairs = codings(code)
+    pairs = codings(code, site.systems)
     for concept in concepts_of(code):
         for extension in members(concept.get("extension")):
-            pairs += codings(extension.get("valueCodeableConcept"))
+            pairs += codings(extension.get("valueCodeableConcept"), site.systems)
     return pairs

@@ -97,6 +97,8 @@ def _place(finding: Finding, texts: Texts) -> str:
         return fill(texts["site"], site=finding.site)
     if finding.treats:
         return fill(texts["treats"], treats=finding.treats)
+    if finding.site_not_read:
+        return texts.get("site_not_read", "")
     return texts["unknown_field"] if finding.field is Field.UNKNOWN and finding.from_procedure else ""
 
 
