@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from cds_service.decision.codings import members, reference_of, status_codes
+from cds_service.decision.codings import members, own_study, reference_of, status_codes
 from cds_service.decision.entries import Reader
 from cds_service.knowledge.meanings import Terms
 from cds_service.model import Finding, Json, PartialDate, Term
@@ -34,8 +34,9 @@ def in_procedure(reader: Reader, procedure: Json, terms: Terms) -> Iterator[Find
 
 def _own_studies(reader: Reader, procedure: Json) -> list[Term]:
     """Return the studies that codes of the site's own mean, which stand before all others."""
-    own = reader.site.studies
-    return [Term("site", own[pair], "") for pair in reader.codings(procedure.get("code")) if pair in own] if own else []
+    pairs = reader.codings(procedure.get("code"))
+    study = own_study(pairs, reader.site.studies, reader.knowledge.known_systems)
+    return [Term("site", study, "")] if study else []
 
 
 def in_optional(reader: Reader, resources: Sequence[Json]) -> Iterator[Finding]:

@@ -1,7 +1,7 @@
 """Codes and references out of FHIR resources of any version and any oddness; nothing here ever raises."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -48,6 +48,15 @@ def codings(concepts: Any, own: Mapping[str, str] = _NONE) -> list[tuple[str, st
             if system and code and isinstance(system, str) and isinstance(code, str):
                 pairs.append((system, code))
     return [(own.get(system, system), code) for system, code in pairs] if own else pairs
+
+
+def own_study(
+    pairs: Iterable[tuple[str, str]], studies: Mapping[tuple[str, str], str], names: Mapping[str, str]
+) -> str | None:
+    """Return the study that a code of the site's own asks for, whichever of its `names` a system has, or None."""
+    if not studies:
+        return None
+    return next((studies[pair] for system, code in pairs if (pair := (names.get(system, system), code)) in studies), None)
 
 
 def certainties(concepts: Any) -> list[str]:

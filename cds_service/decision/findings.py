@@ -6,6 +6,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from cds_service.decision import cautions, history, signs
+from cds_service.decision.codings import own_study
 from cds_service.decision.entries import Reader
 from cds_service.decision.orders import PLEXUS_STUDIES
 from cds_service.decision.reasons import Known, reasons
@@ -127,14 +128,14 @@ def _in_record(reader: Reader, record: PatientRecord) -> Iterator[Finding]:
 
 def _of_matter(reader: Reader, entries: Iterable[Json]) -> Iterator[tuple[Json, Terms]]:
     """Yield the entries whose code or text means something, and count those that can't be read; of many, few matter."""
-    own = reader.site.studies
+    studies, names = reader.site.studies, reader.knowledge.known_systems
     for entry in entries:
         pairs = reader.codings(entry.get("code"))
         reader.tally["without a code"] += not pairs
         terms = reader.meaning(entry, pairs)
         is_read = terms is not UNREAD
         reader.tally["of a code system that is not read"] += bool(pairs) and not is_read
-        if terms or reader.mentions(entry) or (own and any(pair in own for pair in pairs)):
+        if terms or reader.mentions(entry) or own_study(pairs, studies, names):
             is_read = True
             yield entry, terms
         reader.read += is_read
