@@ -3,7 +3,7 @@
     python tools/valuesets_from_tables.py TABLES_DIR
 
 brakes.csv and additions.csv beside this file are two more such tables, of codes that were verified here.
-What reach_corrections.csv of the tables says of a code stands in place of what its row says. A national edition of
+What reach_corrections.csv of the tables, and corrections.csv here, say of a code stands in place of what its row says. A national edition of
 ICD-10 (editions.csv) has, besides its own rows, every category that the WHO edition has.
 Three others say what becomes of a code; a new family of sets is new rows in them:
 valuesets_plan.csv (each set: family, meaning, texts), valuesets_rows.csv (which rows of which table
@@ -173,7 +173,7 @@ def read(folder: Path, table: str) -> tuple[list[Code], list[Reject]]:
     """Read one table, and reject those rows that another row states more closely."""
     if table in OWN:  # a code may stand in several families there, which the sorter keeps apart
         return read_table(HERE, table), []
-    right = corrections(folder / "reach_corrections.csv")
+    right = corrections(folder / "reach_corrections.csv") | corrections(HERE / "corrections.csv")
     return narrowest(corrected(code, right) for code in read_table(folder, table))
 
 
