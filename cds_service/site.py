@@ -133,7 +133,8 @@ class SiteFile(_Strict):
         Annotated[str, _one_of(lambda knowledge: knowledge.limits)], Annotated[int, Field(ge=0, le=36500)]
     ] = {}
     systems: dict[
-        Annotated[str, Field(min_length=1), AfterValidator(_unknown_system)], Annotated[str, AfterValidator(_known_system)]
+        Annotated[str, Field(min_length=1), AfterValidator(_unknown_system)],
+        Annotated[str, AfterValidator(_known_system)],
     ] = {}
     orders: tuple[LocalOrder, ...] = ()
     propose: dict[Annotated[str, _one_of(lambda knowledge: knowledge.card["proposals"])], Proposal] = {}

@@ -2,6 +2,9 @@
 
 from enum import StrEnum
 
+PLEXUS_STUDIES = ("plexus_mri", "plexus_mri_with_contrast", "plexus_mri_without_contrast")
+"""The studies that are an MRI of the plexus."""
+
 
 class Reach(StrEnum):
     """How a malignancy relates to the lumbosacral plexus."""

@@ -1,4 +1,4 @@
-"""One tumor has one reach, whichever code system names it: SNOMED CT, ICD-10-CM, ICD-9-CM, and WHO ICD-10 and its editions."""
+"""One tumor has one reach, whichever system names it: SNOMED CT, ICD-10-CM, ICD-9-CM, and each edition of ICD-10."""
 
 import pytest
 from notation import SYSTEMS, rows
@@ -39,7 +39,9 @@ def test_one_tumor_has_one_reach(row, knowledge):
     check(knowledge, row)
 
 
-@pytest.mark.parametrize("wrong", [{"reach": "remote"}, {"sct": "363358000"}, {"icd9cm": "162.9"}, {"icd10cm": "C34.90"}])
+@pytest.mark.parametrize(
+    "wrong", [{"reach": "remote"}, {"sct": "363358000"}, {"icd9cm": "162.9"}, {"icd10cm": "C34.90"}]
+)
 def test_a_system_that_differs_is_found(wrong, knowledge):
     """A row in which one system says otherwise fails, through the same function."""
     check(knowledge, TUMORS[0])

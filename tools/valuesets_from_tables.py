@@ -3,8 +3,8 @@
     python tools/valuesets_from_tables.py TABLES_DIR
 
 brakes.csv and additions.csv beside this file are two more such tables, of codes that were verified here.
-What reach_corrections.csv of the tables, and corrections.csv here, say of a code stands in place of what its row says. A national edition of
-ICD-10 (editions.csv) has, besides its own rows, every category that the WHO edition has.
+What reach_corrections.csv of the tables, and corrections.csv here, say of a code stands in place of what its
+row says. A national edition of ICD-10 (editions.csv) has, besides its own rows, every category of the WHO edition.
 Three others say what becomes of a code; a new family of sets is new rows in them:
 valuesets_plan.csv (each set: family, meaning, texts), valuesets_rows.csv (which rows of which table
 go to which set, the first row that fits) and wording.csv (our words for a code, the first rule that fits).

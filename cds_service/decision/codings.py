@@ -56,7 +56,9 @@ def own_study(
     """Return the study that a code of the site's own asks for, whichever of its `names` a system has, or None."""
     if not studies:
         return None
-    return next((studies[pair] for system, code in pairs if (pair := (names.get(system, system), code)) in studies), None)
+    return next(
+        (studies[pair] for system, code in pairs if (pair := (names.get(system, system), code)) in studies), None
+    )
 
 
 def certainties(concepts: Any) -> list[str]:
@@ -91,9 +93,11 @@ def typed_text(concepts: Any, known: Collection[str]) -> str:
     texts = []
     for concept in concepts_of(concepts):
         texts.append(text_of(concept.get("text")))
-        for coding in members(concept.get("coding")):
-            if coding.get("display") and not (isinstance(system := coding.get("system"), str) and system in known):
-                texts.append(text_of(coding["display"]))
+        texts += [
+            text_of(coding["display"])
+            for coding in members(concept.get("coding"))
+            if coding.get("display") and not (isinstance(system := coding.get("system"), str) and system in known)
+        ]
     return " | ".join(filter(None, dict.fromkeys(texts))) if texts else ""
 
 

@@ -1,9 +1,9 @@
 """Whether and when an entry of the record counts: its statuses and its dates."""
 
 from collections import ChainMap, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import date, timedelta
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 from cds_service.decision.codings import certainties, codings, reference_of, status_codes, typed_text
 from cds_service.decision.dates import partial_date, period
@@ -47,7 +47,9 @@ class Reader:
         self.read = 0
         """Entries that could be read, by a code of a system that we read or by their words."""
         self.conditions_read = 0
-        self._known_systems = ChainMap({**site.systems}, knowledge.known_systems) if site.systems else None
+        self._known_systems: Collection[str] = knowledge.known_systems
+        if site.systems:
+            self._known_systems = ChainMap({**site.systems}, cast("dict[str, str]", knowledge.known_systems))
         self._read: dict[tuple[object, int], Any] = {}
 
     def codings(self, concepts: object) -> list[tuple[str, str]]:
@@ -77,7 +79,7 @@ class Reader:
 
     def typed_in(self, concepts: object) -> str:
         """Return what was typed in concepts."""
-        return typed_text(concepts, self._known_systems or self.knowledge.known_systems)[:LONGEST]
+        return typed_text(concepts, self._known_systems)[:LONGEST]
 
     def mentions(self, entry: Json) -> list[Mention]:
         """Return what the typed text of an entry speaks of, and how certain it is."""

@@ -8,12 +8,11 @@ from typing import NamedTuple
 from cds_service.decision import cautions, history, signs
 from cds_service.decision.codings import own_study
 from cds_service.decision.entries import Reader
-from cds_service.decision.orders import PLEXUS_STUDIES
 from cds_service.decision.reasons import Known, reasons
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.meanings import UNREAD, Terms
 from cds_service.model import Finding, Findings, HookRequest, Json, PatientRecord, Site, WatchedOrder
-from cds_service.vocabulary import Certainty, FindingKind, Presentation
+from cds_service.vocabulary import PLEXUS_STUDIES, Certainty, FindingKind, Presentation
 
 _TOLD = (
     FindingKind.PRESENTATION,

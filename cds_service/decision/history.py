@@ -34,9 +34,7 @@ def _sited(reader: Reader, entry: Json, term: Term, terms: Terms) -> Term:
     """Return a term; of one that leaves the reach to the site of the tumor, as the site beside it tells."""
     if _BY_SITE not in term.means:
         return term
-    sites = terms.get("tumor_site") or reader.knowledge.codes["tumor_site"].terms(
-        reader.codings(entry.get("bodySite"))
-    )
+    sites = terms.get("tumor_site") or reader.knowledge.codes["tumor_site"].terms(reader.codings(entry.get("bodySite")))
     site = min(sites, key=_nearness, default=None)
     means = _by_site(term, site.means if site else "")
     counts = site and not term.metastatic and term.means == _BY_SITE and site.means != _SKIN

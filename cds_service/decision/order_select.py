@@ -62,7 +62,11 @@ def decide(
 
 def _misleads(outcome: Recommendation | Silence) -> bool:
     """Tell whether silence might only mean that the part of the record which speaks was not read."""
-    return isinstance(outcome, Silence) and outcome.reason in ("not_readable", "no_history", "remote_without_presentation")
+    return isinstance(outcome, Silence) and outcome.reason in (
+        "not_readable",
+        "no_history",
+        "remote_without_presentation",
+    )
 
 
 def _what_is_missing(record: PatientRecord) -> str:

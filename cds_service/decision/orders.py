@@ -8,11 +8,10 @@ from cds_service.decision.entries import LONGEST, Reader
 from cds_service.decision.reasons import Known, reasons
 from cds_service.knowledge import Knowledge
 from cds_service.model import DraftOrder, Finding, HookRequest, Json, Site, Term, WatchedOrder
-from cds_service.vocabulary import FindingKind
+from cds_service.vocabulary import PLEXUS_STUDIES, FindingKind
 
 _NOT_WATCHED, _LUMBAR_SPINE = "not_watched", "lumbar_spine_mri"
 _LEVEL_NOT_STATED = "level_not_stated"
-PLEXUS_STUDIES = ("plexus_mri", "plexus_mri_with_contrast", "plexus_mri_without_contrast")
 _RANKS = {"plexus_mri_with_contrast": 0, "plexus_mri_without_contrast": 0, "plexus_mri": 1, _NOT_WATCHED: 2}
 
 

@@ -179,4 +179,4 @@ def _systems(folder: Folder, rows: Rows) -> set[str]:
     """Return the code systems that these value sets have codes of, each by the name that systems.csv gives it."""
     names = Systems(folder.systems)
     value_sets = (folder.value_sets[row["value_set"]] for row in rows)
-    return {names.get(one["system"], one["system"]) for each in value_sets for one in each["compose"]["include"]}
+    return {str(names.get(one["system"], one["system"])) for each in value_sets for one in each["compose"]["include"]}
