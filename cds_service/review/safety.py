@@ -69,8 +69,11 @@ def _block(name: str, log: Log) -> str:
 
 
 def _scales(log: Log) -> Iterator[str]:
-    steps = ((row["scale"], f"{row['value']} {row['name']}", row["means"]) for row in log.scales)
-    yield from table(("scale", "step", "meaning"), steps)
+    up_to = {"risk": "up to "}
+    steps = (
+        (row["scale"], f"{up_to.get(row['scale'], '')}{row['value']}", row["name"], row["means"]) for row in log.scales
+    )
+    yield from table(("scale", "value", "step", "meaning"), steps)
 
 
 def _summary(log: Log) -> Iterator[str]:
@@ -97,19 +100,19 @@ def _summary(log: Log) -> Iterator[str]:
 
 def _hazards(log: Log) -> Iterator[str]:
     for row in log.hazards:
-        before, after = log.risk(row, "likelihood_before"), log.risk(row, "likelihood_after")
+        before, after = (log.named("likelihood", row[f"likelihood_{when}"]) for when in ("before", "after"))
+        severity = f"Severity {log.named('severity', row['severity'])}"
         yield f"### {row['hazard']}"
         yield ""
-        yield f"**Hazard.** {row['title']}."
-        yield f"**Cause.** {row['cause']}"
-        yield f"**Harm.** {row['harm']} Severity {log.named('severity', row['severity'])}, likelihood "
-        yield f"{log.named('likelihood', row['likelihood_before'])}: risk {before}."
+        yield f"* **Hazard.** {row['title']}."
+        yield f"* **Cause.** {row['cause']}"
+        yield f"* **Harm.** {row['harm']} {severity}, likelihood {before}, risk {log.risk(row, 'likelihood_before')}."
         yield ""
         yield from table(("control", "what it does", "test"), (_control(one) for one in log.of(row)))
         yield ""
-        yield f"**Residual risk.** {row['left']} Likelihood {log.named('likelihood', row['likelihood_after'])}: "
-        yield f"risk {after}. Accepted by: not accepted yet; the site's clinical safety officer."
-        yield f"**The site.** {row['site']}"
+        yield f"* **Residual risk.** {row['left']} Likelihood {after}, risk {log.risk(row, 'likelihood_after')}."
+        yield "* **Accepted by.** Not accepted yet: that is for the site's clinical safety officer."
+        yield f"* **What the site does.** {row['site']}"
         yield ""
 
 
@@ -121,13 +124,15 @@ def _control(row: Row) -> tuple[str, str, str]:
 def _counts(log: Log) -> Iterator[str]:
     knowledge = log.knowledge
     systems = {one["system"] for each in knowledge.value_sets.values() for one in each["compose"]["include"]}
-    yield f"* {len(knowledge.watched)} studies that bring a card, {len(knowledge.ratings)} rated studies"
-    yield f"* {len(knowledge.silences)} reasons for no card, {len({row.reason for row in knowledge.reservations})} "
-    yield "  reservations (reasons to recommend nothing)"
-    yield f"* {len(knowledge.value_sets)} value sets with {sum(knowledge.entries.values())} entries in {len(systems)} "
-    yield f"  code systems, {len(knowledge.reason_rows)} rows of words for typed text"
+    against = {row.reason for row in knowledge.reservations}
     signed = [row for row in knowledge.signatures if row["version"] == knowledge.version]
-    yield f"* {len(signed)} clinical signatures of version {knowledge.version}"
+    yield f"* {len(knowledge.watched)} studies that can bring a card; {len(knowledge.ratings)} studies with a rating"
+    yield f"* {len(knowledge.silences)} silences (reasons for no card)"
+    yield f"* {len(against)} reservations (reasons to recommend nothing)"
+    yield f"* {len(knowledge.value_sets)} value sets with {sum(knowledge.entries.values())} entries"
+    yield f"* {len(systems)} code systems"
+    yield f"* {len(knowledge.reason_rows)} rows of words for typed text"
+    yield f"* {len(signed)} clinical signatures of the version in force"
 
 
 def _brakes(log: Log) -> Iterator[str]:
@@ -142,8 +147,13 @@ def _brakes(log: Log) -> Iterator[str]:
 def _by_system(knowledge: Knowledge, family: str) -> Counter[str]:
     """Return how many codes, categories and patterns a family has of each code system."""
     index = knowledge.codes[family]
-    systems = [key[0] for key in (*index.exact, *index.prefixes, *index.patterns)]
-    return Counter(index.spellings.get(system, system) for system in systems)
+    return Counter(
+        [
+            *(system for system, _ in index.exact),
+            *(system for system, _ in index.prefixes),
+            *(system for system, _, _ in index.patterns),
+        ]
+    )
 
 
 def _silences(log: Log) -> Iterator[str]:
