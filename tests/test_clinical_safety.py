@@ -164,6 +164,21 @@ def test_adding_stands_before_replacing(service):
     assert [one["actions"][0]["type"] for one in card["suggestions"]][:2] == ["create", "update"]
 
 
+def test_a_replacement_keeps_all_but_the_study(service):
+    """The order that replaces is the draft with its reason, priority, requester and time, and another code."""
+    requester = {"reference": "Practitioner/example"}
+    body = asked(
+        priority="urgent", requester=requester, occurrenceDateTime="2026-11-24", note=[{"text": "Please call."}]
+    )
+    draft = body["context"]["draftOrders"]["entry"][0]["resource"]
+    [card] = service.cards(body)
+    actions = [action for one in card["suggestions"] for action in one["actions"] if action["type"] == "update"]
+    assert actions
+    for action in actions:
+        changed = {name for name in draft | action["resource"] if draft.get(name) != action["resource"].get(name)}
+        assert changed == {"code", "extension"}
+
+
 @pytest.mark.parametrize("order", ["lumbar MRI", "lumbar MRI [for leg weakness]"])
 def test_a_card_says_when_to_keep_the_order(order, service, knowledge):
     """A card on a lumbar-spine MRI, however strong, says for which question to keep it."""
