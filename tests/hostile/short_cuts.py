@@ -42,17 +42,6 @@ class Asked:
         return Matters({family: terms for family, index in self.codes.items() if (terms := index.terms(codings))})
 
 
-class OneByOne:
-    """Looks for phrases one by one."""
-
-    def __init__(self, found) -> None:
-        self.found = found
-
-    def search(self, text):
-        """Return the place of the first phrase that a text has."""
-        return next((place for phrase in self.found if (place := phrase.match.search(text))), None)
-
-
 class Filled(Template):
     """A text that is filled by the standard library."""
 
@@ -73,11 +62,7 @@ class Gathered(Known):
 def slowly(service):
     """Take every short cut away from the service."""
     parts = service.parts
-    words = parts.knowledge.reason_words
-    words = replace(words, any_phrase=OneByOne(words.phrases))
-    plain = replace(
-        parts, knowledge=replace(parts.knowledge, meanings=Asked(parts.knowledge.codes), reason_words=words)
-    )
+    plain = replace(parts, knowledge=replace(parts.knowledge, meanings=Asked(parts.knowledge.codes)))
     with pytest.MonkeyPatch.context() as patch:
         app = service.client.application
         patch.setitem(app.extensions, "plexus_cds", plain)
@@ -86,6 +71,7 @@ def slowly(service):
         patch.setattr(hook, "is_call", lambda _: False)
         patch.setattr(phrases, "_format", Filled)
         patch.setattr(OrderWords, "names_plexus", lambda *_: True)
+        patch.setattr(parts.knowledge.reason_words, "_has_words", lambda _: True)
         for module in (findings, orders):
             patch.setattr(module, "Known", Gathered)
         yield
