@@ -10,7 +10,7 @@ PIP := python -m pip --quiet --disable-pip-version-check
 UV_OPTIONS = --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' \
 	--no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
 
-.PHONY: help serve test check static other-days mutation fuzz benchmarks review screenshot lock sbom audit clean
+.PHONY: help serve test check static safety other-days mutation fuzz benchmarks review screenshot lock sbom audit clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -44,13 +44,16 @@ mutation: $(READY) ## damage the tables and the code, and see whether the tests 
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'mutmut >=3.8,<3.9'
 	$(BIN)/python tools/mutate_code.py $(if $(MINUTES),--minutes $(MINUTES))
 
+safety: $(READY) ## take out each control of the hazard log, and see whether its test notices (some ten minutes)
+	$(BIN)/python tools/take_out_controls.py
+
 fuzz: $(READY) ## send the service made-up bodies for MINUTES=10, and save what it answers wrongly
 	$(BIN)/python tools/fuzz.py --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
 
 benchmarks: $(READY) ## measure what a call costs, beside bare Flask (some twenty minutes, on a quiet machine)
 	$(BIN)/python -m benchmarks --soak
 
-review: $(READY) ## write REVIEW.md from the knowledge
+review: $(READY) ## write REVIEW.md and the hazard log from the knowledge
 	$(BIN)/plexus-cds review
 
 screenshot: $(READY) ## take the README's picture of the playground anew

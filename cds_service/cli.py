@@ -80,7 +80,7 @@ def _parser(clock: Clock) -> argparse.ArgumentParser:
     exported.add_argument("--to", dest="last", type=date.fromisoformat, default=date.max, help="the last day")
     exported.add_argument("--format", choices=("csv", "ndjson"), default="csv")
     exported.set_defaults(run=_export)
-    reviewed = commands.add_parser("review", help="check the knowledge, and write REVIEW.md from it")
+    reviewed = commands.add_parser("review", help="check the knowledge, and write REVIEW.md and the hazard log from it")
     reviewed.add_argument("--check", action="store_true", help="fail where it is stale instead")
     reviewed.set_defaults(run=_review)
     return parser
@@ -181,5 +181,5 @@ def _review(chosen: argparse.Namespace) -> int:
         review.check(knowledge)
         check_stamp()
     else:
-        print(f"Wrote {review.write(knowledge)} and {write_stamp().name}")
+        print(f"Wrote {', '.join(map(str, review.write(knowledge)))} and {write_stamp().name}")
     return 0

@@ -169,6 +169,8 @@ class Findings(NamedTuple):
     history: History = History.NONE
     presentation: Presentation = Presentation.NONE
     tally: Mapping[str, int] = _NOTHING
+    not_readable: bool = False
+    """There are Conditions, and none could be read."""
 
     def of(self, kind: FindingKind) -> tuple[Finding, ...]:
         """Return those other findings that are of a kind."""
@@ -204,6 +206,8 @@ class Site:
     policy: str = "broad"
     limits: Mapping[str, int] = field(default_factory=dict)
     """Values by which the site departs from limits.csv."""
+    systems: Mapping[str, str] = field(default_factory=dict)
+    """The code system that each name of the site's own stands for."""
     studies: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """The study of each order code of the site's own, by (system, code)."""
     proposed_codings: Mapping[str, Sequence[Json]] = field(default_factory=dict)

@@ -40,6 +40,25 @@ def _one_of(names: Callable[[Knowledge], Collection[str]]) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _known_system(name: str, info: ValidationInfo) -> str:
+    """Return a code system by the name that systems.csv gives it, or refuse one that we don't know."""
+    if info.context is None:
+        return name
+    known = info.context.known_systems
+    if name not in known:
+        message = f"{name} is not known; there are: {', '.join(sorted(set(known.values())))}"
+        raise ValueError(message)
+    return str(known[name])
+
+
+def _unknown_system(name: str, info: ValidationInfo) -> str:
+    """Refuse to take a system that we know for another one."""
+    if info.context is not None and name in info.context.known_systems:
+        message = f"{name} is known as {info.context.known_systems[name]} already"
+        raise ValueError(message)
+    return name
+
+
 _LINKS = {
     "mailto": r"mailto:[^\s@]+@[^\s@]+",
     "https": r"https://[^\s/@]+(/\S*)?",
@@ -76,20 +95,18 @@ class LocalOrder(Coding):
     """A local order code, and the study that it asks for."""
 
     study: Annotated[str, _one_of(lambda knowledge: knowledge.studies)]
-    _systems: tuple[str, ...] = PrivateAttr(default=())
+    _named: str = PrivateAttr(default="")
 
     @model_validator(mode="after")
-    def _spell(self, info: ValidationInfo) -> Self:
-        """Take in the spellings of the system, for an order may have any of them."""
-        spellings = info.context.codes["order"].spellings if info.context else {}
-        canonical = spellings.get(self.system, self.system)
-        self._systems = (canonical, *(other for other, one in spellings.items() if one == canonical))
+    def _name(self, info: ValidationInfo) -> Self:
+        """Take in the name that systems.csv gives the system, for an order may have any of its spellings."""
+        self._named = info.context.known_systems.get(self.system, self.system) if info.context else self.system
         return self
 
     @property
-    def pairs(self) -> tuple[tuple[str, str], ...]:
-        """Return the code in each spelling of its system, the canonical one first."""
-        return tuple((system, self.code) for system in self._systems)
+    def pair(self) -> tuple[str, str]:
+        """Return the code with its system, by the name that systems.csv gives that."""
+        return self._named, self.code
 
 
 class Proposal(Coding):
@@ -115,6 +132,10 @@ class SiteFile(_Strict):
     limits: dict[
         Annotated[str, _one_of(lambda knowledge: knowledge.limits)], Annotated[int, Field(ge=0, le=36500)]
     ] = {}
+    systems: dict[
+        Annotated[str, Field(min_length=1), AfterValidator(_unknown_system)],
+        Annotated[str, AfterValidator(_known_system)],
+    ] = {}
     orders: tuple[LocalOrder, ...] = ()
     propose: dict[Annotated[str, _one_of(lambda knowledge: knowledge.card["proposals"])], Proposal] = {}
     override_reasons: dict[str, Annotated[str, _one_of(lambda knowledge: knowledge.override_reasons)]] = {}
@@ -122,7 +143,7 @@ class SiteFile(_Strict):
     @field_validator("orders")
     @classmethod
     def _once(cls, orders: tuple[LocalOrder, ...]) -> tuple[LocalOrder, ...]:
-        times = Counter(order.pairs[0] for order in orders)
+        times = Counter(order.pair for order in orders)
         if twice := sorted({code for (_, code), count in times.items() if count > 1}):
             message = f"mapped more than once: {', '.join(twice)}"
             raise ValueError(message)
@@ -210,7 +231,12 @@ def effective(settings: Settings, said: SiteFile, today: date) -> Site:
         development=settings.development,
         policy=said.policy,
         limits=said.limits,
-        studies={pair: order.study for order in said.orders for pair in order.pairs},
+        systems=said.systems,
+        studies={
+            (said.systems.get(system, system), code): order.study
+            for order in said.orders
+            for system, code in [order.pair]
+        },
         proposed_codings={study: (one.model_dump(),) for study, one in said.propose.items()},
         override_reasons=said.override_reasons,
         optional_keys=said.prefetch,

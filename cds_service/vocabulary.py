@@ -82,6 +82,8 @@ class FindingKind(StrEnum):
     LOWER_BODY = "lower_body"
     """The order's reason names the low back or the leg."""
     OTHER_QUESTION = "other_question"
+    OTHER_NEOPLASM = "other_neoplasm"
+    """In situ, of the skin, or benign: no malignancy, but radiotherapy may have been for it."""
 
 
 class PrefetchState(StrEnum):

@@ -15,6 +15,9 @@ SNOMED = "http://snomed.info/sct"
 
 Row = dict[str, str]
 
+LISTED = ("ama-assn.org", "HCPCSReleaseCodeSets")  # systems without categories: a range is the codes in it
+REACHES = ("plexus_adjacent", "unspecified", "remote")
+NOTED = (("prefix", "prefix"), ("regular expression", "text"))  # what a row's notes begin with, and how it matches
 REMARK = re.compile(r"\s*\((own paraphrase|HPO term: [^)]*)\)")
 
 
@@ -31,6 +34,7 @@ class Code:
     reach: str = ""  # how near to the plexus, or how telling: the tier of a presentation
     table: str = ""
     width: int = 0  # how many categories the row spans: the narrowest row wins
+    words: str = ""  # our words for it, where the table has them
 
     @property
     def key(self) -> tuple[str, str]:
@@ -60,20 +64,27 @@ def read_table(folder: Path, table: str) -> list[Code]:
 
 def expand(row: Row, table: str) -> Iterator[Code]:
     """Give the codes of one row: the row's own, or each one in its range."""
+    words = row.get("wording", "")
     code = Code(
         row.get("system", SNOMED),
-        row["code"],
-        REMARK.sub("", row["display"]).strip(),
-        row.get("match", "exact"),
+        row.get("code") or row["code or range"],
+        REMARK.sub("", row.get("display") or words).strip(),
+        row.get("match") or noted(row.get("notes", "")),
         row["verified_by"],
-        row.get("group", ""),
-        row.get("reach") or row.get("tier", ""),
+        "metastatic" if row.get("metastatic") == "yes" else row.get("group", ""),
+        row.get("reach") or row.get("tier") or row.get("field", ""),
         table,
+        words=words,
     )
     numbers = range_of(code) if code.match == "range" else [code.code]
-    match = "exact" if code.match == "range" and "sid/icd" not in code.system else code.match
-    match = "prefix" if match == "range" else match
+    one = "exact" if any(name in code.system for name in LISTED) else "prefix"
+    match = one if code.match == "range" else code.match
     return (replace(code, code=number, match=match, width=len(numbers) - 1) for number in numbers)
+
+
+def noted(notes: str) -> str:
+    """Give how a code matches, which a table without a column for it says in its notes."""
+    return next((match for start, match in NOTED if notes.startswith(start)), "exact")
 
 
 def range_of(code: Code) -> list[str]:
@@ -104,3 +115,32 @@ def narrowest(codes: Iterable[Code]) -> tuple[list[Code], list[Reject]]:
     wider = [code for code in codes if best.setdefault(code.key, code) is not code]
     reason = "another row of the table states it more closely"
     return list(best.values()), [Reject(code, "", reason) for code in wider]
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What a later look at a code found wrong, and what is right."""
+
+    system: str
+    code: str
+    right: str
+    metastatic: bool
+
+    def applied(self, code: Code) -> Code:
+        """Give a code as it is right: its reach, or what a route is to make of it."""
+        group = "metastatic" if self.metastatic else f"corrected: {self.right}"
+        reach = self.right if self.right in REACHES else code.reach
+        return replace(code, group=group, reach="unspecified" if self.metastatic else reach)
+
+
+def corrections(path: Path) -> dict[tuple[str, str], Correction]:
+    """Read the corrections of a table, by system and code."""
+    if not path.exists():
+        return {}
+    found = {}
+    for row in rows(path):
+        metastatic = "metastatic yes" in row["to"] or "metastatic: yes" in row["why"]
+        spans = Code(row["system"], row["code"], "", "", "")
+        for number in range_of(spans) if "-" in row["code"] else [row["code"]]:
+            found[row["system"], number] = Correction(row["system"], number, row["to"], metastatic)
+    return found

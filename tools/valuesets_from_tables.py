@@ -2,7 +2,9 @@
 
     python tools/valuesets_from_tables.py TABLES_DIR
 
-brakes.csv beside this file is one more such table, of codes that were verified here.
+brakes.csv and additions.csv beside this file are two more such tables, of codes that were verified here.
+What reach_corrections.csv of the tables, and corrections.csv here, say of a code stands in place of what its
+row says. A national edition of ICD-10 (editions.csv) has, besides its own rows, every category of the WHO edition.
 Three others say what becomes of a code; a new family of sets is new rows in them:
 valuesets_plan.csv (each set: family, meaning, texts), valuesets_rows.csv (which rows of which table
 go to which set, the first row that fits) and wording.csv (our words for a code, the first rule that fits).
@@ -20,7 +22,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from check_digits import passes
-from code_tables import Code, Reject, Row, initial_encounter, narrowest, read_table, rows
+from code_tables import (
+    Code,
+    Correction,
+    Reject,
+    Row,
+    corrections,
+    initial_encounter,
+    narrowest,
+    read_table,
+    rows,
+)
 from valueset_json import render, value_set
 from wording import wording
 
@@ -32,7 +44,9 @@ CARD = HERE.parent / "cards" / "lumbosacral_plexus_mri"
 ICD_10_CM = "http://hl7.org/fhir/sid/icd-10-cm"
 ICD_10_WHO = "http://hl7.org/fhir/sid/icd-10"
 SAME_IN_WHO = re.compile(r"C(?!97)\d\d(\.\d)?")
-BRAKES = "brakes"
+REGISTRY = "http://terminology.hl7.org/CodeSystem/icd-o-3"
+NATIONAL = "malignancy_national"
+OWN = ("additions", "brakes")
 PATTERNS = ("table", "system", "code", "group", "reach", "display")
 
 
@@ -57,6 +71,29 @@ def who_edition(code: Code) -> Code | None:
     if code.match != "prefix" or not SAME_IN_WHO.fullmatch(code.code):
         return None
     return replace(code, system=ICD_10_WHO, verified_by=f"{code.verified_by}; counts alike in the WHO edition")
+
+
+@cache
+def editions() -> dict[str, str]:
+    """Read the national editions of ICD-10, and what stands before each code of one."""
+    return {row["system"]: row["prefix"] for row in rows(HERE / "editions.csv")}
+
+
+def in_edition(code: Code, system: str) -> Code:
+    """Give a code of the WHO edition as a national edition has it."""
+    start = "^" if code.match == "text" else ""
+    number = f"{start}{editions()[system]}{code.code.removeprefix(start)}"
+    source = f"{code.verified_by}; the national edition has the categories of the WHO edition"
+    return replace(code, system=system, code=number, verified_by=source)
+
+
+def as_who(code: Code) -> Code:
+    """Give a code of a national edition or a site of ICD-O-3 as the category of ICD-10 that has the same number."""
+    if code.system not in editions() and (code.system != REGISTRY or code.match == "text"):
+        return code
+    start = "^" if code.match == "text" else ""
+    number = code.code.removeprefix(start).removeprefix(editions().get(code.system, ""))
+    return replace(code, system=ICD_10_WHO, code=f"{start}{number}")
 
 
 def covers(known: str, code: str) -> bool:
@@ -124,34 +161,56 @@ def sort_all(folder: Path, plan: list[Row]) -> Sorter:
         sorter.rejects += rejects
         for code in codes:
             sorter.sort(code)
+        if table in OWN:
+            add_editions(sorter)
     add_who_edition(sorter)
+    add_editions(sorter)
     sorter.check()
     return sorter
 
 
 def read(folder: Path, table: str) -> tuple[list[Code], list[Reject]]:
     """Read one table, and reject those rows that another row states more closely."""
-    if table == BRAKES:  # a code may stand in several families there, which the sorter keeps apart
+    if table in OWN:  # a code may stand in several families there, which the sorter keeps apart
         return read_table(HERE, table), []
-    return narrowest(read_table(folder, table))
+    right = corrections(folder / "reach_corrections.csv") | corrections(HERE / "corrections.csv")
+    return narrowest(corrected(code, right) for code in read_table(folder, table))
+
+
+def corrected(code: Code, right: dict[tuple[str, str], Correction]) -> Code:
+    """Give a code as it is right; what is right in ICD-10-CM is so in the category of the same number elsewhere."""
+    same = as_who(code)
+    system = ICD_10_CM if same.system == ICD_10_WHO and same.table == NATIONAL else code.system
+    correction = right.get((system, same.code))
+    return correction.applied(code) if correction else code
+
+
+def add_editions(sorter: Sorter) -> None:
+    """Add to each national edition the categories of the WHO edition that it does not state itself."""
+    for name in sorter.sets:
+        known = [code for code in sorter.sets[name] if code.system == ICD_10_WHO]
+        for code in (in_edition(code, system) for code in known for system in editions()):
+            stands = sorter.seen.get((sorter.family[name], *code.key))
+            if stands is None:
+                sorter.place(code, name)
+            elif stands != name:
+                sorter.faults.append(f"{code.system} {code.code} is in {stands}, and in the WHO edition in {name}")
 
 
 def add_who_edition(sorter: Sorter) -> None:
-    """Add WHO's categories beside ICD-10-CM's in the malignancy sets; WHO alone has C97."""
+    """Add WHO's categories beside ICD-10-CM's in the malignancy sets."""
     for name in [name for name, family in sorter.family.items() if family == "malignancy"]:
         for code in [code for code in sorter.sets[name] if code.system == ICD_10_CM]:
             if same := who_edition(code):
                 sorter.place(same, name)
             else:
                 sorter.cm_only.append(code.code)
-    text = "Malignant neoplasms of independent (primary) multiple sites"
-    sorter.place(Code(ICD_10_WHO, "C97", text, "prefix", "systems.csv"), "malignancy-unspecified")
 
 
 def write(sorter: Sorter, plan: list[Row]) -> None:
     """Write each value set, and the list of them."""
     for row in plan:
-        codes = [(code, wording(row, code)) for code in sorter.sets[row["value_set"]]]
+        codes = [(code, wording(row, as_who(code))) for code in sorter.sets[row["value_set"]]]
         path = CARD / "valuesets" / f"{row['value_set']}.json"
         path.write_text(render(value_set(row, codes)) + "\n", encoding="utf-8")
     with (CARD / "valuesets.csv").open("w", encoding="utf-8", newline="") as file:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from code_tables import Code, Row
 
+LONGEST = 60  # characters that may stand on a card
 HISTORY = re.compile(r"\b(history of|h/o|hx)\b|^\S+ (Z85|V10)", re.IGNORECASE)
 ORIGIN = re.compile(r"\bmetastasis from (.*)", re.IGNORECASE)
 PROPER = re.compile(r"[A-Z]{2}|[BT]-|T/|(Burkitt|Ewing|Hodgkin|Kaposi|Langerhans|Merkel|Paget|Richter|Waldenström)\b")
@@ -66,12 +67,14 @@ def lower(words: str) -> str:
 
 def wording(row: Row, code: Code) -> str:
     """Give our words for a code of a value set."""
+    if code.words and len(code.words) <= LONGEST:
+        return code.words
     subject = f"{code.system.rpartition('/')[2]} {code.code} {plain(code.display)}"
-    if row["means"] == "excluded":
+    if row["means"].startswith("excluded"):
         return first("excluded", subject)
     if row["family"] == "order":
         return f"{first('order', subject)} {first('order contrast', subject)}".removesuffix(" -")
-    if row["family"] == "malignancy":
+    if row["family"] in ("malignancy", "tumor_site"):
         return malignancy(subject, metastatic=bool(row["metastatic"]))
     return first(row["family"], subject)
 

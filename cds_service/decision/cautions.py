@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from cds_service.decision.codings import codings, members, reference_of, status_codes, words_of
+from cds_service.decision.codings import members, own_study, reference_of, status_codes, words_of
 from cds_service.decision.entries import LONGEST, Reader
 from cds_service.knowledge.meanings import Terms
 from cds_service.model import Finding, Json, PartialDate, Term
@@ -34,10 +34,10 @@ def in_procedure(reader: Reader, procedure: Json, terms: Terms) -> Iterator[Find
 
 def _studies(reader: Reader, procedure: Json, terms: Terms) -> list[Term]:
     """Return the studies that a Procedure is, by codes of the site, by ours, or by words that name a plexus MRI."""
-    own, known = reader.site.studies, terms.get("order", ())
-    found = [Term("site", own[pair], "") for pair in codings(procedure.get("code")) if pair in own] if own else []
-    if found or known:
-        return [*found, *known]
+    pairs = reader.codings(procedure.get("code"))
+    own = own_study(pairs, reader.site.studies, reader.knowledge.known_systems)
+    if own or terms.get("order"):
+        return [*([Term("site", own, "")] if own else []), *terms.get("order", ())]
     words = words_of(procedure.get("code"))[:LONGEST]
     study = reader.knowledge.words.study(words) if reader.knowledge.words.names_plexus(words) else None
     if study not in PLEXUS_STUDIES:
@@ -63,9 +63,9 @@ def in_optional(reader: Reader, resources: Sequence[Json]) -> Iterator[Finding]:
 
 
 def _allergy(reader: Reader, allergy: Json) -> Iterator[Finding]:
-    substances = codings(allergy.get("code"))
+    substances = reader.codings(allergy.get("code"))
     for reaction in members(allergy.get("reaction")):
-        substances += codings(reaction.get("substance"))
+        substances += reader.codings(reaction.get("substance"))
     for kind, family in (FindingKind.CONTRAST, "contrast"), (FindingKind.IODINE, "iodine"):
         terms = reader.knowledge.codes[family].terms(substances)
         if terms and reader.is_allergy(allergy) and reader.is_active(allergy):
@@ -74,15 +74,15 @@ def _allergy(reader: Reader, allergy: Json) -> Iterator[Finding]:
 
 def _device(reader: Reader, device: Json) -> Iterator[Finding]:
     """Yield an active Device: it is in the body today, whatever was removed before."""
-    terms = reader.knowledge.codes["device"].terms(codings(device.get("type")))
-    if terms and device.get("status") not in ("inactive", "entered-in-error"):
+    terms = reader.knowledge.codes["device"].terms(reader.codings(device.get("type")))
+    if terms and {"inactive", "entered-in-error"}.isdisjoint(status_codes(device.get("status"))):
         today = PartialDate(reader.today.isoformat(), reader.today, reader.today)
         yield Finding(FindingKind.DEVICE, terms[0].wording, (reference_of(device),), recorded=today, means=_IN_USE)
 
 
 def _filtration(reader: Reader, observation: Json) -> tuple[float, Finding] | None:
     """Return an estimated glomerular filtration rate that was measured."""
-    terms = reader.knowledge.codes["observation"].terms(codings(observation.get("code")))
+    terms = reader.knowledge.codes["observation"].terms(reader.codings(observation.get("code")))
     quantity = observation.get("valueQuantity")
     value = quantity.get("value") if isinstance(quantity, dict) else None
     is_void = status_codes(observation.get("status")) in (["cancelled"], ["entered-in-error"])

@@ -1,9 +1,17 @@
 """Codes and references out of FHIR resources of any version and any oddness; nothing here ever raises."""
 
-from collections.abc import Collection, Iterator
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from cds_service.model import Json
+
+_NONE: Mapping[str, str] = MappingProxyType({})
+_CERTAINTY = "http://fhir.de/StructureDefinition/icd-10-gm-diagnosesicherheit"
+_LETTER = re.compile(r"[A-Z]\d\d\S*\s+([A-Z])\s*")
+_LONGEST = 100
+"""Characters of a code after which a letter may tell its certainty."""
 
 
 def members(value: Any) -> list[Json]:
@@ -28,15 +36,44 @@ def concepts_of(value: Any) -> list[Json]:
     return [concept for one in members(value) for concept in members(one.get("concept", one))]
 
 
-def codings(concepts: Any) -> list[tuple[str, str]]:
-    """Return (system, code) of every coding in one CodeableConcept or a list of them."""
+def codings(concepts: Any, own: Mapping[str, str] = _NONE) -> list[tuple[str, str]]:
+    """Return (system, code) of every coding in one CodeableConcept or a list of them.
+
+    A system that is the site's `own` name for another one is returned as that.
+    """
     pairs = []
     for concept in concepts_of(concepts):
         for coding in members(concept.get("coding")):
             system, code = coding.get("system"), coding.get("code")
             if system and code and isinstance(system, str) and isinstance(code, str):
                 pairs.append((system, code))
-    return pairs
+    return [(own.get(system, system), code) for system, code in pairs] if own else pairs
+
+
+def own_study(
+    pairs: Iterable[tuple[str, str]], studies: Mapping[tuple[str, str], str], names: Mapping[str, str]
+) -> str | None:
+    """Return the study that a code of the site's own asks for, whichever of its `names` a system has, or None."""
+    if not studies:
+        return None
+    return next(
+        (studies[pair] for system, code in pairs if (pair := (names.get(system, system), code)) in studies), None
+    )
+
+
+def certainties(concepts: Any) -> list[str]:
+    """Return how certain a national profile says that each code is: by an extension, or by a letter after the code."""
+    found = []
+    for concept in concepts_of(concepts):
+        for coding in members(concept.get("coding")):
+            for extension in members(coding.get("extension")):
+                if extension.get("url") == _CERTAINTY:
+                    given = extension.get("valueCoding")
+                    found.append(text_of(given.get("code")) if isinstance(given, dict) else "")
+                    found.append(text_of(extension.get("valueCode")))
+            if letter := _LETTER.fullmatch(text_of(coding.get("code"))[:_LONGEST]):
+                found.append(letter[1])
+    return [one.lower() for one in found if one]
 
 
 def words_of(concepts: Any) -> str:
@@ -68,12 +105,12 @@ def _is_known(coding: Json, known: Collection[str]) -> bool:
 
 
 def status_codes(value: Any) -> list[str]:
-    """Return the codes of a status: a string up to STU3, a CodeableConcept since R4."""
+    """Return the codes of a status in small letters: a string up to STU3, a CodeableConcept since R4."""
     if isinstance(value, str):
-        return [value]
+        return [value.strip().lower()]
     codes = []
     for concept in members(value):
-        coded = [text_of(coding.get("code")) for coding in members(concept.get("coding"))]
+        coded = [text_of(coding.get("code")).strip().lower() for coding in members(concept.get("coding"))]
         codes += coded or [_spelled(concept)]
     return codes
 

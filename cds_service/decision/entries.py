@@ -1,11 +1,11 @@
 """Whether and when an entry of the record counts: its statuses and its dates."""
 
-from collections import defaultdict
-from collections.abc import Callable
+from collections import ChainMap, defaultdict
+from collections.abc import Callable, Collection
 from datetime import date, timedelta
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
-from cds_service.decision.codings import codings, reference_of, status_codes, typed_text
+from cds_service.decision.codings import certainties, codings, reference_of, status_codes, typed_text
 from cds_service.decision.dates import partial_date, period
 from cds_service.decision.reasons import Known
 from cds_service.knowledge import Knowledge
@@ -45,17 +45,44 @@ class Reader:
         self.knowledge, self.site, self.today, self.known = knowledge, site, today, known
         self.limits = {**knowledge.limits, **site.limits}
         self.tally: dict[str, int] = defaultdict(int)
+        self.read = 0
+        """Entries that could be read, by a code of a system that we read or by their words."""
+        self.conditions_read = 0
+        self._known_systems: Collection[str] = knowledge.known_systems
+        if site.systems:
+            self._known_systems = ChainMap({**site.systems}, cast("dict[str, str]", knowledge.known_systems))
         self._read: dict[tuple[object, int], Any] = {}
         self._mentioned: dict[str, list[Mention]] = {}
         """By text: the same one stands in many entries of a chart, and is asked for by several readers."""
 
+    def codings(self, concepts: object) -> list[tuple[str, str]]:
+        """Return the codings of concepts; the site may have its own name for a system."""
+        return codings(concepts, self.site.systems)
+
     def terms(self, entry: Json) -> Terms:
         """Return what the codes of an entry mean."""
-        return self.knowledge.meanings.of(codings(entry.get("code")))
+        return self.meaning(entry, self.codings(entry.get("code")))
+
+    def meaning(self, entry: Json, pairs: list[tuple[str, str]]) -> Terms:
+        """Return what the codes of an entry mean; that a Procedure is radiotherapy may stand in its category alone."""
+        terms = self.knowledge.meanings.of(pairs)
+        if "category" in entry and "radiotherapy" not in terms and entry.get("resourceType") == "Procedure":
+            delivered = self.knowledge.meanings.of(self.codings(entry["category"])).get("radiotherapy")
+            if delivered and not any(term.means == "not_delivery" for term in self.sites(self.typed(entry))):
+                return {**terms, "radiotherapy": delivered}
+        return terms
+
+    def sites(self, text: str) -> list[Term]:
+        """Return what the sites of radiotherapy mean that a text names."""
+        return self.knowledge.site_words.terms(text) if text else []
 
     def typed(self, entry: Json) -> str:
         """Return what was typed in the code of an entry, or of a reason in the shape of one."""
-        return typed_text(entry.get("code"), self.knowledge.known_systems)[:LONGEST]
+        return self.typed_in(entry.get("code"))
+
+    def typed_in(self, concepts: object) -> str:
+        """Return what was typed in concepts."""
+        return typed_text(concepts, self._known_systems)[:LONGEST]
 
     def mentions(self, entry: Json) -> list[Mention]:
         """Return what the typed text of an entry speaks of, and how certain it is."""
@@ -82,7 +109,10 @@ class Reader:
         return said
 
     def stands(self, condition: Json) -> bool:
-        """Tell whether the verification status lets a Condition count."""
+        """Tell whether the verification status lets a Condition count, and the certainty that its code may carry."""
+        if not self.knowledge.refused["Condition.code.certainty"].isdisjoint(certainties(condition.get("code"))):
+            self.tally["status does not count"] += 1
+            return False
         return not self._refused("Condition.verificationStatus", condition.get("verificationStatus"))
 
     def is_allergy(self, allergy: Json) -> bool:

@@ -6,15 +6,20 @@ from itertools import chain
 from typing import NamedTuple
 
 from cds_service.decision import cautions, history, signs
-from cds_service.decision.codings import codings
+from cds_service.decision.codings import own_study
 from cds_service.decision.entries import Reader
 from cds_service.decision.reasons import Known, reasons
 from cds_service.knowledge import Knowledge
-from cds_service.knowledge.meanings import Terms
+from cds_service.knowledge.meanings import UNREAD, Terms
 from cds_service.model import Finding, Findings, HookRequest, Json, PatientRecord, Site, WatchedOrder
 from cds_service.vocabulary import PLEXUS_STUDIES, Certainty, FindingKind, Presentation
 
-_TOLD = (FindingKind.PRESENTATION, FindingKind.RADIOTHERAPY, FindingKind.MALIGNANCY)
+_TOLD = (
+    FindingKind.PRESENTATION,
+    FindingKind.RADIOTHERAPY,
+    FindingKind.MALIGNANCY,
+    FindingKind.OTHER_NEOPLASM,
+)
 
 
 class Gathered(NamedTuple):
@@ -22,12 +27,15 @@ class Gathered(NamedTuple):
 
     reader: Reader
     found: list[Finding]
+    not_readable: bool
+    """There are Conditions, and none could be read."""
 
 
 def gather(request: HookRequest, record: PatientRecord, knowledge: Knowledge, site: Site, today: date) -> Gathered:
     """Return all findings of the record, whichever order they matter for."""
     reader = Reader(knowledge, site, today, Known(request, record))
-    return Gathered(reader, _merged(_in_record(reader, record)))
+    found = _merged(_in_record(reader, record))
+    return Gathered(reader, found, bool(record.conditions) and not reader.conditions_read)
 
 
 def find(order: WatchedOrder, gathered: Gathered, knowledge: Knowledge) -> Findings:
@@ -36,7 +44,7 @@ def find(order: WatchedOrder, gathered: Gathered, knowledge: Knowledge) -> Findi
     found = _merged([*in_reasons, *gathered.found]) if in_reasons else gathered.found
     tally = dict(gathered.reader.tally)
     if not found:
-        return Findings(tally=tally)
+        return Findings(tally=tally, not_readable=gathered.not_readable)
     malignancies, radiotherapy, elsewhere, amount = history.weighed(found)
     found = [*found, *_stat(order)]
     presentations = [one for one in found if one.kind is FindingKind.PRESENTATION]
@@ -49,6 +57,7 @@ def find(order: WatchedOrder, gathered: Gathered, knowledge: Knowledge) -> Findi
         amount,
         _strongest(presentations),
         tally,
+        gathered.not_readable,
     )
 
 
@@ -100,7 +109,7 @@ def _in_condition(reader: Reader, condition: Json, terms: Terms) -> Iterator[Fin
     opening = reader.opening(condition)
     if opening in (Certainty.ASSERTED, Certainty.PAST):
         yield from history.in_condition(reader, condition, terms)
-        if not codings(condition.get("code")):
+        if not reader.codings(condition.get("code")):
             yield from history.in_words(reader, condition)
     elif terms:
         reader.tally["taken back by its own text"] += 1
@@ -113,24 +122,29 @@ def _in_condition(reader: Reader, condition: Json, terms: Terms) -> Iterator[Fin
 def _in_record(reader: Reader, record: PatientRecord) -> Iterator[Finding]:
     for condition, terms in _of_matter(reader, record.conditions):
         yield from _in_condition(reader, condition, terms)
+    reader.conditions_read = reader.read
     for procedure, terms in _of_matter(reader, record.procedures):
         yield from history.in_procedure(reader, procedure, terms)
         yield from cautions.in_procedure(reader, procedure, terms)
         yield from signs.in_procedure(reader, procedure)
-        if not codings(procedure.get("code")) and reader.was_performed(procedure):
+        if not reader.codings(procedure.get("code")) and reader.was_performed(procedure):
             yield from history.in_words(reader, procedure)
     yield from cautions.in_optional(reader, record.optional)
 
 
 def _of_matter(reader: Reader, entries: Iterable[Json]) -> Iterator[tuple[Json, Terms]]:
-    """Yield the entries whose code or text means something, and count those without a code; of many, few matter."""
-    terms_of, own = reader.knowledge.meanings.of, reader.site.studies
+    """Yield the entries whose code or text means something, and count those that can't be read; of many, few matter."""
+    studies, names = reader.site.studies, reader.knowledge.known_systems
     for entry in entries:
-        pairs = codings(entry.get("code"))
+        pairs = reader.codings(entry.get("code"))
         reader.tally["without a code"] += not pairs
-        terms = terms_of(pairs)
-        if terms or reader.mentions(entry) or (own and any(pair in own for pair in pairs)):
+        terms = reader.meaning(entry, pairs)
+        is_read = terms is not UNREAD
+        reader.tally["of a code system that is not read"] += bool(pairs) and not is_read
+        if terms or reader.mentions(entry) or own_study(pairs, studies, names):
+            is_read = True
             yield entry, terms
+        reader.read += is_read
 
 
 def _strongest(presentations: Iterable[Finding]) -> Presentation:
@@ -154,7 +168,6 @@ def _merged(found: Iterable[Finding]) -> list[Finding]:
             one.site,
             one.site_unread,
             one.treats,
-            one.as_typed,
             one.from_procedure,
             one.reach,
             one.as_typed,

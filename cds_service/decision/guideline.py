@@ -16,6 +16,9 @@ SILENCES: dict[str, Holds] = {
     "plexus_mri_on_record": lambda order, findings, knowledge, _site: _is_next_step(order, findings, knowledge),
     "alternative_with_device": lambda order, findings, knowledge, _site: _is_alternative(order, findings, knowledge),
     "typed_history_only": lambda order, findings, knowledge, _site: _is_only_typed(order, findings, knowledge),
+    "not_readable": lambda _order, findings, _knowledge, _site: (
+        findings.not_readable and findings.history is History.NONE
+    ),
     "no_history": lambda _order, findings, _knowledge, _site: findings.history is History.NONE,
     "remote_without_presentation": lambda _order, findings, _knowledge, site: _is_out_of_focus(findings, site),
 }

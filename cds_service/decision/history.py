@@ -1,6 +1,7 @@
 """Malignancy and radiotherapy in the entries of a record, and what they amount to."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from cds_service.decision.codings import codings, members, words_of
 from cds_service.decision.entries import Reader, Where
@@ -9,28 +10,69 @@ from cds_service.knowledge.meanings import Terms
 from cds_service.model import Finding, Json, Term
 from cds_service.vocabulary import Certainty, Field, FindingKind, History, Reach
 
-_FIELDS = {"not_in_code": Field.UNKNOWN, **{field.value: field for field in Field}}
+_NEEDS_MALIGNANCY = "needs_malignancy"
+_NOT_IN_CODE = ("not_in_code", _NEEDS_MALIGNANCY)
+_FIELDS = {**dict.fromkeys(_NOT_IN_CODE, Field.UNKNOWN), **{field.value: field for field in Field}}
 """The field that a code means."""
 
 _BY_REACH = {Reach.PLEXUS_ADJACENT.value: Field.UNCERTAIN, Reach.REMOTE.value: Field.REMOTE}
 """The field that the tumor means which was treated; of any other it is unknown."""
 
+_EXCLUDED = "excluded"
+_SKIN = "skin"
+_BY_SITE, _BY_SITE_OR_SKIN = "by_site", "by_site_or_skin"
 
-def malignancy(reader: Reader, terms: Terms) -> Term | None:
-    """Return what malignancy a Condition with these terms is of, or None; an excluded code vetoes it."""
-    said = terms.get("malignancy", ())
-    for term in said:
-        if term.means == "excluded":
-            reader.tally["not a malignancy that counts"] += 1
-            return None
-    return min(said, key=_nearness, default=None)
+
+def neoplasm(reader: Reader, entry: Json, terms: Terms) -> Term | None:
+    """Return what tumor a Condition with these terms is of, or None; an excluded code vetoes all others."""
+    said = [_sited(reader, entry, term, terms) for term in terms.get("malignancy", ())]
+    excluded = [term for term in said if term.means.startswith(_EXCLUDED)]
+    return min(excluded or said, key=_nearness, default=None)
+
+
+def _sited(reader: Reader, entry: Json, term: Term, terms: Terms) -> Term:
+    """Return a term; of one that leaves the reach to the site of the tumor, as the site beside it tells."""
+    if _BY_SITE not in term.means:
+        return term
+    sites = terms.get("tumor_site") or reader.knowledge.codes["tumor_site"].terms(reader.codings(entry.get("bodySite")))
+    site = min(sites, key=_nearness, default=None)
+    means = _by_site(term, site.means if site else "")
+    counts = site and not term.metastatic and term.means == _BY_SITE and site.means != _SKIN
+    return replace(term, means=means, wording=site.wording if site and counts else term.wording)
+
+
+def _by_site(term: Term, site: str) -> str:
+    """Return what a morphology means with a site, which may be missing."""
+    if term.metastatic:
+        return Reach.PLEXUS_ADJACENT if site == Reach.PLEXUS_ADJACENT else Reach.UNSPECIFIED
+    if term.means == _BY_SITE_OR_SKIN:
+        return Reach.REMOTE if site in ("", _SKIN) else site
+    if site == _SKIN:
+        return _excluded(Reach.REMOTE)
+    if term.means == _BY_SITE:
+        return site or Reach.UNSPECIFIED
+    return _excluded(site) if site else _EXCLUDED
+
+
+def _excluded(reach: str) -> str:
+    return f"{_EXCLUDED}_{reach}"
+
+
+def _reach(term: Term) -> Reach | None:
+    """Return the reach of a tumor, counting or not, or None where its code tells of no tumor at all."""
+    means = term.means.removeprefix(_EXCLUDED).removeprefix("_")
+    return Reach(means) if means else None
 
 
 def in_condition(reader: Reader, condition: Json, terms: Terms, *, from_order: bool = False) -> Iterator[Finding]:
-    """Yield what one Condition that stands, or one reason of the order, says of malignancy and of radiotherapy."""
-    if term := malignancy(reader, terms):
-        reach = Reach(term.means)
-        yield reader.of_condition(FindingKind.MALIGNANCY, term, condition, from_order=from_order, reach=reach)
+    """Yield what one Condition that stands, or one reason of the order, says of tumors and of radiotherapy."""
+    if term := neoplasm(reader, condition, terms):
+        kind = FindingKind.MALIGNANCY
+        if term.means.startswith(_EXCLUDED):
+            reader.tally["not a malignancy that counts"] += 1
+            kind = FindingKind.OTHER_NEOPLASM
+        if reach := _reach(term):
+            yield reader.of_condition(kind, term, condition, from_order=from_order, reach=reach)
     for term in terms.get("radiation_history", ())[:1]:
         field = _FIELDS[term.means]
         yield reader.of_condition(FindingKind.RADIOTHERAPY, term, condition, from_order=from_order, field=field)
@@ -56,27 +98,40 @@ def in_procedure(reader: Reader, procedure: Json, terms: Terms) -> Iterator[Find
     if not delivered:
         reader.tally["radiotherapy not delivered"] += 1
         return
-    term = min(delivered, key=lambda term: term.means == "not_in_code")
+    term = min(delivered, key=_vagueness)
     yield reader.of_procedure(FindingKind.RADIOTHERAPY, term, procedure, _where(reader, term, procedure))
 
 
 def _where(reader: Reader, term: Term, procedure: Json) -> Where:
-    """Return the first answer of the code's own site, bodySite, and the tumor that was treated."""
+    """Return the first answer of the code's own site, bodySite or a site in words, and the tumor that was treated."""
     field = _FIELDS[term.means]
     if field is not Field.UNKNOWN:
         return Where(field)
-    if sites := members(procedure.get("bodySite")):
-        return _by_site(reader, sites)
+    sites = members(procedure.get("bodySite"))
+    in_words = _fields(reader.sites(reader.typed(procedure)))
+    if sites or in_words:
+        return _by_site_of_field(reader, sites, in_words)
     return _by_reason(reader, procedure)
 
 
-def _by_site(reader: Reader, sites: list[Json]) -> Where:
+def _by_site_of_field(reader: Reader, sites: list[Json], in_words: list[Term]) -> Where:
     """Any of several sites in reach wins; a site that we do not know leaves the field unknown."""
-    known = [reader.knowledge.codes["body_site"].terms(codings(site)) for site in sites]
-    terms = sorted((term for terms in known for term in terms), key=lambda term: _FIELDS[term.means] is Field.REMOTE)
+    known = [_at(reader, site) for site in sites]
+    terms = [*(term for at in known for term in at), *in_words]
+    terms.sort(key=lambda term: _FIELDS[term.means] is Field.REMOTE)
     if not terms or (_FIELDS[terms[0].means] is Field.REMOTE and not all(known)):
         return Where(Field.UNKNOWN, site_unread=any(codings(site) or words_of(site) for site in sites))
     return Where(_FIELDS[terms[0].means], site=terms[0].wording)
+
+
+def _at(reader: Reader, site: Json) -> list[Term]:
+    """Return what one bodySite means, by its codes or else by its words."""
+    by_code = reader.knowledge.codes["body_site"].terms(reader.codings(site))
+    return by_code or _fields(reader.sites(reader.typed_in(site)))
+
+
+def _fields(sites: list[Term]) -> list[Term]:
+    return [term for term in sites if term.means in _FIELDS]
 
 
 def _by_reason(reader: Reader, procedure: Json) -> Where:
@@ -85,28 +140,33 @@ def _by_reason(reader: Reader, procedure: Json) -> Where:
     term = min(stated, key=_nearness, default=None)
     if term is None:
         return Where(Field.UNKNOWN)
-    return Where(_BY_REACH.get(term.means, Field.UNKNOWN), treats=term.wording)
+    reach = _reach(term)
+    return Where(_BY_REACH.get(reach, Field.UNKNOWN) if reach else Field.UNKNOWN, treats=term.wording)
 
 
 def _treated(reader: Reader, reason: Json) -> Term | None:
-    return malignancy(reader, reader.terms(reason)) if reader.stands(reason) else None
+    term = neoplasm(reader, reason, reader.terms(reason)) if reader.stands(reason) else None
+    return term if term and _reach(term) else None
 
 
 def weighed(found: list[Finding]) -> tuple[list[Finding], list[Finding], list[Finding], History]:
     """Return malignancies, radiotherapy that counts, radiotherapy elsewhere, and what they amount to.
 
-    Coded history decides; what is only typed is told beside it, and adds nothing to it (contract section 6).
+    Radiotherapy of a field that is not known counts, unless all tumors on record are far and none has spread. Coded
+    history decides; what is only typed is told beside it, and adds nothing to it (contract sections 3 and 6).
     """
     typed = [one for one in found if one.as_typed]
     found = [one for one in found if not one.as_typed]
     malignancies = [one for one in found if one.kind is FindingKind.MALIGNANCY]
-    metastasis = any(one.metastatic for one in malignancies)
-    near = metastasis or not malignancies or any(one.reach is not Reach.REMOTE for one in malignancies)
+    tumors = [*malignancies, *(one for one in found if one.kind is FindingKind.OTHER_NEOPLASM)]
+    metastasis = any(one.metastatic for one in tumors)
+    near = metastasis or not tumors or any(one.reach is not Reach.REMOTE for one in tumors)
     radiotherapy = [_settled(one, metastasis=metastasis) for one in found if one.kind is FindingKind.RADIOTHERAPY]
     counted: list[Finding] = []
     elsewhere: list[Finding] = []
     for one in radiotherapy:
-        (counted if _counts(one, near=near) else elsewhere).append(one)
+        unknown_counts = near and (bool(malignancies) or one.means != _NEEDS_MALIGNANCY)
+        (counted if _counts(one, unknown_counts=unknown_counts) else elsewhere).append(one)
     amount = _history(malignancies, counted)
     if typed and amount is History.NONE:
         amount = History.IN_WORDS
@@ -122,9 +182,9 @@ def _settled(radiotherapy: Finding, *, metastasis: bool) -> Finding:
     return radiotherapy
 
 
-def _counts(radiotherapy: Finding, *, near: bool) -> bool:
-    """Tell whether radiotherapy could have reached the plexus; of an unknown field, whether no tumor was only far."""
-    return near if radiotherapy.field is Field.UNKNOWN else radiotherapy.field is not Field.REMOTE
+def _counts(radiotherapy: Finding, *, unknown_counts: bool) -> bool:
+    """Tell whether radiotherapy could have reached the plexus."""
+    return unknown_counts if radiotherapy.field is Field.UNKNOWN else radiotherapy.field is not Field.REMOTE
 
 
 def _history(malignancies: list[Finding], radiotherapy: list[Finding]) -> History:
@@ -134,7 +194,14 @@ def _history(malignancies: list[Finding], radiotherapy: list[Finding]) -> Histor
 
 
 def _nearness(term: Term) -> int:
-    """Of several codes for one malignancy, the one that says most of its reach comes first."""
-    if term.means == Reach.PLEXUS_ADJACENT:
+    """Of several codes for one tumor, the one that says most of its reach comes first."""
+    if term.means.endswith(Reach.PLEXUS_ADJACENT):
         return 0
-    return 1 if term.metastatic else 2 if term.means == Reach.REMOTE else 3
+    if term.metastatic:
+        return 1
+    return 2 if term.means.endswith(Reach.REMOTE) else 3
+
+
+def _vagueness(term: Term) -> int:
+    """Of several codes for one delivery, the one that names its site comes first."""
+    return ("", *_NOT_IN_CODE).index(term.means) if term.means in _NOT_IN_CODE else 0

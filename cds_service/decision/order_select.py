@@ -68,7 +68,7 @@ _KEY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,39}")
 _MOST_KEYS = 20
 """Of the client's keys that are told: names that an analyst chose, and nothing longer."""
 
-_NEEDS_ALL = frozenset({"no_history", "typed_history_only", "remote_without_presentation"})
+_NEEDS_ALL = frozenset({"not_readable", "no_history", "typed_history_only", "remote_without_presentation"})
 """The silences that hold only where the whole record was read."""
 
 

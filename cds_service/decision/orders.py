@@ -3,7 +3,7 @@
 from datetime import date
 
 from cds_service.decision import signs
-from cds_service.decision.codings import codings, concepts_of, is_of, members, status_codes, words_of
+from cds_service.decision.codings import codings, concepts_of, is_of, members, own_study, status_codes, words_of
 from cds_service.decision.entries import LONGEST, Reader
 from cds_service.decision.reasons import Known, reasons
 from cds_service.knowledge import Knowledge
@@ -68,10 +68,9 @@ def _signs(reader: Reader, reason: Json) -> list[Finding]:
 def study_of(resource: Json, knowledge: Knowledge, site: Site) -> tuple[str, str]:
     """Return the study that an order asks for, by its codes or else its words, and our name for it."""
     code = resource.get("code")
-    pairs = _all_codings(code)
-    for pair in pairs:
-        if pair in site.studies:
-            return site.studies[pair], ""
+    pairs = _all_codings(code, site)
+    if study := own_study(pairs, site.studies, knowledge.known_systems):
+        return study, ""
     known = [term for term in knowledge.meanings.of(pairs).get("order", ()) if term.means != _LEVEL_NOT_STATED]
     term, words = _first(known), words_of(code)[:LONGEST]
     by_words = None
@@ -105,10 +104,10 @@ def _first(known: list[Term]) -> Term | None:
     return min(known, key=lambda term: _RANKS.get(term.means, len(_RANKS)), default=None)
 
 
-def _all_codings(code: object) -> list[tuple[str, str]]:
+def _all_codings(code: object, site: Site) -> list[tuple[str, str]]:
     """Return the codings of an order's code, then those in extensions on it, where CPT may sit."""
-    pairs = codings(code)
+    pairs = codings(code, site.systems)
     for concept in concepts_of(code):
         for extension in members(concept.get("extension")):
-            pairs += codings(extension.get("valueCodeableConcept"))
+            pairs += codings(extension.get("valueCodeableConcept"), site.systems)
     return pairs

@@ -4,14 +4,14 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from cds_service.decision.codings import codings, reference_of, status_codes
+from cds_service.decision.codings import reference_of, status_codes
 from cds_service.decision.entries import Reader
 from cds_service.decision.reasons import Known
 from cds_service.knowledge import Knowledge
+from cds_service.knowledge.meanings import UNREAD
 from cds_service.model import Json, PatientRecord, Site
 
 _EXCLUDED = {
-    "excluded": "it is not a malignancy that counts",
     "not_delivery": "it is no delivery of radiotherapy",
     "removed": "it tells of a removal",
 }
@@ -30,6 +30,7 @@ _CONDITIONS = (
 _PROCEDURES = ("radiotherapy", "device", "contrast", "spine", "order")
 _NO_CODE = "it has no code"
 _UNKNOWN = "this card does not look for it"
+_UNREAD = "its code is of a system that is not read"
 _ELSE = "it is not active, too long ago, or of no matter to this order"
 
 
@@ -64,10 +65,16 @@ def _status(reader: Reader, member: str, entry: Json) -> str:
 
 
 def _why(reader: Reader, entry: Json, families: tuple[str, ...], status: str) -> str:
-    pairs = codings(entry.get("code"))
+    pairs = reader.codings(entry.get("code"))
     if not pairs:
         return _NO_CODE
+    if reader.meaning(entry, pairs) is UNREAD:
+        return _UNREAD
     means = [term.means for family in families for term in reader.knowledge.codes[family].terms(pairs)]
     if not means:
         return _UNKNOWN
-    return status or next((_EXCLUDED[one] for one in means if one in _EXCLUDED), _ELSE)
+    return status or next((_EXCLUDED[one] for one in means if one in _EXCLUDED), _no_malignancy(means) or _ELSE)
+
+
+def _no_malignancy(means: list[str]) -> str:
+    return "it is not a malignancy that counts" if any(one.startswith("excluded") for one in means) else ""

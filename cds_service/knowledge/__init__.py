@@ -15,6 +15,8 @@ from cds_service.knowledge.checks import check
 from cds_service.knowledge.codes import CodeIndex
 from cds_service.knowledge.folder import Folder, Rows, read_folder
 from cds_service.knowledge.meanings import Meanings
+from cds_service.knowledge.site_words import SiteWords
+from cds_service.knowledge.systems import Systems
 from cds_service.knowledge.typed_text import ReasonWords
 from cds_service.knowledge.words import OrderWords
 from cds_service.vocabulary import History, Presentation
@@ -22,6 +24,7 @@ from cds_service.vocabulary import History, Presentation
 CARD = "lumbosacral_plexus_mri"
 ELEMENTS = (
     "Condition.verificationStatus",
+    "Condition.code.certainty",
     "AllergyIntolerance.verificationStatus",
     "Procedure.status",
     "ServiceRequest.status",
@@ -72,7 +75,8 @@ class Knowledge:
     meanings: Meanings = field(compare=False)  # made of the codes
     words: OrderWords
     reason_words: ReasonWords = field(compare=False)  # made of reason_rows
-    known_systems: frozenset[str]
+    site_words: SiteWords = field(compare=False)  # made of its table
+    known_systems: Systems = field(compare=False)
     """The code systems that we know, in all their spellings."""
     watched: Mapping[str, WatchedRow]
     reservations: tuple[ReservationRow, ...]
@@ -146,16 +150,18 @@ def compiled(folder: Folder) -> Knowledge:
 
 def _compiled(folder: Folder) -> Knowledge:
     tables = folder.tables
-    codes, entries = _codes(folder)
+    systems = Systems(folder.systems)
+    codes, entries = _codes(folder, systems)
     return Knowledge(
         version=f"{folder.plan['version']}+{folder.digest}",
         plan=folder.plan,
         card=folder.card,
         codes=codes,
-        meanings=Meanings(codes, _spellings(folder)),
+        meanings=Meanings(codes, systems),
         words=OrderWords.compiled(_phrases(tables["words"])),
         reason_words=ReasonWords(tables["reason_words"]),
-        known_systems=frozenset({*(row["canonical"] for row in folder.systems), *_spellings(folder)}),
+        site_words=SiteWords(tables["site_words"]),
+        known_systems=systems,
         reservations=tuple(map(_reservation, tables["reservations"])),
         watched={row["study"]: _watched(row) for row in tables["watched_orders"]},
         strength=dict(_cells(tables["strength"])),
@@ -176,19 +182,17 @@ def _compiled(folder: Folder) -> Knowledge:
     )
 
 
-def _codes(folder: Folder) -> tuple[dict[str, CodeIndex], dict[str, int]]:
-    spellings = _spellings(folder)
-    families: dict[str, CodeIndex] = defaultdict(lambda: CodeIndex(spellings))
+def _codes(folder: Folder, systems: Systems) -> tuple[dict[str, CodeIndex], dict[str, int]]:
+    families: dict[str, CodeIndex] = defaultdict(lambda: CodeIndex(systems))
     entries = {}
     for row in folder.tables["valuesets"]:
         value_set = folder.value_sets[row["value_set"]]
         family = families[row["family"]]
         entries[row["value_set"]] = family.add(value_set, row["means"], metastatic=row["metastatic"] == "yes")
+    taken_back = frozenset(code for _, code in families["context"].exact)
+    for family in families.values():
+        family.taken_back = taken_back
     return dict(families), entries
-
-
-def _spellings(folder: Folder) -> dict[str, str]:
-    return {other: row["canonical"] for row in folder.systems for other in row["also_seen_as"].split(";") if other}
 
 
 def _phrases(rows: Rows) -> dict[str, list[str]]:
@@ -220,5 +224,5 @@ def _refused(rows: Rows) -> dict[str, frozenset[str]]:
     refused: dict[str, set[str]] = defaultdict(set)
     for row in rows:
         if row["counts"] == "no":
-            refused[row["element"]].add(row["code"])
+            refused[row["element"]].add(row["code"].lower())
     return {element: frozenset(refused[element]) for element in ELEMENTS}

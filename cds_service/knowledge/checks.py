@@ -9,6 +9,7 @@ from cds_service.knowledge.about_checks import about_faults
 from cds_service.knowledge.codes import PROVENANCE, WORDING, extension
 from cds_service.knowledge.folder import Folder, Rows
 from cds_service.knowledge.holes import WORDING_LIMIT, hole_faults
+from cds_service.knowledge.systems import Systems
 from cds_service.knowledge.table_checks import labels, numbered, table_faults
 from cds_service.schemas import first_fault
 
@@ -172,7 +173,7 @@ def _brake_faults(folder: Folder) -> Iterator[str]:
     """Yield the code systems in which a malignancy counts and a brake has no code: there nothing would hold it."""
     rows = [row for row in folder.tables["valuesets"] if row["value_set"] in folder.value_sets]
     registries = {row["canonical"] for row in folder.systems if row["role"] == "registry"}
-    malignant = [row for row in rows if row["family"] == "malignancy" and row["means"] != "excluded"]
+    malignant = [row for row in rows if row["family"] == "malignancy" and not row["means"].startswith("excluded")]
     for system in sorted(_systems(folder, malignant) - registries):
         for family in _BRAKES:
             if system not in _systems(folder, [row for row in rows if row["family"] == family]):
@@ -196,6 +197,6 @@ def _plexopathy_faults(folder: Folder) -> Iterator[str]:
 
 def _systems(folder: Folder, rows: Rows) -> set[str]:
     """Return the code systems that these value sets have codes of, each by the name that systems.csv gives it."""
-    names = {other: row["canonical"] for row in folder.systems for other in row["also_seen_as"].split(";") if other}
+    names = Systems(folder.systems)
     value_sets = (folder.value_sets[row["value_set"]] for row in rows)
-    return {names.get(one["system"], one["system"]) for each in value_sets for one in each["compose"]["include"]}
+    return {str(names.get(one["system"], one["system"])) for each in value_sets for one in each["compose"]["include"]}

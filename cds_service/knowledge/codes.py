@@ -6,15 +6,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cds_service.errors import KnowledgeError
+from cds_service.knowledge.written import plain, written
 from cds_service.model import Json, Term
+
+__all__ = ["PROVENANCE", "WORDING", "CodeIndex", "extension", "plain"]
 
 WORDING = "urn:plexus-cds:wording"
 PROVENANCE = "urn:plexus-cds:provenance"
-
-
-def plain(code: str) -> str:
-    """Return a code without its dots and in capitals, as codes come with and without them."""
-    return code.strip().replace(".", "").upper()
 
 
 @dataclass(slots=True)
@@ -31,6 +29,9 @@ class CodeIndex:
     listed: list[tuple[str, str]] = field(default_factory=list)
     """The codes as they were written, for queries."""
 
+    taken_back: frozenset[str] = frozenset()
+    """The codes by which an expression says that what it names is not the patient's."""
+
     def find(self, system: str, code: str) -> Term | None:
         """Return the term of the longest match, or None for a code that is in no set of the family."""
         system, code = self.spellings.get(system, system), plain(code)
@@ -38,7 +39,12 @@ class CodeIndex:
 
     def terms(self, codings: Iterable[tuple[str, str]]) -> list[Term]:
         """Return the terms of those codings that are in a set of the family."""
-        return [term for system, code in codings if (term := self.find(system, code))]
+        return [
+            term
+            for system, code in codings
+            for one in written(code, self.taken_back)
+            if (term := self.find(system, one))
+        ]
 
     def _by_prefix(self, system: str, code: str) -> Term | None:
         for length in self.lengths:

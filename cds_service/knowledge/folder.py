@@ -21,6 +21,7 @@ TABLES = (
     "reason_words",
     "reservations",
     "silences",
+    "site_words",
     "source_attributes",
     "statuses",
     "strength",

@@ -8,6 +8,7 @@ FILLED: dict[str, dict[str, set[str]]] = {
     "detail": {"": {"about", "findings", "misses", "rating", "check_first", "keep", "incomplete"}},
     "about": {"": {"order", "position", "count"}},
     "rating": {"line": {"category", "radiation"}, "table_row": {"name", "category", "radiation"}},
+    "summary": {},
     "orders": {
         "info": {"proposed"},
         "warning": {"proposed", "sign", "history", "cancer"},

@@ -5,13 +5,17 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from cds_service.knowledge.codes import CodeIndex, plain
+from cds_service.knowledge.codes import CodeIndex
+from cds_service.knowledge.written import plain, written
 from cds_service.model import Term
 
 Terms = Mapping[str, list[Term]]
 """The terms of an entry's codings, by family."""
 
 _ByFamily = dict[str, Term]
+
+UNREAD: Terms = {}
+"""The terms where no coding is of a system that we read."""
 
 
 @dataclass(slots=True)
@@ -54,6 +58,8 @@ class Meanings:
 
     def __init__(self, codes: Mapping[str, CodeIndex], spellings: Mapping[str, str]) -> None:
         self._systems: dict[str, _System] = {}
+        self._spellings = spellings
+        self._taken_back = frozenset[str]().union(*(index.taken_back for index in codes.values()))
         for family, index in codes.items():
             self._take_in(family, index)
         for system in self._systems.values():
@@ -62,14 +68,22 @@ class Meanings:
         self._systems |= {other: known[one] for other, one in spellings.items() if one in known}
 
     def of(self, codings: Iterable[tuple[str, str]]) -> Terms:
-        """Return by family the terms of those codings that have one, in the order of the codings."""
+        """Return by family the terms of those codings that have one, in the order of the codings.
+
+        UNREAD tells that none of the codings, if there are any, is of a system that we read.
+        """
         found: dict[str, list[Term]] = {}
+        is_read = False
         for name, code in codings:
-            system = self._systems.get(name)
-            if system is not None and (known := system.terms(plain(code))):
-                for family, term in known.items():
+            system = self._systems.get(name) or self._systems.get(self._spellings.get(name, name))
+            if system is None:
+                continue
+            is_read = True
+            short = plain(code)
+            for one in (short,) if short.isalnum() else map(plain, written(code, self._taken_back)):
+                for family, term in system.terms(one).items():
                     found.setdefault(family, []).append(term)
-        return found
+        return found if is_read else UNREAD
 
     def _take_in(self, family: str, index: CodeIndex) -> None:
         for (system, code), term in index.exact.items():

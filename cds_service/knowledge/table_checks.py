@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from itertools import product
 
 from cds_service.knowledge.folder import Folder, Rows
+from cds_service.knowledge.site_words import doubled
 from cds_service.knowledge.typed_text import word_faults
 from cds_service.vocabulary import History, Presentation
 
@@ -14,7 +15,7 @@ _NEEDED = {
     ("silences", "reason"): {
         *_DECIDED_FIRST,
         *("plexus_mri_done", "emergency", "acute_trauma", "upper_limb_only", "alternative_with_device", "no_history"),
-        *("remote_without_presentation", "plexus_mri_on_record", "typed_history_only"),
+        *("remote_without_presentation", "plexus_mri_on_record", "typed_history_only", "not_readable"),
     },
     ("reservations", "reason"): {
         *("device", "contrast", "stat", "spine_named", "cord_sign", "other_explanation", "plexus_mri_earlier"),
@@ -33,8 +34,9 @@ _NEEDED = {
         *("egfr", "egfr_below"),
     },
     ("valuesets", "family"): {
-        *("order", "malignancy", "radiotherapy", "radiation_history", "body_site", "presentation", "emergency"),
-        *("trauma", "upper_limb", "device", "contrast", "iodine", "spine", "other_explanation", "observation"),
+        *("order", "malignancy", "tumor_site", "radiotherapy", "radiation_history", "body_site", "presentation"),
+        *("emergency", "trauma", "upper_limb", "device", "contrast", "spine", "other_explanation", "observation"),
+        *("context", "iodine"),
     },
     ("words", "meaning"): {
         *("mr", "plexus", "other_plexus", "procedure", "special_technique", "other_spine_level", "other_modality"),
@@ -60,6 +62,8 @@ def table_faults(folder: Folder) -> Iterator[str]:
     """Yield a sentence for each contradiction in the tables."""
     yield from _missing_rows(folder)
     yield from _doubled_rows(folder)
+    for words in doubled(folder.tables["site_words"]):
+        yield f"site_words.csv: {words} stands in more than one row"
     yield from _misplaced_silences(folder.tables["silences"])
     yield from _idle_cells(folder)
     yield from _citation_faults(folder)

@@ -1,12 +1,13 @@
 """The sections of REVIEW.md."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from cds_service.knowledge import Knowledge
 from cds_service.model import Site
 from cds_service.review import cases
 from cds_service.review.answers import POLICIES, Answer, grid
+from cds_service.review.markdown import table as _table
 from cds_service.review.value_sets import value_sets
 from cds_service.vocabulary import Presentation
 
@@ -45,6 +46,9 @@ def _head(knowledge: Knowledge) -> Iterator[str]:
     yield plan["description"]
     yield ""
     yield plan["purpose"]
+    yield ""
+    yield "What could harm a patient, what is done against it, and which test proves it: the repository's "
+    yield "[hazard log](../../docs/clinical-safety.md)."
 
 
 def _signatures(knowledge: Knowledge) -> Iterator[str]:
@@ -219,10 +223,3 @@ def _attributes(knowledge: Knowledge) -> Iterator[str]:
     yield "### Its source attributes"
     yield ""
     yield from _table(("attribute", "value"), ((row["name"], row["value"]) for row in knowledge.source_attributes))
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(head)} |"
-    yield f"|{'---|' * len(head)}"
-    for row in rows:
-        yield f"| {' | '.join(row)} |"

@@ -18,6 +18,13 @@ SYSTEMS = {
     "http://www.cms.gov/Medicare/Coding/ICD10": "ICD-10-PCS",
     "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets": "HCPCS",
     "http://www.nlm.nih.gov/research/umls/rxnorm": "RxNorm",
+    "http://fhir.de/CodeSystem/bfarm/icd-10-gm": "ICD-10-GM",
+    "http://hl7.org/fhir/sid/icd-10-nl": "ICD-10-NL",
+    "http://hl7.org/fhir/sid/icd-10-ca": "ICD-10-CA",
+    "urn:oid:1.2.208.176.2.4.12": "SKS",
+    "http://terminology.hl7.org/CodeSystem/icd-o-3": "ICD-O-3",
+    "http://fhir.de/CodeSystem/bfarm/ops": "OPS",
+    "https://fhir.hl7.org.uk/Id/opcs-4": "OPCS-4",
 }
 """The names by which people know the code systems."""
 

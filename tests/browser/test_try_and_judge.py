@@ -29,7 +29,7 @@ def test_the_article_card_is_read_accepted_and_counted(page):
     expect(card).to_contain_text("Prostate cancer, in remission")
     assert counted(page, "kinds", "Order the proposed study instead") == 0
     choose(page, ARTICLE)
-    page.get_by_role("button", name="Order MRI lumbosacral plexus").click()
+    page.get_by_role("button", name="Order plexus MRI instead").click()
     expect(page.locator(".result")).to_contain_text("200")
     page.get_by_role("link", name="see it on the dashboard").click()
     expect(page.get_by_label("Client")).to_have_value("playground")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from cds_service.knowledge.codes import CodeIndex
 from cds_service.knowledge.meanings import Meanings
 
-UNKNOWN = ["", "http://x", "urn:oid:2.16.840.1.113883.6", "HTTP://SNOMED.INFO/SCT", "http://snomed.info/sct/", " "]
+UNKNOWN = ["", "http://x", "urn:oid:2.16.840.1.113883.6", "http://snomed.info/sctm", "http://snomed.info/sctt", " "]
 MORE = ["", "0", "A", "1A", "XXXA", "XXXD", ".1", "9" * 300]
 
 
@@ -23,7 +23,7 @@ def spellings(knowledge) -> dict[str, list[str]]:
     families = knowledge.codes.values()
     systems = {system for index in families for system, *_ in (*index.exact, *index.prefixes, *index.patterns)}
     known = next(iter(families)).spellings
-    return {one: [one, *(other for other, canonical in known.items() if canonical == one)] for one in sorted(systems)}
+    return {one: [other for other, canonical in known.items() if canonical == one] for one in sorted(systems)}
 
 
 def listed(knowledge) -> list[tuple[str, str]]:

@@ -11,8 +11,8 @@ from cds_service.knowledge.typed_text.vocabulary import Vocabulary, folded
 ASKED_BEFORE, ASKED_AFTER = "?>", "<?"
 """A question mark before what it is of, and after it."""
 
-GRADE = "grade"
-"""The word for a muscle strength below 5/5."""
+GRADE = "below5"
+"""The word for a muscle strength below 5/5: none that is typed, for a tumor has a grade, too."""
 
 _MOST_WORDS = 400
 """Of a sentence: none is longer, and each word costs time."""
