@@ -137,7 +137,7 @@ def system_row(canonical: str, also_seen_as: str, role: str) -> Callable[[Path],
 
 SCT = "http://snomed.info/sct"
 WHO = "http://hl7.org/fhir/sid/icd-10"
-NATIONAL = "http://fhir.de/CodeSystem/bfarm/icd-10-gm"
+BRAKELESS = "https://ehr.example.org/another-edition"
 ICD_O = "http://terminology.hl7.org/CodeSystem/icd-o-3"
 BRAKES = ("emergency", "trauma", "upper_limb", "device", "contrast", "spine", "other_explanation")
 CARD_JSON = [
@@ -207,9 +207,11 @@ REFUSED = {
         for system in (SCT, "http://hl7.org/fhir/sid/icd-9-cm", WHO, "http://hl7.org/fhir/sid/icd-10-cm")
     },
     "malignancies of a system without brakes": (
-        with_code("malignancy-remote", NATIONAL, "C50"), " ".join((NATIONAL, *BRAKES))),
+        both(system_row(BRAKELESS, "", ""), with_code("malignancy-remote", BRAKELESS, "C50")),
+        " ".join((BRAKELESS, *BRAKES))),
     "malignancies of a registry that has no role": (
-        both(system_row(ICD_O, "", ""), with_code("malignancy-remote", ICD_O, "8500/3")), f"{ICD_O} emergency"),
+        both(system_row(BRAKELESS, "", ""), with_code("malignancy-remote", BRAKELESS, "8500/3")),
+        f"{BRAKELESS} emergency"),
     "a role that systems do not have": (system_row(ICD_O, "", "register"), "systems.csv role registry"),
     "body site in two fields": (
         with_code("body-site-remote", SCT, "41216001"), "41216001 body-site-pelvis body-site-remote"),
@@ -295,7 +297,9 @@ TAKEN = {
         with_code("malignancy-remote", ICD_O, "8500/3"),
         with_code("malignancy-remote", "urn:oid:2.16.840.1.113883.6.43.1", "8140/3"),
     ),
-    "excluded codes of a system without brakes": with_code("malignancy-excluded", NATIONAL, "C44"),
+    "excluded codes of a system without brakes": both(
+        system_row(BRAKELESS, "", ""), with_code("malignancy-excluded", BRAKELESS, "C44")
+    ),
 }
 
 
