@@ -24,6 +24,7 @@ Of an order:
     code in an extension  its codings sit in an extension on the code
     do not perform        it orders that the study be not done
     STU3                  it is a ProcedureRequest
+    priority stat         its priority
 
 The column `call` says how the call is made: see CALLS. The column `site` says what the site has set: see SITES.
 """
@@ -227,6 +228,7 @@ _NAMED = {
     "and": lambda resource, name: resource["code"]["coding"].extend(concept(name)["coding"]),
     "in words": lambda resource, text: resource["code"].update(text=text.strip('"')),
     "shown as": lambda resource, text: resource["code"]["coding"][0].update(display=text.strip('"')),
+    "priority": lambda resource, priority: resource.update(priority=priority),
     "value": lambda resource, number: resource.update(valueQuantity={"value": float(number)}),
     "from": lambda resource, when: resource.setdefault("performedPeriod", {}).update(start=_when(when)),
     "recorded": lambda resource, when: resource.update(recordedDate=_when(when)),

@@ -154,7 +154,7 @@ def asked(row) -> dict:
     """Return the call of a vignette; its orders carry more members than the table speaks of."""
     body = call(row, TODAY)
     for entry in body["context"]["draftOrders"]["entry"]:
-        entry["resource"].update(MEMBERS)
+        entry["resource"] = MEMBERS | entry["resource"]
     return body
 
 
@@ -193,10 +193,17 @@ def _in_short(card: dict) -> str:
     """Return a card's indicator, what it recommends, and what it asks to check first."""
     kinds = [_kind(one) for one in card["suggestions"]]
     recommended = [_kind(one) for one in card["suggestions"] if one.get("isRecommended")]
+    assert not recommended or kinds[0] == recommended[0]
+    assert recommended or kinds == sorted(kinds, key=_replaces)
     device = ["check the device"] if "**Check first**" in card["detail"] else []
     assert "alternative" not in kinds or device
     contrast = ["discuss contrast"] if "**Contrast: discuss with radiology**" in card["detail"] else []
     return ", ".join([card["indicator"], *recommended, *device, *contrast])
+
+
+def _replaces(kind: str) -> bool:
+    """Tell whether a suggestion replaces the order: where nothing is recommended, what adds one stands before it."""
+    return kind != "add"
 
 
 def _kind(suggestion: dict) -> str:

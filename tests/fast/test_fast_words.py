@@ -126,7 +126,7 @@ def reasons_in_words(knowledge):
         for phrase in row["words"].split(";")
     ]
     misspelled = [one[:3] + one[4:] for one in phrases if len(one) > 5]
-    return [*phrases, *misspelled, *(a_text(random, phrases) for _ in range(3000))]
+    return [*phrases, "eGFR 18", "GFR: 12", *misspelled, *(a_text(random, phrases) for _ in range(3000))]
 
 
 def test_a_text_that_is_passed_over_says_nothing(knowledge, reasons_in_words, monkeypatch):

@@ -37,6 +37,8 @@ CUES = frozenset(
 """What a row of the topic `cue` can mean; each must stand in the table."""
 
 _SHORTEST_FORGIVEN = 6
+_FILTRATION = frozenset({"egfr", "gfr"})
+"""Words that make a finding with the number after them: see `sentences`."""
 
 
 def folded(text: str) -> str:
@@ -90,7 +92,7 @@ class Vocabulary:
         phrases = list(_phrases(rows))
         self._cues = _by_first_word(phrase for phrase in phrases if phrase.topic == "cue")
         self._findings = _by_first_word(phrase for phrase in phrases if phrase.topic != "cue")
-        self._first_words = frozenset(self._findings)
+        self._first_words = frozenset(self._findings) | _FILTRATION
         self._known = frozenset(chain.from_iterable(map(_words_of, phrases)))
         unwanted = {name for phrase in phrases for name in phrase.unwanted} - {*PARTS}
         plain = (one for one in phrases if one.topic != "list" or one.means not in unwanted)
