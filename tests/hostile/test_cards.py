@@ -41,7 +41,11 @@ def asked(request, service):
 
         def word(place: str) -> str:
             """Give the next text; where a clinician types, without what makes a question of what it stands beside."""
-            return re.sub(r"[?\u00bf\ufe56\uff1f]", "", next(turns)) if place.endswith((".text", ".display")) else next(turns)
+            return (
+                re.sub(r"[?\u00bf\ufe56\uff1f]", "", next(turns))
+                if place.endswith((".text", ".display"))
+                else next(turns)
+            )
 
         return service.cards(planted(word, request.param), PATHS[request.param])
 
