@@ -137,8 +137,8 @@ def system_row(canonical: str, also_seen_as: str, role: str) -> Callable[[Path],
 
 SCT = "http://snomed.info/sct"
 WHO = "http://hl7.org/fhir/sid/icd-10"
-NATIONAL = "http://fhir.de/CodeSystem/bfarm/icd-10-gm"
-ICD_O = "http://terminology.hl7.org/CodeSystem/icd-o-3"
+NATIONAL = "http://hl7.org/fhir/sid/icd-10-am"
+ICD_O = "http://terminology.hl7.org/CodeSystem/iccc-3"
 BRAKES = ("emergency", "trauma", "upper_limb", "device", "contrast", "spine", "other_explanation")
 CARD_JSON = [
     ("a member missing", lambda c: c.pop("source"), "source"),
@@ -291,9 +291,9 @@ def test_unchanged(cards):
 
 TAKEN = {
     "malignancies of a registry": both(
-        system_row(ICD_O, "urn:oid:2.16.840.1.113883.6.43.1", "registry"),
+        system_row(ICD_O, "urn:oid:1.2.3.4.5", "registry"),
         with_code("malignancy-remote", ICD_O, "8500/3"),
-        with_code("malignancy-remote", "urn:oid:2.16.840.1.113883.6.43.1", "8140/3"),
+        with_code("malignancy-remote", "urn:oid:1.2.3.4.5", "8140/3"),
     ),
     "excluded codes of a system without brakes": with_code("malignancy-excluded", NATIONAL, "C44"),
 }

@@ -72,7 +72,10 @@ CONDITIONS = {
     # R5
     "participants of R5": (CANCER | {"participant": [{"actor": PATIENT}]}, IN_REACH),
     "a code that is a CodeableReference": (CANCER | {"code": {"concept": PROSTATE_CANCER}}, IN_REACH),
-    "a code that is only a reference: not read": (CANCER | {"code": {"reference": {"reference": "x/1"}}}, SILENT),
+    "a code that is only a reference: not read": (
+        CANCER | {"code": {"reference": {"reference": "x/1"}}},
+        "not_readable",
+    ),
     # nobody's
     "statuses that are neither": (condition(clinicalStatus=7, verificationStatus=[None, 3]), IN_REACH),
     "a subject that is a text: taken as asked for": (condition(patient=None, subject="Patient/x"), IN_REACH),

@@ -61,3 +61,12 @@ class Systems(Mapping[str, str]):
             if spelled.startswith(start):
                 return system
         return self._forms.get(spelled)
+
+
+def clashes(rows: Iterable[Mapping[str, str]]) -> Iterator[str]:
+    """Yield a sentence for each spelling that two rows have."""
+    seen: dict[str, str] = {}
+    for row in rows:
+        for name in filter(None, (row["canonical"], *row["also_seen_as"].split(";"))):
+            if seen.setdefault(form(name), row["canonical"]) != row["canonical"]:
+                yield f"{name} is a spelling of {seen[form(name)]} and of {row['canonical']}"
