@@ -8,7 +8,7 @@ PITFALL = "pitfalls,Chemotherapy,"
 AT = f"about.csv: line {line_of('about.csv', PITFALL)}"
 REFUSED = {
     "unknown citation": (
-        replaced("about.csv", 'no reason for this card.",gighz-2026', 'no reason for this card.",gighz-2031'),
+        replaced("about.csv", 'hard to untangle.",gighz-2026', 'hard to untangle.",gighz-2031'),
         f"{AT}: Chemotherapy cites gighz-2031, which is no label of a relatedArtifact in plan_definition.json"),
     "one of two citations unknown": (
         edited("plan_definition.json", lambda plan: plan["relatedArtifact"][-1].update(label="other")),
@@ -27,7 +27,7 @@ REFUSED = {
     "section missing": (
         both(
             lines("about_sections.csv", lambda kept: kept.pop()),
-            lines("about_sections.csv", lambda kept: kept.remove("silences,When it is silent")),
+            lines("about_sections.csv", lambda kept: kept.remove("silences,When no card is shown")),
         ),
         "about_sections.csv: no row for silences"),
     "word missing": (

@@ -139,6 +139,7 @@ SCT = "http://snomed.info/sct"
 WHO = "http://hl7.org/fhir/sid/icd-10"
 NATIONAL = "http://hl7.org/fhir/sid/icd-10-am"
 ICD_O = "http://terminology.hl7.org/CodeSystem/iccc-3"
+BRAKELESS = "https://ehr.example.org/another-edition"
 BRAKES = ("emergency", "trauma", "upper_limb", "device", "contrast", "spine", "other_explanation")
 CARD_JSON = [
     ("a member missing", lambda c: c.pop("source"), "source"),
@@ -207,9 +208,11 @@ REFUSED = {
         for system in (SCT, "http://hl7.org/fhir/sid/icd-9-cm", WHO, "http://hl7.org/fhir/sid/icd-10-cm")
     },
     "malignancies of a system without brakes": (
-        with_code("malignancy-remote", NATIONAL, "C50"), " ".join((NATIONAL, *BRAKES))),
+        both(system_row(BRAKELESS, "", ""), with_code("malignancy-remote", BRAKELESS, "C50")),
+        " ".join((BRAKELESS, *BRAKES))),
     "malignancies of a registry that has no role": (
-        both(system_row(ICD_O, "", ""), with_code("malignancy-remote", ICD_O, "8500/3")), f"{ICD_O} emergency"),
+        both(system_row(BRAKELESS, "", ""), with_code("malignancy-remote", BRAKELESS, "8500/3")),
+        f"{BRAKELESS} emergency"),
     "a role that systems do not have": (system_row(ICD_O, "", "register"), "systems.csv role registry"),
     "body site in two fields": (
         with_code("body-site-remote", SCT, "41216001"), "41216001 body-site-pelvis body-site-remote"),
@@ -295,7 +298,9 @@ TAKEN = {
         with_code("malignancy-remote", ICD_O, "8500/3"),
         with_code("malignancy-remote", "urn:oid:1.2.3.4.5", "8140/3"),
     ),
-    "excluded codes of a system without brakes": with_code("malignancy-excluded", NATIONAL, "C44"),
+    "excluded codes of a system without brakes": both(
+        system_row(BRAKELESS, "", ""), with_code("malignancy-excluded", BRAKELESS, "C44")
+    ),
 }
 
 

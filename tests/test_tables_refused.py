@@ -22,7 +22,7 @@ ABDOMEN = "valuesets/body-site-abdomen.json"
 SILENCES = (
     *("rule_off", "selection_not_found", "nothing_watched", "not_a_draft", "already_drafted", "plexus_mri_done"),
     *("emergency", "acute_trauma", "upper_limb_only", "plexus_mri_on_record", "alternative_with_device"),
-    *("typed_history_only", "no_history", "remote_without_presentation"),
+    *("typed_history_only", "not_readable", "no_history", "remote_without_presentation"),
 )
 
 MEANINGS = {
@@ -207,8 +207,8 @@ REFUSED = {
         replaced("valuesets.csv", "acute-trauma,trauma,acute", "acute-trauma,upper_limb,arm"),
         "valuesets.csv: no row for", "trauma"),
     "rating of another category": (
-        replaced("ratings.csv", ",may be appropriate", ",rarely appropriate"),
-        "ratings.csv: line 3", "category usually appropriate may be appropriate usually not appropriate"),
+        replaced("ratings.csv", ",May Be Appropriate", ",Rarely Appropriate"),
+        "ratings.csv: line 3", "category Usually Appropriate May Be Appropriate Usually Not Appropriate"),
     "study rated twice": (
         lines("ratings.csv", lambda kept: kept.append(kept[2])), "ratings.csv: line {last}", "fdg_pet_ct already"),
     "rating that cites nothing of the plan": (
