@@ -45,7 +45,7 @@ class Systems(Mapping[str, str]):
 
     def __contains__(self, name: object) -> bool:
         """Tell whether a system is one that we know."""
-        return isinstance(name, str) and self.get(name) is not None
+        return isinstance(name, str) and (name in self._names or self._spelled(name[:_LONGEST]) is not None)
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the spellings that are listed."""
