@@ -203,7 +203,7 @@ REFUSED = {
         with_code("malignancy-excluded", SCT, "399068003"), "399068003 malignancy-plexus-adjacent malignancy-excluded"),
     **{
         f"no {family} of {system.rpartition('/')[2]}, in which a malignancy counts": (
-            without_system(family, system), f"{system} none of the family {family}; add take out its malignancies")
+            without_system(family, system), f"{system} none among {family}; add take out its malignancies")
         for family in BRAKES
         for system in (SCT, "http://hl7.org/fhir/sid/icd-9-cm", WHO, "http://hl7.org/fhir/sid/icd-10-cm")
     },
