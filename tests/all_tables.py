@@ -13,7 +13,7 @@ from test_vignettes import VIGNETTES, agree, asked
 from cds_service import review
 from cds_service.errors import RecordUnavailable
 from cds_service.knowledge import load
-from cds_service.web.call_log import _reasons
+from cds_service.web.outcomes import reasons as said
 
 MEANINGS = {"specific": reasons.SPECIFIC, "compatible": reasons.COMPATIBLE, "none": reasons.NONE, **reasons.SILENT}
 REASONS = [(words, meaning) for meaning, texts in MEANINGS.items() for words in reasons.parted(texts)]
@@ -37,7 +37,7 @@ def test_vignette(row, knowledge):
     except RecordUnavailable:
         assert row["says"] == "412", row["proves"]
     else:
-        agree(row, body, list(decision.cards), [one.split(":") for one in _reasons(decision)])
+        agree(row, body, list(decision.cards), [one.split(":") for one in said(decision)])
 
 
 @pytest.mark.parametrize(("words", "meaning"), REASONS)
@@ -45,7 +45,7 @@ def test_reason(words, meaning, knowledge):
     """The words of a reason are read as the list says in which they stand."""
     body = asked(BARE)
     body["context"]["draftOrders"]["entry"][0]["resource"]["reasonCode"] = [{"text": words}]
-    [reason] = _reasons(decided(BARE, knowledge, TODAY, body))
+    [reason] = said(decided(BARE, knowledge, TODAY, body))
     assert reason.rsplit(":", 1)[-1] == meaning
 
 

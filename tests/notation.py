@@ -18,6 +18,8 @@ Of an entry:
     from -27m                 the start of the period that the other date ends
     recorded 2024-08          the recorded date of a Condition
     site NAME                 a body site; NAME may be words in quotation marks
+    category NAME             the category of a Procedure
+    certainty A               the certainty of a German diagnosis, on its first coding
     value 29                  the value of an Observation
     active, refuted, completed and the like   its status, any that FHIR has
 Of an order:
@@ -46,6 +48,11 @@ SYSTEMS = {
     "hcpcs": "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets",
     "loinc": "http://loinc.org",
     "radlex": "http://radlex.org",
+    "gm": "http://fhir.de/CodeSystem/bfarm/icd-10-gm",
+    "sks": "urn:oid:1.2.208.176.2.4.12",
+    "icdo": "http://terminology.hl7.org/CodeSystem/icd-o-3",
+    "ops": "http://fhir.de/CodeSystem/bfarm/ops",
+    "opcs4": "https://fhir.hl7.org.uk/Id/opcs-4",
     "local": "https://ehr.example.org/codes",
 }
 CALLS = {
@@ -64,6 +71,7 @@ SITES = {
     "focused": 'policy = "focused"',
     "off": "off = true",
     "own limits": "limits.presentation = 30",
+    "own systems": '[systems]\n"https://ehr.example.org/icd" = "http://hl7.org/fhir/sid/icd-10"',
     "sends more": 'prefetch = ["allergies", "devices", "egfr"]',
     "own codes": """
         orders = [
@@ -220,11 +228,17 @@ def _extend(resource: dict) -> None:
     resource["code"]["extension"] = [{"url": url, "valueCodeableConcept": code}]
 
 
+def _certainty(letter: str) -> dict:
+    return {"url": "http://fhir.de/StructureDefinition/icd-10-gm-diagnosesicherheit", "valueCoding": {"code": letter}}
+
+
 _NAMED = {
     "for the": _refer,
     "for a contained": _contain,
     "for": lambda resource, name: resource.setdefault("reasonCode", []).append(concept(name)),
     "site": lambda resource, name: resource.setdefault("bodySite", []).append(concept(name)),
+    "category": lambda resource, name: resource.update(category=concept(name)),
+    "certainty": lambda resource, letter: resource["code"]["coding"][0].update(extension=[_certainty(letter)]),
     "and": lambda resource, name: resource["code"]["coding"].extend(concept(name)["coding"]),
     "in words": lambda resource, text: resource["code"].update(text=text.strip('"')),
     "shown as": lambda resource, text: resource["code"]["coding"][0].update(display=text.strip('"')),

@@ -28,6 +28,11 @@ WRONG = {
         "".join(MAPPED.format("not_watched").replace("urn:site:orders", one) for one in SPELLINGS[:2]),
         "orders: mapped more than once: IMG1",
     ),
+    "a system that is not known": ('[systems]\n"urn:own" = "urn:other"', "systems.urn:own: urn:other is not known"),
+    "a system that is known already": (
+        '[systems]\n"http://loinc.org/" = "http://snomed.info/sct"',
+        "http://loinc.org/ is known as http://loinc.org already",
+    ),
     "an order that is not in a list": (MAPPED.format("not_watched").replace("[[orders]]", "[orders]"), "[[orders]]"),
     "a number that is no code": ('[[orders]]\nsystem = "s"\ncode = 7\nstudy = "not_watched"', "text in quotes"),
     "an end that is no date": ('shadow.until = "spring"', "shadow.until: must be a date such as"),

@@ -137,8 +137,9 @@ def system_row(canonical: str, also_seen_as: str, role: str) -> Callable[[Path],
 
 SCT = "http://snomed.info/sct"
 WHO = "http://hl7.org/fhir/sid/icd-10"
+NATIONAL = "http://hl7.org/fhir/sid/icd-10-am"
+ICD_O = "http://terminology.hl7.org/CodeSystem/iccc-3"
 BRAKELESS = "https://ehr.example.org/another-edition"
-ICD_O = "http://terminology.hl7.org/CodeSystem/icd-o-3"
 BRAKES = ("emergency", "trauma", "upper_limb", "device", "contrast", "spine", "other_explanation")
 CARD_JSON = [
     ("a member missing", lambda c: c.pop("source"), "source"),
@@ -202,7 +203,7 @@ REFUSED = {
         with_code("malignancy-excluded", SCT, "399068003"), "399068003 malignancy-plexus-adjacent malignancy-excluded"),
     **{
         f"no {family} of {system.rpartition('/')[2]}, in which a malignancy counts": (
-            without_system(family, system), f"{system} none of family {family}; add take out its malignancies")
+            without_system(family, system), f"{system} none among {family}; add take out its malignancies")
         for family in BRAKES
         for system in (SCT, "http://hl7.org/fhir/sid/icd-9-cm", WHO, "http://hl7.org/fhir/sid/icd-10-cm")
     },
@@ -293,9 +294,9 @@ def test_unchanged(cards):
 
 TAKEN = {
     "malignancies of a registry": both(
-        system_row(ICD_O, "urn:oid:2.16.840.1.113883.6.43.1", "registry"),
+        system_row(ICD_O, "urn:oid:1.2.3.4.5", "registry"),
         with_code("malignancy-remote", ICD_O, "8500/3"),
-        with_code("malignancy-remote", "urn:oid:2.16.840.1.113883.6.43.1", "8140/3"),
+        with_code("malignancy-remote", "urn:oid:1.2.3.4.5", "8140/3"),
     ),
     "excluded codes of a system without brakes": both(
         system_row(BRAKELESS, "", ""), with_code("malignancy-excluded", BRAKELESS, "C44")

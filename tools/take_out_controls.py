@@ -59,7 +59,7 @@ class Copy:
     def run(self, *tests: str) -> tuple[int, str]:
         """Run tests, and return the exit code of pytest and what it printed."""
         command = [sys.executable, "-m", "pytest", "-q", "-rfE", "-p", "no:cacheprovider", *tests]
-        environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+        environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(self.folder)}
         done = subprocess.run(  # noqa: S603 - the tests are named by a table of ours
             command, cwd=self.folder, capture_output=True, text=True, check=False, timeout=SECONDS, env=environment
         )

@@ -16,7 +16,6 @@ import csv
 import re
 import sys
 from collections import Counter, defaultdict
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +23,6 @@ from typing import TYPE_CHECKING
 from check_digits import passes
 from code_tables import (
     Code,
-    Correction,
     Reject,
     Row,
     corrections,
@@ -33,6 +31,7 @@ from code_tables import (
     read_table,
     rows,
 )
+from editions import ICD_10_CM, ICD_10_WHO, as_who, corrected, editions, in_edition, who_edition
 from valueset_json import render, value_set
 from wording import wording
 
@@ -41,11 +40,6 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 CARD = HERE.parent / "cards" / "lumbosacral_plexus_mri"
-ICD_10_CM = "http://hl7.org/fhir/sid/icd-10-cm"
-ICD_10_WHO = "http://hl7.org/fhir/sid/icd-10"
-SAME_IN_WHO = re.compile(r"C(?!97)\d\d(\.\d)?")
-REGISTRY = "http://terminology.hl7.org/CodeSystem/icd-o-3"
-NATIONAL = "malignancy_national"
 OWN = ("additions", "brakes")
 PATTERNS = ("table", "system", "code", "group", "reach", "display")
 
@@ -64,36 +58,6 @@ def fits(route: Row, code: Code) -> bool:
         for name in PATTERNS
         if route[name]
     )  # fmt: skip
-
-
-def who_edition(code: Code) -> Code | None:
-    """Give the same category of WHO's ICD-10, where it means the same."""
-    if code.match != "prefix" or not SAME_IN_WHO.fullmatch(code.code):
-        return None
-    return replace(code, system=ICD_10_WHO, verified_by=f"{code.verified_by}; counts alike in the WHO edition")
-
-
-@cache
-def editions() -> dict[str, str]:
-    """Read the national editions of ICD-10, and what stands before each code of one."""
-    return {row["system"]: row["prefix"] for row in rows(HERE / "editions.csv")}
-
-
-def in_edition(code: Code, system: str) -> Code:
-    """Give a code of the WHO edition as a national edition has it."""
-    start = "^" if code.match == "text" else ""
-    number = f"{start}{editions()[system]}{code.code.removeprefix(start)}"
-    source = f"{code.verified_by}; the national edition has the categories of the WHO edition"
-    return replace(code, system=system, code=number, verified_by=source)
-
-
-def as_who(code: Code) -> Code:
-    """Give a code of a national edition or a site of ICD-O-3 as the category of ICD-10 that has the same number."""
-    if code.system not in editions() and (code.system != REGISTRY or code.match == "text"):
-        return code
-    start = "^" if code.match == "text" else ""
-    number = code.code.removeprefix(start).removeprefix(editions().get(code.system, ""))
-    return replace(code, system=ICD_10_WHO, code=f"{start}{number}")
 
 
 def covers(known: str, code: str) -> bool:
@@ -175,14 +139,6 @@ def read(folder: Path, table: str) -> tuple[list[Code], list[Reject]]:
         return read_table(HERE, table), []
     right = corrections(folder / "reach_corrections.csv") | corrections(HERE / "corrections.csv")
     return narrowest(corrected(code, right) for code in read_table(folder, table))
-
-
-def corrected(code: Code, right: dict[tuple[str, str], Correction]) -> Code:
-    """Give a code as it is right; what is right in ICD-10-CM is so in the category of the same number elsewhere."""
-    same = as_who(code)
-    system = ICD_10_CM if same.system == ICD_10_WHO and same.table == NATIONAL else code.system
-    correction = right.get((system, same.code))
-    return correction.applied(code) if correction else code
 
 
 def add_editions(sorter: Sorter) -> None:

@@ -67,7 +67,7 @@ class Reader:
         """Return what the codes of an entry mean; that a Procedure is radiotherapy may stand in its category alone."""
         terms = self.knowledge.meanings.of(pairs)
         if "category" in entry and "radiotherapy" not in terms and entry.get("resourceType") == "Procedure":
-            delivered = self.knowledge.meanings.of(self.codings(entry["category"])).get("radiotherapy")
+            delivered = self.knowledge.meanings.of(codings(entry["category"], self.site.systems)).get("radiotherapy")
             if delivered and not any(term.means == "not_delivery" for term in self.sites(self.typed(entry))):
                 return {**terms, "radiotherapy": delivered}
         return terms

@@ -6,7 +6,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from cds_service.decision import cautions, history, signs
-from cds_service.decision.codings import own_study
+from cds_service.decision.codings import codings, own_study
 from cds_service.decision.entries import Reader
 from cds_service.decision.reasons import Known, reasons
 from cds_service.knowledge import Knowledge
@@ -134,17 +134,22 @@ def _in_record(reader: Reader, record: PatientRecord) -> Iterator[Finding]:
 
 def _of_matter(reader: Reader, entries: Iterable[Json]) -> Iterator[tuple[Json, Terms]]:
     """Yield the entries whose code or text means something, and count those that can't be read; of many, few matter."""
-    studies, names = reader.site.studies, reader.knowledge.known_systems
+    site, names = reader.site, reader.knowledge.known_systems
+    without_code = not_read = 0
     for entry in entries:
-        pairs = reader.codings(entry.get("code"))
-        reader.tally["without a code"] += not pairs
+        pairs = codings(entry.get("code"), site.systems)
         terms = reader.meaning(entry, pairs)
         is_read = terms is not UNREAD
-        reader.tally["of a code system that is not read"] += bool(pairs) and not is_read
-        if terms or reader.mentions(entry) or own_study(pairs, studies, names):
+        if not pairs:
+            without_code += 1
+        elif not is_read:
+            not_read += 1
+        if terms or reader.mentions(entry) or (site.studies and own_study(pairs, site.studies, names)):
             is_read = True
             yield entry, terms
         reader.read += is_read
+    reader.tally["without a code"] += without_code
+    reader.tally["of a code system that is not read"] += not_read
 
 
 def _strongest(presentations: Iterable[Finding]) -> Presentation:

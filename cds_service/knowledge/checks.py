@@ -166,7 +166,7 @@ def _study_faults(folder: Folder) -> Iterator[str]:
             for name in row[column].split():
                 if name not in studies:
                     where = f"watched_orders.csv: line {line}: {column} names {name}"
-                    yield f"{where}, which no value set of family order means"
+                    yield f"{where}, which no value set of orders means"
 
 
 def _brake_faults(folder: Folder) -> Iterator[str]:
@@ -178,7 +178,7 @@ def _brake_faults(folder: Folder) -> Iterator[str]:
         for family in _BRAKES:
             if system not in _systems(folder, [row for row in rows if row["family"] == family]):
                 todo = f"add the codes of {system} to the value sets of {family}, or take out its malignancies"
-                yield f"valuesets: {system} has codes of malignancy and none of family {family}; {todo}"
+                yield f"valuesets: {system} has codes of malignancy and none among the value sets of {family}; {todo}"
 
 
 def _plexopathy_faults(folder: Folder) -> Iterator[str]:

@@ -45,7 +45,7 @@ class Systems(Mapping[str, str]):
 
     def __contains__(self, name: object) -> bool:
         """Tell whether a system is one that we know."""
-        return isinstance(name, str) and self.get(name) is not None
+        return isinstance(name, str) and (name in self._names or self._spelled(name[:_LONGEST]) is not None)
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the spellings that are listed."""
@@ -61,3 +61,12 @@ class Systems(Mapping[str, str]):
             if spelled.startswith(start):
                 return system
         return self._forms.get(spelled)
+
+
+def clashes(rows: Iterable[Mapping[str, str]]) -> Iterator[str]:
+    """Yield a sentence for each spelling that two rows have."""
+    seen: dict[str, str] = {}
+    for row in rows:
+        for name in filter(None, (row["canonical"], *row["also_seen_as"].split(";"))):
+            if seen.setdefault(form(name), row["canonical"]) != row["canonical"]:
+                yield f"{name} is a spelling of {seen[form(name)]} and of {row['canonical']}"

@@ -5,6 +5,7 @@ from itertools import product
 
 from cds_service.knowledge.folder import Folder, Rows
 from cds_service.knowledge.site_words import doubled
+from cds_service.knowledge.systems import clashes
 from cds_service.knowledge.typed_text import word_faults
 from cds_service.vocabulary import History, Presentation
 
@@ -62,6 +63,8 @@ def table_faults(folder: Folder) -> Iterator[str]:
     """Yield a sentence for each contradiction in the tables."""
     yield from _missing_rows(folder)
     yield from _doubled_rows(folder)
+    for fault in clashes(folder.systems):
+        yield f"systems.csv: {fault}"
     for words in doubled(folder.tables["site_words"]):
         yield f"site_words.csv: {words} stands in more than one row"
     yield from _misplaced_silences(folder.tables["silences"])

@@ -208,7 +208,7 @@ class Context:
         )
 
     def _is_clean(self, first: int, last: int) -> bool:
-        """Tell whether nothing but words of the table, fillers and times stand between two places, no other disease."""
+        """Tell whether nothing but words of the table, and times stands between two places: no other disease."""
         words = self._sentence.words[first:last]
         return all(word[0] == "@" or self._vocabulary.is_plain(word) for word in words)
 
