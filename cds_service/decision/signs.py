@@ -44,7 +44,7 @@ _TOPICS = {
 """What each topic of reason_words.csv is found as, and how certain a text must be of it (contract section 4)."""
 
 _SAID_NOTHING = "neither"
-_SPHINCTER, _REMOVED = "sphincter", "removed"
+_SPHINCTER, _RENAL = "sphincter", "renal"
 _PASSES = {"pregnancy": "pregnancy", "acute_renal": "acute_kidney_injury"}
 """The contrast cautions that pass, and the window in which each holds."""
 
@@ -133,9 +133,12 @@ def _is_in_window(reader: Reader, condition: Json, kind: FindingKind, term: Term
 
 
 def in_procedure(reader: Reader, procedure: Json) -> Iterator[Finding]:
-    """Yield the device that a Procedure's typed text names; `cautions` reads its codes."""
+    """Yield the device, the dialysis or the spine surgery that a Procedure's text names; `cautions` reads its codes."""
     for kind, term in _by_words(reader, procedure):
-        if kind is FindingKind.DEVICE and reader.was_performed(procedure):
+        is_brake = kind in (FindingKind.DEVICE, FindingKind.SPINE) or (
+            kind is FindingKind.CONTRAST and term.means == _RENAL
+        )
+        if is_brake and reader.was_performed(procedure):
             yield reader.of_procedure(kind, term, procedure)
 
 

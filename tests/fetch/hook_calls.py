@@ -52,7 +52,9 @@ def why(response) -> str:
     outcome = response.json()
     assert outcome["resourceType"] == "OperationOutcome"
     assert TOKEN not in response.text
-    return outcome["issue"][0]["diagnostics"]
+    said, _, came = outcome["issue"][0]["diagnostics"].partition(" The prefetch keys that came: ")
+    assert came.endswith("."), said
+    return said
 
 
 def searches_end(within: float = 1.0) -> bool:

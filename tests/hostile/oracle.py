@@ -64,6 +64,21 @@ def means(family: str, concepts: list[dict]) -> set[str]:
     return {row["means"] for concept in concepts for row in rows_of(family, concept)}
 
 
+SITE_MISSING = {
+    "by_site": "unspecified",
+    "by_site_or_skin": "remote",
+    "excluded_by_site": "excluded",
+}
+"""What a morphology means without a site beside it."""
+
+UNKNOWN_FIELDS = ("not_in_code", "needs_malignancy")
+
+
+def all_rows(family: str, concepts: list[dict]) -> list[dict]:
+    """Return the rows of valuesets.csv of all concepts in a family."""
+    return [row for concept in concepts for row in rows_of(family, concept)]
+
+
 def refused(element: str, status: str) -> bool:
     """Tell whether a status keeps an entry from counting."""
     return any((row["element"], row["code"], row["counts"]) == (element, status, "no") for row in table("statuses"))
@@ -77,12 +92,19 @@ def study(order: dict) -> str:
 
 def history(conditions: list[dict], procedures: list[dict]) -> str:
     """Return what the record amounts to, of the concepts of its Conditions and of its Procedures."""
-    cancers = [rows_of("malignancy", one) for one in conditions]
-    cancers = [row for rows in cancers if "excluded" not in {row["means"] for row in rows} for row in rows]
-    open_end = not cancers or any(row["means"] != "remote" or row["metastatic"] for row in cancers)
+    tumors = [
+        row | {"means": SITE_MISSING.get(row["means"], row["means"])} for row in all_rows("malignancy", conditions)
+    ]
+    cancers = [row for row in tumors if not row["means"].startswith("excluded")]
+    reaches = [
+        (row["means"].removeprefix("excluded_"), row["metastatic"]) for row in tumors if row["means"] != "excluded"
+    ]
+    open_end = not reaches or any(reach != "remote" or metastatic for reach, metastatic in reaches)
     fields = [row["means"] for one in conditions for row in rows_of("radiation_history", one)]
     fields += [field(one) for one in procedures if not refused("Procedure.status", one["status"])]
-    if any(one not in ("remote", "none", "not_in_code") or (one == "not_in_code" and open_end) for one in fields):
+    if any(one not in ("remote", "none", *UNKNOWN_FIELDS) for one in fields):
+        return "in_reach"
+    if open_end and ("not_in_code" in fields or ("needs_malignancy" in fields and cancers)):
         return "in_reach"
     if any(row["means"] != "remote" for row in cancers):
         return "in_reach"
@@ -93,7 +115,7 @@ def field(procedure: dict) -> str:
     """Return where a Procedure was radiotherapy, or `none` where it was none."""
     said = next(iter(means("radiotherapy", [procedure["code"]]) - {"not_delivery"}), "none")
     sites = means("body_site", procedure.get("bodySite", []))
-    return next(iter(sites), said) if said == "not_in_code" else said
+    return next(iter(sites), said) if said in UNKNOWN_FIELDS else said
 
 
 def strongest(signs: set[str]) -> str:
@@ -103,7 +125,7 @@ def strongest(signs: set[str]) -> str:
 
 def another_path(reasons: list[dict]) -> bool:
     """Tell whether an order's reasons name an emergency, a trauma, or nothing but the arm."""
-    arm_only = means("upper_limb", reasons) and strongest(means("presentation", reasons)) == "none"
+    arm_only = means("upper_limb", reasons) and not means("presentation", reasons) and not means("spine", reasons)
     return bool(means("emergency", reasons) or means("trauma", reasons) or arm_only)
 
 

@@ -13,6 +13,7 @@ from flask import Flask
 
 from cds_service.decision import findings, hook, orders, phrases
 from cds_service.decision.reasons import Known
+from cds_service.knowledge.meanings import UNREAD
 from cds_service.knowledge.typed_text.vocabulary import Vocabulary
 from cds_service.knowledge.words import OrderWords
 from cds_service.strict_json import slow_json
@@ -35,11 +36,13 @@ class Matters(dict):
 class Asked:
     """Asks each family for what codes mean, and passes nothing over."""
 
-    def __init__(self, codes) -> None:
-        self.codes = codes
+    def __init__(self, meanings, codes) -> None:
+        self.meanings, self.codes = meanings, codes
 
     def of(self, codings) -> Matters:
-        """Return the terms of some codings by family."""
+        """Return the terms of some codings by family; whether any could be read is what it is."""
+        if self.meanings.of(codings) is UNREAD:
+            return UNREAD
         return Matters({family: terms for family, index in self.codes.items() if (terms := index.terms(codings))})
 
 
@@ -63,7 +66,9 @@ class Gathered(Known):
 def slowly(service):
     """Take every short cut away from the service."""
     parts = service.parts
-    plain = replace(parts, knowledge=replace(parts.knowledge, meanings=Asked(parts.knowledge.codes)))
+    plain = replace(
+        parts, knowledge=replace(parts.knowledge, meanings=Asked(parts.knowledge.meanings, parts.knowledge.codes))
+    )
     with pytest.MonkeyPatch.context() as patch:
         app = service.client.application
         patch.setitem(app.extensions, "plexus_cds", plain)

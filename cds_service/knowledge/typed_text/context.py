@@ -61,10 +61,20 @@ class Context:
         for cue in self._cues_of_item(item):
             if cue.start > first and (said := self._said_after(cue)):
                 return said
-        if self._is_of_relative(item):
+        if self._is_of_relative(item) or self._ends_with_relative():
             return Certainty.DENIED
         scope = self._scopes[first]
         return scope.certainty if scope else self._asked_after(first) or Certainty.ASSERTED
+
+    def _ends_with_relative(self) -> bool:
+        """Tell whether a comma item is nothing but a relative ("Prostate cancer, father")."""
+        for cue in self._cues:
+            if cue.phrase.means == "family" and self._is_of_relative(self._sentence.items[cue.start]):
+                within = [i for i, item in enumerate(self._sentence.items) if item == self._sentence.items[cue.start]]
+                words = [self._sentence.words[i] for i in within if not cue.start <= i < cue.end]
+                if all(word in self._vocabulary.fillers for word in words):
+                    return True
+        return False
 
     # The cues, and the words that each governs
 
@@ -230,7 +240,7 @@ class Context:
             return False
         if topic == "emergency":
             lasting = "chronic" in names or ("chronic_sphincter" in names and finding.phrase.means == "sphincter")
-            is_old = lasting or bool(times)
+            is_old = (lasting and "worse" not in names) or bool(times)
         elif topic == "trauma":
             is_old = self._is_called_chronic(finding) or bool(times)
         else:

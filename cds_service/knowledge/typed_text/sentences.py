@@ -17,7 +17,7 @@ GRADE = "below5"
 _MOST_WORDS = 400
 """Of a sentence: none is longer, and each word costs time."""
 
-_LOOKS_BACK = ("denied_after", "question_after", "doubted_after", "past_item", "chronic")
+_LOOKS_BACK = ("denial", "denied_after", "question_after", "doubted_after", "past_item", "chronic")
 """The cues of which a comma item may consist that belongs to the one before it ("foot drop, resolved")."""
 
 _SPELLED_ALIKE = (
@@ -33,7 +33,9 @@ _SPELLED_ALIKE = (
     (re.compile(r"\b[0-4][+-]?\s*/\s*5\b"), f" {GRADE} "),
     (re.compile(r"\b5\s*/\s*5\b"), " normal "),
 )
-_FILTRATION = re.compile(r"\be?gfr\b\D{0,12}?(\d{1,3})(?![\d.]*\s*/\s*\d)")
+_FILTRATION = re.compile(
+    r"\be?gfr\b[^\d<]{0,12}?(?P<below><|under\s|below\s)?=?\s*(?P<rate>\d{1,3})(?![\d.]*\s*/\s*\d)"
+)
 _LOW_FILTRATION, _FAIR_FILTRATION = " lowegfr ", " egfr "
 _LIKE_A_COMMA = re.compile(r"[:,]\s*\n|\n\s*[-*\u2022]\s*|\s[-\u2013\u2014]+>?\s|--+>?|[()\[\]]|\u2022")
 _QUESTION_BEFORE = re.compile(r"\?+\s*(?=[a-z@])")
@@ -112,9 +114,7 @@ class SentenceReader:
         for pattern, replacement in _SPELLED_ALIKE:
             text = pattern.sub(replacement, text)
         text = self._short_forms.sub(r"\1 ", text)
-        return _FILTRATION.sub(
-            lambda match: _LOW_FILTRATION if int(match[1]) < low_filtration else _FAIR_FILTRATION, text
-        )
+        return _FILTRATION.sub(lambda match: _filtration(match, low_filtration), text)
 
     def _without_idioms(self, words: list[str]) -> list[str]:
         """Return the words but for idioms that are neither a sign nor a denial ("weak stream", "no relief")."""
@@ -151,6 +151,12 @@ class SentenceReader:
             says = says or bool(ends)
             reached |= ends | ({index + 1} if word in self._vocabulary.fillers else set())
         return says and len(item) in reached
+
+
+def _filtration(match: re.Match[str], low: int) -> str:
+    """Return one word for a filtration rate: "eGFR < 30" is below 30."""
+    rate = int(match["rate"]) - (match["below"] is not None)
+    return _LOW_FILTRATION if rate < low else _FAIR_FILTRATION
 
 
 def _with_its_side(match: re.Match[str]) -> str:

@@ -56,16 +56,18 @@ def _last_year(_: re.Match[str], today: date) -> TypedTime:
 
 
 def _day(match: re.Match[str], today: date) -> TypedTime | None:
-    year = int(match["year"])
+    year, month = int(match["year"]), match["month"]
     if len(match["year"]) == len("26"):
         year += 2000 if 2000 + year <= today.year + 1 else 1900
-    return _dated(year, int(match["month"]), int(match["day"]), match)
+    return _dated(year, _month_number(month), int(match["day"]), match)
+
+
+def _month_number(text: str) -> int:
+    return int(text) if text.isdigit() else _MONTHS.index(text[:3]) + 1
 
 
 def _month(match: re.Match[str], _: date) -> TypedTime | None:
-    named = match["month"][:3]
-    month = _MONTHS.index(named) + 1 if named in _MONTHS else int(match["month"])
-    return _dated(int(match["year"]), month, None, match)
+    return _dated(int(match["year"]), _month_number(match["month"]), None, match)
 
 
 def _year(match: re.Match[str], _: date) -> TypedTime | None:

@@ -31,14 +31,15 @@ CUES = frozenset(
         *("abbreviation", "idiom", "filler", "real_word", "break"),
         *("denial", "denied_before", "denied_after", "question", "question_after", "doubt", "doubted_after"),
         *("termination", "mild_termination", "own_verb", "side", "family", "reporter"),
-        *("past", "past_item", "recent", "chronic", "chronic_sphincter", "after"),
+        *("past", "past_item", "recent", "chronic", "chronic_sphincter", "worse", "after"),
     }
 )
 """What a row of the topic `cue` can mean; each must stand in the table."""
 
+_NUMBERED = frozenset({"egfr", "gfr"})
+"""What a finding is of by its number alone."""
+
 _SHORTEST_FORGIVEN = 6
-_FILTRATION = frozenset({"egfr", "gfr"})
-"""Words that make a finding with the number after them: see `sentences`."""
 
 
 def folded(text: str) -> str:
@@ -92,7 +93,7 @@ class Vocabulary:
         phrases = list(_phrases(rows))
         self._cues = _by_first_word(phrase for phrase in phrases if phrase.topic == "cue")
         self._findings = _by_first_word(phrase for phrase in phrases if phrase.topic != "cue")
-        self._first_words = frozenset(self._findings) | _FILTRATION
+        self._first_words = frozenset(self._findings) | _NUMBERED
         self._known = frozenset(chain.from_iterable(map(_words_of, phrases)))
         unwanted = {name for phrase in phrases for name in phrase.unwanted} - {*PARTS}
         plain = (one for one in phrases if one.topic != "list" or one.means not in unwanted)
