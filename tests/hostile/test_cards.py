@@ -40,9 +40,9 @@ def asked(request, service):
         turns = cycle(texts)
 
         def word(place: str) -> str:
-            """Give the next text; where a clinician types, without what makes a question of what it stands beside."""
+            """Give the next text; where a clinician types, without what doubts or denies what it stands beside."""
             return (
-                re.sub(r"[?\u00bf\ufe56\uff1f]", "", next(turns))
+                re.sub(r"(?i)[?\u00bf\ufe56\uff1f]|\bno\b", "", next(turns))
                 if place.endswith((".text", ".display"))
                 else next(turns)
             )
