@@ -5,6 +5,7 @@ import re
 
 import pytest
 from conftest import CLOCK, TODAY, Client, serving
+from notation import call as made_call
 
 from cds_service import examples
 from cds_service.settings import Settings
@@ -137,6 +138,26 @@ def test_use_of_findings(name, use, why, service):
     """Each finding is told with the use it is of, and why."""
     outcome = explained(service, VIGNETTES[name]["call"])["steps"]["outcomes"][0]
     assert (use, why) in [(one["use"], one["why"]) for one in outcome["findings"]]
+
+
+WORDS = {
+    "STAT, foot drop": ("stat", "nothing is to delay the order, so nothing is recommended"),
+    "foot drop, abdominal pain": ("other_question", "it asks for silence on a PET/CT or a CT alone"),
+    "foot drop, arm pain": (
+        "upper_limb",
+        "the arm is named, which asks for silence where nothing is said of the low back or the leg",
+    ),
+    "foot drop, lumbar stenosis": ("spine", "the spine itself is named or diseased, so nothing is recommended"),
+}
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_use_of_what_a_reason_says(words, service):
+    """What a reason says beside the sign is told with what it does to the card, and never as a silence that is none."""
+    body = made_call({"patient": "prostate cancer", "order": f'lumbar MRI [for "{words}"]', "also drafted": ""}, TODAY)
+    [outcome] = explained(service, body)["steps"]["outcomes"]
+    assert outcome["card"]
+    assert WORDS[words] in [(one["kind"], one["why"]) for one in outcome["findings"]]
 
 
 def test_table_of_a_study_with_a_reason(service):

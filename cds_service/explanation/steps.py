@@ -27,6 +27,9 @@ _USES = {
     FindingKind.OTHER_EXPLANATION: "it may explain the sign otherwise, so the card only asks",
     FindingKind.PLEXUS_MRI_EARLIER: "an MRI of the plexus within the last year, so nothing is recommended",
     FindingKind.MRI_DONE: "an MRI is spoken of",
+    FindingKind.STAT: "nothing is to delay the order, so nothing is recommended",
+    FindingKind.UPPER_LIMB: "the arm is named, which asks for silence where nothing is said of the low back or the leg",
+    FindingKind.OTHER_QUESTION: "it asks for silence on a PET/CT or a CT alone",
     CHECKED: "it asks for silence",
     ELSEWHERE: "its field does not reach the plexus",
 }
