@@ -168,6 +168,12 @@ REFUSED = {
     "strength recommends what is not offered": (
         replaced("strength.csv", "warning,replace", "warning,add_first"),
         "strength.csv: line 2", "lumbar_spine_mri add_first watched_orders.csv"),
+    "strength recommends on an info card": (
+        replaced("strength.csv", "in_reach,compatible,info,", "in_reach,compatible,info,replace"),
+        "strength.csv: line 3", "lumbar_spine_mri replace info"),
+    "strength recommends for a remote history": (
+        replaced("strength.csv", "remote_only,specific,warning,", "remote_only,specific,warning,replace"),
+        "strength.csv: line 5", "lumbar_spine_mri replace remote_only"),
     "same_as of an unknown study": (
         replaced("watched_orders.csv", "plexus_mri plexus", "plexus_ct plexus"),
         "watched_orders.csv: line 2", "same_as names plexus_ct order"),

@@ -148,6 +148,10 @@ def _recommendation_faults(where: str, row: dict[str, str], watched: Rows) -> It
         yield f"{where} is not watched: watched_orders.csv has no row for it"
     elif row["recommended"] and row["recommended"] not in offered:
         yield f"{where} recommends {row['recommended']}, which watched_orders.csv does not offer for it"
+    elif row["recommended"] and row["indicator"] == "info":
+        yield f"{where} recommends {row['recommended']} on an info card, which only asks"
+    elif row["recommended"] and row["history"] in (History.REMOTE_ONLY, History.IN_WORDS):
+        yield f"{where} recommends {row['recommended']} for {row['history']}, which is too weak a history for it"
 
 
 def _reservation_faults(folder: Folder) -> Iterator[str]:
