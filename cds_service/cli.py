@@ -75,7 +75,7 @@ def _parser(clock: Clock) -> argparse.ArgumentParser:
     purged.add_argument("--dry-run", action="store_true", help="say what would be deleted instead")
     purged.set_defaults(run=_purge)
     exported = commands.add_parser("export", help="print what the store has; comments of clinicians are told only here")
-    exported.add_argument("what", choices=("cards", "feedback", "decisions", "comments"))
+    exported.add_argument("what", choices=("cards", "feedback", "decisions", "unrecognized", "comments"))
     exported.add_argument("--from", dest="first", type=date.fromisoformat, default=date.min, help="the first day")
     exported.add_argument("--to", dest="last", type=date.fromisoformat, default=date.max, help="the last day")
     exported.add_argument("--format", choices=("csv", "ndjson"), default="csv")

@@ -37,6 +37,8 @@ CALLS = (
 PHASES = ("authenticate", "read", "decide", "fetch", "write", "total")
 FEEDBACK = ("accepted", "overridden", "repeated", "unusable", "refused")
 STORE = ("write", "lost", "feedback")
+RESOURCES = ("ServiceRequest", "Condition", "Procedure")
+"""What may be of a code system that is not read."""
 READ = "read"
 """The outcome of a search of the FHIR server that brought everything."""
 
@@ -79,6 +81,9 @@ class _Metrics:
         self.trials = _Count("trials", "Calls and feedback of the playground.", ("outcome",), own)
         self.feedback = _Count("feedback", "Reports of feedback.", ("outcome",), own)
         self.refused = _Count("refused", "Callers that were refused.", ("check",), own)
+        self.unrecognized = _Count(
+            "unrecognized", "Orders and entries that neither a code nor words explained.", ("resource",), own
+        )
         self.store_failures = _Count("store_failures", "What the store could not do.", ("what",), own)
         seconds = Histogram("plexus_cds_phase_seconds", "Time of a call.", ["phase"], registry=own, buckets=_SECONDS)
         self.phases = {phase: seconds.labels(phase) for phase in PHASES}
@@ -109,6 +114,7 @@ def prepare(
     metrics.trials.foresee((*CALLS, "feedback"))
     metrics.feedback.foresee(FEEDBACK)
     metrics.refused.foresee(checks)
+    metrics.unrecognized.foresee(RESOURCES)
     metrics.store_failures.foresee(STORE)
     metrics.knowledge.info({"version": version})
     metrics.started.set(started)
@@ -122,6 +128,11 @@ def call(service: str, outcome: str, amount: int = 1) -> None:
 def decision(study: str, outcome: str, reason: str, amount: int = 1) -> None:
     """Count decisions."""
     _metrics().decisions.add(study, outcome, reason, amount=amount)
+
+
+def unrecognized(resource: str, amount: int = 1) -> None:
+    """Count orders or entries that neither a code nor words explained."""
+    _metrics().unrecognized.add(resource, amount=amount)
 
 
 def phases(seconds: Mapping[str, float]) -> None:

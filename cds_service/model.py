@@ -11,7 +11,7 @@ from cds_service.vocabulary import FetchFault, Field, FindingKind, History, Pref
 Json = Mapping[str, Any]
 """A JSON object as it came: nothing about its members is promised."""
 
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
+_NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +233,8 @@ class Decision(NamedTuple):
     """The site lets the card decide without speaking: no cards, whatever the outcomes."""
     patient_id: str = ""
     """Whom the cards are about; empty where nothing was read."""
+    unrecognized: Mapping[tuple[str, str], int] = _NOTHING
+    """How many orders and entries nothing explained, by resource type and code system, named as they can be told."""
 
     def __repr__(self) -> str:
         """Return what was decided, and not of whom."""

@@ -177,7 +177,8 @@ def lines(names: str) -> list[str]:
 def test_a_display_is_read_as_its_code(system, code, display, knowledge):
     """The display of each code of an order, alone, is read as the study that its code means."""
     meant, _ = study_of({"code": {"coding": [{"system": system, "code": code}]}}, knowledge, Site())
-    assert read(display, knowledge) == ("not_watched" if display in BY_CODE_ALONE else meant)
+    by_code_alone = display in BY_CODE_ALONE or meant == "unrecognized"
+    assert read(display, knowledge) == ("not_watched" if by_code_alone else meant)
 
 
 @pytest.mark.parametrize(("system", "code", "display"), NAMES)
@@ -247,9 +248,19 @@ def test_contrast_does_not_change_a_lumbar_spine_mri(phrase, knowledge):
 
 @pytest.mark.parametrize(
     "words",
-    ["", " ", "| --- |", "MR", "LUMBAR", "W/O", "MRI " * 5000],
-    ids=["empty", "blank", "marks", "a modality", "a site", "contrast", "long"],
+    ["LUMBAR", "W/O", "PT EVALUATION", "MRI BRAIN"],
+    ids=["a site", "contrast", "no imaging", "another site"],
 )
-def test_words_that_name_no_study(words, knowledge):
-    """Words that name no study are not watched, and none are too odd to read."""
+def test_words_that_name_no_study_of_ours(words, knowledge):
+    """Words of anything else tell that the order is not watched."""
     assert read(words, knowledge) == "not_watched"
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["", " ", "| --- |", "MR", "MRI W WO CONTRAST", "MRI " * 5000],
+    ids=["empty", "blank", "marks", "a modality", "a modality and contrast", "long"],
+)
+def test_words_that_name_nothing(words, knowledge):
+    """Words that name nothing, or an MRI of nothing, explain no order, and none are too odd to read."""
+    assert read(words, knowledge) == "unrecognized"

@@ -45,6 +45,8 @@ class Reader:
         self.knowledge, self.site, self.today, self.known = knowledge, site, today, known
         self.limits = {**knowledge.limits, **site.limits}
         self.tally: dict[str, int] = defaultdict(int)
+        self.unrecognized: dict[tuple[str, str], int] = {}
+        """Entries whose every code is of a system that is not read, by resource type and by their first system."""
         self.read = 0
         """Entries that could be read, by a code of a system that we read or by their words."""
         self.conditions_read = 0

@@ -1,5 +1,6 @@
 """Step 4: PatientRecord -> Findings, in the order in which a card tells them."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import date
 from itertools import chain
@@ -120,10 +121,10 @@ def _in_condition(reader: Reader, condition: Json, terms: Terms) -> Iterator[Fin
 
 
 def _in_record(reader: Reader, record: PatientRecord) -> Iterator[Finding]:
-    for condition, terms in _of_matter(reader, record.conditions):
+    for condition, terms in _of_matter(reader, "Condition", record.conditions):
         yield from _in_condition(reader, condition, terms)
     reader.conditions_read = reader.read
-    for procedure, terms in _of_matter(reader, record.procedures):
+    for procedure, terms in _of_matter(reader, "Procedure", record.procedures):
         yield from history.in_procedure(reader, procedure, terms)
         yield from cautions.in_procedure(reader, procedure, terms)
         yield from signs.in_procedure(reader, procedure)
@@ -132,24 +133,27 @@ def _in_record(reader: Reader, record: PatientRecord) -> Iterator[Finding]:
     yield from cautions.in_optional(reader, record.optional)
 
 
-def _of_matter(reader: Reader, entries: Iterable[Json]) -> Iterator[tuple[Json, Terms]]:
+def _of_matter(reader: Reader, resource_type: str, entries: Iterable[Json]) -> Iterator[tuple[Json, Terms]]:
     """Yield the entries whose code or text means something, and count those that can't be read; of many, few matter."""
     site, names = reader.site, reader.knowledge.known_systems
-    without_code = not_read = 0
+    without_code = 0
+    not_read: dict[str, int] = defaultdict(int)
     for entry in entries:
         pairs = codings(entry.get("code"), site.systems)
         terms = reader.meaning(entry, pairs)
-        is_read = terms is not UNREAD
+        is_own = bool(site.studies) and own_study(pairs, site.studies, names) is not None
+        is_read = is_own or terms is not UNREAD
         if not pairs:
             without_code += 1
         elif not is_read:
-            not_read += 1
-        if terms or reader.mentions(entry) or (site.studies and own_study(pairs, site.studies, names)):
+            not_read[pairs[0][0]] += 1
+        if terms or is_own or reader.mentions(entry):
             is_read = True
             yield entry, terms
         reader.read += is_read
     reader.tally["without a code"] += without_code
-    reader.tally["of a code system that is not read"] += not_read
+    reader.tally["of a code system that is not read"] += sum(not_read.values())
+    reader.unrecognized.update({(resource_type, system): count for system, count in not_read.items()})
 
 
 def _strongest(presentations: Iterable[Finding]) -> Presentation:

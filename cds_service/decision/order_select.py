@@ -1,6 +1,7 @@
 """The story of one hook call: from its body to the decision."""
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -9,8 +10,9 @@ from cds_service.decision.card import say
 from cds_service.decision.findings import find, gather
 from cds_service.decision.guideline import recommend
 from cds_service.decision.hook import read_hook
-from cds_service.decision.orders import is_no_draft, watched_orders
+from cds_service.decision.orders import is_no_draft, selected_orders
 from cds_service.decision.record import read_record
+from cds_service.decision.unrecognized import by_system
 from cds_service.errors import RecordUnavailable
 from cds_service.knowledge import Knowledge
 from cds_service.model import (
@@ -45,13 +47,15 @@ def decide(
         return Decision((Silence("rule_off"),))
     if not request.names_a_draft:
         return Decision((Silence("selection_not_found"),))
-    orders = watched_orders(request, knowledge, site, today)
+    orders, unrecognized = selected_orders(request, knowledge, site, today)
+    not_read = Counter(("ServiceRequest", system) for system in unrecognized)
     if not orders:
-        return Decision((Silence("not_a_draft" if is_no_draft(request, knowledge, site) else "nothing_watched"),))
+        reason = "not_a_draft" if is_no_draft(request, knowledge, site) else "nothing_watched"
+        return Decision((Silence(reason),), unrecognized=by_system(not_read))
     drafted = tuple(Silence("already_drafted", order) for order in orders if order.already_drafted)
     open_orders = [order for order in orders if not order.already_drafted]
     if not open_orders:
-        return Decision(drafted)
+        return Decision(drafted, unrecognized=by_system(not_read))
 
     record = read_record(request, fetch, site.optional_keys)
     gathered = gather(request, record, knowledge, site, today)
@@ -60,8 +64,10 @@ def decide(
     if record.unread and not said and any(_misleads(outcome) for outcome in outcomes):
         raise RecordUnavailable(_what_is_missing(record, request), record.retrieval)
     shown = () if site.is_shadow else said
+    not_read.update(gathered.reader.unrecognized)
     cards = tuple(say(one, request, record, knowledge, site, today, new_id) for one in shown)
-    return Decision((*drafted, *outcomes), cards, record, site.is_shadow, request.patient_id)
+    told = by_system(not_read)
+    return Decision((*drafted, *outcomes), cards, record, site.is_shadow, request.patient_id, told)
 
 
 _KEY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,39}")

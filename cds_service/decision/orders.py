@@ -1,37 +1,52 @@
 """Step 2: HookRequest -> the selected orders that the card watches."""
 
 from datetime import date
+from typing import NamedTuple
 
 from cds_service.decision import signs
 from cds_service.decision.codings import codings, concepts_of, is_of, members, own_study, status_codes, words_of
 from cds_service.decision.entries import LONGEST, Reader
 from cds_service.decision.reasons import Known, reasons
 from cds_service.knowledge import Knowledge
+from cds_service.knowledge.meanings import UNREAD
 from cds_service.model import DraftOrder, Finding, HookRequest, Json, Site, Term, WatchedOrder
 from cds_service.vocabulary import PLEXUS_STUDIES, FindingKind
 
 _NOT_WATCHED, _LUMBAR_SPINE = "not_watched", "lumbar_spine_mri"
+UNRECOGNIZED = "unrecognized"
 _LEVEL_NOT_STATED = "level_not_stated"
 _RANKS = {"plexus_mri_with_contrast": 0, "plexus_mri_without_contrast": 0, "plexus_mri": 1, _NOT_WATCHED: 2}
 
 
-def watched_orders(request: HookRequest, knowledge: Knowledge, site: Site, today: date) -> list[WatchedOrder]:
-    """Return the selected orders that ask for a study the card watches, in the order of the call."""
+class SelectedOrders(NamedTuple):
+    """The selected orders that the card watches, in the order of the call, and those that nothing explains."""
+
+    watched: list[WatchedOrder]
+    unrecognized: list[str]
+    """Of each its first code system, or no text."""
+
+
+def selected_orders(request: HookRequest, knowledge: Knowledge, site: Site, today: date) -> SelectedOrders:
+    """Return the selected orders that ask for a study the card watches, and those of which no study can be read."""
     live = [order for order in request.draft_orders if _is_live(order.resource, request.patient_id, knowledge)]
     asked = [(order, *study_of(order.resource, knowledge, site)) for order in live]
     studies = {study for _, study, _ in asked}
     reader: Reader | None = None
-    watched = []
+    watched, unrecognized = [], []
     for order, study, name in asked:
         row = knowledge.watched.get(study)
-        if row is None or not order.selected:
+        if not order.selected:
+            continue
+        if study == UNRECOGNIZED:
+            unrecognized.append(next((system for system, _ in codings(order.resource.get("code"))), ""))
+        if row is None:
             continue
         if row.only_for:
             reader = reader or Reader(knowledge, site, today, Known(request))
             if not _has_reason(order, row.only_for, reader):
                 continue
         watched.append(WatchedOrder(order, study, name, row.proposes, not studies.isdisjoint(row.same_as)))
-    return watched
+    return SelectedOrders(watched, unrecognized)
 
 
 def is_no_draft(request: HookRequest, knowledge: Knowledge, site: Site) -> bool:
@@ -66,18 +81,25 @@ def _signs(reader: Reader, reason: Json) -> list[Finding]:
 
 
 def study_of(resource: Json, knowledge: Knowledge, site: Site) -> tuple[str, str]:
-    """Return the study that an order asks for, by its codes or else its words, and our name for it."""
+    """Return the study that an order asks for, by its codes or else its words, and our name for it.
+
+    It is `unrecognized` where no code is of a system that we read, or one leaves the level open, and no words say more.
+    """
     code = resource.get("code")
     pairs = _all_codings(code, site)
     if study := own_study(pairs, site.studies, knowledge.known_systems):
         return study, ""
-    known = [term for term in knowledge.meanings.of(pairs).get("order", ()) if term.means != _LEVEL_NOT_STATED]
+    meanings = knowledge.meanings.of(pairs)
+    terms = meanings.get("order", ())
+    known = [term for term in terms if term.means != _LEVEL_NOT_STATED]
     term, words = _first(known), words_of(code)[:LONGEST]
     by_words = None
     if term is None:
         by_words = knowledge.words.study(_with_site(words, resource, knowledge))
     elif knowledge.words.names_plexus(words):
         by_words = knowledge.words.study(words, is_mr=term.means == _LUMBAR_SPINE)
+    if term is None and (by_words is None if terms else meanings is UNREAD and knowledge.words.is_silent(words)):
+        return UNRECOGNIZED, ""
     return _weighed(term, by_words)
 
 

@@ -27,6 +27,10 @@ def explanation(
         "is_shadow": decision.is_shadow,
         "orders": [asdict(step) for step in order_steps(request, knowledge, site, today)],
         "record": _record(decision.record) if decision.record else None,
+        "unrecognized": [
+            {"resource": resource, "system": system, "count": count}
+            for (resource, system), count in decision.unrecognized.items()
+        ],
         "outcomes": [_outcome(one, decision.record, knowledge, site, today) for one in decision.outcomes],
     }
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import date
 
+from cds_service.decision.unrecognized import NO_CODE
 from cds_service.explanation.steps import CHECKED, COUNTS, ELSEWHERE, FindingStep, OutcomeStep, outcome_step
 from cds_service.knowledge import Knowledge
 from cds_service.model import Decision, PatientRecord
@@ -17,6 +18,8 @@ def explain(decision: Decision, knowledge: Knowledge, today: date) -> str:
         lines += _outcome(outcome_step(outcome, knowledge, today))
     if decision.record:
         lines += _record(decision.record)
+    for (resource, system), count in decision.unrecognized.items():
+        lines.append(f"No code is read of {count} {resource} ({'no code' if system == NO_CODE else system}).")
     return "\n".join(lines)
 
 

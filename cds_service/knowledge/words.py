@@ -58,6 +58,10 @@ class OrderWords:
             _, rest = self._cut(meaning, rest)
         return is_mr and not rest
 
+    def is_silent(self, text: str) -> bool:
+        """Tell whether nothing is named, or an MRI of nothing."""
+        return not normalised(text) or self.is_generic_mr(text)
+
     def study(self, text: str, *, is_mr: bool = False) -> str | None:
         """Return the study that the words name, `not_watched` for another one, None where they name none.
 

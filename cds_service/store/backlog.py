@@ -3,16 +3,16 @@
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from cds_service import metrics
-from cds_service.store.records import DecisionKind, ShownCard
+from cds_service.store.records import Counted, ShownCard
 
 _COUNTS_AFTER = 2.0  # seconds: less than the server gives a worker that hangs when it is told to stop
 _COUNTS_AT = 1000
 _AT_ONCE = 500
 
-Batch = tuple[list[ShownCard], Counter[DecisionKind]]
+Batch = tuple[list[ShownCard], Counter[Counted]]
 
 
 def singles(batch: Batch) -> list[Batch]:
@@ -30,14 +30,14 @@ class Backlog:
         self._bound = bound
         self._lock = threading.Lock()
         self._cards: deque[ShownCard] = deque()
-        self._counts: Counter[DecisionKind] = Counter()
+        self._counts: Counter[Counted] = Counter()
         self._since = time.monotonic()
 
-    def add(self, cards: Sequence[ShownCard], decisions: Iterable[DecisionKind]) -> None:
+    def add(self, cards: Sequence[ShownCard], counts: Mapping[Counted, int] | Iterable[Counted]) -> None:
         """Take what was shown and decided; this is all that a call waits for."""
         with self._lock:
             self._cards.extend(cards)
-            self._counts.update(decisions)
+            self._counts.update(counts)
             self._keep_bound()
 
     def is_due(self) -> bool:

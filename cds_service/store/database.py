@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cds_service.store.engine import StoreEngine
 
 READY, UNREACHABLE, NOT_MIGRATED = "ready", "unreachable", "not_migrated"
-REVISION = "0003"
+REVISION = "0004"
 """The newest migration. None takes away what is read or written: this version works on a database that is ahead."""
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Label, ScalarSelect, Select, func, select
 
 from cds_service.store.judged import is_on, judged_cards
 from cds_service.store.period import Period
-from cds_service.store.tables import ACCEPTED, CARDS, DECISIONS, FEEDBACK, SUGGESTIONS
+from cds_service.store.tables import ACCEPTED, CARDS, DECISIONS, FEEDBACK, SUGGESTIONS, UNRECOGNIZED
 
 Value = str | int | bool | date | datetime | list[str] | None
 Row = dict[str, Value]
@@ -18,7 +18,7 @@ _LISTS = ("suggestions", "accepted_suggestions")
 
 
 def columns(what: str) -> list[str]:
-    """Return the names of the columns of `cards`, `feedback`, `decisions` or `comments`."""
+    """Return the names of the columns of `cards`, `feedback`, `decisions`, `unrecognized` or `comments`."""
     return list(_QUERIES[what](Period(date.min, date.max)).selected_columns.keys())
 
 
@@ -73,7 +73,18 @@ def _decisions(period: Period) -> Select[Any]:
     return select(DECISIONS).where(period.of(DECISIONS)).order_by(*DECISIONS.primary_key.columns)
 
 
-_QUERIES = {"cards": _cards, "feedback": _feedback, "decisions": _decisions, "comments": _comments}
+def _unrecognized(period: Period) -> Select[Any]:
+    """Each count as it is kept."""
+    return select(UNRECOGNIZED).where(period.of(UNRECOGNIZED)).order_by(*UNRECOGNIZED.primary_key.columns)
+
+
+_QUERIES = {
+    "cards": _cards,
+    "feedback": _feedback,
+    "decisions": _decisions,
+    "unrecognized": _unrecognized,
+    "comments": _comments,
+}
 
 
 def _accepted(report: Any, card: Any) -> ScalarSelect[Any]:

@@ -4,14 +4,14 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 
 from cds_service import metrics
 from cds_service.errors import StoreUnavailable
 from cds_service.store.backlog import Backlog, Batch, singles
 from cds_service.store.database import Store
-from cds_service.store.records import DecisionKind, ShownCard
+from cds_service.store.records import Counted, ShownCard
 
 _LOOKS_AFTER = 1.0
 _WAITS = 1.0
@@ -40,9 +40,9 @@ class Recorder:
         """Return how many cards and decisions were given up."""
         return self._backlog.lost
 
-    def note(self, cards: Sequence[ShownCard], decisions: Iterable[DecisionKind]) -> None:
+    def note(self, cards: Sequence[ShownCard], counts: Mapping[Counted, int] | Iterable[Counted]) -> None:
         """Take what was shown and decided: cards are written within a second or so, counts within three."""
-        self._backlog.add(cards, decisions)
+        self._backlog.add(cards, counts)
         if self._thread is None or not self._thread.is_alive():  # the first time, and in a process that was forked
             self._thread = threading.Thread(target=self._run, name="plexus-cds recorder", daemon=True)
             self._thread.start()

@@ -48,6 +48,19 @@ class DecisionKind(NamedTuple):
     incomplete: bool
 
 
+class Unrecognized(NamedTuple):
+    """What is counted: orders, or entries of records, of a code system that is not read; `none` is no code at all."""
+
+    day: date
+    service: str
+    client: str
+    resource: str
+    system: str
+
+
+Counted = DecisionKind | Unrecognized
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """One report of feedback, read: `reason` is one of the card's override reasons or `unlisted`."""

@@ -5,7 +5,7 @@ from datetime import date
 from sqlalchemy import Delete, delete, not_, or_, select
 
 from cds_service.store.database import Store
-from cds_service.store.tables import ACCEPTED, CARDS, DECISIONS, FEEDBACK, SUGGESTIONS
+from cds_service.store.tables import ACCEPTED, CARDS, DECISIONS, FEEDBACK, SUGGESTIONS, UNRECOGNIZED
 
 
 def purge(store: Store, before: date, *, dry_run: bool = False) -> dict[str, int]:
@@ -30,4 +30,5 @@ def _deletions(before: date) -> dict[str, Delete]:
         SUGGESTIONS.name: delete(SUGGESTIONS).where(SUGGESTIONS.c.card.in_(old_cards)),
         CARDS.name: delete(CARDS).where(CARDS.c.day < before),
         DECISIONS.name: delete(DECISIONS).where(DECISIONS.c.day < before),
+        UNRECOGNIZED.name: delete(UNRECOGNIZED).where(UNRECOGNIZED.c.day < before),
     }

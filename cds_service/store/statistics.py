@@ -10,7 +10,7 @@ from sqlalchemy import Column, Connection, Select, and_, func, or_, select, unio
 
 from cds_service.store.judged import is_on, judged_cards
 from cds_service.store.period import NARROWED_BY, UNNAMED, Period
-from cds_service.store.tables import ACCEPTED, CARDS, DECISIONS, FEEDBACK, SUGGESTIONS
+from cds_service.store.tables import ACCEPTED, CARDS, DECISIONS, FEEDBACK, SUGGESTIONS, UNRECOGNIZED
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,8 @@ class Statistics:
     studies: dict[str, dict[str, int]]
     silences: dict[str, int]
     unwatched: dict[str, int]
+    unrecognized: dict[tuple[str, str], int]
+    """How many orders and entries neither a code nor words explained, by resource type and code system."""
     versions: list[Version]
     unknown_reports: int | None
     """None where the period is narrowed to a version: such a report tells none."""
@@ -98,6 +100,7 @@ def statistics(connection: Connection, period: Period) -> Statistics:
         decisions_by_study(connection, period),
         silences(connection, period, watched=True),
         silences(connection, period, watched=False),
+        unrecognized(connection, period),
         versions(connection, period),
         None if period.knowledge else unknown_reports(connection, period),
     )
@@ -165,6 +168,13 @@ def silences(connection: Connection, period: Period, *, watched: bool) -> dict[s
     of_these = DECISIONS.c.study != "" if watched else DECISIONS.c.study == ""
     query = _decisions(period, DECISIONS.c.reason).where(DECISIONS.c.outcome == "silent", of_these)
     return _counted(connection.execute(query))
+
+
+def unrecognized(connection: Connection, period: Period) -> dict[tuple[str, str], int]:
+    """Return how many orders and entries of each resource type and code system nothing explained."""
+    by = (UNRECOGNIZED.c.resource, UNRECOGNIZED.c.system)
+    query = select(*by, func.sum(UNRECOGNIZED.c["count"])).where(period.of(UNRECOGNIZED)).group_by(*by)
+    return {(resource, system): int(count) for resource, system, count in connection.execute(query)}
 
 
 def versions(connection: Connection, period: Period) -> list[Version]:

@@ -107,6 +107,18 @@ DECISIONS = Table(
 )
 """How many decisions of one kind there were on a day: one for each watched order of a call, or one for the call."""
 
+UNRECOGNIZED = Table(
+    "unrecognized",
+    METADATA,
+    Column("day", Date, primary_key=True),
+    Column("service", String(64), primary_key=True),
+    Column("client", String(255), primary_key=True),
+    Column("resource", String(32), primary_key=True),
+    Column("system", String(120), primary_key=True),
+    Column("count", Integer, nullable=False),
+)
+"""How many orders and entries of records neither a code nor words explained, by their code system."""
+
 SEEN_TOKENS = Table(
     "seen_tokens",
     METADATA,

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, Table, bindparam, update
 
 from cds_service.store.database import Store
-from cds_service.store.records import DecisionKind, Report, ShownCard
-from cds_service.store.tables import ACCEPTED, CARDS, DECISIONS, FEEDBACK, SUGGESTIONS
+from cds_service.store.records import Counted, DecisionKind, Report, ShownCard, Unrecognized
+from cds_service.store.tables import ACCEPTED, CARDS, DECISIONS, FEEDBACK, SUGGESTIONS, UNRECOGNIZED
 
 _REPORTS_AT_ONCE = 50
 """In one transaction, which takes some 0.03 s: each call of a client waits for SQLite's lock, to note its token."""
@@ -19,7 +19,7 @@ _PAUSE = 0.05
 """Seconds between two: who waits for SQLite's lock does not queue, but looks again and again whether it is free."""
 
 
-def write_shown(store: Store, cards: Sequence[ShownCard], counts: Mapping[DecisionKind, int]) -> None:
+def write_shown(store: Store, cards: Sequence[ShownCard], counts: Mapping[Counted, int]) -> None:
     """Write cards that were shown, each once however often it comes, and add to the counts."""
     rows = [card._asdict() for card in cards]
     suggestions = [{**one._asdict(), "card": row["uuid"]} for row in rows for one in row.pop("suggestions")]
@@ -28,7 +28,8 @@ def write_shown(store: Store, cards: Sequence[ShownCard], counts: Mapping[Decisi
             connection.execute(insert_into(connection, CARDS).on_conflict_do_nothing(), rows)
         if suggestions:
             connection.execute(insert_into(connection, SUGGESTIONS).on_conflict_do_nothing(), suggestions)
-        _count(connection, counts)
+        for kind, table in ((DecisionKind, DECISIONS), (Unrecognized, UNRECOGNIZED)):
+            _count(connection, table, {one: count for one, count in counts.items() if isinstance(one, kind)})
 
 
 def write_reports(store: Store, reports: Sequence[Report], new: Counter[str]) -> None:
@@ -88,13 +89,13 @@ def _add(connection: Connection, into: Table, rows: Sequence[Mapping[str, Any]])
     return connection.execute(statement, rows).all()
 
 
-def _count(connection: Connection, counts: Mapping[DecisionKind, int]) -> None:
+def _count(connection: Connection, table: Table, counts: Mapping[Any, int]) -> None:
     """Add to the counts, always in one order, so that two workers never wait for each other."""
     if not counts:
         return
-    insert = insert_into(connection, DECISIONS)
-    total = DECISIONS.c["count"] + insert.excluded["count"]
-    statement = insert.on_conflict_do_update(index_elements=list(DECISIONS.primary_key), set_={"count": total})
+    insert = insert_into(connection, table)
+    total = table.c["count"] + insert.excluded["count"]
+    statement = insert.on_conflict_do_update(index_elements=list(table.primary_key), set_={"count": total})
     rows = [{**kind._asdict(), "count": counts[kind]} for kind in sorted(counts)]
     connection.execute(statement, rows)
 

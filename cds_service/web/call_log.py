@@ -79,6 +79,7 @@ def _outcome_of(call: Call, status: int, found: Parts) -> CallOutcome:
         reasons=outcomes.reasons(decision) if decision else (),
         against=outcomes.against(decision) if decision else (),
         counts=outcomes.counts(decision) if decision else None,
+        unrecognized=tuple((*one, count) for one, count in decision.unrecognized.items()) if decision else (),
         has_own_line=call.has_own_line,
     )
 
@@ -141,6 +142,9 @@ def _fields(call: CallOutcome, version: str) -> dict[str, Any]:
         "reasons": call.reasons,
         "against": call.against,
         "counts": call.counts or {},
+        "unrecognized": [
+            {"resource": resource, "system": system, "count": count} for resource, system, count in call.unrecognized
+        ],
         "prefetch": call.retrieval.prefetched if call.retrieval else {},
         "fetch": {key: fault.label if fault else "read" for key, fault in fetched.items()},
         "milliseconds": phases.pop("total"),

@@ -43,6 +43,9 @@ def count_calls(calls: Sequence[CallOutcome]) -> None:
     for call in calls:
         is_at_once = call.decisions and call.counts is None
         metrics.phases({"total": call.seconds["total"]} if is_at_once else call.seconds)
+    for call in calls:
+        for resource, _, amount in call.unrecognized:
+            metrics.unrecognized(resource, amount)
     _count_retrievals([call.retrieval for call in calls if call.retrieval])
 
 

@@ -12,7 +12,7 @@ from flask import Flask
 
 from cds_service.decision.suggestions import kinds
 from cds_service.model import Decision, Recommendation
-from cds_service.store.records import DecisionKind, ShownCard, ShownSuggestion
+from cds_service.store.records import Counted, DecisionKind, ShownCard, ShownSuggestion, Unrecognized
 from cds_service.web.call import Call
 from cds_service.web.outcomes import CallOutcome
 from cds_service.web.parts import Parts
@@ -33,9 +33,13 @@ def keep_cards(found: Parts, call: Call, status: int) -> None:
 
 
 def keep_decisions(found: Parts, calls: Iterable[CallOutcome]) -> None:
-    """Note the decisions of calls, and those that were refused as their record could not be read."""
-    if kinds := Counter(kind for call in calls for kind in _kinds(found, call)):
-        found.recorder.note((), kinds)
+    """Note the decisions of calls, those that were refused as their record could not be read, and what was unread."""
+    counts: Counter[Counted] = Counter(kind for call in calls for kind in _kinds(found, call))
+    for call in calls:
+        for resource, system, count in call.unrecognized:
+            counts[Unrecognized(call.day, call.service, call.client, resource, system)] += count
+    if counts:
+        found.recorder.note((), counts)
 
 
 def _kinds(found: Parts, call: CallOutcome) -> Iterator[DecisionKind]:

@@ -28,6 +28,8 @@ class CallOutcome:
     """Of the cards, why nothing is recommended: rows of reservations.csv, each once."""
     counts: dict[str, int] | None = None
     """What was read, where a record was."""
+    unrecognized: tuple[tuple[str, str, int], ...] = ()
+    """Of what neither code nor words explained: resource type, code system, and how many."""
     has_own_line: bool = False
     """It was logged already, as one that was refused."""
 

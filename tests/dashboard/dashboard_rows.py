@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 from sqlalchemy import insert
 
-from cds_service.store.tables import ACCEPTED, CARDS, DECISIONS, FEEDBACK, SUGGESTIONS
+from cds_service.store.tables import ACCEPTED, CARDS, DECISIONS, FEEDBACK, SUGGESTIONS, UNRECOGNIZED
 
 FIRST, LAST = date(2026, 11, 2), date(2026, 11, 15)
 SELECT, SIGN = "lumbosacral-plexus-mri-order-select", "lumbosacral-plexus-mri-order-sign"
@@ -56,6 +56,17 @@ DECIDED = [
 ]
 
 
+UNREAD = [
+    ("11-01", SELECT, "", "Condition", "urn:site:problems", 5),
+    ("11-02", SELECT, "", "Condition", "urn:site:problems", 3),
+    ("11-09", SIGN, EHR, "Condition", "urn:site:problems", 4),
+    ("11-09", SELECT, "playground", "Condition", "urn:site:problems", 9),
+    ("11-15", SELECT, "", "ServiceRequest", "none", 1),
+    ("11-16", SELECT, "", "Procedure", "other", 2),
+]
+"""Counts of what no code explained: day, service, client, resource type, system."""
+
+
 def fill(connection) -> None:
     """Write all of it."""
     for name, (day, *rest, kinds) in SHOWN.items():
@@ -64,6 +75,9 @@ def fill(connection) -> None:
         client = SHOWN[card][2] if card in SHOWN else ""
         write_report(connection, place, card, at, outcome, reason, client=client, accepted=accepted.split())
     write_decisions(connection, DECIDED)
+    names = [column.name for column in UNRECOGNIZED.columns]
+    rows = [dict(zip(names, (day_of(day), *rest), strict=True)) for day, *rest in UNREAD]
+    connection.execute(insert(UNRECOGNIZED), rows)
 
 
 def write_decisions(connection, decided) -> None:

@@ -134,7 +134,7 @@ def test_decisions(exported):
     assert {row["incomplete"] for row in rows} == {True, False}
 
 
-@pytest.mark.parametrize("what", ["cards", "feedback", "decisions"])
+@pytest.mark.parametrize("what", ["cards", "feedback", "decisions", "unrecognized"])
 def test_csv_says_the_same(exported, what):
     """The CSV file has the rows of the NDJSON file, in the same order, under the same names."""
     _, exact = exported(what, "ndjson")

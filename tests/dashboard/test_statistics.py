@@ -38,6 +38,7 @@ COUNTED = {
     },
     "silences": {"no_history": 12},
     "unwatched": {"nothing_watched": 100, "rule_off": 7},
+    "unrecognized": {("Condition", "urn:site:problems"): 7, ("ServiceRequest", "none"): 1},
     "versions": [
         Version("1", day_of("11-01"), 116, Outcomes(2, 1, 0)),
         Version("2", day_of("11-09"), 17, Outcomes(2, 1, 1)),

@@ -7,11 +7,11 @@ import pytest
 from conftest import CLOCK, TODAY
 from databases import rows
 
-from cds_service.store.records import DecisionKind, Report, ShownCard, ShownSuggestion
-from cds_service.store.tables import ACCEPTED, CARDS, DECISIONS, FEEDBACK, SUGGESTIONS
+from cds_service.store.records import DecisionKind, Report, ShownCard, ShownSuggestion, Unrecognized
+from cds_service.store.tables import ACCEPTED, CARDS, DECISIONS, FEEDBACK, SUGGESTIONS, UNRECOGNIZED
 from cds_service.store.writing import write_reports, write_shown
 
-TABLES = {table.name: table for table in (ACCEPTED, FEEDBACK, SUGGESTIONS, CARDS, DECISIONS)}
+TABLES = {table.name: table for table in (ACCEPTED, FEEDBACK, SUGGESTIONS, CARDS, DECISIONS, UNRECOGNIZED)}
 AGES = {"new": 10, "old": 1000}
 
 
@@ -39,6 +39,7 @@ def filled(store):
     counts = {
         DecisionKind(day, "service", "", "0", "", "silent", "reason", incomplete=False): 7 for day in days.values()
     }
+    counts |= {Unrecognized(day, "service", "", "Condition", "urn:site:problems"): 2 for day in days.values()}
     write_shown(store, [shown(name) for name in AGES], counts)
     reports = [report("old", 999), report("old", 1), report("new", 5), report("none", 1000), report("none", 3)]
     write_reports(store, reports, Counter())
@@ -56,7 +57,7 @@ def told(output: str) -> dict:
     return {name.strip(): int(count) for name, count in lines}
 
 
-DELETED = {"accepted_suggestions": 3, "feedback": 3, "suggestions": 1, "cards": 1, "decisions": 1}
+DELETED = {"accepted_suggestions": 3, "feedback": 3, "suggestions": 1, "cards": 1, "decisions": 1, "unrecognized": 1}
 
 
 def test_what_is_old_is_deleted(filled, store_url, command):

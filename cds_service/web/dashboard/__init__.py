@@ -28,7 +28,7 @@ def page() -> Response:
     return views.page()
 
 
-@blueprint.get("/export/<any(cards, feedback, decisions):what>.<any(csv, ndjson):kind>")
+@blueprint.get("/export/<any(cards, feedback, decisions, unrecognized):what>.<any(csv, ndjson):kind>")
 def export(what: str, kind: str) -> Response:
     """Send the rows behind the figures as a file, read and sent part by part."""
     from cds_service.web.dashboard import views  # noqa: PLC0415 - see above

@@ -29,6 +29,9 @@ _DECIDED = {"card": "Card", "shadow": "Shadow", "silent": "Silence", "refused": 
 """The outcomes of a decision, likewise."""
 
 
+_SYSTEMS = {"none": "no code", "other": "another system"}
+
+
 def tiles(found: Statistics) -> list[Tile]:
     """Return the numbers at the top."""
     cards, records = sum(found.cards.values(), Outcomes()), sum(found.records.values(), Records())
@@ -56,6 +59,7 @@ def figures(found: Statistics, knowledge: Knowledge) -> list[Figure]:
         _reasons(found, knowledge),
         _silences(found, knowledge),
         _records(found),
+        _unrecognized(found),
         _versions(found),
     ]
 
@@ -151,6 +155,21 @@ def _records(found: Statistics) -> Figure:
         tuple((step(day, period), share(one.incomplete, one.needed)) for day, one in found.records.items()),
         steps_chart(period, share_series("Incomplete", parts), "%"),
     )
+
+
+def _unrecognized(found: Statistics) -> Figure:
+    total = sum(found.unrecognized.values())
+    figure = Figure(
+        "unrecognized",
+        "Codes that are not read",
+        f"{counted(total, 'order or entry', 'orders and entries')} had only codes of systems that are not read, and "
+        "no words that say more. A name under [systems] in the site file, or the code under [[orders]], mends it."
+        if total
+        else "All orders and entries had a code of a system that is read, or words.",
+        ("Resource and code system", "Orders and entries"),
+    )
+    named = {f"{resource}: {_SYSTEMS.get(one, one)}": count for (resource, one), count in found.unrecognized.items()}
+    return _ranked(figure, named, total)
 
 
 def _versions(found: Statistics) -> Figure:
