@@ -88,7 +88,7 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path, capsys):
         "orders.1.study: brain_mri is not known",
         "polcy: is not known",
         "policy: must be 'broad' or 'focused'",
-        "prefetch.1: must be 'allergies', 'devices' or 'egfr'",
+        "prefetch.1: must be 'allergies', 'devices', 'egfr', 'encounters', 'imaging_orders' or 'imaging_reports'",
         "propose.brain_mri.code: is missing",
         "propose.brain_mri.display: is missing",
         "propose.brain_mri.system: must not be empty",

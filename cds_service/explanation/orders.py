@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from cds_service.decision.orders import study_of, watched_orders
+from cds_service.decision.orders import watched_orders
+from cds_service.decision.studies import study_of
 from cds_service.knowledge import Knowledge
 from cds_service.model import DraftOrder, HookRequest, Site
 
