@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+from datetime import timedelta
 
 import pytest
 from conftest import TODAY
@@ -12,7 +13,8 @@ from switched_on import CANCER, SITES, asking, at, clients, entries, split  # no
 from cds_service.cli import main
 from cds_service.examples import searchset
 
-VISIT = {"resourceType": "Encounter", "id": "v", "status": "finished", "period": {"end": "2024-08-01"}}
+GIVEN = (TODAY - timedelta(800)).isoformat()
+VISIT = {"resourceType": "Encounter", "id": "v", "status": "finished", "period": {"end": GIVEN}}
 RADIOTHERAPY = concept("radiotherapy session")
 
 
@@ -41,13 +43,13 @@ def test_what_a_visit_is_of(visit, says, at):
 def test_a_visit_is_told_like_a_procedure(at):
     """The card tells radiotherapy by visits as it does by Procedures; both together are one course."""
     site = at("more")
-    session = {"resourceType": "Procedure", "id": "p", "status": "completed", "performedDateTime": "2024-08-01"}
+    session = {"resourceType": "Procedure", "id": "p", "status": "completed", "performedDateTime": GIVEN}
     visits, sessions = searchset([VISIT | {"type": [RADIOTHERAPY]}]), searchset([session | {"code": RADIOTHERAPY}])
     told = [
         site.detail(asking(encounters=a, procedures=b)) for a, b in ((visits, ""), ("", sessions), (visits, sessions))
     ]
     assert told[0] == told[1] == told[2]
-    assert "2024-08-01" in told[0]
+    assert GIVEN in told[0]
 
 
 @pytest.mark.parametrize(
@@ -88,11 +90,15 @@ def test_the_sites_own_code_and_words(key, reason, at):
 def test_the_later_date_of_an_order_counts(at):
     """Of its signing and the day that it is for, the later dates an order on record."""
     order = {"resourceType": "ServiceRequest", "id": "x", "status": "active", "code": concept("plexus MRI")}
+    long_ago, today = (TODAY - timedelta(300)).isoformat(), TODAY.isoformat()
     for dates, says in (
-        ({"authoredOn": "2026-01-05", "occurrenceDateTime": f"{TODAY}"}, "plexus_mri_ordered"),
-        ({"authoredOn": "2026-01-05", "occurrencePeriod": {"end": "2027-01-05"}}, "plexus_mri_ordered"),
-        ({"authoredOn": f"{TODAY}", "occurrenceDateTime": "2026-01-05"}, "plexus_mri_ordered"),
-        ({"authoredOn": "2026-01-05", "occurrenceDateTime": "2026-02-05"}, "info"),
+        ({"authoredOn": long_ago, "occurrenceDateTime": today}, "plexus_mri_ordered"),
+        (
+            {"authoredOn": long_ago, "occurrencePeriod": {"end": (TODAY + timedelta(40)).isoformat()}},
+            "plexus_mri_ordered",
+        ),
+        ({"authoredOn": today, "occurrenceDateTime": long_ago}, "plexus_mri_ordered"),
+        ({"authoredOn": long_ago, "occurrenceDateTime": long_ago}, "info"),
     ):
         assert at("more").says(asking(conditions=CANCER, imaging_orders=searchset([order | dates]))) == says
 
