@@ -37,7 +37,7 @@ CALLS = (
 PHASES = ("authenticate", "read", "decide", "fetch", "write", "total")
 FEEDBACK = ("accepted", "overridden", "repeated", "unusable", "refused")
 STORE = ("write", "lost", "feedback")
-RESOURCES = ("ServiceRequest", "Condition", "Procedure")
+RESOURCES = ("ServiceRequest", "Condition", "Procedure", "Encounter", "DiagnosticReport")
 """What may be of a code system that is not read."""
 READ = "read"
 """The outcome of a search of the FHIR server that brought everything."""

@@ -101,6 +101,10 @@ class Unread:
     key: str
     why: str
     partly: bool = False
+    is_needed: bool = True
+    """Without it, silence is answered with 412; else the silence has a reason of its own."""
+    holds: str = ""
+    """What the key holds, where the site switched it on: a category of Conditions, or an optional key."""
 
 
 class Retrieval(NamedTuple):
@@ -117,8 +121,8 @@ class PatientRecord(NamedTuple):
 
     conditions: tuple[Json, ...] = ()
     procedures: tuple[Json, ...] = ()
-    optional: tuple[Json, ...] = ()
-    """What a site sends beyond what is asked for everywhere: allergies, devices, observations."""
+    optional: Mapping[str, tuple[Json, ...]] = _NOTHING
+    """What a site sends beyond what is asked for everywhere, by the keys that it has switched on."""
     unread: tuple[Unread, ...] = ()
     skipped: int = 0
     other_patient: int = 0
@@ -171,6 +175,8 @@ class Findings(NamedTuple):
     tally: Mapping[str, int] = _NOTHING
     not_readable: bool = False
     """There are Conditions, and none could be read."""
+    not_all_read: bool = False
+    """A part that the site has switched on, and that can tell of cancer or radiotherapy, could not be read."""
 
     def of(self, kind: FindingKind) -> tuple[Finding, ...]:
         """Return those other findings that are of a kind."""
@@ -216,6 +222,8 @@ class Site:
     """Our override reason for each code by which the site's EHR reports one."""
     optional_keys: tuple[str, ...] = ()
     """The prefetch keys beyond conditions and procedures that the site's settings advertise."""
+    condition_keys: Mapping[str, str] = field(default_factory=dict)
+    """The keys over which the site's Conditions are split, in place of `conditions`, and the category of each."""
     contact: str = ""
     """Whom to tell that a card is wrong: a text or a link; no text where the site names nobody."""
     is_off: bool = False

@@ -1,8 +1,6 @@
 """The site's own words: a TOML file beside the settings, read again whenever it changes."""
 
-import re
 from collections import Counter
-from collections.abc import Callable, Collection
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -24,60 +22,8 @@ from cds_service.errors import SettingsError
 from cds_service.knowledge import Knowledge
 from cds_service.model import Site
 from cds_service.settings import Settings
+from cds_service.site_values import key_name, known_system, one_of, safe_contact, unknown_system
 from cds_service.watched_file import WatchedFile, read_toml
-
-
-def _one_of(names: Callable[[Knowledge], Collection[str]]) -> AfterValidator:
-    """Refuse a name that the knowledge does not have; it is the context of the validation."""
-
-    def check(name: str, info: ValidationInfo) -> str:
-        known = names(info.context) if info.context else [name]
-        if name not in known:
-            message = f"{name} is not known; there are: {', '.join(sorted(known))}"
-            raise ValueError(message)
-        return name
-
-    return AfterValidator(check)
-
-
-def _known_system(name: str, info: ValidationInfo) -> str:
-    """Return a code system by the name that systems.csv gives it, or refuse one that we don't know."""
-    if info.context is None:
-        return name
-    known = info.context.known_systems
-    if name not in known:
-        message = f"{name} is not known; there are: {', '.join(sorted(set(known.values())))}"
-        raise ValueError(message)
-    return str(known[name])
-
-
-def _unknown_system(name: str, info: ValidationInfo) -> str:
-    """Refuse to take a system that we know for another one."""
-    if info.context is not None and name in info.context.known_systems:
-        message = f"{name} is known as {info.context.known_systems[name]} already"
-        raise ValueError(message)
-    return name
-
-
-_LINKS = {
-    "mailto": r"mailto:[^\s@]+@[^\s@]+",
-    "https": r"https://[^\s/@]+(/\S*)?",
-    "tel": r"tel:\+?[0-9][0-9().-]*",
-}
-"""The links that a contact may be, by scheme."""
-
-
-def _contact(text: str) -> str:
-    """Refuse a contact that is neither one line of plain text nor a link that a reader can safely follow."""
-    text = text.strip()
-    if not text or not text.isprintable():
-        message = "must be one line of text"
-        raise ValueError(message)
-    scheme = re.match(r"([a-z][a-z0-9+.-]*):\S", text, re.IGNORECASE)
-    if scheme and not re.fullmatch(_LINKS.get(scheme[1], ""), text):
-        message = "must be plain text, or a link such as mailto:name@example.org, https://example.org/ or tel:+15550100"
-        raise ValueError(message)
-    return text
 
 
 class _Strict(BaseModel):
@@ -94,7 +40,7 @@ class Coding(_Strict):
 class LocalOrder(Coding):
     """A local order code, and the study that it asks for."""
 
-    study: Annotated[str, _one_of(lambda knowledge: knowledge.studies)]
+    study: Annotated[str, one_of(lambda knowledge: knowledge.studies)]
     _named: str = PrivateAttr(default="")
 
     @model_validator(mode="after")
@@ -121,24 +67,39 @@ class Shadow(_Strict):
     until: date
 
 
+_PROBLEMS = "problem-list-item"
+
+
 class SiteFile(_Strict):
     """All that a site can say; docs/integration.md has an example."""
 
     policy: Literal["broad", "focused"] = "broad"
     off: bool = False
-    contact: Annotated[str, Field(max_length=200), AfterValidator(_contact)] = ""
+    contact: Annotated[str, Field(max_length=200), AfterValidator(safe_contact)] = ""
     shadow: Shadow | None = None
-    prefetch: tuple[Literal["allergies", "devices", "egfr"], ...] = ()
-    limits: dict[
-        Annotated[str, _one_of(lambda knowledge: knowledge.limits)], Annotated[int, Field(ge=0, le=36500)]
+    prefetch: tuple[
+        Literal["allergies", "devices", "egfr", "encounters", "imaging_orders", "imaging_reports"], ...
+    ] = ()
+    conditions: dict[
+        Annotated[str, AfterValidator(key_name)], Literal["problem-list-item", "encounter-diagnosis", "health-concern"]
     ] = {}
+    limits: dict[Annotated[str, one_of(lambda knowledge: knowledge.limits)], Annotated[int, Field(ge=0, le=36500)]] = {}
     systems: dict[
-        Annotated[str, Field(min_length=1), AfterValidator(_unknown_system)],
-        Annotated[str, AfterValidator(_known_system)],
+        Annotated[str, Field(min_length=1), AfterValidator(unknown_system)],
+        Annotated[str, AfterValidator(known_system)],
     ] = {}
     orders: tuple[LocalOrder, ...] = ()
-    propose: dict[Annotated[str, _one_of(lambda knowledge: knowledge.card["proposals"])], Proposal] = {}
-    override_reasons: dict[str, Annotated[str, _one_of(lambda knowledge: knowledge.override_reasons)]] = {}
+    propose: dict[Annotated[str, one_of(lambda knowledge: knowledge.card["proposals"])], Proposal] = {}
+    override_reasons: dict[str, Annotated[str, one_of(lambda knowledge: knowledge.override_reasons)]] = {}
+
+    @field_validator("conditions")
+    @classmethod
+    def _with_problems(cls, keys: dict[str, str]) -> dict[str, str]:
+        """Refuse keys by which the problem list would not be asked for any more."""
+        if keys and _PROBLEMS not in keys.values():
+            message = f'one of the keys must have the category "{_PROBLEMS}": they take the place of `conditions`'
+            raise ValueError(message)
+        return keys
 
     @field_validator("orders")
     @classmethod
@@ -239,7 +200,8 @@ def effective(settings: Settings, said: SiteFile, today: date) -> Site:
         },
         proposed_codings={study: (one.model_dump(),) for study, one in said.propose.items()},
         override_reasons=said.override_reasons,
-        optional_keys=said.prefetch,
+        optional_keys=tuple(dict.fromkeys(said.prefetch)),
+        condition_keys=said.conditions,
         contact=said.contact,
         is_off=said.off,
         is_shadow=said.shadow is not None and today <= said.shadow.until,

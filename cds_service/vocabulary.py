@@ -5,6 +5,9 @@ from enum import StrEnum
 PLEXUS_STUDIES = ("plexus_mri", "plexus_mri_with_contrast", "plexus_mri_without_contrast")
 """What an order or a Procedure for an MRI of the lumbosacral plexus is called, by its contrast."""
 
+IMAGING_KEYS = ("imaging_orders", "imaging_reports")
+"""The prefetch keys that tell of plexus MRIs alone, and nothing of cancer or radiotherapy."""
+
 
 class Reach(StrEnum):
     """How a malignancy relates to the lumbosacral plexus."""
@@ -65,6 +68,8 @@ class FindingKind(StrEnum):
     TRAUMA = "trauma"
     UPPER_LIMB = "upper_limb"
     PLEXUS_MRI = "plexus_mri"
+    PLEXUS_MRI_ORDERED = "plexus_mri_ordered"
+    """On record as an order that is signed or about to be, and not done yet."""
     DEVICE = "device"
     CONTRAST = "contrast"
     IODINE = "iodine"

@@ -73,6 +73,7 @@ SITES = {
     "own limits": "limits.presentation = 30",
     "own systems": '[systems]\n"https://ehr.example.org/icd" = "http://hl7.org/fhir/sid/icd-10"',
     "sends more": 'prefetch = ["allergies", "devices", "egfr"]',
+    "reads more": 'prefetch = ["encounters", "imaging_orders", "imaging_reports"]',
     "own codes": """
         orders = [
             {system = "https://ehr.example.org/codes", code = "SPINE-7", study = "lumbar_spine_mri"},
@@ -87,7 +88,15 @@ SITES = {
     """,
 }
 """The site files that stand behind the column `site`."""
-OPTIONAL = {"allergies": "AllergyIntolerance", "devices": "Device", "egfr": "Observation"}
+MORE = {"encounters": "Encounter", "imaging_orders": "ServiceRequest", "imaging_reports": "DiagnosticReport"}
+OPTIONAL = {"allergies": "AllergyIntolerance", "devices": "Device", "egfr": "Observation", **MORE}
+DATES = {
+    "Condition": "onsetDateTime",
+    "Observation": "effectiveDateTime",
+    "DiagnosticReport": "effectiveDateTime",
+    "ServiceRequest": "authoredOn",
+}
+"""What dates an entry, by its type; a Procedure has performedDateTime, an Encounter a period."""
 CONDITION_STATUS = ("active", "recurrence", "relapse", "inactive", "remission", "resolved")
 PATIENT = "pt-1"
 
@@ -141,6 +150,7 @@ def call(row: dict[str, str], today) -> dict:
     hook = "order-sign" if how == "order-sign" else "order-select"
     chart = patient(row["patient"], today)
     body = examples.call(chart, [*selected, *drafted], hook=hook)
+    body["prefetch"] |= {key: examples.searchset([]) for key in MORE if row.get("site") == "reads more"}
     body["prefetch"] |= _optional(chart)
     selections = CALLS[how]([one["id"] for one in selected])
     body["context"].pop("selections", None)
@@ -171,6 +181,8 @@ def _entry(text: str) -> dict:
     resource = {"resourceType": _kind(name, "Condition"), "id": _id(name)} | _code_and_subject(name)
     if resource["resourceType"] == "Device":
         resource["type"] = resource.pop("code")
+    if resource["resourceType"] == "Encounter":
+        resource["type"] = [resource.pop("code")]
     return _marked(resource, marks)
 
 
@@ -202,10 +214,10 @@ def _when(text: str) -> str:
 
 
 def _dated(resource: dict, when: str) -> None:
-    if resource["resourceType"] == "Condition":
-        resource["onsetDateTime"] = _when(when)
-    elif resource["resourceType"] == "Observation":
-        resource["effectiveDateTime"] = _when(when)
+    if resource["resourceType"] in DATES:
+        resource[DATES[resource["resourceType"]]] = _when(when)
+    elif resource["resourceType"] == "Encounter":
+        resource["period"] = {"start": _when(when), "end": _when(when)}
     elif "performedPeriod" in resource:
         resource["performedPeriod"]["end"] = _when(when)
     else:

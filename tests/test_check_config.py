@@ -21,6 +21,22 @@ WRONG = {
     "a negative limit": ("limits.presentation = -1", "limits.presentation"),
     "a limit beyond the calendar": ("limits.presentation = 99999999", "limits.presentation"),
     "an unknown prefetch key": ('prefetch = ["labs"]', "prefetch.1"),
+    "a prefetch key that is no list": ('prefetch = "encounters"', 'prefetch = ["egfr"]'),
+    "an unknown category": ('conditions.dx = "diagnosis"', "conditions.dx: must be 'problem-list-item'"),
+    "a category that is no text": ("conditions.dx = 7", "conditions.dx: must be 'problem-list-item'"),
+    "keys of Conditions that are no table": ('conditions = ["problems"]', "conditions: must be a table"),
+    "a key of Conditions that is another's": (
+        'conditions.encounters = "problem-list-item"',
+        "encounters is the key of something else",
+    ),
+    "a key of Conditions with a space": (
+        '[conditions]\n"problem list" = "problem-list-item"',
+        "conditions.problem list: must be a letter, and then",
+    ),
+    "keys of Conditions without the problem list": (
+        'conditions.dx = "encounter-diagnosis"',
+        'conditions: one of the keys must have the category "problem-list-item"',
+    ),
     "an unknown study": (MAPPED.format("brain_mri"), "orders.1.study"),
     "an order without a study": ('[[orders]]\nsystem = "s"\ncode = "c"', "orders.1.study"),
     "a local code twice": (MAPPED.format("not_watched") + MAPPED.format("lumbar_spine_mri"), "orders"),
@@ -88,7 +104,7 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path, capsys):
         "orders.1.study: brain_mri is not known",
         "polcy: is not known",
         "policy: must be 'broad' or 'focused'",
-        "prefetch.1: must be 'allergies', 'devices' or 'egfr'",
+        "prefetch.1: must be 'allergies', 'devices', 'egfr', 'encounters', 'imaging_orders' or 'imaging_reports'",
         "propose.brain_mri.code: is missing",
         "propose.brain_mri.display: is missing",
         "propose.brain_mri.system: must not be empty",
@@ -113,6 +129,7 @@ def test_serve_does_not_start_with_a_wrong_file(tmp_path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
+        ('prefetch = ["encounters"]\nconditions.dx = "problem-list-item"', ["prefetch: encounters", '"dx": "problem']),
         ("", ["policy: broad", "off: false", '"presentation": 365', "port: 8080"]),
         ('policy = "focused"\nlimits.presentation = 100', ["policy: focused", '"presentation": 100', '"trauma": 90']),
         (MAPPED.format("lumbar_spine_mri") + PROPOSED, ["IMG1", "lumbar_spine_mri", "PLEX"]),

@@ -59,7 +59,7 @@ def test_steps_of_a_silence(service):
         "Procedure/p1": "it has no code",
     }
     states = {one["reason"]: one["state"] for one in outcome["silences"]}
-    assert list(states.values()) == ["passed"] * 13 + ["holds", "not reached"]
+    assert list(states.values()) == ["passed"] * 15 + ["holds", "not reached"]
     assert states["no_history"] == "holds"
 
 

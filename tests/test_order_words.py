@@ -4,7 +4,7 @@ from itertools import permutations
 
 import pytest
 
-from cds_service.decision.orders import study_of
+from cds_service.decision.studies import study_of
 from cds_service.knowledge import load
 from cds_service.model import Site
 

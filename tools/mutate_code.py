@@ -38,6 +38,8 @@ TESTS = (
     "test_emitted_orders.py::test_create_takes_over",
     "test_emitted_orders.py::test_create_takes_the_contained_reason_along",
     "test_optional_keys.py",
+    "test_split_conditions.py",
+    "test_more_of_the_record.py",
     "test_odd_shapes.py",
     "test_knowledge_refused.py",
     "test_tables_refused.py",

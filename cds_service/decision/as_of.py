@@ -8,7 +8,13 @@ from cds_service.decision.dates import first_day
 
 _RECORDED = ("recordedDate", "assertedDate", "dateRecorded", "onsetDateTime", "onsetPeriod")
 _PERFORMED = ("performedDateTime", "performedPeriod", "occurrenceDateTime", "occurrencePeriod")
-_DATED_BY = {"Condition": _RECORDED, "Procedure": _PERFORMED}
+_DATED_BY = {
+    "Condition": _RECORDED,
+    "Procedure": _PERFORMED,
+    "Encounter": ("period", "actualPeriod"),
+    "ServiceRequest": ("authoredOn",),
+    "DiagnosticReport": ("issued", "effectiveDateTime", "effectivePeriod"),
+}
 """What tells when an entry came to the record: the first of these that it has, by type. R4 Procedures have no more."""
 
 

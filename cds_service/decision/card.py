@@ -95,7 +95,7 @@ def _check_first(recommendation: Recommendation, knowledge: Knowledge) -> str:
 
 
 def _incomplete(record: PatientRecord, texts: Mapping[str, str]) -> str:
-    missing = [texts[f"{part.key}_partly" if part.partly else part.key] for part in record.unread]
+    missing = [texts[f"{part.holds or part.key}{'_partly' if part.partly else ''}"] for part in record.unread]
     if record.skipped:
         missing.append(fill(texts["skipped"], count=record.skipped))
     if record.not_sent:

@@ -1,9 +1,11 @@
 """What asks to check first: devices in the body, and what speaks against contrast; and a plexus MRI already done."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from cds_service.decision.codings import members, own_study, reference_of, status_codes, words_of
 from cds_service.decision.entries import LONGEST, Reader
+from cds_service.decision.studies import study_of
 from cds_service.knowledge.meanings import Terms
 from cds_service.model import Finding, Json, PartialDate, Term
 from cds_service.vocabulary import PLEXUS_STUDIES, FindingKind
@@ -21,11 +23,38 @@ def in_procedure(reader: Reader, procedure: Json, terms: Terms) -> Iterator[Find
         FindingKind.SPINE: terms.get("spine"),
         FindingKind.PLEXUS_MRI: _studies(reader, procedure, terms),
     }
-    found = [(kind, these[0]) for kind, these in said.items() if these]
-    if not found or not reader.was_performed(procedure):
+    yield from _performed(reader, procedure, [(kind, these[0]) for kind, these in said.items() if these])
+
+
+def in_report(reader: Reader, report: Json, terms: Terms) -> Iterator[Finding]:
+    """Yield the imaging study that a report is of: it was done."""
+    found = [(FindingKind.PLEXUS_MRI, _named(reader, one)) for one in _studies(reader, report, terms)[:1]]
+    yield from _performed(reader, report, found)
+
+
+def in_order(reader: Reader, order: Json) -> Iterator[Finding]:
+    """Yield the plexus MRI that an order on record asks for, where it is in force and recent enough to be done yet."""
+    study, name = study_of(order, reader.knowledge, reader.site)
+    if study not in PLEXUS_STUDIES or not reader.is_ordered(order):
+        return
+    kind = FindingKind.PLEXUS_MRI_ORDERED
+    one = reader.of_order(kind, _named(reader, Term("order", study, name)), order)
+    if reader.is_recent(one.since, kind):
+        yield one
+
+
+def _named(reader: Reader, study: Term) -> Term:
+    """Return a study with a name of ours, where it was known by the site's code or by words."""
+    known = reader.knowledge.codes["order"].exact.values()
+    return replace(study, wording=study.wording or next(one.wording for one in known if one.means == study.means))
+
+
+def _performed(reader: Reader, entry: Json, found: list[tuple[FindingKind, Term]]) -> Iterator[Finding]:
+    """Yield what an entry was found as, if its status lets it count; of a plexus MRI its date tells as what."""
+    if not found or not reader.was_performed(entry):
         return
     for kind, term in found:
-        one = reader.of_procedure(kind, term, procedure)
+        one = reader.of_procedure(kind, term, entry)
         if kind is not FindingKind.PLEXUS_MRI or reader.is_recent(one.until, "plexus_mri_done"):
             yield one
         if kind is FindingKind.PLEXUS_MRI and (one.until is None or reader.is_recent(one.until, "plexus_mri_earlier")):
@@ -33,7 +62,7 @@ def in_procedure(reader: Reader, procedure: Json, terms: Terms) -> Iterator[Find
 
 
 def _studies(reader: Reader, procedure: Json, terms: Terms) -> list[Term]:
-    """Return the studies that a Procedure is, by codes of the site, by ours, or by words that name a plexus MRI."""
+    """Return the studies that an entry is, by codes of the site, by ours, or by words that name a plexus MRI."""
     pairs = reader.codings(procedure.get("code"))
     own = own_study(pairs, reader.site.studies, reader.knowledge.known_systems)
     if own or terms.get("order"):
@@ -46,7 +75,7 @@ def _studies(reader: Reader, procedure: Json, terms: Terms) -> list[Term]:
     return [Term("words", study, wording)]
 
 
-def in_optional(reader: Reader, resources: Sequence[Json]) -> Iterator[Finding]:
+def in_optional(reader: Reader, resources: Iterable[Json]) -> Iterator[Finding]:
     """Yield what AllergyIntolerances, Devices and Observations say, where a site sends them."""
     filtrations = []
     for resource in resources:
@@ -55,7 +84,7 @@ def in_optional(reader: Reader, resources: Sequence[Json]) -> Iterator[Finding]:
             yield from _allergy(reader, resource)
         elif kind == "Device":
             yield from _device(reader, resource)
-        elif measured := _filtration(reader, resource):
+        elif kind == "Observation" and (measured := _filtration(reader, resource)):
             filtrations.append(measured)
     newest = max(filtrations, key=lambda one: one[1].newest, default=None)
     if newest and newest[0] < reader.limits["egfr_below"] and reader.is_recent(newest[1].since, "egfr"):

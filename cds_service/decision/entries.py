@@ -21,6 +21,10 @@ _ONSET = ("onsetDateTime", "onsetPeriod")
 _RECORDED = ("recordedDate", "assertedDate", "dateRecorded")
 _OBSERVED = ("effectiveDateTime", "effectivePeriod", "issued")
 _PERFORMED = ("performedDateTime", "performedPeriod", "occurrenceDateTime", "occurrencePeriod")
+_DONE = {"Encounter": ("period", "actualPeriod"), "DiagnosticReport": _OBSERVED}
+"""When that was done which an entry tells, by its type; of any other it is when it was performed."""
+
+_ORDERED = (("authoredOn",), ("occurrenceDateTime", "occurrencePeriod"))
 
 Read = TypeVar("Read")
 
@@ -129,12 +133,16 @@ class Reader:
         codes = [code for code in status_codes(condition.get("clinicalStatus")) if code]
         return not codes or not self.knowledge.active.isdisjoint(codes)
 
-    def was_performed(self, procedure: Json) -> bool:
-        """Tell whether the status lets a Procedure count; notDone and notPerformed are older words for not-done."""
-        if procedure.get("notDone") is True or procedure.get("notPerformed") is True:
+    def was_performed(self, entry: Json) -> bool:
+        """Tell whether the status lets a Procedure, an Encounter or a report count; notDone was once a status, too."""
+        if entry.get("notDone") is True or entry.get("notPerformed") is True:
             self.tally["status does not count"] += 1
             return False
-        return not self._refused("Procedure.status", procedure.get("status"))
+        return not self._refused(f"{entry.get('resourceType')}.status", entry.get("status"))
+
+    def is_ordered(self, order: Json) -> bool:
+        """Tell whether an order on record is in force: its study may still be done."""
+        return order.get("doNotPerform") is not True and not self._refused("imaging_order.status", order.get("status"))
 
     def _refused(self, element: str, value: object) -> bool:
         refused = not self.knowledge.refused[element].isdisjoint(status_codes(value))
@@ -197,9 +205,15 @@ class Reader:
         since, _ = period(observation, _OBSERVED, self.today)
         return Finding(kind, term.wording, (reference_of(observation),), since, means=term.means)
 
+    def of_order(self, kind: FindingKind, term: Term, order: Json) -> Finding:
+        """Return the finding that an order on record is, dated by the later of its signing and the day it is for."""
+        stated = [until for names in _ORDERED if (until := period(order, names, self.today)[1])]
+        when = max(stated, key=lambda one: one.last, default=None)
+        return Finding(kind, term.wording, (reference_of(order),), when, means=term.means)
+
     def of_procedure(self, kind: FindingKind, term: Term, procedure: Json, where: Where = NOWHERE) -> Finding:
-        """Return the finding that a Procedure is."""
-        since, until = period(procedure, _PERFORMED, self.today)
+        """Return the finding that a Procedure, or an entry that is read like one, is."""
+        since, until = period(procedure, _DONE.get(str(procedure.get("resourceType")), _PERFORMED), self.today)
         return Finding(
             kind,
             term.wording,

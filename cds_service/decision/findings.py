@@ -1,7 +1,7 @@
 """Step 4: PatientRecord -> Findings, in the order in which a card tells them."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from itertools import chain
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from cds_service.decision.reasons import Known, reasons
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.meanings import UNREAD, Terms
 from cds_service.model import Finding, Findings, HookRequest, Json, PatientRecord, Site, WatchedOrder
-from cds_service.vocabulary import PLEXUS_STUDIES, Certainty, FindingKind, Presentation
+from cds_service.vocabulary import IMAGING_KEYS, PLEXUS_STUDIES, Certainty, FindingKind, Presentation
 
 _TOLD = (
     FindingKind.PRESENTATION,
@@ -30,13 +30,15 @@ class Gathered(NamedTuple):
     found: list[Finding]
     not_readable: bool
     """There are Conditions, and none could be read."""
+    not_all_read: bool
 
 
 def gather(request: HookRequest, record: PatientRecord, knowledge: Knowledge, site: Site, today: date) -> Gathered:
     """Return all findings of the record, whichever order they matter for."""
     reader = Reader(knowledge, site, today, Known(request, record))
     found = _merged(_in_record(reader, record))
-    return Gathered(reader, found, bool(record.conditions) and not reader.conditions_read)
+    unread = any(not part.is_needed and part.holds not in IMAGING_KEYS for part in record.unread)
+    return Gathered(reader, found, bool(record.conditions) and not reader.conditions_read, unread)
 
 
 def find(order: WatchedOrder, gathered: Gathered, knowledge: Knowledge) -> Findings:
@@ -45,7 +47,7 @@ def find(order: WatchedOrder, gathered: Gathered, knowledge: Knowledge) -> Findi
     found = _merged([*in_reasons, *gathered.found]) if in_reasons else gathered.found
     tally = dict(gathered.reader.tally)
     if not found:
-        return Findings(tally=tally, not_readable=gathered.not_readable)
+        return Findings(tally=tally, not_readable=gathered.not_readable, not_all_read=gathered.not_all_read)
     malignancies, radiotherapy, elsewhere, amount = history.weighed(found)
     found = [*found, *_stat(order)]
     presentations = [one for one in found if one.kind is FindingKind.PRESENTATION]
@@ -59,6 +61,7 @@ def find(order: WatchedOrder, gathered: Gathered, knowledge: Knowledge) -> Findi
         _strongest(presentations),
         tally,
         gathered.not_readable,
+        gathered.not_all_read,
     )
 
 
@@ -73,7 +76,7 @@ def _others(found: list[Finding], same_as: frozenset[str]) -> list[Finding]:
 
 
 def _is_of_matter(finding: Finding, same_as: frozenset[str]) -> bool:
-    if finding.kind is FindingKind.PLEXUS_MRI:
+    if finding.kind in (FindingKind.PLEXUS_MRI, FindingKind.PLEXUS_MRI_ORDERED):
         return finding.means in same_as
     if finding.kind is FindingKind.PLEXUS_MRI_EARLIER:
         return finding.from_order or finding.means in PLEXUS_STUDIES
@@ -125,12 +128,29 @@ def _in_record(reader: Reader, record: PatientRecord) -> Iterator[Finding]:
         yield from _in_condition(reader, condition, terms)
     reader.conditions_read = reader.read
     for procedure, terms in _of_matter(reader, "Procedure", record.procedures):
-        yield from history.in_procedure(reader, procedure, terms)
-        yield from cautions.in_procedure(reader, procedure, terms)
-        yield from signs.in_procedure(reader, procedure)
+        yield from _in_procedure(reader, procedure, terms)
         if not reader.codings(procedure.get("code")) and reader.was_performed(procedure):
             yield from history.in_words(reader, procedure)
-    yield from cautions.in_optional(reader, record.optional)
+    if record.optional:
+        yield from _in_optional(reader, record.optional)
+
+
+def _in_procedure(reader: Reader, procedure: Json, terms: Terms) -> Iterator[Finding]:
+    yield from history.in_procedure(reader, procedure, terms)
+    yield from cautions.in_procedure(reader, procedure, terms)
+    yield from signs.in_procedure(reader, procedure)
+
+
+def _in_optional(reader: Reader, optional: Mapping[str, Sequence[Json]]) -> Iterator[Finding]:
+    """Yield what the further keys say; the words of an Encounter name a visit, and never assert a history."""
+    ordered, reported = IMAGING_KEYS
+    for encounter, terms in _of_matter(reader, "Encounter", optional.get("encounters", ())):
+        yield from _in_procedure(reader, encounter, terms)
+    for order in optional.get(ordered, ()):
+        yield from cautions.in_order(reader, order)
+    for report, terms in _of_matter(reader, "DiagnosticReport", optional.get(reported, ())):
+        yield from cautions.in_report(reader, report, terms)
+    yield from cautions.in_optional(reader, chain.from_iterable(optional.values()))
 
 
 def _of_matter(reader: Reader, resource_type: str, entries: Iterable[Json]) -> Iterator[tuple[Json, Terms]]:

@@ -8,13 +8,22 @@ from cds_service.vocabulary import PLEXUS_STUDIES, Field, FindingKind, History, 
 
 Holds = Callable[[WatchedOrder, Findings, Knowledge, Site], bool]
 
+_NEED_ALL = ("not_readable", "no_history", "typed_history_only", "remote_without_presentation")
+
+MISLEADING = frozenset({"part_not_read", *_NEED_ALL})
+"""The silences that hold only where the whole record was read, and the one that stands for them where it was not."""
+
 SILENCES: dict[str, Holds] = {
     "plexus_mri_done": lambda _order, findings, _knowledge, _site: bool(findings.of(FindingKind.PLEXUS_MRI)),
+    "plexus_mri_ordered": lambda _order, findings, _knowledge, _site: bool(findings.of(FindingKind.PLEXUS_MRI_ORDERED)),
     "emergency": lambda _order, findings, _knowledge, _site: bool(findings.of(FindingKind.EMERGENCY)),
     "acute_trauma": lambda _order, findings, _knowledge, _site: bool(findings.of(FindingKind.TRAUMA)),
     "upper_limb_only": lambda _order, findings, _knowledge, _site: _names_only_the_arm(findings),
     "plexus_mri_on_record": lambda order, findings, knowledge, _site: _is_next_step(order, findings, knowledge),
     "alternative_with_device": lambda order, findings, knowledge, _site: _is_alternative(order, findings, knowledge),
+    "part_not_read": lambda order, findings, knowledge, site: (
+        findings.not_all_read and any(SILENCES[reason](order, findings, knowledge, site) for reason in _NEED_ALL)
+    ),
     "typed_history_only": lambda order, findings, knowledge, _site: _is_only_typed(order, findings, knowledge),
     "not_readable": lambda _order, findings, _knowledge, _site: (
         findings.not_readable and findings.history is History.NONE

@@ -1,6 +1,5 @@
 """The story of one hook call: from its body to the decision."""
 
-import re
 from collections import Counter
 from collections.abc import Callable
 from datetime import date
@@ -8,10 +7,10 @@ from typing import Any
 
 from cds_service.decision.card import say
 from cds_service.decision.findings import find, gather
-from cds_service.decision.guideline import recommend
+from cds_service.decision.guideline import MISLEADING, recommend
 from cds_service.decision.hook import read_hook
 from cds_service.decision.orders import is_no_draft, selected_orders
-from cds_service.decision.record import read_record
+from cds_service.decision.record import KEY_NAME, read_record
 from cds_service.decision.unrecognized import by_system
 from cds_service.errors import RecordUnavailable
 from cds_service.knowledge import Knowledge
@@ -57,11 +56,12 @@ def decide(
     if not open_orders:
         return Decision(drafted, unrecognized=by_system(not_read))
 
-    record = read_record(request, fetch, site.optional_keys)
+    record = read_record(request, fetch, site.optional_keys, site.condition_keys)
     gathered = gather(request, record, knowledge, site, today)
     outcomes = [recommend(order, find(order, gathered, knowledge), knowledge, site) for order in open_orders]
     said = [outcome for outcome in outcomes if isinstance(outcome, Recommendation)]
-    if record.unread and not said and any(_misleads(outcome) for outcome in outcomes):
+    is_wanting = any(part.is_needed for part in record.unread)
+    if is_wanting and not said and any(_misleads(outcome) for outcome in outcomes):
         raise RecordUnavailable(_what_is_missing(record, request), record.retrieval)
     shown = () if site.is_shadow else said
     not_read.update(gathered.reader.unrecognized)
@@ -70,22 +70,18 @@ def decide(
     return Decision((*drafted, *outcomes), cards, record, site.is_shadow, request.patient_id, told)
 
 
-_KEY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,39}")
 _MOST_KEYS = 20
 """Of the client's keys that are told: names that an analyst chose, and nothing longer."""
-
-_NEEDS_ALL = frozenset({"not_readable", "no_history", "typed_history_only", "remote_without_presentation"})
-"""The silences that hold only where the whole record was read."""
 
 
 def _misleads(outcome: Recommendation | Silence) -> bool:
     """Tell whether silence might only mean that the part of the record which speaks was not read."""
-    return isinstance(outcome, Silence) and outcome.reason in _NEEDS_ALL
+    return isinstance(outcome, Silence) and outcome.reason in MISLEADING
 
 
 def _what_is_missing(record: PatientRecord, request: HookRequest) -> str:
     """Return what could not be read and why, and the prefetch keys that came: a key may only be named otherwise."""
     missing = "; ".join(f"{part.key}{' (in part)' if part.partly else ''}: {part.why}" for part in record.unread)
-    named = [key for key in request.prefetch if _KEY_NAME.fullmatch(key)][:_MOST_KEYS]
+    named = [key for key in request.prefetch if KEY_NAME.fullmatch(key)][:_MOST_KEYS]
     came = f"The prefetch keys that came: {', '.join(sorted(named)) or 'none'}."
     return f"The patient's record could not be read, so nothing can be said. {missing}. {came}"

@@ -1,24 +1,42 @@
 """Step 3: the prefetch, and what `fetch` brings for what is missing of it -> PatientRecord."""
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any
+from types import MappingProxyType
 
-from cds_service.decision.codings import is_of, members, resources_of, text_of
+from cds_service.decision.codings import concepts_of, is_of, members, reference_of, resources_of, text_of
+from cds_service.decision.prefetched import entries_of, has_failed, next_page, state_of, total_of
 from cds_service.model import Fetch, HookRequest, Json, Pages, PatientRecord, Retrieval, Search, Unread
 from cds_service.vocabulary import FetchFault, PrefetchState
 
 _TYPES = {"conditions": "Condition", "procedures": "Procedure"}
 """The prefetch keys and what each holds; discovery advertises the same."""
 
-OPTIONAL = {"allergies": "AllergyIntolerance", "devices": "Device", "egfr": "Observation"}
-"""Keys that a site may advertise: taken as they are given, never fetched, never missed."""
+OPTIONAL = {
+    "allergies": "AllergyIntolerance",
+    "devices": "Device",
+    "egfr": "Observation",
+    "encounters": "Encounter",
+    "imaging_orders": "ServiceRequest",
+    "imaging_reports": "DiagnosticReport",
+}
+"""Keys that a site may advertise: taken as they are given, never fetched."""
+
+_OF_CAUTIONS = ("allergies", "devices", "egfr")
+"""Those that are never missed: all that lacks without them is a caution on the card."""
+
+_NO_KEYS: Mapping[str, str] = MappingProxyType({})
 
 KEYS = (*_TYPES, *OPTIONAL)
 """All keys that are looked at."""
 
+KEY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,39}")
+"""A key's name that an analyst chose, and nothing longer."""
+
 CLIENT_FAILED = "the client could not read it"
+NOT_FETCHED = "it was not prefetched in full, and this service does not fetch it"
 _TO_FETCH = (PrefetchState.ABSENT, PrefetchState.UNREADABLE, PrefetchState.FIRST_PAGE)
 
 
@@ -28,6 +46,8 @@ class _Part:
 
     search: Search
     state: PrefetchState
+    holds: str = ""
+    """What the site has switched it on for; of `conditions` and `procedures` no text."""
     bundles: list[Json] = field(default_factory=list)
     fault: FetchFault | None = None
     own: list[Json] = field(default_factory=list)
@@ -36,41 +56,77 @@ class _Part:
     other_patient: int = 0
 
     @property
+    def is_main(self) -> bool:
+        """Tell whether it is always asked for: only then is it fetched, and needed."""
+        return self.search.key in _TYPES
+
+    @property
     def missing(self) -> bool:
-        """Tell whether it is to be fetched: all of it, or the pages from `search.next_url` on."""
+        """Tell whether it did not come in full: all of it, or the pages from `search.next_url` on."""
         return self.state in _TO_FETCH
 
     @property
     def why(self) -> str:
         """Return why it is not complete, or no text where it is."""
-        return CLIENT_FAILED if self.state is PrefetchState.FAILED else self.fault or ""
+        if self.state is PrefetchState.FAILED:
+            return CLIENT_FAILED
+        return NOT_FETCHED if self.missing and not self.is_main else self.fault or ""
 
 
-def read_record(request: HookRequest, fetch: Fetch, optional_keys: Iterable[str] = ()) -> PatientRecord:
+def read_record(
+    request: HookRequest,
+    fetch: Fetch,
+    optional_keys: Iterable[str] = (),
+    condition_keys: Mapping[str, str] = _NO_KEYS,
+) -> PatientRecord:
     """Return the record with what could not be read named in it; reads from the FHIR server only what is missing."""
-    parts = [_given(request, key) for key in _TYPES]
-    wanted = [part for part in parts if part.missing]
+    parts = list(_parts(request, optional_keys, condition_keys))
+    wanted = [part for part in parts if part.is_main and part.missing]
     if wanted:
         for part, pages in zip(wanted, fetch(request, [part.search for part in wanted]), strict=True):
             _take(part, pages)
+    cautions = {key: tuple(_of_cautions(request, key)) for key in optional_keys if key in _OF_CAUTIONS}
     states = {part.search.key: part.state for part in parts}
-    states |= {key: _state(request.prefetch, key, OPTIONAL[key]) for key in optional_keys}
+    states |= {key: state_of(request.prefetch, key, OPTIONAL[key]) for key in cautions}
     retrieval = Retrieval(states, {part.search.key: part.fault for part in wanted})
-    return _record(parts, tuple(_optional(request, optional_keys)), retrieval)
+    return _record(parts, cautions, retrieval)
 
 
-def _optional(request: HookRequest, keys: Iterable[str]) -> Iterator[Json]:
-    for key in keys:
-        for bundle in members(request.prefetch.get(key)):
-            for resource in resources_of(bundle):
-                if resource.get("resourceType") == OPTIONAL[key] and is_of(request.patient_id, resource):
-                    yield resource
+def amounts(record: PatientRecord) -> dict[str, int]:
+    """Return how many entries of the patient were read, of each kind that the site asks for."""
+    more = {key: len(entries) for key, entries in record.optional.items()}
+    return {"conditions": len(record.conditions), "procedures": len(record.procedures), **more}
 
 
-def _given(request: HookRequest, key: str) -> _Part:
+def _parts(request: HookRequest, optional_keys: Iterable[str], condition_keys: Mapping[str, str]) -> Iterator[_Part]:
+    for key, category in _split(request, condition_keys).items():
+        yield _given(request, key, "Condition", category)
+    yield _given(request, "procedures", "Procedure")
+    for key in optional_keys:
+        if key not in _OF_CAUTIONS:
+            yield _given(request, key, OPTIONAL[key], key)
+
+
+def _split(request: HookRequest, condition_keys: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the keys of Conditions; a client that sends `conditions`, unasked, has them all there."""
+    if not condition_keys:
+        return {"conditions": ""}
+    if "conditions" in condition_keys or "conditions" not in request.prefetch:
+        return condition_keys
+    return {"conditions": ""} | {key: holds for key, holds in condition_keys.items() if key in request.prefetch}
+
+
+def _of_cautions(request: HookRequest, key: str) -> Iterator[Json]:
+    for bundle in members(request.prefetch.get(key)):
+        for resource in resources_of(bundle):
+            if resource.get("resourceType") == OPTIONAL[key] and is_of(request.patient_id, resource):
+                yield resource
+
+
+def _given(request: HookRequest, key: str, resource_type: str, holds: str = "") -> _Part:
     """Read one prefetch value; the table of its states is in docs/integration.md."""
-    search, value = Search(key, _TYPES[key], request.patient_id), request.prefetch.get(key)
-    part = _Part(search, _state(request.prefetch, key, search.resource_type))
+    search, value = Search(key, resource_type, request.patient_id), request.prefetch.get(key)
+    part = _Part(search, state_of(request.prefetch, key, resource_type), holds)
     if part.state is PrefetchState.RESOURCE:
         part.bundles.append({"entry": [{"resource": value}]})
     elif isinstance(value, dict) and part.state in (
@@ -84,87 +140,73 @@ def _given(request: HookRequest, key: str) -> _Part:
     return part
 
 
-def _state(prefetch: Json, key: str, resource_type: str) -> PrefetchState:
-    """Tell what the client sent for a key."""
-    value = prefetch.get(key)
-    if value is None:
-        return PrefetchState.NULL if key in prefetch else PrefetchState.ABSENT
-    kind = value.get("resourceType") if isinstance(value, dict) else None
-    if kind == "Bundle":
-        return _state_of_bundle(value)
-    known = {"OperationOutcome": PrefetchState.FAILED, resource_type: PrefetchState.RESOURCE}
-    return known.get(kind, PrefetchState.UNREADABLE) if isinstance(kind, str) else PrefetchState.UNREADABLE
-
-
-def _state_of_bundle(bundle: Json) -> PrefetchState:
-    if _has_failed(bundle):
-        return PrefetchState.FAILED
-    if _total(bundle) > 0 and not _entries(bundle):
-        return PrefetchState.UNREADABLE
-    return PrefetchState.FIRST_PAGE if next_page(bundle) else PrefetchState.BUNDLE
-
-
-def _total(bundle: Json) -> int:
-    """Return how many matches a Bundle says that there are, 0 where it does not."""
-    total = bundle.get("total")
-    return total if isinstance(total, int) and not isinstance(total, bool) else 0
-
-
-def next_page(bundle: Json) -> str:
-    """Return the URL of the page after this one, or no text."""
-    for link in members(bundle.get("link")):
-        if link.get("relation") == "next":
-            return text_of(link.get("url"))
-    return ""
-
-
-def _has_failed(bundle: Json) -> bool:
-    """Tell whether a Bundle says that its search failed: an OperationOutcome of severity error or fatal in it."""
-    for entry in members(bundle.get("entry")):
-        resource = entry.get("resource")
-        if isinstance(resource, dict) and resource.get("resourceType") == "OperationOutcome" and _is_grave(resource):
-            return True
-    return False
-
-
-def _is_grave(outcome: Json) -> bool:
-    return any(issue.get("severity") in ("error", "fatal") for issue in members(outcome.get("issue")))
-
-
 def _take(part: _Part, pages: Pages) -> None:
     part.bundles.extend(pages.bundles)
-    failed = any(map(_has_failed, pages.bundles))
+    failed = any(map(has_failed, pages.bundles))
     part.fault = pages.problem or (FetchFault.REPORTED if failed else None)
 
 
-def _record(parts: list[_Part], optional: tuple[Json, ...], retrieval: Retrieval) -> PatientRecord:
+def _record(parts: list[_Part], cautions: dict[str, tuple[Json, ...]], retrieval: Retrieval) -> PatientRecord:
     for part in parts:
         _sort(part)
-    conditions, procedures = parts
+    conditions = [part for part in parts if part.search.resource_type == "Condition"]
+    procedures, *more = [part for part in parts if part.search.resource_type != "Condition"]
     return PatientRecord(
-        tuple(conditions.own),
+        tuple(_each_once(conditions)),
         tuple(procedures.own),
-        optional,
-        tuple([Unread(part.search.key, part.why, bool(part.bundles)) for part in parts if part.why]),
-        skipped=conditions.odd + procedures.odd,
-        other_patient=conditions.other_patient + procedures.other_patient,
+        {part.holds: tuple(map(_coded, part.own)) for part in more} | cautions,
+        tuple(_unread(parts, conditions)),
+        skipped=sum(part.odd for part in parts),
+        other_patient=sum(part.other_patient for part in parts),
         not_sent=sum(map(_not_sent, parts)),
         retrieval=retrieval,
     )
+
+
+def _unread(parts: list[_Part], conditions: list[_Part]) -> Iterator[Unread]:
+    """Yield the parts that are not complete; of several keys of Conditions each is needed where none was read."""
+    none_read = all(part.why and not part.own for part in conditions)
+    for part in parts:
+        if part.why:
+            is_needed = part.is_main or (none_read and part.search.resource_type == "Condition")
+            yield Unread(part.search.key, part.why, bool(part.bundles), is_needed, part.holds)
+
+
+def _each_once(conditions: list[_Part]) -> Iterator[Json]:
+    """Yield the Conditions; one that comes under several keys, by its id, comes once."""
+    if len(conditions) == 1:
+        yield from conditions[0].own
+        return
+    seen: set[str] = set()
+    for part in conditions:
+        yield from (one for one in part.own if not text_of(one.get("id")) or reference_of(one) not in seen)
+        seen.update(map(reference_of, part.own))
+
+
+def _coded(entry: Json) -> Json:
+    """Return an entry with its code where that of a Procedure stands: an Encounter's is its type or its service."""
+    if entry.get("resourceType") != "Encounter":
+        return entry
+    treated = [reference for one in members(entry.get("diagnosis")) for reference in members(one.get("condition"))]
+    return {
+        **entry,
+        "code": [*concepts_of(entry.get("type")), *concepts_of(entry.get("serviceType"))],
+        "reasonReference": [*members(entry.get("reasonReference")), *treated],
+    }
 
 
 def _not_sent(part: _Part) -> int:
     """Return how many entries the Bundles of a part count beyond those in them, where nothing says that more follow."""
     if part.why or not part.bundles or next_page(part.bundles[-1]):
         return 0
-    total = max(map(_total, part.bundles))
-    return max(0, total - sum(len(_entries(bundle)) for bundle in part.bundles)) if total else 0
+    total = max(map(total_of, part.bundles))
+    return max(0, total - sum(len(entries_of(bundle)) for bundle in part.bundles)) if total else 0
 
 
 def _sort(part: _Part) -> None:
     """Keep the patient's resources of the type that was asked for; count others' and what could not be read."""
     patient_id, resource_type = part.search.patient_id, part.search.resource_type
-    for entry in chain.from_iterable(map(_entries, part.bundles)):
+    for entry in chain.from_iterable(map(entries_of, part.bundles)):
         resource = entry.get("resource") if isinstance(entry, dict) else None
         kind = resource.get("resourceType") if isinstance(resource, dict) else None
         if resource is None or kind != resource_type:
@@ -173,8 +215,3 @@ def _sort(part: _Part) -> None:
             part.own.append(resource)
         else:
             part.other_patient += 1
-
-
-def _entries(bundle: Json) -> list[Any]:
-    entries = bundle.get("entry")
-    return entries if isinstance(entries, list) else [] if entries is None else [entries]

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 
 from cds_service.decision.hook import read_hook
+from cds_service.decision.record import amounts
 from cds_service.errors import TooLarge
 from cds_service.explanation.left_out import left_out
 from cds_service.explanation.orders import order_steps
@@ -38,7 +39,7 @@ def explanation(
 def _is_tellable(decision: Decision) -> None:
     """Raise TooLarge for a call with too many orders and too large a record."""
     record, orders = decision.record, len(decision.outcomes)
-    entries = len(record.conditions) + len(record.procedures) if record else 0
+    entries = sum(amounts(record).values()) if record else 0
     if orders * entries > _MOST_ENTRIES:
         message = (
             f"The call has {orders} watched orders and {entries} entries of the record, and each order would be "
@@ -49,8 +50,7 @@ def _is_tellable(decision: Decision) -> None:
 
 def _record(record: PatientRecord) -> dict[str, Any]:
     return {
-        "conditions": len(record.conditions),
-        "procedures": len(record.procedures),
+        **amounts(record),
         "unread": [asdict(part) for part in record.unread],
         "skipped": record.skipped,
         "other_patient": record.other_patient,

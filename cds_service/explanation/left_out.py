@@ -51,15 +51,21 @@ def left_out(
         if reference_of(condition) not in used:
             status = "" if reader.stands(condition) else _status(reader, "verificationStatus", condition)
             yield LeftOut(reference_of(condition), _why(reader, condition, _CONDITIONS, status))
-    for procedure in record.procedures:
+    more = record.optional
+    for procedure in (*record.procedures, *more.get("encounters", ()), *more.get("imaging_reports", ())):
         if reference_of(procedure) not in used:
             status = "" if reader.was_performed(procedure) else _status(reader, "status", procedure)
             yield LeftOut(reference_of(procedure), _why(reader, procedure, _PROCEDURES, status))
+    for order in more.get("imaging_orders", ()):
+        if reference_of(order) not in used:
+            status = "" if reader.is_ordered(order) else _status(reader, "status", order)
+            yield LeftOut(reference_of(order), _why(reader, order, ("order",), status))
 
 
 def _status(reader: Reader, member: str, entry: Json) -> str:
     """Name the status by which an entry does not count; only a status of the knowledge is ever named."""
-    refused = reader.knowledge.refused[f"{entry['resourceType']}.{member}"]
+    kind = "imaging_order" if entry["resourceType"] == "ServiceRequest" else entry["resourceType"]
+    refused = reader.knowledge.refused[f"{kind}.{member}"]
     named = next((f", {code}," for code in status_codes(entry.get(member)) if code in refused), "")
     return f"its status{named} does not count"
 

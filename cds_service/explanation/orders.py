@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from cds_service.decision.orders import UNRECOGNIZED, selected_orders, study_of
+from cds_service.decision.orders import selected_orders
+from cds_service.decision.studies import UNRECOGNIZED, study_of
 from cds_service.knowledge import Knowledge
 from cds_service.model import DraftOrder, HookRequest, Site
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import date
 
+from cds_service.decision.record import amounts
 from cds_service.decision.unrecognized import NO_CODE
 from cds_service.explanation.steps import CHECKED, COUNTS, ELSEWHERE, FindingStep, OutcomeStep, outcome_step
 from cds_service.knowledge import Knowledge
@@ -46,7 +47,9 @@ def _finding(step: FindingStep) -> str:
 
 
 def _record(record: PatientRecord) -> Iterator[str]:
-    yield f"Record: {len(record.conditions)} Conditions, {len(record.procedures)} Procedures were read."
+    read = amounts(record)
+    more = "".join(f", {read[key]} {key.replace('_', ' ')}" for key in record.optional)
+    yield f"Record: {read['conditions']} Conditions, {read['procedures']} Procedures{more} were read."
     for part in record.unread:
         yield f"  Not read{' in full' if part.partly else ''}: {part.key}, {part.why}."
     if record.skipped:

@@ -5,7 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cds_service.decision.record import next_page
+from cds_service.decision.prefetched import next_page
 from cds_service.model import Fetch, HookRequest, Pages, Search
 from cds_service.outbound import Clock, Limits, OutboundError, resolved, within
 from cds_service.vocabulary import FetchFault

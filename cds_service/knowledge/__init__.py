@@ -27,6 +27,9 @@ ELEMENTS = (
     "Condition.code.certainty",
     "AllergyIntolerance.verificationStatus",
     "Procedure.status",
+    "Encounter.status",
+    "DiagnosticReport.status",
+    "imaging_order.status",
     "ServiceRequest.status",
 )
 """Whose statuses can keep an entry from counting."""

@@ -24,7 +24,8 @@ _TERMS = {
     *(f"history.{one}" for one in History),
     *(f"presentation.{one}" for one in Presentation),
     *("indicator.info", "indicator.warning", "answer.silent", "answer.not_watched", "policy.broad", "policy.focused"),
-    *("optional.allergies", "optional.devices", "optional.egfr", "optional.none", "site.off", "site.shadow"),
+    *("optional.allergies", "optional.devices", "optional.egfr", "optional.encounters", "optional.imaging_orders"),
+    *("optional.imaging_reports", "optional.conditions", "optional.none", "site.off", "site.shadow"),
     *("contact.none", "signature.none", "signature.current", "signature.changed"),
 }
 """The terms that the page shows, beside the suggestions of card.json."""

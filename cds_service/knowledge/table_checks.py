@@ -15,6 +15,7 @@ _DECIDED_FIRST = ("rule_off", "selection_not_found", "nothing_watched", "not_a_d
 _NEEDED = {
     ("silences", "reason"): {
         *_DECIDED_FIRST,
+        *("plexus_mri_ordered", "part_not_read"),
         *("plexus_mri_done", "emergency", "acute_trauma", "upper_limb_only", "alternative_with_device", "no_history"),
         *("remote_without_presentation", "plexus_mri_on_record", "typed_history_only", "not_readable"),
     },
@@ -26,6 +27,7 @@ _NEEDED = {
         *(
             "presentation",
             "plexus_mri_done",
+            "plexus_mri_ordered",
             "plexus_mri_earlier",
             "emergency",
             "trauma",

@@ -196,7 +196,8 @@ def _unknowns(knowledge: Knowledge) -> Iterator[str]:
     yield "## What is not known"
     yield ""
     for row in knowledge.unknowns:
-        yield f"* {row['unknown']} {row['consequence']}"
+        until = f" Until the site switches on `{row['until']}`." if row["until"] else ""
+        yield f"* {row['unknown']} {row['consequence']}{until}"
 
 
 def _about(knowledge: Knowledge) -> Iterator[str]:

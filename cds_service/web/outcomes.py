@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from cds_service.decision.record import amounts
 from cds_service.model import Decision, Recommendation, Retrieval, Silence
 
 
@@ -58,8 +59,7 @@ def counts(decision: Decision) -> dict[str, int] | None:
         return None
     return {
         "cards": len(decision.cards),
-        "conditions": len(record.conditions),
-        "procedures": len(record.procedures),
+        **amounts(record),
         "skipped": record.skipped,
         "other_patient": record.other_patient,
         "not_sent": record.not_sent,

@@ -47,7 +47,7 @@ def page() -> Response:
 def choices() -> Response:
     """Answer with the vignettes and what else can be chosen."""
     found = parts()
-    response = jsonify(data(found.knowledge, found.hooks, found.clock.today()))
+    response = jsonify(data(found.knowledge, found.hooks, found.clock.today(), found.site.optional_keys))
     response.headers["Cache-Control"] = "no-cache"
     return response
 

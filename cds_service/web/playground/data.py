@@ -1,6 +1,6 @@
 """What the playground offers to choose from: vignettes, orders, and the words of the value sets with a code each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import Any
 
@@ -29,15 +29,21 @@ _CHOICES = {
 """The families of value sets that each list of choices is made of."""
 
 
-def data(knowledge: Knowledge, hooks: dict[str, str], today: date) -> dict[str, Any]:
-    """Return all that the page needs to begin with, dated from a day."""
+def data(knowledge: Knowledge, hooks: dict[str, str], today: date, keys: Iterable[str]) -> dict[str, Any]:
+    """Return all that the page needs to begin with, dated from a day; its patients have none of the site's `keys`."""
     return {
         "today": today.isoformat(),
         "services": {hook: service for service, hook in hooks.items()},
-        "vignettes": examples.vignettes(today),
+        "vignettes": [_sent(one, dict.fromkeys(keys)) for one in examples.vignettes(today)],
         "orders": [_order(name, today) for name in examples.names("orders")],
         "choices": {name: _choices(knowledge, families) for name, families in _CHOICES.items()},
     }
+
+
+def _sent(vignette: dict[str, Any], none: dict[str, None]) -> dict[str, Any]:
+    """Return a vignette whose call says that there is none of what the site asks for, where it has a record at all."""
+    call = vignette["call"]
+    return vignette | {"call": call | {"prefetch": none | call["prefetch"]}} if call.get("prefetch") else vignette
 
 
 def _order(name: str, today: date) -> dict[str, Any]:
