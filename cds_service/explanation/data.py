@@ -50,7 +50,9 @@ def _is_tellable(decision: Decision) -> None:
 
 def _record(record: PatientRecord) -> dict[str, Any]:
     return {
-        **amounts(record),
+        "conditions": len(record.conditions),
+        "procedures": len(record.procedures),
+        "more": {key: len(entries) for key, entries in record.optional.items()},
         "unread": [asdict(part) for part in record.unread],
         "skipped": record.skipped,
         "other_patient": record.other_patient,

@@ -63,7 +63,9 @@ function recordNode(record) {
     record.not_sent && `${record.not_sent} entries are counted in a total and were not sent`,
     record.other_patient && `${record.other_patient} entries of another patient were dropped`,
   ].filter(Boolean);
-  const counted = `${count(record.conditions, "Condition")} and ${count(record.procedures, "Procedure")}.`;
+  const more = Object.entries(record.more).map(([key, number]) => `${number} ${plain(key)}`);
+  const read = [count(record.conditions, "Condition"), count(record.procedures, "Procedure"), ...more];
+  const counted = `${read.slice(0, -1).join(", ")} and ${read.at(-1)}.`;
   const warnings = notes.map((text) => el("p", { class: "note warning", text: sentence(text) }));
   return el("div", {}, el("p", { text: counted }), ...warnings);
 }
