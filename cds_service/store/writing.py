@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, bindparam, update
 
 from cds_service.store.database import Store
-from cds_service.store.records import Counted, DecisionKind, Report, ShownCard, Unrecognized
+from cds_service.store.records import Counted, Report, ShownCard, Unrecognized
 from cds_service.store.tables import ACCEPTED, CARDS, DECISIONS, FEEDBACK, SUGGESTIONS, UNRECOGNIZED
 
 _REPORTS_AT_ONCE = 50
@@ -28,8 +28,9 @@ def write_shown(store: Store, cards: Sequence[ShownCard], counts: Mapping[Counte
             connection.execute(insert_into(connection, CARDS).on_conflict_do_nothing(), rows)
         if suggestions:
             connection.execute(insert_into(connection, SUGGESTIONS).on_conflict_do_nothing(), suggestions)
-        for kind, table in ((DecisionKind, DECISIONS), (Unrecognized, UNRECOGNIZED)):
-            _count(connection, table, {one: count for one, count in counts.items() if isinstance(one, kind)})
+        unrecognized = {one: count for one, count in counts.items() if isinstance(one, Unrecognized)}
+        _count(connection, DECISIONS, {one: count for one, count in counts.items() if one not in unrecognized})
+        _count(connection, UNRECOGNIZED, unrecognized)
 
 
 def write_reports(store: Store, reports: Sequence[Report], new: Counter[str]) -> None:
