@@ -17,7 +17,7 @@ GRADE = "below5"
 _MOST_WORDS = 400
 """Of a sentence: none is longer, and each word costs time."""
 
-_LOOKS_BACK = ("denial", "denied_after", "question_after", "doubted_after", "past_item", "chronic")
+_LOOKS_BACK = ("denial", "denied_after", "question_after", "doubted_after", "past_item", "aftercare", "chronic")
 """The cues of which a comma item may consist that belongs to the one before it ("foot drop, resolved")."""
 
 _SPELLED_ALIKE = (
@@ -37,6 +37,8 @@ _FILTRATION = re.compile(
     r"\be?gfr\b[^\d<]{0,12}?(?P<below><|under\s|below\s)?=?\s*(?P<rate>\d{1,3})(?![\d.]*\s*/\s*\d)"
 )
 _LOW_FILTRATION, _FAIR_FILTRATION = " lowegfr ", " egfr "
+_TITLE = re.compile(r"\bMs\.?\s+(?=[A-Z][a-z])")
+"""Before a name, as in "Ms. Smith"; where all letters are capitals it may be the disease."""
 _LIKE_A_COMMA = re.compile(r"[:,]\s*\n|\n\s*[-*\u2022]\s*|\s[-\u2013\u2014]+>?\s|--+>?|[()\[\]]|\u2022")
 _QUESTION_BEFORE = re.compile(r"\?+\s*(?=[a-z@])")
 _SENTENCE_END = re.compile(r"[;\n!|]|(?<!\d)\.(?=\s|$|[a-z])|(?<=\d)\.(?=\s|$)")
@@ -103,7 +105,7 @@ class SentenceReader:
 
     def read(self, text: str, today: date, *, low_filtration: int) -> Iterator[Sentence]:
         """Yield the sentences of a text; an eGFR below `low_filtration` is one word for a low one."""
-        plain, times = cut_times(self._spelled_alike(folded(text), low_filtration), today)
+        plain, times = cut_times(self._spelled_alike(folded(_TITLE.sub("", text)), low_filtration), today)
         plain = _QUESTION_BEFORE.sub(_with_its_side, _LIKE_A_COMMA.sub(" , ", plain))
         plain = self._breaks.sub(" ; ", plain.replace("? ", f" {ASKED_AFTER} "))
         for part in _SENTENCE_END.split(re.sub(r"(?<!<)\?(?!>)", f" {ASKED_AFTER} ", plain)):
