@@ -274,7 +274,7 @@ class Context:
         for cue in self._cues_of_item(self._sentence.items[finding.start]):
             if cue.phrase.means == "past" and cue.end <= finding.start:
                 past = True
-            elif cue.phrase.means == "termination" and cue.start < finding.start:
+            elif cue.phrase.means in ("termination", "reporter") and cue.start < finding.start:
                 past = False
         return past
 
