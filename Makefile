@@ -40,6 +40,7 @@ other-days: $(READY) ## run what depends on dates as of other days, and past mid
 	$(BIN)/python tools/other_days.py
 
 mutation: $(READY) ## damage the tables and the code, and see whether the tests notice (an hour or so; MINUTES=20: a sample)
+	$(BIN)/python tools/mutate_words.py
 	$(BIN)/python tools/mutate_cards.py
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'mutmut >=3.8,<3.9'
 	$(BIN)/python tools/mutate_code.py $(if $(MINUTES),--minutes $(MINUTES))

@@ -1,4 +1,7 @@
-"""`tools/valuesets_from_tables.py` on a few codes: nothing is dropped in silence, and its bytes never waver."""
+"""`tools/valuesets_from_tables.py` on a few codes: nothing is dropped in silence, and its bytes never waver.
+
+`tools/mutate_words.py` on one topic: it finds what no text needs.
+"""
 
 import csv
 import json
@@ -215,3 +218,36 @@ def test_wrong_usage(arguments, bench):
     """A missing folder, or more than one, ends with an exit code that is not 0, and writes nothing."""
     assert bench.run(*arguments).returncode != 0
     assert bench.written() == {}
+
+
+def damaged_words(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Damage the words of the topic `stat`, which are few."""
+    command = [sys.executable, str(TOOLS / "mutate_words.py"), *arguments, "stat"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_every_damage_to_a_word_is_noticed():
+    """Whatever is done to a row of reason_words.csv, some text of the corpus is read otherwise."""
+    done = damaged_words()
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
+    assert "survived" not in done.stdout
+
+
+def test_a_word_without_a_text_survives(tmp_path):
+    """A spelling that no text of a corpus needs is named, and the exit code is 1."""
+    lines = (TOOLS.parent / "tests" / "words" / "every_word.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    corpus = tmp_path / "corpus.csv"
+    corpus.write_text("".join(line for line in lines if not line.startswith("cito,")), encoding="utf-8")
+    done = damaged_words("--corpus", str(corpus))
+    assert done.returncode == 1, done.stdout + done.stderr
+    [survivor] = [line for line in done.stdout.splitlines() if line.startswith("survived")]
+    assert survivor.endswith("without 'cito'")
+
+
+def test_a_corpus_that_is_read_wrongly_is_refused(tmp_path):
+    """A corpus with a wrong expectation stops the run before anything is damaged, and the text is named."""
+    corpus = tmp_path / "corpus.csv"
+    corpus.write_text("text,says,named\nfoot drop,none,\n", encoding="utf-8")
+    done = damaged_words("--corpus", str(corpus))
+    assert done.returncode == 1
+    assert "'foot drop': expected none" in done.stderr

@@ -1,8 +1,9 @@
-"""Damages the tables of cards/ one cell or row at a time and asks whether the vignettes notice.
+"""Damages the tables of cards/ one cell or row at a time and asks whether the vignettes notice, or the names of orders.
 
 Usage: python tools/mutate_cards.py [TABLE ...]   (default: the decision tables; prints the survivors and a score)
 
-A mutant is caught where the knowledge is refused at the start, or where some vignette is answered otherwise.
+A mutant is caught where the knowledge is refused at the start, or where some vignette is answered, or the name of some
+order read, otherwise.
 """
 
 import csv
@@ -18,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 import notation  # noqa: E402
+import test_order_words as order_words  # noqa: E402
 from in_process import decided  # noqa: E402
 
 from cds_service.errors import CallError, PlexusError  # noqa: E402
@@ -25,13 +27,14 @@ from cds_service.knowledge import CARD, Knowledge, load  # noqa: E402
 from cds_service.model import Recommendation  # noqa: E402
 
 TODAY = date(2026, 11, 22)
-TABLES = ("watched_orders", "strength", "silences", "statuses", "limits", "valuesets")
+TABLES = ("watched_orders", "strength", "reservations", "silences", "statuses", "limits", "valuesets", "words")
 OTHERWISE = {
     "indicator": {"info": "warning", "warning": "info"},
     "recommended": {"replace": "", "add_first": "", "": "replace"},
     "counts": {"yes": "no", "no": "yes"},
     "active": {"yes": "no", "no": "yes"},
     "only_for": {"specific": "", "": "specific"},
+    "at_most": {"info": "", "": "info"},
 }
 """What a cell is changed to, by column; whole rows are left out besides, and limits moved by a day."""
 
@@ -47,6 +50,11 @@ def mutants(table: str, rows: Rows) -> Iterator[tuple[str, Rows]]:
             other = OTHERWISE.get(column, {}).get(value)
             if other is not None:
                 yield f"{name}: {column} {other or 'empty'}", _with(rows, number, column, other)
+            if (table, column) == ("reservations", "studies"):
+                studies = value.split()
+                for study in studies if len(studies) > 1 else ():
+                    fewer = " ".join(one for one in studies if one != study)
+                    yield f"{name}: not of {study}", _with(rows, number, column, fewer)
             if (table, column) == ("limits", "value"):
                 for moved in (int(value) - 1, int(value) + 1):
                     yield f"{name}: {moved}", _with(rows, number, column, str(moved))
@@ -66,6 +74,23 @@ def _exchanged(rows: Rows, number: int) -> Rows:
 def answers(knowledge: Knowledge, vignettes: Rows) -> list[Any]:
     """Return what is said to each vignette: as much of it as the table of vignettes speaks of."""
     return [_answer(knowledge, row) for row in vignettes]
+
+
+def names_of_orders() -> list[str]:
+    """Return the names of orders that the tests read by words.csv."""
+    phrases = (*order_words.WITH, *order_words.WITHOUT, *order_words.NOT_STATED)
+    return [
+        *order_words.lines(order_words.LUMBAR + order_words.PLEXUS + order_words.NOT_WATCHED),
+        *(f"MRI LUMBOSACRAL PLEXUS {phrase}" for phrase in phrases),
+        *(f"MRI {phrase} LUMBOSACRAL PLEXUS" for phrase in phrases),
+        *order_words.lines("|".join(order_words.IN_OTHER_LANGUAGES.values()).replace("|", "\n")),
+        *(one.values[2] for one in order_words.NAMES),
+    ]
+
+
+def studies(knowledge: Knowledge) -> list[str]:
+    """Return what is read in the names of orders."""
+    return [order_words.read(name, knowledge) for name in names_of_orders()]
 
 
 def _answer(knowledge: Knowledge, row: dict[str, str]) -> Any:
@@ -102,7 +127,8 @@ def caught(table: str, rows: Rows, cards: Path, proof: Callable[[Knowledge], boo
 def main(tables: list[str]) -> int:
     """Run the mutants, print the survivors and the score."""
     vignettes = [row for row in notation.rows("vignettes.csv") if row["call"] in ("", "order-sign")]
-    expected = answers(load(), vignettes)
+    whole = load()
+    expected, named = answers(whole, vignettes), studies(whole)
     survivors, total = [], 0
     with tempfile.TemporaryDirectory() as folder:
         cards = Path(shutil.copytree(ROOT / "cards", Path(folder) / "cards"))
@@ -111,7 +137,12 @@ def main(tables: list[str]) -> int:
                 rows = list(csv.DictReader(file))
             for what, mutant in mutants(table, rows):
                 total += 1
-                if not caught(table, mutant, cards, lambda knowledge: answers(knowledge, vignettes) != expected):
+                if not caught(
+                    table,
+                    mutant,
+                    cards,
+                    lambda knowledge: studies(knowledge) != named or answers(knowledge, vignettes) != expected,
+                ):
                     survivors.append(what)
                     print(f"survived: {what}", flush=True)
     print(f"{total - len(survivors)} of {total} mutants caught ({100 * (total - len(survivors)) / total:.1f} %)")

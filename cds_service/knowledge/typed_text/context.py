@@ -23,6 +23,9 @@ _LOOKS_BACK = {
 _NO_EVENT = frozenset({"lower_body", "upper_limb", "spine", "other_question", "stat"})
 """The topics that no typed time is of."""
 
+_HAS_AFTERCARE = frozenset({"emergency", "trauma"})
+"""The topics that are past where it is followed up: a sign that is followed up is there."""
+
 _ONLY_NAMES = frozenset({"lower_body", "upper_limb"})
 """The topics that take nothing said after them from the finding before."""
 
@@ -222,10 +225,10 @@ class Context:
         words = self._sentence.words[first:last]
         return all(word[0] == "@" or self._vocabulary.is_plain(word) for word in words)
 
-    def _is_parted(self, first: int, last: int, name: str) -> bool:
-        """Tell whether a cue of this name, and no mild one, stands between two places."""
+    def _is_parted(self, first: int, last: int, name: str, *, mildly: bool = False) -> bool:
+        """Tell whether a cue of this name, and no mild one unless it shall count, stands between two places."""
         between = [cue for cue in self._cues if first <= cue.start and cue.end <= last]
-        mild = {cue.start for cue in between if cue.phrase.means == "mild_termination"}
+        mild = {cue.start for cue in between if cue.phrase.means == "mild_termination" and not mildly}
         return any(cue.phrase.means == name and cue.start not in mild for cue in between)
 
     # Whether it is of the past
@@ -245,7 +248,15 @@ class Context:
             is_old = self._is_called_chronic(finding) or bool(times)
         else:
             is_old = any(not time.is_duration for time in times)
-        return is_old or "past_item" in names or self._follows_past(finding)
+        return is_old or "past_item" in names or self._is_followed_up(finding) or self._follows_past(finding)
+
+    def _is_followed_up(self, finding: Span) -> bool:
+        """Tell whether an injury or an emergency is in aftercare, and not what is now told at that visit."""
+        return finding.phrase.topic in _HAS_AFTERCARE and any(
+            cue.phrase.means == "aftercare"
+            and not (cue.end <= finding.start and self._is_parted(cue.end, finding.start, "termination", mildly=True))
+            for cue in self._cues_of_item(self._sentence.items[finding.start])
+        )
 
     def _is_called_chronic(self, finding: Span) -> bool:
         """Tell whether "chronic" or the like is said of an injury, and not of the pain that is told beside it."""
@@ -263,7 +274,7 @@ class Context:
         for cue in self._cues_of_item(self._sentence.items[finding.start]):
             if cue.phrase.means == "past" and cue.end <= finding.start:
                 past = True
-            elif cue.phrase.means == "termination" and cue.start < finding.start:
+            elif cue.phrase.means in ("termination", "reporter") and cue.start < finding.start:
                 past = False
         return past
 

@@ -17,12 +17,14 @@ GRADE = "below5"
 _MOST_WORDS = 400
 """Of a sentence: none is longer, and each word costs time."""
 
-_LOOKS_BACK = ("denial", "denied_after", "question_after", "doubted_after", "past_item", "chronic")
+_LOOKS_BACK = frozenset(
+    {"denial", "denied_after", "question_after", "doubted_after", "past_item", "aftercare", "chronic", "worse"}
+)
 """The cues of which a comma item may consist that belongs to the one before it ("foot drop, resolved")."""
 
 _SPELLED_ALIKE = (
     (re.compile(r"n['\u2019`]t\b"), "nt"),
-    (re.compile(r"\b([a-z])/([a-z])\b"), r"\1\2"),  # r/o, h/o, s/p, b/l
+    (re.compile(r"\b([a-z])(?:/| ?& ?)([a-z])\b"), r"\1\2"),  # r/o, h/o, s/p, b/l, B&B
     (re.compile(r"\bw/(?!o\b)"), "with "),
     (re.compile(r"\(\s*[-\u2013]\s*\)|(?<=\s)-ve\b|^-ve\b"), " neg "),
     (re.compile(r"\(\s*\+\s*\)|\+ve\b|(?<=\s)\+(?=\s?[a-z])"), " positive "),
@@ -32,14 +34,19 @@ _SPELLED_ALIKE = (
     ),  # an age
     (re.compile(r"\b[0-4][+-]?\s*/\s*5\b"), f" {GRADE} "),
     (re.compile(r"\b5\s*/\s*5\b"), " normal "),
+    (re.compile(r",\s*(?=stage\b)"), " "),
 )
 _FILTRATION = re.compile(
     r"\be?gfr\b[^\d<]{0,12}?(?P<below><|under\s|below\s)?=?\s*(?P<rate>\d{1,3})(?![\d.]*\s*/\s*\d)"
 )
 _LOW_FILTRATION, _FAIR_FILTRATION = " lowegfr ", " egfr "
+_TITLE = re.compile(r"\bMs\.?\s+(?=[A-Z][a-z])")
+"""Before a name, as in "Ms. Smith"; where all letters are capitals it may be the disease."""
 _LIKE_A_COMMA = re.compile(r"[:,]\s*\n|\n\s*[-*\u2022]\s*|\s[-\u2013\u2014]+>?\s|--+>?|[()\[\]]|\u2022")
 _QUESTION_BEFORE = re.compile(r"\?+\s*(?=[a-z@])")
 _SENTENCE_END = re.compile(r"[;\n!|]|(?<!\d)\.(?=\s|$|[a-z])|(?<=\d)\.(?=\s|$)")
+_DECIMALS = re.compile(r"(?<=\d)\.\d+")
+"""They are no words: the zero of "creatinine 5.0" denies nothing."""
 _TOKEN = re.compile(r"@\d+|[a-z0-9]+|<\?|\?>|[,/&+]")
 _OR = frozenset({"or", "nor", "/", "ou", "oder"})
 _SEPARATORS = frozenset({",", "&", "+", "and", "und", "et", "y", "e"}) | _OR
@@ -103,9 +110,9 @@ class SentenceReader:
 
     def read(self, text: str, today: date, *, low_filtration: int) -> Iterator[Sentence]:
         """Yield the sentences of a text; an eGFR below `low_filtration` is one word for a low one."""
-        plain, times = cut_times(self._spelled_alike(folded(text), low_filtration), today)
+        plain, times = cut_times(self._spelled_alike(folded(_TITLE.sub("", text)), low_filtration), today)
         plain = _QUESTION_BEFORE.sub(_with_its_side, _LIKE_A_COMMA.sub(" , ", plain))
-        plain = self._breaks.sub(" ; ", plain.replace("? ", f" {ASKED_AFTER} "))
+        plain = _DECIMALS.sub("", self._breaks.sub(" ; ", plain.replace("? ", f" {ASKED_AFTER} ")))
         for part in _SENTENCE_END.split(re.sub(r"(?<!<)\?(?!>)", f" {ASKED_AFTER} ", plain)):
             if words := self._without_idioms(_TOKEN.findall(part)[:_MOST_WORDS]):
                 yield self._sentence(words, times)

@@ -31,7 +31,7 @@ CUES = frozenset(
         *("abbreviation", "idiom", "filler", "real_word", "break"),
         *("denial", "denied_before", "denied_after", "question", "question_after", "doubt", "doubted_after"),
         *("termination", "mild_termination", "own_verb", "side", "family", "reporter"),
-        *("past", "past_item", "recent", "chronic", "chronic_sphincter", "worse", "after"),
+        *("past", "past_item", "aftercare", "recent", "chronic", "chronic_sphincter", "worse", "after"),
     }
 )
 """What a row of the topic `cue` can mean; each must stand in the table."""
@@ -155,10 +155,9 @@ class Vocabulary:
             if fits is None:
                 return
             is_exact = is_exact and fits
-            best = max(self._choices(element, words, end, phrase), default=None)
-            if best is None and phrase.topic not in ("cue", "list"):
-                best = max(self._choices(element, words, self._skipped(words, end), phrase), default=None)
-            end, fits = best or (end, None)
+            places = self._places(words, end) if phrase.topic not in ("cue", "list") else (end,)
+            found = (max(self._choices(element, words, place, phrase), default=None) for place in places)
+            end, fits = next(filter(None, found), (end, None))
         if fits is not None:
             yield Span(index, end, phrase, is_exact and fits)
 
@@ -185,11 +184,12 @@ class Vocabulary:
         same = (a == b or a in self._corrected(b) for a, b in zip(choice, there, strict=True))
         return False if all(same) else None
 
-    def _skipped(self, words: Sequence[str], index: int) -> int:
-        """Return the next word that is no filler: "compression of the cord" is compression cord."""
+    def _places(self, words: Sequence[str], index: int) -> Iterator[int]:
+        """Yield a place and those to which fillers lead: "compression of the cord" is compression cord."""
+        yield index
         while index < len(words) and words[index] in self.fillers:
             index += 1
-        return index
+            yield index
 
     def _corrections(self, word: str) -> tuple[str, ...]:
         """Return the words that a word is a typing error of, which is none of ours itself."""

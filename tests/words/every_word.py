@@ -1,0 +1,68 @@
+"""every_word.csv: texts, each with what must be read in it; for every spelling of reason_words.csv one that needs it.
+
+`says` lists what a text speaks of, each `topic:means:certainty`, or `none`; `named`, where it is filled, the wordings.
+"""
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+from cds_service.knowledge.typed_text import ReasonWords
+
+CORPUS = Path(__file__).with_name("every_word.csv")
+TODAY = date(2026, 11, 22)
+_PARTED = "; "
+
+
+class Text(NamedTuple):
+    """A text, and what must be read in it."""
+
+    text: str
+    says: str
+    named: str
+
+
+def corpus(file: Path = CORPUS) -> list[Text]:
+    """Return the texts of a corpus."""
+    with file.open(encoding="utf-8", newline="") as opened:
+        return [Text(**row) for row in csv.DictReader(opened)]
+
+
+def read(words: ReasonWords, one: Text, limits: Mapping[str, int]) -> Text:
+    """Return a text with what is read in it, in the notation of the corpus."""
+    mentions = words.read(one.text, TODAY, limits)
+    says = sorted({f"{mention.topic}:{mention.means}:{mention.certainty}" for mention in mentions})
+    named = sorted({mention.wording for mention in mentions}) if one.named else []
+    return Text(one.text, _PARTED.join(says) or "none", _PARTED.join(named))
+
+
+def wrong(words: ReasonWords, texts: Iterable[Text], limits: Mapping[str, int]) -> Iterator[str]:
+    """Yield what is read otherwise than it must be."""
+    for one in texts:
+        got = read(words, one, limits)
+        if got != one:
+            yield f"{one.text!r}: expected {_shown(one)}, got {_shown(got)}"
+
+
+def _shown(one: Text) -> str:
+    return f"{one.says} ({one.named})" if one.named else one.says
+
+
+def outcome(one: Text) -> str:
+    """Return what the service answers to a text as the reason of a lumbar MRI: the presentation, or its silence."""
+    holds = {"asserted", "asked", "unclear"}
+    said = [part.split(":") for part in one.says.split(_PARTED) if part != "none"]
+    found = {topic for topic, _, certainty in said if certainty in holds}
+    if "emergency" in found:
+        return "emergency"
+    if "trauma" in found:
+        return "acute_trauma"
+    signs = {means for topic, means, certainty in said if topic == "presentation" and certainty == "asserted"}
+    if any(topic == "plexopathy" and certainty in ("asserted", "asked") for topic, _, certainty in said):
+        signs.add("specific")
+    lower = any(topic == "lower_body" and certainty != "denied" for topic, _, certainty in said)
+    if "upper_limb" in found and not lower and not signs:
+        return "upper_limb_only"
+    return next((means for means in ("specific", "compatible") if means in signs), "none")
