@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,13 @@ OTHERWISE = {
 }
 """What a cell is changed to, by column; whole rows are left out besides, and limits moved by a day."""
 
+EXCLUDED = {
+    ("upper_limb_only", "plexus_mri_on_record"): "the second needs a study that needs a sign in the leg",
+    ("typed_history_only", "not_readable"): "the history is in words, or there is none",
+    ("no_history", "remote_without_presentation"): "there is no history, or a remote one",
+}
+"""Two silences that stand beside each other and can never both hold: exchanged they say the same, so none are."""
+
 Rows = list[dict[str, str]]
 
 
@@ -59,7 +67,12 @@ def mutants(table: str, rows: Rows) -> Iterator[tuple[str, Rows]]:
                 for moved in (int(value) - 1, int(value) + 1):
                     yield f"{name}: {moved}", _with(rows, number, column, str(moved))
     if table == "silences":
-        for number in range(len(rows) - 1):
+        yield from _orders_of_silences(rows)
+
+
+def _orders_of_silences(rows: Rows) -> Iterator[tuple[str, Rows]]:
+    for number, two in enumerate(pairwise(row["reason"] for row in rows)):
+        if two not in EXCLUDED:
             yield f"silences.csv: lines {number + 2} and {number + 3} exchanged", _exchanged(rows, number)
 
 
@@ -71,9 +84,9 @@ def _exchanged(rows: Rows, number: int) -> Rows:
     return [*rows[:number], rows[number + 1], rows[number], *rows[number + 2 :]]
 
 
-def answers(knowledge: Knowledge, vignettes: Rows) -> list[Any]:
-    """Return what is said to each vignette: as much of it as the table of vignettes speaks of."""
-    return [_answer(knowledge, row) for row in vignettes]
+def is_answered_otherwise(knowledge: Knowledge, vignettes: Rows, expected: list[Any]) -> bool:
+    """Tell whether any vignette is answered otherwise than expected."""
+    return any(answer(knowledge, row) != one for row, one in zip(vignettes, expected, strict=True))
 
 
 def names_of_orders() -> list[str]:
@@ -93,12 +106,14 @@ def studies(knowledge: Knowledge) -> list[str]:
     return [order_words.read(name, knowledge) for name in names_of_orders()]
 
 
-def _answer(knowledge: Knowledge, row: dict[str, str]) -> Any:
+def answer(knowledge: Knowledge, row: dict[str, str]) -> Any:
+    """Return what is said to a vignette: its outcomes, and the words and suggestions of its cards."""
     try:
         decision = decided(row, knowledge, TODAY)
     except CallError as error:
         return type(error).__name__
-    return [_outcome(one) for one in decision.outcomes], [len(card["suggestions"]) for card in decision.cards]
+    cards = [(card["summary"], card["detail"], len(card["suggestions"])) for card in decision.cards]
+    return [_outcome(one) for one in decision.outcomes], cards
 
 
 def _outcome(one: Any) -> Any:
@@ -128,7 +143,7 @@ def main(tables: list[str]) -> int:
     """Run the mutants, print the survivors and the score."""
     vignettes = [row for row in notation.rows("vignettes.csv") if row["call"] in ("", "order-sign")]
     whole = load()
-    expected, named = answers(whole, vignettes), studies(whole)
+    expected, named = [answer(whole, row) for row in vignettes], studies(whole)
     survivors, total = [], 0
     with tempfile.TemporaryDirectory() as folder:
         cards = Path(shutil.copytree(ROOT / "cards", Path(folder) / "cards"))
@@ -141,7 +156,9 @@ def main(tables: list[str]) -> int:
                     table,
                     mutant,
                     cards,
-                    lambda knowledge: studies(knowledge) != named or answers(knowledge, vignettes) != expected,
+                    lambda knowledge: (
+                        studies(knowledge) != named or is_answered_otherwise(knowledge, vignettes, expected)
+                    ),
                 ):
                     survivors.append(what)
                     print(f"survived: {what}", flush=True)
