@@ -3,6 +3,7 @@
 from itertools import permutations
 
 import pytest
+from notation import rows
 
 from cds_service.decision.studies import study_of
 from cds_service.knowledge import load
@@ -187,6 +188,12 @@ def test_our_own_wording_is_read_as_its_code(system, code, display, knowledge):
     meant, wording = study_of({"code": {"coding": [{"system": system, "code": code}]}}, knowledge, Site())
     if wording:
         assert read(wording, knowledge) == meant, display
+
+
+def test_each_word_is_needed(knowledge):
+    """Each row of words.csv has a name that is read as it must be, and would not be without that row."""
+    found = {row["name"]: knowledge.words.study(row["name"]) for row in rows("order_names.csv")}
+    assert found == {row["name"]: row["study"] for row in rows("order_names.csv")}
 
 
 @pytest.mark.parametrize("name", lines(LUMBAR))

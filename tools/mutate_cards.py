@@ -20,7 +20,6 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 import notation  # noqa: E402
-import test_order_words as order_words  # noqa: E402
 from in_process import decided  # noqa: E402
 
 from cds_service.errors import CallError, PlexusError  # noqa: E402
@@ -89,21 +88,9 @@ def is_answered_otherwise(knowledge: Knowledge, vignettes: Rows, expected: list[
     return any(answer(knowledge, row) != one for row, one in zip(vignettes, expected, strict=True))
 
 
-def names_of_orders() -> list[str]:
-    """Return the names of orders that the tests read by words.csv."""
-    phrases = (*order_words.WITH, *order_words.WITHOUT, *order_words.NOT_STATED)
-    return [
-        *order_words.lines(order_words.LUMBAR + order_words.PLEXUS + order_words.NOT_WATCHED),
-        *(f"MRI LUMBOSACRAL PLEXUS {phrase}" for phrase in phrases),
-        *(f"MRI {phrase} LUMBOSACRAL PLEXUS" for phrase in phrases),
-        *order_words.lines("|".join(order_words.IN_OTHER_LANGUAGES.values()).replace("|", "\n")),
-        *(one.values[2] for one in order_words.NAMES),
-    ]
-
-
-def studies(knowledge: Knowledge) -> list[str]:
-    """Return what is read in the names of orders."""
-    return [order_words.read(name, knowledge) for name in names_of_orders()]
+def studies(knowledge: Knowledge) -> list[str | None]:
+    """Return what is read in the names of orders, of which each word of words.csv has one."""
+    return [knowledge.words.study(row["name"]) for row in notation.rows("order_names.csv")]
 
 
 def answer(knowledge: Knowledge, row: dict[str, str]) -> Any:

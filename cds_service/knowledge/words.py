@@ -71,7 +71,9 @@ class OrderWords:
         if not self.any_needed.search(text):
             return "not_watched" if text else None
         is_mr = is_mr or self._says("mr", text)
-        if self._says("plexus", text) and not self._says("other_plexus", text):
+        if self._says("other_plexus", text):
+            return "not_watched"
+        if self._says("plexus", text):
             return self._plexus(text) if is_mr and not self._is_procedure(text) else "not_watched"
         return self._by_whole_name(text) or self._spine(text, is_mr=is_mr)
 
