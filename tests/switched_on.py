@@ -68,7 +68,9 @@ class Site:
         self.caplog.clear()
         self.caplog.set_level("INFO", "plexus_cds")
         self.response = self.client.post(body)
-        return json.loads([one.message for one in self.caplog.records if one.name == "plexus_cds"][-1])
+        return json.loads(
+            [one.message for one in self.caplog.records if one.name == "plexus_cds" and '"reasons"' in one.message][-1]
+        )
 
     def says(self, body) -> str:
         """Return the indicators of the cards of a call, or the reasons for none, or its status."""

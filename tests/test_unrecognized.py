@@ -12,7 +12,7 @@ from notation import PATIENT
 from cds_service.examples import searchset
 from cds_service.store.tables import UNRECOGNIZED
 
-LOCAL, OWN_ORDERS = "urn:oid:1.2.840.114350.1.13.0.1.7.2.727", "https://ehr.example.org/fhir/orders"
+LOCAL, OWN_ORDERS = "urn:oid:1.2.840.114350.1.13.0.1.7.2.727", "https://ehr.example.org/fhir/CodeSystem/orders"
 ICD10, SNOMED = "http://hl7.org/fhir/sid/icd-10-cm", "http://snomed.info/sct"
 CPT = "http://www.ama-assn.org/go/cpt"
 
@@ -64,7 +64,9 @@ def logged(service, caplog, body: dict) -> Counter:
     caplog.clear()
     caplog.set_level("INFO", "plexus_cds")
     assert service.post(body).status_code == 200
-    line = json.loads([one.message for one in caplog.records if one.name == "plexus_cds"][-1])
+    line = json.loads(
+        [one.message for one in caplog.records if one.name == "plexus_cds" and '"reasons"' in one.message][-1]
+    )
     return Counter({(one["resource"], one["system"]): one["count"] for one in line["unrecognized"]})
 
 
@@ -95,7 +97,7 @@ ORDERS = {
     "a local code": (coded(OWN_ORDERS, "IMG123"), OWN_ORDERS),
     "a local code of an MRI of nothing": (coded(OWN_ORDERS, "IMG123", text="MRI W WO CONTRAST"), OWN_ORDERS),
     "neither code nor words": ({}, "none"),
-    "a spine MRI whose level is not stated": (coded(SNOMED, "241645008"), SNOMED),
+    "a spine MRI whose level is not stated": (coded(SNOMED, "241645008"), "http://snomed.info"),
     "a local code with the name of another study": (coded(OWN_ORDERS, "IMG123", text="MRI BRAIN"), None),
     "a local code with a name that is no imaging": (coded(OWN_ORDERS, "LAB7", text="CBC with differential"), None),
     "a code of another study": (coded(CPT, "70551"), None),
@@ -121,12 +123,16 @@ def test_an_order_that_was_not_chosen_is_not_counted(service, caplog):
 NAMES = {
     "an OID": (LOCAL, LOCAL),
     "a bare OID": ("2.16.840.1.113883.6.96.7", "2.16.840.1.113883.6.96.7"),
-    "a URL": ("http://fhir.de/CodeSystem/x-24", "http://fhir.de/CodeSystem/x-24"),
-    "a URN": ("urn:site:problems", "urn:site:problems"),
+    "a URL of a code system": (OWN_ORDERS, OWN_ORDERS),
+    "a public URL": ("http://hl7.example.org/fhir/sid/icd-x", "http://hl7.example.org/fhir/sid/icd-x"),
+    "a URL of anything": ("https://ehr.example.org/problems", "https://ehr.example.org"),
+    "a URL of a patient": ("https://ehr.example.org/Patient/doe", "https://ehr.example.org"),
+    "a URL with a number": ("https://ehr.example.org/fhir/CodeSystem/123456", "https://ehr.example.org"),
+    "a URL with a query": ("https://ehr.example.org/x?name=Doe", "https://ehr.example.org"),
+    "a URL with a port": ("http://ehr.example.org:8080/x", "http://ehr.example.org"),
+    "a URN": ("urn:site:DOE-JOHN", "urn:site"),
     "a name of a patient": ("Jane Doe", "other"),
-    "a URL with a number of a patient": ("https://ehr.example.org/Patient/123456", "other"),
-    "a URL with a query": ("https://ehr.example.org/x?name=Doe", "other"),
-    "markup": ("http://x.example/<b>", "other"),
+    "markup": ("http://x.example/<b>", "http://x.example"),
     "a long one": ("http://x.example/" + "x" * 200, "other"),
 }
 
@@ -139,10 +145,10 @@ def test_only_names_of_systems_are_told(system, told, service, caplog):
 
 def test_few_names_are_told_of_one_call(service, caplog):
     """Of one call ten systems are told, the most frequent; the rest counts together."""
-    entries = [entry("Condition", f"urn:site:s{number}") for number in range(30)] + [entry("Condition", "urn:site:s7")]
+    entries = [entry("Condition", f"1.2.3.4.{number}") for number in range(30)] + [entry("Condition", "1.2.3.4.7")]
     found = logged(service, caplog, call(*entries))
     assert len(found) == 11
-    assert found["Condition", "urn:site:s7"] == 2
+    assert found["Condition", "1.2.3.4.7"] == 2
     assert found["Condition", "other"] == 20
 
 

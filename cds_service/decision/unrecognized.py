@@ -7,10 +7,12 @@ from collections.abc import Mapping
 NO_CODE, OTHER = "none", "other"
 """In place of a name: there is no code, or the name is none that is told."""
 
-_NAME = re.compile(
-    r"(?:urn:oid:)?\d+(?:\.\d+){3,}|(?:https?://|urn:)[A-Za-z][A-Za-z.-]*(?:[/:](?:[A-Za-z._~-]|(?<!\d)\d{1,3}(?!\d))+)*/?"
-)
-"""An OID, or a URI without four digits in a row: whatever else stands in its place may be the patient's."""
+_OID = r"(?:urn:oid:)?\d+(?:\.\d+){3,}"
+_CODE_SYSTEM = r"https?://[a-z][a-z\d.-]*(?:/[a-z]+)*/(?:CodeSystem|NamingSystem|sid)(?:/[A-Za-z._-]+)+"
+_NAME = re.compile(rf"{_OID}|{_CODE_SYSTEM}")
+"""An OID, or a URL that says of itself that it is of a code system, without a digit: it is told as it is."""
+_HOST = re.compile(r"https?://[a-z][a-z\d.-]*(?=[:/]|$)|urn:[a-z]+(?=:)")
+"""What is told of other URIs: in their path, or after their namespace, a patient may stand."""
 
 _LONGEST, _MOST = 120, 10
 """Characters of a name, and names of one call, that are told."""
@@ -27,4 +29,7 @@ def by_system(counted: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], i
 def _name(system: str) -> str:
     if not system:
         return NO_CODE
-    return system if len(system) <= _LONGEST and _NAME.fullmatch(system) else OTHER
+    if len(system) > _LONGEST:
+        return OTHER
+    host = _HOST.match(system)
+    return system if _NAME.fullmatch(system) else host[0] if host else OTHER
