@@ -1,12 +1,8 @@
 """No text of the chart becomes markup, link or image: cards are of our words alone, and plain in every renderer."""
 
 import copy
-import csv
-import re
 from itertools import cycle
-from pathlib import Path
 
-import cds_service.cards
 import pytest
 from conftest import ORDER_SELECT, ORDER_SIGN, TODAY
 from hypothesis import HealthCheck, given, settings
@@ -14,34 +10,14 @@ from hypothesis import strategies as st
 from notation import call, rows
 from planting import planted
 from rendering import addresses, card_faults, faults
-from texts import CONTROLS, HOSTILE, MARKUP, hostile_texts
+from texts import CONTROLS, HOSTILE, MARKUP, hostile_texts, is_qualified
 
-from cds_service.knowledge import CARD
-from cds_service.knowledge.typed_text import folded
-
-QUALIFYING = ("denial", "denied", "question", "doubt", "past", "family")
-"""The cues that say how certain, how old or whose it is what stands beside them."""
-TABLE = Path(cds_service.cards.__file__).parent / CARD / "reason_words.csv"
-CUES = "|".join(
-    cue.strip()
-    for row in csv.DictReader(TABLE.read_text(encoding="utf-8").splitlines())
-    if row["topic"] == "cue" and row["means"].startswith(QUALIFYING)
-    for cue in row["words"].split(";")
-)
-QUALIFIED = re.compile(rf" (?:{CUES}) |[?\u00bf]|\(\s*[-\u2013]\s*\)")
-"""Such a cue between blanks, or a sign that says the same."""
 PATHS = {"order-select": ORDER_SELECT, "order-sign": ORDER_SIGN}
 OURS = {
     "https://doi.org/10.1016/j.jacr.2021.08.014",
     "http://127.0.0.1:8080/cards/lumbosacral-plexus-mri",
 }
 often = settings(derandomize=True, max_examples=150, deadline=None, database=None, suppress_health_check=HealthCheck)
-
-
-def is_qualified(text: str) -> bool:
-    """Tell whether a text says how certain, how old or whose it is what stands beside it."""
-    spaced = re.sub(r"[^a-z0-9]+", " ", folded(text))
-    return bool(QUALIFIED.search(f"{text} {spaced} "))
 
 
 def words(card: dict) -> dict:

@@ -1,6 +1,14 @@
 """Texts that an attacker, or bad luck, puts into a chart: markup, links, images, and what hides or turns text."""
 
+import csv
+import re
+from pathlib import Path
+
+import cds_service.cards
 from hypothesis import strategies as st
+
+from cds_service.knowledge import CARD
+from cds_service.knowledge.typed_text import folded
 
 MARKUP = {
     "element": "<b>bold</b>",
@@ -75,3 +83,21 @@ hostile_texts = st.one_of(
     st.text("<>[]()!*_`~#|\\&\n -.@:/w1", min_size=1, max_size=30),
 )
 """Hostile texts as they are, joined, or made up of the characters that mean something to a renderer."""
+
+QUALIFYING = ("denial", "denied", "question", "doubt", "past", "family")
+"""The cues that say how certain, how old or whose it is what stands beside them."""
+TABLE = Path(cds_service.cards.__file__).parent / CARD / "reason_words.csv"
+CUES = "|".join(
+    cue.strip()
+    for row in csv.DictReader(TABLE.read_text(encoding="utf-8").splitlines())
+    if row["topic"] == "cue" and row["means"].startswith(QUALIFYING)
+    for cue in row["words"].split(";")
+)
+QUALIFIED = re.compile(rf" (?:{CUES}) |[?\u00bf]|\(\s*[-\u2013]\s*\)")
+"""Such a cue between blanks, or a sign that says the same."""
+
+
+def is_qualified(text: str) -> bool:
+    """Tell whether a text says how certain, how old or whose it is what stands beside it."""
+    spaced = re.sub(r"[^a-z0-9]+", " ", folded(text))
+    return bool(QUALIFIED.search(f"{text} {spaced} "))
