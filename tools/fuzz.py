@@ -2,8 +2,8 @@
 
 python tools/fuzz.py --minutes 10 [--seed 7] [--save FOLDER]
 
-The bodies and the checks are those of tests/hostile/test_fuzz.py, with another seed each time. What is found becomes a
-test: the saved body says of which kind it is, and what was wrong.
+The bodies and the checks are those of tests/generative/hostile/test_fuzz.py, with another seed each time. What is found
+becomes a test: the saved body says of which kind it is, and what was wrong.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
-sys.path[:0] = [str(ROOT / "tests" / folder) for folder in ("", "auth", "contract", "fetch", "hostile")]
+sys.path.insert(0, str(ROOT))
 
 from hypothesis import HealthCheck, Phase, given, seed, settings  # noqa: E402 - the path comes first
 
@@ -80,7 +80,7 @@ class Run:
 
 def check(service: Any, kind: str, body: Any) -> list[str]:
     """Return what is wrong, a failure of the checks too."""
-    from fuzzing import faults  # noqa: PLC0415 - it needs the state folder of this run
+    from tests.generative.hostile.fuzzing import faults  # noqa: PLC0415 - it needs the state folder of this run
 
     try:
         return faults(service, kind, body)
@@ -90,7 +90,7 @@ def check(service: Any, kind: str, body: Any) -> list[str]:
 
 def fuzz(minutes: float, first: int, save: Path) -> int:
     """Fuzz for some minutes; returns how many different faults there are."""
-    from fuzzing import KINDS, Service  # noqa: PLC0415 - likewise
+    from tests.generative.hostile.fuzzing import KINDS, Service  # noqa: PLC0415 - likewise
 
     with TemporaryDirectory() as folder:
         service = Service(f"sqlite:///{folder}/store.sqlite3")

@@ -17,14 +17,13 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
-
-import notation  # noqa: E402
-from in_process import decided  # noqa: E402
+sys.path.insert(0, str(ROOT))
 
 from cds_service.errors import CallError, PlexusError  # noqa: E402
 from cds_service.knowledge import CARD, Knowledge, load  # noqa: E402
 from cds_service.model import Recommendation  # noqa: E402
+from tests.support import notation  # noqa: E402
+from tests.support.in_process import decided  # noqa: E402
 
 TODAY = date(2026, 11, 22)
 TABLES = ("watched_orders", "strength", "reservations", "silences", "statuses", "limits", "valuesets", "words")

@@ -15,13 +15,12 @@ from multiprocessing import Pool
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "words"))
-
-from every_word import CORPUS, Text, corpus, wrong  # noqa: E402
+sys.path.insert(0, str(ROOT))
 
 from cds_service.knowledge import CARD  # noqa: E402
 from cds_service.knowledge.typed_text import ReasonWords, word_faults  # noqa: E402
 from cds_service.knowledge.typed_text.vocabulary import folded  # noqa: E402
+from tests.contract.words.every_word import CORPUS, Text, corpus, wrong  # noqa: E402
 
 CARDS = ROOT / "cards" / CARD
 PROCESSES = 2
@@ -128,7 +127,9 @@ def main(arguments: list[str]) -> int:
     """Try the damages, print the survivors and the score."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("topics", nargs="*", metavar="TOPIC", help="only the rows of these topics")
-    parser.add_argument("--corpus", type=Path, default=CORPUS, help="the texts, in place of tests/words/every_word.csv")
+    parser.add_argument(
+        "--corpus", type=Path, default=CORPUS, help="the texts, in place of tests/contract/words/every_word.csv"
+    )
     chosen = parser.parse_args(arguments)
     trial = Trial(corpus(chosen.corpus))
     if faults := list(trial.faults(trial.rows)):

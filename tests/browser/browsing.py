@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
-from serving import granian
+
+from tests.support.serving import granian
 
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")

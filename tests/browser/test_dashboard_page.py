@@ -1,12 +1,12 @@
 """The dashboard with something to tell, with nothing, and asked for what is no period."""
 
 import pytest
-from browsing import a_browser, a_page, a_running_service, a_size, open_all, serious  # noqa: F401 - fixtures are used by name
-from conftest import ORDER_SELECT, Client
 from playwright.sync_api import Page, expect
 
 from cds_service import examples
 from cds_service.clock import SYSTEM_CLOCK
+from tests.browser.browsing import a_browser, a_page, a_running_service, a_size, open_all, serious  # noqa: F401 - fixtures are used by name
+from tests.support.service import ORDER_SELECT, Client
 
 TODAY = SYSTEM_CLOCK.today()
 YEARS_AGO = f"/dashboard?from={TODAY.year - 3}-01-01&to={TODAY}"

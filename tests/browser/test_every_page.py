@@ -1,7 +1,8 @@
 """Every page, at desktop and phone width."""
 
 import pytest
-from browsing import a_browser, a_page, a_running_service, a_size, serious  # noqa: F401 - fixtures are used by name
+
+from tests.browser.browsing import a_browser, a_page, a_running_service, a_size, serious  # noqa: F401 - fixtures are used by name
 
 PAGES = ("/", "/dashboard", "/cards/lumbosacral-plexus-mri")
 

@@ -1,8 +1,9 @@
 """What a tester does: choose a patient, read the card, accept or dismiss it, and see it counted on the dashboard."""
 
 import pytest
-from browsing import a_browser, a_page, a_running_service, open_all, serious  # noqa: F401 - fixtures are used by name
 from playwright.sync_api import Page, expect
+
+from tests.browser.browsing import a_browser, a_page, a_running_service, open_all, serious  # noqa: F401 - fixtures are used by name
 
 ARTICLE, DEVICE = "article", "prostate-cancer-with-pacemaker"
 

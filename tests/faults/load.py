@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from uuid import uuid4
 
 import requests
-from conftest import ORDER_SELECT
-from serving import example
+
+from tests.support.service import ORDER_SELECT
+from tests.support.serving import example
 
 CALLERS, MOST = 4, 1000
 """How many call at once, and how often each of them does at most."""

@@ -1,11 +1,11 @@
 """An EHR that signs each of its calls to a real server with a key of its own, by the time of this machine."""
 
 import requests
-from conftest import ORDER_SELECT
-from serving import Server, example
-from signing import ISSUER, claims, header, key, signed
 
 from cds_service.clock import SYSTEM_CLOCK
+from tests.support.service import ORDER_SELECT
+from tests.support.serving import Server, example
+from tests.support.signing import ISSUER, claims, header, key, signed
 
 
 class Ehr:

@@ -4,8 +4,8 @@ import os
 import signal
 import time
 
-from serving import example, granian
-from test_metrics_workers import workers
+from tests.integration.test_metrics_workers import workers
+from tests.support.serving import example, granian
 
 
 def test_the_server_heeds_it_and_its_workers_do_not():

@@ -5,14 +5,14 @@ from contextlib import closing
 
 import pytest
 import requests
-from conftest import ORDER_SELECT
-from databases import postgresql_in, rows
-from load import Load, feedback, steady_calls, until
-from serving import Server, example, granian
 
 from cds_service.store import Store
 from cds_service.store.migration import migrate
 from cds_service.store.tables import CARDS, DECISIONS, FEEDBACK
+from tests.faults.load import Load, feedback, steady_calls, until
+from tests.support.databases import postgresql_in, rows
+from tests.support.service import ORDER_SELECT
+from tests.support.serving import Server, example, granian
 
 TAKEN, REFUSED = requests.codes.ok, requests.codes.service_unavailable
 

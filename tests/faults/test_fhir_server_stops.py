@@ -6,14 +6,14 @@ import threading
 import time
 
 import pytest
-from fhir_server import FhirServer, fhir_server
-from hook_calls import TOKEN, hook_call, why
-from load import until
-from odd_server import odd_server
-from serving import example, granian
 
 from cds_service import examples
 from cds_service.clock import SYSTEM_CLOCK
+from tests.faults.load import until
+from tests.support.fhir_server import FhirServer, fhir_server
+from tests.support.hook_calls import TOKEN, hook_call, why
+from tests.support.odd_server import odd_server
+from tests.support.serving import example, granian
 
 DEADLINE, SLACK = 2.0, 3.0
 """Seconds; the slack is for a busy machine, and far less than the time for which a server may hang."""

@@ -8,13 +8,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from authenticating import has, write_clients
-from doors import LEAST, written
-from load import until
-from odd_server import OddServer, odd_server, stalls
-from serving import granian
-from signing import ISSUER, key
-from signing_ehr import Ehr
+
+from tests.faults.load import until
+from tests.faults.signing_ehr import Ehr
+from tests.support.authenticating import has, write_clients
+from tests.support.doors import LEAST, written
+from tests.support.odd_server import OddServer, odd_server, stalls
+from tests.support.serving import granian
+from tests.support.signing import ISSUER, key
 
 OTHER = "https://other.example.org"
 PATIENCE, SLACK = 3.2, 3.0

@@ -5,12 +5,12 @@ import json
 import os
 
 import pytest
-from conftest import ORDER_SELECT, Client
-from counted import series
-from doors import LEAST, written
-from serving import example, granian
 
 from cds_service.web.log_lines import LogLines
+from tests.support.counted import series
+from tests.support.doors import LEAST, written
+from tests.support.service import ORDER_SELECT, Client
+from tests.support.serving import example, granian
 
 CALLS = 200
 """Their lines are many times what the pipe takes."""

@@ -10,14 +10,13 @@ from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
 
-from databases import postgresql_in
-from doors import LEAST, written
-from load import until
-from serving import granian
-from signing_ehr import Ehr
-
 from cds_service.store import Store
 from cds_service.store.migration import migrate
+from tests.faults.load import until
+from tests.faults.signing_ehr import Ehr
+from tests.support.databases import postgresql_in
+from tests.support.doors import LEAST, written
+from tests.support.serving import granian
 
 THREADS, CALLS, HELD = 8, 7, 2
 """Of so many threads for calls, the number of calls, and how many of them may be held at most, which is a quarter."""

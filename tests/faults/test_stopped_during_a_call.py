@@ -7,14 +7,14 @@ import time
 
 import pytest
 import requests
-from databases import rows
-from hook_calls import entries, hook_call, why
-from load import until
-from odd_server import OddServer, holds, odd_server
-from serving import Server, granian
 
 from cds_service.store.migration import migrate
 from cds_service.store.tables import CARDS, DECISIONS
+from tests.faults.load import until
+from tests.support.databases import rows
+from tests.support.hook_calls import entries, hook_call, why
+from tests.support.odd_server import OddServer, holds, odd_server
+from tests.support.serving import Server, granian
 
 CANCER = entries("prostate cancer")
 SECONDS = 6

@@ -6,13 +6,13 @@ import time
 from dataclasses import dataclass
 
 import pytest
-from databases import rows
-from load import CALLERS, Load, steady_calls, until
-from serving import Server, granian
-from test_metrics_workers import workers
 
 from cds_service.store.migration import migrate
 from cds_service.store.tables import CARDS, FEEDBACK
+from tests.faults.load import CALLERS, Load, steady_calls, until
+from tests.integration.test_metrics_workers import workers
+from tests.support.databases import rows
+from tests.support.serving import Server, granian
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from conftest import TODAY
-from in_process import decided
-from notation import call
-
 from cds_service.model import Silence
+from tests.support.in_process import decided
+from tests.support.notation import call
+from tests.support.service import TODAY
 
 PRESENTATIONS = ("none", "compatible", "specific")
 SHOWN = 30

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import chain, product
 
-from grid import LANGUAGES, TERMS, Sentence, all_as, filled, phrasings, plain, terms, typed_wrong
+from tests.generative.grid import LANGUAGES, TERMS, Sentence, all_as, filled, phrasings, plain, terms, typed_wrong
 
 PRESENT = "{}, left leg weakness"
 

@@ -5,7 +5,7 @@ from itertools import product
 from random import Random
 from string import capwords
 
-from grid import Sentence, all_as, filled, phrasings, terms
+from tests.generative.grid import Sentence, all_as, filled, phrasings, terms
 
 LONGEST = 4
 PER_LENGTH = 16

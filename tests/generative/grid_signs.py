@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from grid import Sentence, all_as, filled, phrasings, terms
+from tests.generative.grid import Sentence, all_as, filled, phrasings, terms
 
 WEAK = ("weakness", "wkns")
 

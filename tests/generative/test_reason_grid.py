@@ -4,10 +4,11 @@ import json
 from itertools import chain
 
 import pytest
-from grid import PRESENTATIONS, Sentence, body_for, check, reader
-from grid_brakes import arms, emergencies, no_emergencies, no_traumas, traumas
-from grid_denials import denials, doubts, ended, unclear
-from grid_signs import pasts, signs
+
+from tests.generative.grid import PRESENTATIONS, Sentence, body_for, check, reader
+from tests.generative.grid_brakes import arms, emergencies, no_emergencies, no_traumas, traumas
+from tests.generative.grid_denials import denials, doubts, ended, unclear
+from tests.generative.grid_signs import pasts, signs
 
 GRIDS = (denials, doubts, unclear, ended, emergencies, no_emergencies, traumas, no_traumas, arms, pasts, signs)
 AT_LEAST = 4000

@@ -1,0 +1,59 @@
+"""What clinicians type, with what must be read in it: every spelling of reason_words.csv stands in some text here."""
+
+import json
+
+import pytest
+
+from tests.contract.words.every_word import Text, corpus, outcome, read, wrong
+from tests.support.notation import call
+from tests.support.service import TODAY
+
+AT_LEAST = 3000
+OVER_HTTP = 150
+ROW = {"patient": "prostate cancer [2023-05, remission]", "order": "lumbar MRI", "also drafted": ""}
+
+
+@pytest.fixture(scope="module")
+def texts():
+    """Return the corpus."""
+    return corpus()
+
+
+def test_every_text_is_read_right(texts, knowledge):
+    """Each text of the corpus is read as a clinician means it; those that are not are all listed."""
+    faults = list(wrong(knowledge.reason_words, texts, knowledge.limits))
+    assert not faults, f"{len(faults)} of {len(texts)} texts are read wrongly\n" + "\n".join(faults)
+
+
+def test_some_over_http(texts, service, caplog):
+    """Texts from all over the corpus are answered through HTTP as their reading wants, too."""
+    caplog.set_level("INFO", "plexus_cds")
+    body = call(ROW, TODAY)
+    [entry] = body["context"]["draftOrders"]["entry"]
+    faults = []
+    for one in texts[:: len(texts) // OVER_HTTP]:
+        entry["resource"]["reasonCode"] = [{"text": one.text}]
+        caplog.clear()
+        service.cards(body)
+        [logged] = json.loads([line.message for line in caplog.records if line.name == "plexus_cds"][-1])["reasons"]
+        if (got := logged.rsplit(":", 1)[-1]) != outcome(one):
+            faults.append(f"{one.text!r}: expected {outcome(one)}, got {got}")
+    assert not faults, "\n".join(faults)
+
+
+def test_no_text_twice(texts):
+    """There are thousands of texts, and none stands in the corpus twice."""
+    assert len({one.text for one in texts}) == len(texts) >= AT_LEAST
+
+
+def test_a_wrong_reading_fails(knowledge):
+    """A text with the wrong meaning, certainty or wording is found by the same function."""
+    right = Text("left foot drop", "lower_body:named:asserted; presentation:specific:asserted", "")
+    assert read(knowledge.reason_words, right, knowledge.limits) == right
+    others = [
+        right._replace(says=right.says.replace("specific", "compatible")),
+        right._replace(says=right.says.replace("asserted", "denied")),
+        right._replace(named="Foot drop"),
+        right._replace(says="none"),
+    ]
+    assert len(list(wrong(knowledge.reason_words, [right, *others], knowledge.limits))) == len(others)

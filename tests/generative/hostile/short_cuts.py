@@ -1,0 +1,97 @@
+"""The service with every short cut taken away that makes it quick, and its answers without what passes."""
+
+import json
+import re
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from string import Template
+
+import pytest
+from flask import Flask
+
+from cds_service.decision import findings, hook, orders, phrases
+from cds_service.decision.reasons import Known
+from cds_service.knowledge.meanings import UNREAD
+from cds_service.knowledge.typed_text.vocabulary import Vocabulary
+from cds_service.knowledge.words import OrderWords
+from cds_service.strict_json import slow_json
+from cds_service.web import body
+from tests.support.service import ORDER_SELECT, ORDER_SIGN
+
+PASSING = ("time", "milliseconds", "phases")
+"""What a log line tells of the moment and not of the call."""
+
+UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+
+class Matters(dict):
+    """The terms of an entry that is not passed over, even if there are none."""
+
+    def __bool__(self) -> bool:
+        """Say that they matter."""
+        return True
+
+
+class Asked:
+    """Asks each family for what codes mean, and passes nothing over."""
+
+    def __init__(self, meanings, codes) -> None:
+        self.meanings, self.codes = meanings, codes
+
+    def of(self, codings) -> Matters:
+        """Return the terms of some codings by family; whether any could be read is what it is."""
+        if self.meanings.of(codings) is UNREAD:
+            return UNREAD
+        return Matters({family: terms for family, index in self.codes.items() if (terms := index.terms(codings))})
+
+
+class Filled(Template):
+    """A text that is filled by the standard library."""
+
+    def __mod__(self, values) -> str:
+        """Return it filled."""
+        return self.substitute(values)
+
+
+class Gathered(Known):
+    """Names all that a reason may refer to before it is asked."""
+
+    def __init__(self, *given) -> None:
+        super().__init__(*given)
+        assert self.get("nothing") is None
+
+
+@contextmanager
+def slowly(service):
+    """Take every short cut away from the service."""
+    parts = service.parts
+    plain = replace(
+        parts, knowledge=replace(parts.knowledge, meanings=Asked(parts.knowledge.meanings, parts.knowledge.codes))
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        app = service.client.application
+        patch.setitem(app.extensions, "plexus_cds", plain)
+        patch.setattr(app, "wsgi_app", partial(Flask.wsgi_app, app))
+        patch.setattr(body, "strict_json", slow_json)
+        patch.setattr(hook, "is_call", lambda _: False)
+        patch.setattr(phrases, "_format", Filled)
+        patch.setattr(OrderWords, "names_plexus", lambda *_: True)
+        patch.setattr(Vocabulary, "has_words", lambda *_: True)
+        for module in (findings, orders):
+            patch.setattr(module, "Known", Gathered)
+        yield
+
+
+def answered(service, content, path=ORDER_SELECT):
+    """Return an answer without its UUIDs, and its log line without what passes."""
+    service.lines.clear()
+    said = service.client.post(path, data=content, headers={"Content-Type": "application/json"})
+    lines = [json.loads(line) for line in service.lines if '"store": "not written"' not in line]
+    kept = [{name: told for name, told in line.items() if name not in PASSING} for line in lines]
+    return said.status_code, UUID.sub(b"UUID", said.get_data()), kept
+
+
+def path_of(call) -> str:
+    """Return where a call goes."""
+    return ORDER_SIGN if isinstance(call, dict) and call.get("hook") == "order-sign" else ORDER_SELECT

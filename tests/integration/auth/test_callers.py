@@ -1,0 +1,120 @@
+"""What follows from knowing the caller; and what becomes of calls when the clients file or the store goes wrong."""
+
+import json
+
+import pytest
+
+from cds_service.store.tables import CARDS, DECISIONS, FEEDBACK
+from tests.support.counted import rises
+from tests.support.databases import rows
+from tests.support.doors import BASE, ENDPOINTS, LEAST, door, written
+from tests.support.signing import ISSUER, claims, header, key, signed
+
+OTHER = "https://other.example.org"
+SERVICE, REPORTS = ENDPOINTS["service"], ENDPOINTS["feedback"]
+TWO = (LEAST, LEAST.replace(ISSUER, OTHER))
+YEARS = "from=2026-01-01&to=2035-12-31"
+
+
+@pytest.fixture(name="entrance")
+def an_entrance(tmp_path, knowledge):
+    """Serve the application with two clients."""
+    with door(tmp_path, knowledge, *TWO, dashboard=True) as found:
+        yield found
+
+
+def reported(card: str) -> dict:
+    """Return feedback on a card."""
+    return {"feedback": [{"card": card, "outcome": "accepted", "outcomeTimestamp": "2026-11-22T08:30:00Z"}]}
+
+
+def exported(entrance, what: str) -> list[dict]:
+    """Return the rows of the dashboard."""
+    response = entrance.client.get(f"/dashboard/export/{what}.ndjson?{YEARS}")
+    return [json.loads(line) for line in response.text.splitlines()]
+
+
+def test_the_client_is_noted(entrance, logged):
+    """Cards, counts, reports and log lines have the issuer of their call."""
+    card = entrance.asked(SERVICE).json()["cards"][0]["uuid"]
+    assert entrance.asked(REPORTS, reported(card)).status_code == 200
+    entrance.parts.recorder.flush()
+    for table in (CARDS, DECISIONS, FEEDBACK):
+        assert [row.client for row in rows(entrance.parts.store, table)] == [ISSUER]
+    assert [line["client"] for line in logged() if "client" in line] == [ISSUER, ISSUER]
+
+
+def test_a_report_of_another_client(entrance):
+    """What another client says of a card is taken and kept apart as unknown: it does not count for the card."""
+    card = entrance.asked(SERVICE).json()["cards"][0]["uuid"]
+    for issuer, outcome, known in ((OTHER, "no report", [False]), (ISSUER, "accepted", [False, True])):
+        assert entrance.asked(REPORTS, reported(card), iss=issuer).status_code == 200
+        assert [row["outcome"] for row in exported(entrance, "cards")] == [outcome]
+        assert [row["known"] for row in exported(entrance, "feedback")] == known
+
+
+@pytest.mark.requirement("X-15", broken="a client that was taken from the file and still may call")
+def test_the_clients_file_is_read_again(entrance, tmp_path, logged):
+    """A client that is added may call at once, and one that is taken out may not; both without a restart."""
+    said = {"iss": "urn:new"}
+    assert entrance.asked(SERVICE, **said).status_code == 401
+    written(tmp_path, LEAST.replace(ISSUER, "urn:new"))
+    assert entrance.asked(SERVICE, **said).status_code == 200
+    assert entrance.asked(SERVICE).status_code == 401
+    assert {"clients_file": "read again", "clients": ["urn:new"]} in logged()
+
+
+def test_a_clients_file_that_went_wrong(entrance, tmp_path, logged):
+    """A file that cannot be used changes nothing: it is logged, and told by /readyz, until it is right again."""
+    assert entrance.client.get("/readyz").json()["clients_file"] == "read"
+    written(tmp_path, "issuer = 7")
+    assert entrance.asked(SERVICE).status_code == 200
+    [line] = [line for line in logged() if "clients_file" in line]
+    assert line["clients_file"] == "wrong; the one before stays in force"
+    assert "clients.toml: clients.1.issuer: must be a text in quotes" in line["fault"]
+    ready = entrance.client.get("/readyz")
+    assert (ready.status_code, ready.json()["clients_file"]) == (200, "wrong")
+    (tmp_path / "clients.toml").unlink()
+    assert entrance.asked(SERVICE).status_code == 200
+    written(tmp_path, *TWO)
+    assert entrance.asked(SERVICE).status_code == 200
+    assert entrance.client.get("/readyz").json()["clients_file"] == "read"
+
+
+@pytest.mark.requirement("X-24", broken="a token that is good for two calls while the memory cannot be reached")
+@pytest.mark.parametrize("path", ENDPOINTS.values())
+def test_a_store_that_is_gone(path, entrance, tmp_path, logged):
+    """Where nobody can tell whether a token was used, a call is answered 503, which says so and when to come again."""
+    (tmp_path / "store.sqlite3").rename(tmp_path / "gone")
+    entrance.parts.callers.close()
+    answers = []
+    rise = rises(entrance.client, lambda: answers.append(entrance.asked(path)), "refused", "calls")
+    assert rise["refused{check=replay_memory}"] == 1
+    [answer] = answers
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
+    [issue] = answer.json()["issue"]
+    assert issue["diagnostics"].startswith("The call cannot be authenticated at the moment.")
+    [line] = [line for line in logged() if line.get("refused") == "replay_memory"]
+    assert line["why"] == "unable to open database file"
+    ready = entrance.client.get("/readyz")
+    assert (ready.status_code, ready.json()["fault"], ready.json()["store"]) == (503, "replay_memory", "unreachable")
+    (tmp_path / "gone").rename(tmp_path / "store.sqlite3")
+    assert entrance.asked(path).status_code == 200
+    assert entrance.client.get("/readyz").status_code == 200
+
+
+def test_the_sandbox(tmp_path, knowledge):
+    """In development mode the Sandbox is a client as any other, with what its tokens say, where the file lists it."""
+    issuer, jku = "https://sandbox.cds-hooks.org", "https://sandbox.cds-hooks.org/.well-known/jwks.json"
+    client = f'issuer = "{issuer}"\njwks_url = "{jku}"\njwks_file = "keys.json"\nalgorithms = ["ES256"]'
+    with door(tmp_path, knowledge, client, development=True) as found:
+        for path in ENDPOINTS.values():
+            said = claims(iss=issuer, sub="48163c5e-88b5-4cb3-92d3-23b800caa927", aud=BASE + path)
+            token = signed(header("ES256", jku=jku), said, key("ES256"), "ES256")
+            assert found.ask(path, f"Bearer {token}").status_code == 200
+
+
+def test_its_own_call_alone(entrance):
+    """What one call proved is forgotten with it: the next one on the same connection proves nothing."""
+    assert entrance.asked(SERVICE).status_code == 200
+    assert entrance.ask(SERVICE).status_code == 401

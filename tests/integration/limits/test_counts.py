@@ -1,0 +1,173 @@
+"""How many orders and selections a call may have, and that no count is worked through once for each of another."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support.in_process import decided
+from tests.support.notation import call, concept
+from tests.support.service import ORDER_SELECT, ORDER_SIGN, TODAY
+
+PLAIN = {"call": "", "site": ""}
+EXPLANATIONS = "/playground/explanations/lumbosacral-plexus-mri-order-sign"
+ORDERS, SELECTIONS = 200, 1000
+SIGN = concept("leg weakness")
+CANCER = concept("prostate cancer")
+
+
+def calling(**order) -> dict:
+    """Return a call for a lumbar MRI with these members, of a patient with cancer."""
+    body = call({"patient": "prostate cancer", "order": "lumbar MRI", "also drafted": ""}, TODAY)
+    body["context"]["draftOrders"]["entry"][0]["resource"] |= order
+    return body
+
+
+def many(orders: int, **order) -> dict:
+    """Return a call with so many orders, each with an id of its own."""
+    body = calling(**order)
+    [entry] = body["context"]["draftOrders"]["entry"]
+    drafts = [{**entry, "resource": entry["resource"] | {"id": f"o{number}"}} for number in range(orders)]
+    body["context"] |= {"draftOrders": {"entry": drafts}, "selections": [f"ServiceRequest/o{orders - 1}"]}
+    return body
+
+
+def signed(body: dict) -> dict:
+    """Return a call as one of order-sign, which is about all of its orders."""
+    return body | {"hook": "order-sign"}
+
+
+def refused(response) -> str:
+    """Return what is said of a call that is too large."""
+    assert (response.status_code, response.json()["issue"][0]["code"]) == (413, "too-long")
+    return response.json()["issue"][0]["diagnostics"]
+
+
+def test_orders(service):
+    """All of 200 orders are answered, beside drafts of other kinds, and 201 are a 413 that says so."""
+    body = signed(many(ORDERS))
+    other = {"resource": {"resourceType": "MedicationRequest", "status": "draft"}}
+    body["context"]["draftOrders"]["entry"] += [other] * ORDERS
+    details = [card["detail"] for card in service.cards(body, ORDER_SIGN)]
+    assert [f"{place} of {ORDERS}" in text for place, text in enumerate(details, 1)] == [True] * ORDERS
+    said = refused(service.post(signed(many(ORDERS + 1)), ORDER_SIGN))
+    assert f"{ORDERS + 1} draft orders" in said
+    assert f"at most {ORDERS}. Send" in said
+
+
+def test_orders_that_are_not_selected(service):
+    """Orders count whether they are selected or not, for each is looked at."""
+    assert len(service.cards(many(ORDERS))) == 1
+    assert f"{ORDERS + 1} draft orders" in refused(service.post(many(ORDERS + 1)))
+
+
+def test_selections(service):
+    """A call with 1,000 selections is answered for the last of them, and one with 1,001 is a 413 that says so."""
+    body = many(2)
+    body["context"]["selections"] = [*(f"ServiceRequest/x{one}" for one in range(SELECTIONS - 1)), "ServiceRequest/o1"]
+    assert len(service.cards(body)) == 1
+    body["context"]["selections"].insert(0, None)
+    said = refused(service.post(body, ORDER_SELECT))
+    assert f"{SELECTIONS + 1} selections" in said
+    assert f"at most {SELECTIONS}. Send" in said
+    assert len(service.cards(signed(body), ORDER_SIGN)) == 2, "which has no selections"
+
+
+def test_explanations(service):
+    """Orders times entries of the record is what an explanation tells: beyond 100,000 it is a 413 that says so."""
+    entries = [{"resource": {"resourceType": "Condition", "id": f"c{one}", "code": CANCER}} for one in range(501)]
+    asked = [signed(many(orders)) for orders in (20, ORDERS)]
+    for body in asked:
+        body["prefetch"] = {key: {"resourceType": "Bundle", "entry": []} for key in ("conditions", "procedures")}
+        body["prefetch"]["conditions"]["entry"] = entries
+    told = service.post(asked[0], EXPLANATIONS).json()["steps"]
+    assert [(one["card"] is not None, one["left_out"]) for one in told["outcomes"]] == [(True, [])] * 20
+    said = refused(service.post(asked[1], EXPLANATIONS))
+    assert f"{ORDERS} watched orders and 501 entries" in said
+    assert "At most 100000" in said
+
+
+def of_selections(number: int) -> dict:
+    """Return a call with orders, and five times as many selections of none of them."""
+    body = many(number)
+    body["context"]["selections"] = [f"ServiceRequest/x{one}" for one in range(5 * number)]
+    return body
+
+
+def of_contained(number: int) -> dict:
+    """Return a call whose order refers to so many resources that it contains."""
+    contained = [{"resourceType": "Condition", "id": f"c{one}"} for one in range(number)]
+    return calling(contained=contained, reasonReference=[{"reference": f"#c{one}"} for one in range(number)])
+
+
+def of_one_reason(number: int) -> dict:
+    """Return a call whose order refers so often to a resource with as many codes."""
+    condition = {"resourceType": "Condition", "id": "c", "code": SIGN | {"coding": SIGN["coding"] * number}}
+    return calling(contained=[condition], reasonReference=[{"reference": "#c"}] * number)
+
+
+def of_one_tumor(number: int) -> dict:
+    """Return a call with so many courses of radiotherapy for a tumor with as many codes."""
+    tumor = {"resourceType": "Condition", "id": "t", "code": CANCER | {"coding": CANCER["coding"] * number}}
+    course = {"resourceType": "Procedure", "status": "completed", "code": concept("radiotherapy course")}
+    courses = [course | {"id": f"p{one}", "reasonReference": [{"reference": "Condition/t"}]} for one in range(number)]
+    body = calling()
+    body["prefetch"]["conditions"] = {"resourceType": "Bundle", "entry": [{"resource": tumor}]}
+    body["prefetch"]["procedures"] = {"resourceType": "Bundle", "entry": [{"resource": one} for one in courses]}
+    return body
+
+
+def of_cards(number: int) -> dict:
+    """Return a call that brings so many cards."""
+    return signed(many(number))
+
+
+@contextmanager
+def counting(*modules: str) -> Iterator[Callable[[], int]]:
+    """Count the steps of the interpreter within modules of the decision, which are as many on any machine."""
+    steps = 0
+
+    def step(_frame, event, _arg):
+        nonlocal steps
+        steps += event == "opcode"
+        return step
+
+    def enter(frame, *_):
+        path = Path(frame.f_code.co_filename)
+        if (path.parent.name, path.stem) not in wanted:
+            return None
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        return step
+
+    wanted, before = {("decision", module) for module in modules}, sys.gettrace()
+    sys.settrace(enter)
+    try:
+        yield lambda: steps
+    finally:
+        sys.settrace(before)
+
+
+@pytest.mark.parametrize(
+    ("body", "number", "modules"),
+    [
+        (of_selections, 100, ["hook", "codings"]),
+        (of_contained, 200, ["reasons"]),
+        (of_one_reason, 100, ["codings"]),
+        (of_one_tumor, 100, ["codings"]),
+        (of_cards, 100, ["card"]),
+    ],
+)
+def test_twice_as_much_takes_twice_the_steps(body, number, modules, knowledge):
+    """A call with twice as many of what it is made of takes about twice the steps, and not four times as many."""
+    taken = []
+    for size in (number, 2 * number):
+        asked = body(size)
+        row = PLAIN | {"call": asked["hook"]}
+        decided(row, knowledge, TODAY, asked)  # so that what is made once is made
+        with counting(*modules) as steps:
+            decided(row, knowledge, TODAY, asked)
+        taken.append(steps())
+    assert taken[0] > number
+    assert taken[1] / taken[0] < 2.5

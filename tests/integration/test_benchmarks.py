@@ -1,0 +1,128 @@
+"""The benchmarks run, judge by the goals, and never measure a wrong answer."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from benchmarks.bodies import SMALL, UNWATCHED, as_bytes, hook_call
+from benchmarks.goals import outcomes
+from benchmarks.load import Sent, load
+from benchmarks.machine import Unfit, cores
+from tests.support.service import ORDER_SELECT
+
+ROOT = Path(__file__).parents[2]
+
+
+def benchmarks(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command of the benchmarks to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks", *arguments],
+        cwd=ROOT,
+        env=dict(os.environ) | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_a_quick_run(tmp_path):
+    """One subject is measured at 1 and at 8 connections, and the results name no folder of this machine."""
+    done = benchmarks("--quick", "--only", "unwatched", "--results", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert [row["connections"] for row in results["rows"]] == [1, 8]
+    assert all(row["calls"] > 0 and row["resident_kib"] > 0 and row["start_seconds"] > 0 for row in results["rows"])
+    assert "| (b) | unwatched |" in (tmp_path / "table.md").read_text()
+    assert (tmp_path / "plot.svg").read_text().startswith("<svg")
+    written = "".join(file.read_text() for file in tmp_path.iterdir())
+    assert not [name for name in (str(ROOT), str(tmp_path)) if name in written]
+
+
+@pytest.fixture
+def right(service, tmp_path) -> Sent:
+    """Return an unwatched order with what is answered to it."""
+    body = tmp_path / "body.json"
+    body.write_bytes(as_bytes(hook_call(UNWATCHED, SMALL)))
+    answer = service.post(body.read_bytes()).content
+    return Sent(ORDER_SELECT, (body,), frozenset({len(answer)}), '"cards"')
+
+
+def test_right_answers(right, service):
+    """Where all answers are right, there is a measurement."""
+    measured = load(urlsplit(service.base).port, right, 1, 1, cores()[1])
+    assert measured.calls > 0
+    assert measured.p50 <= measured.p99
+
+
+WRONG = {
+    "another length": {"lengths": frozenset({5})},
+    "another text": {"marker": "summary"},
+    "another status": {"path": "/cds-services/there-is-none"},
+}
+
+
+@pytest.mark.parametrize("change", WRONG.values(), ids=WRONG)
+def test_wrong_answers(change, right, service):
+    """Each answer is checked while the load is on: a single wrong one, and there is no measurement."""
+    with pytest.raises(Unfit, match="were wrong"):
+        load(urlsplit(service.base).port, replace(right, **change), 1, 1, cores()[1])
+
+
+REFUSED = {
+    "wrk is missing": ((), {"PATH": ""}, "wrk is missing: install it"),
+    "no such subject": (("--only", "b,zebra"), {}, "--only: zebra is none of"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "environment", "said"), REFUSED.values(), ids=REFUSED)
+def test_refused(arguments, environment, said):
+    """What stands in the way of measuring is said in a line, with what to do."""
+    done = benchmarks(*arguments, **environment)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"benchmarks: {said}")
+
+
+def row(number: int, subject: str, per_second: float, **more) -> dict:
+    """Return a row of the results at 8 connections."""
+    return {"round": number, "subject": subject, "connections": 8, "per_second": per_second, "p99": 1} | more
+
+
+GOALS = {
+    "a ratio, met": ([row(1, "bare", 100), row(1, "card", 40)], [0.4], True),
+    "a ratio, missed": ([row(1, "bare", 100), row(1, "card", 39)], [0.39], False),
+    "the median of the rounds": (
+        [*(row(at, "bare", 100) for at in (1, 2, 3)), *(row(at, "card", at * 20) for at in (1, 2, 3))],
+        [0.4],
+        True,
+    ),
+    "what a token adds": ([row(1, "unwatched", 1e4), row(1, "es384", 2e3, verification_us=400)], [1.0], True),
+    "a token that adds too much": (
+        [row(1, "unwatched", 1e4), row(1, "es384", 1e3, verification_us=400)],
+        [2.25],
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize(("rows", "medians", "is_met"), GOALS.values(), ids=GOALS)
+def test_goals(rows, medians, is_met):
+    """A goal is met or missed by the median of the ratios of each round."""
+    [outcome] = outcomes(rows, [])
+    assert ([value[0] for value in outcome.found.values()], outcome.is_met) == (pytest.approx(medians), is_met)
+
+
+MEMORY = {"flat": ([100, 150, 150, 151], True), "growing": ([100, 150, 160, 170], False)}
+
+
+@pytest.mark.parametrize(("kib", "is_met"), MEMORY.values(), ids=MEMORY)
+def test_memory(kib, is_met):
+    """Memory is flat where the second half of the calls adds next to nothing."""
+    [outcome] = outcomes([], [{"calls": at * 10_000, "resident_kib": one} for at, one in enumerate(kib)])
+    assert outcome.is_met is is_met

@@ -1,0 +1,162 @@
+"""What is wrong with a site file, and what is in force: told at the start and by `check-config`."""
+
+from contextlib import closing
+
+import pytest
+
+from cds_service.cli import main
+from cds_service.errors import SettingsError
+from cds_service.settings import Settings
+from cds_service.web.app import create_app
+from tests.integration.test_site_file import MAPPED, PROPOSED, SPELLINGS, no_settings  # noqa: F401 - a fixture is used by its name
+from tests.support.serving import COMMAND, Server
+
+WRONG = {
+    "no TOML": ("off = ?", "line 1"),
+    "a member twice": ("off = true\noff = true\n", "line 2"),
+    "an unknown key": ('polcy = "broad"', "polcy"),
+    "a wrong type": ('off = "perhaps"', "off"),
+    "a table that is none": ("shadow = true", "shadow"),
+    "an unknown limit": ("limits.patience = 3", "limits"),
+    "a negative limit": ("limits.presentation = -1", "limits.presentation"),
+    "a limit beyond the calendar": ("limits.presentation = 99999999", "limits.presentation"),
+    "an unknown prefetch key": ('prefetch = ["labs"]', "prefetch.1"),
+    "a prefetch key that is no list": ('prefetch = "encounters"', 'prefetch = ["egfr"]'),
+    "an unknown category": ('conditions.dx = "diagnosis"', "conditions.dx: must be 'problem-list-item'"),
+    "a category that is no text": ("conditions.dx = 7", "conditions.dx: must be 'problem-list-item'"),
+    "keys of Conditions that are no table": ('conditions = ["problems"]', "conditions: must be a table"),
+    "a key of Conditions that is another's": (
+        'conditions.encounters = "problem-list-item"',
+        "encounters is the key of something else",
+    ),
+    "a key of Conditions with a space": (
+        '[conditions]\n"problem list" = "problem-list-item"',
+        "conditions.problem list: must be a letter, and then",
+    ),
+    "keys of Conditions without the problem list": (
+        'conditions.dx = "encounter-diagnosis"',
+        'conditions: one of the keys must have the category "problem-list-item"',
+    ),
+    "an unknown study": (MAPPED.format("brain_mri"), "orders.1.study"),
+    "an order without a study": ('[[orders]]\nsystem = "s"\ncode = "c"', "orders.1.study"),
+    "a local code twice": (MAPPED.format("not_watched") + MAPPED.format("lumbar_spine_mri"), "orders"),
+    "a local code twice, in two spellings of its system": (
+        "".join(MAPPED.format("not_watched").replace("urn:site:orders", one) for one in SPELLINGS[:2]),
+        "orders: mapped more than once: IMG1",
+    ),
+    "a system that is not known": ('[systems]\n"urn:own" = "urn:other"', "systems.urn:own: urn:other is not known"),
+    "a system that is known already": (
+        '[systems]\n"http://loinc.org/" = "http://snomed.info/sct"',
+        "http://loinc.org/ is known as http://loinc.org already",
+    ),
+    "an order that is not in a list": (MAPPED.format("not_watched").replace("[[orders]]", "[orders]"), "[[orders]]"),
+    "a number that is no code": ('[[orders]]\nsystem = "s"\ncode = 7\nstudy = "not_watched"', "text in quotes"),
+    "an end that is no date": ('shadow.until = "spring"', "shadow.until: must be a date such as"),
+    "deep nesting": ("off = " + "[" * 100_000, "nested too deeply"),
+    "another encoding": ("off = true # \udcff", "not UTF-8"),
+    "a study that is never proposed": (PROPOSED.replace("plexus_mri", "brain_mri"), "propose"),
+    "a shadow without an end": ("[shadow]", "shadow.until"),
+    "a missing file": (None, "No such file"),
+}
+
+
+@pytest.mark.parametrize(("text", "names"), WRONG.values(), ids=WRONG)
+def test_each_way_to_be_wrong_stops_the_start(text, names, tmp_path, knowledge, capsys):
+    """A wrong file is a SettingsError at the start; check-config tells it in a plain line with file and member."""
+    file = tmp_path / "site.toml"
+    if text is not None:
+        file.write_text(text, encoding="utf-8", errors="surrogateescape")
+    with pytest.raises(SettingsError):
+        create_app(Settings(site_file=str(file)), knowledge)
+    assert main(["check-config", str(file)]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert "site.toml" in line
+    assert names in line
+    assert "instance of" not in line, "plain"
+
+
+SEVERAL = """
+polcy = "broad"
+policy = "narrow"
+off = "perhaps"
+prefetch = ["labs"]
+shadow = { until = "spring", untill = 3 }
+[limits]
+patience = 3
+presentation = -1
+trauma = 1.5
+[propose.brain_mri]
+system = ""
+"""
+
+
+def test_all_that_is_wrong_is_told_at_once(tmp_path, capsys):
+    """check-config tells what any of the members has wrong in one go, each in words that need no Python."""
+    file = tmp_path / "site.toml"
+    file.write_text(SEVERAL + MAPPED.format("brain_mri"), encoding="utf-8")
+    assert main(["check-config", str(file)]) == 1
+    told = capsys.readouterr().err.replace("plexus-cds: ", "", 1).splitlines()
+    assert sorted(line.partition("; there are: ")[0].removeprefix("site.toml: ") for line in told) == [
+        "limits.patience: patience is not known",
+        "limits.presentation: must be 0 or more",
+        "limits.trauma: must be a whole number",
+        "off: must be true or false",
+        "orders.1.study: brain_mri is not known",
+        "polcy: is not known",
+        "policy: must be 'broad' or 'focused'",
+        "prefetch.1: must be 'allergies', 'devices', 'egfr', 'encounters', 'imaging_orders' or 'imaging_reports'",
+        "propose.brain_mri.code: is missing",
+        "propose.brain_mri.display: is missing",
+        "propose.brain_mri.system: must not be empty",
+        "propose.brain_mri: brain_mri is not known",
+        "shadow.until: must be a date such as 2027-03-31",
+        "shadow.untill: is not known",
+    ]
+
+
+def test_serve_does_not_start_with_a_wrong_file(tmp_path):
+    """`plexus-cds serve` with a wrong file ends at once with exit code 1 and one line, as with a wrong setting."""
+    file = tmp_path / "site.toml"
+    file.write_text("of = true", encoding="utf-8")
+    with closing(Server(COMMAND, site_file=str(file))) as server:
+        try:
+            assert server.process.wait(20) == 1
+        finally:
+            server.kill()
+        assert (server.output(), len(server.errors().splitlines())) == ("", 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('prefetch = ["encounters"]\nconditions.dx = "problem-list-item"', ["prefetch: encounters", '"dx": "problem']),
+        ("", ["policy: broad", "off: false", '"presentation": 365', "port: 8080"]),
+        ('policy = "focused"\nlimits.presentation = 100', ["policy: focused", '"presentation": 100', '"trauma": 90']),
+        (MAPPED.format("lumbar_spine_mri") + PROPOSED, ["IMG1", "lumbar_spine_mri", "PLEX"]),
+        ("[shadow]\nuntil = 2020-01-01", ["the shadow mode ended on 2020-01-01; cards are shown"]),
+        ("[shadow]\nuntil = 2999-01-01", ["2999"]),
+    ],
+)
+def test_a_right_file(text, says, tmp_path, capsys):
+    """check-config prints what is in force and exits with 0; of a shadow that is past it says so."""
+    file = tmp_path / "site.toml"
+    file.write_text(text, encoding="utf-8")
+    assert main(["check-config", str(file)]) == 0
+    out = capsys.readouterr().out
+    assert [one for one in says if one not in out] == []
+    assert ("ended" in out) is ("2020" in text)
+
+
+def test_check_config_reads_the_settings(tmp_path, monkeypatch, capsys):
+    """Without an argument, the file that PLEXUS_CDS_SITE_FILE names is checked."""
+    monkeypatch.setenv("PLEXUS_CDS_SITE_FILE", f"{tmp_path}/gone.toml")
+    assert main(["check-config"]) == 1
+    assert "gone.toml" in capsys.readouterr().err
+
+
+def test_settings_and_site_file_are_told_together(tmp_path, monkeypatch, capsys):
+    """A wrong setting does not hide what is wrong with the site file: both are told in one go."""
+    monkeypatch.setenv("PLEXUS_CDS_PORT", "many")
+    assert main(["check-config", f"{tmp_path}/gone.toml"]) == 1
+    told = capsys.readouterr().err
+    assert ("PLEXUS_CDS_PORT" in told, "gone.toml" in told) == (True, True)

@@ -1,0 +1,228 @@
+"""The commands, as a person uses them: explain a decision, print an example, render the review."""
+
+import dataclasses
+import gc
+import io
+import json
+import sys
+
+import pytest
+
+from cds_service import __main__ as command
+from cds_service import cli, examples, review
+from cds_service.cli import main
+from cds_service.knowledge import load
+from tests.support.notation import call
+from tests.support.service import TODAY
+
+DAY = ["--today", TODAY.isoformat()]
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    """Give a function that runs a command with a body on standard input; returns exit code, output and errors."""
+
+    def run(*arguments, body=b""):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(body)))
+        code = main([*arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def body(patient, order, drafted="", **members):
+    """Return the hook call of a vignette as bytes, with members of the call changed."""
+    row = {"patient": patient, "order": order, "also drafted": drafted, "call": "", "site": ""}
+    return json.dumps(call(row, TODAY) | members).encode()
+
+
+SAYS = {
+    "card": (
+        body("prostate cancer [remission, 2023-03]", "lumbar MRI [for leg weakness]"),
+        [
+            "Watched order: ServiceRequest/o1, MRI lumbar spine without contrast.",
+            "  Found: Leg weakness (this order's reason) [the order]",
+            "  Found: Prostate cancer, in remission, since 2023-03 [Condition/prostate-cancer]",
+            "  History: in reach. Presentation: specific.",
+            "Card: warning, replace is recommended.",
+            "  It proposes MRI lumbosacral plexus without and with IV contrast.",
+            "Record: 1 Conditions, 0 Procedures were read.",
+        ],
+    ),
+    "silence with its order and what was not used": (
+        body("prostate cancer [refuted]; radiotherapy course [completed, site breast]", "lumbar MRI"),
+        [
+            "Watched order: ServiceRequest/o1, MRI lumbar spine without contrast.",
+            "  Not counted, its field does not reach the plexus: Radiotherapy, breast [Procedure/radiotherapy-course]",
+            "  Not used, status does not count: 1",
+            "  History: none. Presentation: none.",
+            "Silent (no_history): No malignancy and no radiotherapy that counts is on record.",
+        ],
+    ),
+    "what was not used, by its reason": (
+        body(
+            '"a lump"; "a swelling"; carcinoma in situ of the prostate; carcinoma in situ of the cervix (ICD-9-CM);'
+            "radiotherapy planning; radiotherapy planning CT; brachytherapy of the breast [not-done];"
+            "prostate cancer [refuted]",
+            "lumbar MRI",
+        ),
+        [
+            "  Not used, without a code: 2",
+            "  Not used, not a malignancy that counts: 2",
+            "  Not used, radiotherapy not delivered: 2",
+            "  Not used, status does not count: 2",
+        ],
+    ),
+    "what silences": (
+        body("prostate cancer", 'lumbar MRI [for "cauda equina syndrome"]'),
+        ["  Found, emergency: Cauda equina syndrome (this order's reason) [the order]", "Silent (emergency): "],
+    ),
+    "unwatched": (
+        body("prostate cancer", "cervical MRI"),
+        ["Silent (nothing_watched): No selected order is one that this card watches."],
+    ),
+    "half a record": (
+        body(
+            "",
+            "lumbar MRI",
+            prefetch={
+                "conditions": {
+                    "resourceType": "Bundle",
+                    "entry": [
+                        {
+                            "resource": {
+                                "resourceType": "Condition",
+                                "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "C61"}]},
+                            }
+                        },
+                        {"resource": {"resourceType": "Condition", "subject": {"reference": "Patient/else"}}},
+                        {"resource": 5},
+                    ],
+                },
+                "procedures": {"resourceType": "OperationOutcome"},
+            },
+        ),
+        [
+            "Record: 1 Conditions, 0 Procedures were read.",
+            "  Not read: procedures, the client could not read it.",
+            "  Entries that are no resources: 1.",
+            "  Entries of another patient, dropped: 1.",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize(("sent", "lines"), SAYS.values(), ids=SAYS)
+def test_decide(sent, lines, run):
+    """`decide` tells what was watched, what was found and where, and what is said or why nothing is."""
+    code, out, _ = run("decide", "-", *DAY, body=sent)
+    assert code == 0
+    assert [line for line in lines if line not in out] == [], out
+
+
+def test_decide_in_shadow(run, tmp_path, monkeypatch):
+    """In shadow mode `decide` says that no card is shown, and what it would have said."""
+    file = tmp_path / "site.toml"
+    file.write_text("shadow.until = 2099-01-01\n")
+    monkeypatch.setenv("PLEXUS_CDS_SITE_FILE", str(file))
+    _, out, _ = run("decide", "-", *DAY, body=body("prostate cancer", "lumbar MRI"))
+    assert out.startswith("The site runs this card in shadow mode: no card is shown.\nWatched order")
+
+
+def test_decide_cards(run):
+    """`decide --cards` prints the cards that a client would get."""
+    code, out, _ = run("decide", "-", "--cards", *DAY, body=body("prostate cancer", "lumbar MRI"))
+    assert (code, len(json.loads(out)["cards"])) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("sent", "fault"),
+    [
+        (b"{", "The body is not JSON"),
+        (b"[" * 100_000, "The body is not JSON"),
+        (b"[]", "This is not a CDS Hooks call: the body must be object."),
+        (b'{"hook": "patient-view", "hookInstance": "1", "context": {"patientId": "p"}}', "of another one"),
+        (body("", "lumbar MRI", prefetch=None), "The patient's record could not be read"),
+    ],
+)
+def test_decide_faults(sent, fault, run):
+    """What cannot be decided is one clear line and exit code 1."""
+    code, out, errors = run("decide", "-", body=sent)
+    assert (code, out, errors.count("\n")) == (1, "", 1)
+    assert errors.startswith("plexus-cds: ")
+    assert fault in errors
+
+
+def test_example(run):
+    """`example` lists the examples, and prints one dated from today."""
+    assert run("example")[1].split() == examples.names("calls")
+    code, out, _ = run("example", "article")
+    assert code == 0
+    assert "@today" not in out
+    assert json.loads(out)["hook"] == "order-select"
+    assert run("example", "nobody")[::2] == (
+        1,
+        f"plexus-cds: no such example; there are: {', '.join(examples.names('calls'))}\n",
+    )
+
+
+def test_review_is_current(run):
+    """REVIEW.md is what the knowledge renders to, and the check of it can fail."""
+    assert run("review", "--check")[0] == 0
+
+
+def test_review_is_stale(run, tmp_path, monkeypatch):
+    """A REVIEW.md that is not what the knowledge renders to is reported, and written anew."""
+    page = tmp_path / "REVIEW.md"
+    monkeypatch.setattr(review, "path", lambda: page)
+    assert run("review", "--check") == (
+        1,
+        "",
+        "plexus-cds: REVIEW.md is stale: run `plexus-cds review`, read what changed, and commit it\n",
+    )
+    assert run("review")[0] == 0
+    assert run("review", "--check")[0] == 0
+
+
+def test_review_tells_signatures(tmp_path):
+    """REVIEW.md names who reviewed which version, and whether it has changed since."""
+    knowledge = load()
+    rows = [
+        {"version": knowledge.version, "reviewer": "A", "date": "2026-01-01"},
+        {"version": "0", "reviewer": "B", "date": "2025-01-01"},
+    ]
+    page = review.page(dataclasses.replace(knowledge, signatures=rows), tmp_path / "none")
+    assert f"* Version {knowledge.version} was reviewed by A on 2026-01-01.\n" in page
+    assert "* Version 0 was reviewed by B on 2025-01-01, and it has changed since.\n" in page
+
+
+def test_a_reason_that_falls_away(service, caplog):
+    """A PET/CT whose reason turns out refuted in the record is not watched after all, and no fault."""
+    sent = json.loads(body("prostate cancer", "PET/CT"))
+    drafted = sent["context"]["draftOrders"]["entry"][0]["resource"]
+    drafted["reasonReference"] = [{"reference": "Condition/px"}]
+    sign = {
+        "resourceType": "Condition",
+        "id": "px",
+        "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "G54.1"}]},
+    }
+    refuted = sign | {"verificationStatus": {"coding": [{"code": "refuted"}]}}
+    sent["prefetch"]["more"] = {"resourceType": "Bundle", "entry": [{"resource": sign}]}
+    sent["prefetch"]["conditions"]["entry"].append({"resource": refuted})
+    caplog.set_level("INFO", "plexus_cds")
+    assert service.cards(sent) == []
+    line = [one.message for one in caplog.records if one.name == "plexus_cds"][-1]
+    assert json.loads(line)["reasons"] == ["nothing_watched"]
+
+
+def test_ctrl_c(monkeypatch, capsys):
+    """Ctrl-C ends a command, wherever it is, with the exit code of shells and without a trace."""
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "main", interrupted)
+    assert command.main() == 130
+    gc.unfreeze()
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,132 @@
+"""Sites that have switched on more of the record, and calls that send it."""
+
+import json
+from contextlib import ExitStack
+
+import pytest
+
+from cds_service.examples import searchset
+from cds_service.settings import Settings
+from cds_service.web.app import create_app
+from tests.support.notation import ENTRIES, MORE, SYSTEMS, call, patient
+from tests.support.service import CLOCK, TODAY, Client, serving
+
+SERVER = "http://127.0.0.1:9/fhir"
+"""A FHIR server that may be read, and where nobody answers."""
+
+SPLIT = '[conditions]\nproblems = "problem-list-item"\nencounter_diagnoses = "encounter-diagnosis"\n'
+SITES = {
+    "off": "",
+    "split": SPLIT,
+    "split, with the main key": SPLIT.replace("problems", "conditions"),
+    "all": f"prefetch = {list(MORE)}\n{SPLIT}",
+    "more": f"prefetch = {list(MORE)}",
+    "own codes": f"""
+        prefetch = {list(MORE)}
+        [[orders]]
+        system = "{SYSTEMS["local"]}"
+        code = "PLEX-1"
+        study = "plexus_mri_with_contrast"
+    """,
+}
+FAILED = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "forbidden"}]}
+HOSTILE = {
+    "a number": 7,
+    "a text": "no",
+    "a list": [{"resourceType": "Bundle"}],
+    "an empty object": {},
+    "failed": FAILED,
+    "failed within": {"resourceType": "Bundle", "entry": [{"resource": FAILED}]},
+    "counted and not there": {"resourceType": "Bundle", "total": 3},
+    "of a type that is a list": {"resourceType": ["Bundle"]},
+    "a first page": {"resourceType": "Bundle", "link": [{"relation": "next", "url": f"{SERVER}?page=2"}]},
+}
+"""What a key may hold that is no whole part of a record."""
+
+ODD = {
+    "null": None,
+    "entries that are none": {"resourceType": "Bundle", "entry": [None, 7, {}, {"resource": None}, {"resource": []}]},
+    "an entry that is no list": {"resourceType": "Bundle", "entry": {"resource": 7}},
+    "wrong types": searchset([{"resourceType": "Patient", "id": "p"}, {"resourceType": "Immunization"}]),
+    "members of odd types": searchset(
+        {"resourceType": kind, "id": 7, "type": 7, "serviceType": [7, {"concept": 7}], "code": [[]], "status": [7]}
+        | {"period": "2024", "diagnosis": [7, {"condition": 7}], "authoredOn": {}, "occurrencePeriod": 3, "issued": 1}
+        for kind in MORE.values()
+    ),
+}
+"""What is read, and holds nothing that can be used."""
+
+
+class Site:
+    """A client of a service with a site file, and what the service logs."""
+
+    def __init__(self, client, caplog) -> None:
+        self.client, self.caplog = client, caplog
+
+    def line(self, body) -> dict:
+        """Return the line of the log for a call."""
+        self.caplog.clear()
+        self.caplog.set_level("INFO", "plexus_cds")
+        self.response = self.client.post(body)
+        return json.loads(
+            [one.message for one in self.caplog.records if one.name == "plexus_cds" and '"reasons"' in one.message][-1]
+        )
+
+    def says(self, body) -> str:
+        """Return the indicators of the cards of a call, or the reasons for none, or its status."""
+        reasons = self.line(body)["reasons"]
+        if self.response.status_code != 200:
+            return str(self.response.status_code)
+        return " ".join([card["indicator"] for card in self.response.json()["cards"]] or reasons)
+
+    def detail(self, body) -> str:
+        """Return the text of the one card of a call."""
+        [card] = self.client.cards(body)
+        return card["detail"]
+
+
+@pytest.fixture(scope="module")
+def clients(knowledge, tmp_path_factory):
+    """Give a client for each site file."""
+    with ExitStack() as stack:
+        found = {}
+        for name, text in SITES.items():
+            file = tmp_path_factory.mktemp("site") / "site.toml"
+            file.write_text(text, encoding="utf-8")
+            settings = Settings(site_file=str(file), development=True, fhir_servers=SERVER)
+            found[name] = Client(stack.enter_context(serving(create_app(settings, knowledge, clock=CLOCK))))
+        yield found
+
+
+@pytest.fixture
+def at(clients, caplog):
+    """Give a function that returns a site by its name."""
+    return lambda name: Site(clients[name], caplog)
+
+
+def entries(text: str) -> list[dict]:
+    """Return the entries of a patient in the notation of the vignettes."""
+    return [entry["resource"] for entry in patient(text, TODAY)["entry"][1:]]
+
+
+def asking(order="lumbar MRI", without=(), **prefetch) -> dict:
+    """Return a call with these keys: each in the notation of the vignettes, or as it stands; all others are empty."""
+    body = call({"patient": "", "order": order, "also drafted": ""}, TODAY)
+    keys = ("conditions", "problems", "encounter_diagnoses", "procedures", *MORE)
+    found = {key: prefetch.get(key, "") for key in keys if key not in without}
+    body["prefetch"] = {
+        key: searchset(entries(one)) if isinstance(one, str) and (not one or one.split(" [")[0] in ENTRIES) else one
+        for key, one in found.items()
+    }
+    return body
+
+
+def split(**prefetch) -> dict:
+    """Return a call in which Conditions stand under the keys of the site alone; `...` for a key that is absent."""
+    absent = [key for key, one in prefetch.items() if one is ...]
+    return asking(without=("conditions", *absent), **prefetch)
+
+
+CANCER, SIGN = "prostate cancer", "foot drop"
+NEVER_412 = "part_not_read"
+"""The silence where a part did not come."""
