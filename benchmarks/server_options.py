@@ -25,7 +25,7 @@ def main() -> None:
     """Start the service, as far as it goes."""
     granian.Granian = _Noted  # type: ignore[assignment]
     from cds_service import server  # noqa: PLC0415 - it may import granian by name
-    from cds_service.settings import read_settings  # noqa: PLC0415
+    from cds_service.config.settings import read_settings  # noqa: PLC0415
 
     server.serve(read_settings())
 

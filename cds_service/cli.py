@@ -11,22 +11,22 @@ from uuid import uuid4
 
 from cds_service import __version__, examples, review, server
 from cds_service.auth import read_clients
-from cds_service.checked import check_stamp, checked_knowledge, fully_checked, write_stamp
 from cds_service.clock import SYSTEM_CLOCK, Clock
-from cds_service.configuration import in_force
+from cds_service.config.check import in_force
+from cds_service.config.settings import MOST_DAYS, PREFIX, read_settings
+from cds_service.config.site_file import SiteSource
 from cds_service.decision.as_of import as_of
 from cds_service.decision.order_select import decide
 from cds_service.errors import PlexusError, SettingsError, StoreUnavailable
 from cds_service.explanation import explain
 from cds_service.fhir.search import fetcher
-from cds_service.settings import MOST_DAYS, PREFIX, read_settings
-from cds_service.site import SiteSource
 from cds_service.store import Store
 from cds_service.store.migration import migrate
 from cds_service.store.period import Period
+from cds_service.validation_stamp import check_stamp, checked_knowledge, fully_checked, write_stamp
 from cds_service.web.app import limits_of
-from cds_service.web.body import parsed
 from cds_service.web.dashboard.table_files import chunks
+from cds_service.web.request_body import parsed
 
 
 def main(arguments: list[str] | None = None, clock: Clock = SYSTEM_CLOCK) -> int:

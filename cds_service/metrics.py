@@ -24,7 +24,7 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from cds_service.errors import SettingsError
-from cds_service.vocabulary import FetchFault, PrefetchState
+from cds_service.model import FetchFault, PrefetchState
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"

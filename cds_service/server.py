@@ -11,8 +11,8 @@ from pathlib import Path
 
 from cds_service import __version__, metrics
 from cds_service.auth import Client
+from cds_service.config.settings import Settings
 from cds_service.errors import SettingsError
-from cds_service.settings import Settings
 from cds_service.store import NOT_MIGRATED, READY, Store
 from cds_service.store.migration import prepare
 
@@ -70,7 +70,7 @@ def serve(settings: Settings, clients: Iterable[Client] = ()) -> None:
 def _load(settings: Settings, clients: Iterable[Client]) -> None:
     """Load what calls need and is slow to load: the workers, which are forks, then have it before the first call."""
     if settings.fhir_servers or any(one.fhir_servers or not one.jwks_file for one in clients):
-        import_module("cds_service.asking")
+        import_module("cds_service.http_client")
     if settings.clients_file:
         import_module("cds_service.auth.public_keys")
     if settings.workers > 1:

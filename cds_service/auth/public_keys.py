@@ -13,7 +13,7 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
-from cds_service.auth.algorithms import ALGORITHMS
+from cds_service.auth.tokens import ALGORITHMS
 
 _RSA_BITS = range(2048, 8193)
 """A shorter key can be broken, and a longer one takes long to use."""

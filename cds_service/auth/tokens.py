@@ -9,8 +9,17 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
-from cds_service.auth.refusals import Check, Unauthenticated
+from cds_service.auth.errors import Check, Unauthenticated
 from cds_service.strict_json import strict_json
+
+ALGORITHMS = {
+    "ES256": "P-256",
+    "ES384": "P-384",
+    "ES512": "P-521",
+    **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), "RSA"),
+}
+"""All the algorithms that a client may ever use, and the kind of key of each: none of them has a shared secret."""
+
 
 _MOST = 8192
 """Characters of the header Authorization."""

@@ -1,20 +1,70 @@
 """From the header Authorization to the caller: every check, in order, the cheap ones first and the memory last."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
-from cds_service.auth.claims import LEEWAY, claims_fault, client_fault
 from cds_service.auth.clients import Client, Clients
-from cds_service.auth.key_ring import KeyRing
-from cds_service.auth.refusals import Check, ReplayMemoryUnavailable, Unauthenticated, hashed
-from cds_service.auth.tokens import Token, header_fault, read_token
+from cds_service.auth.errors import Check, ReplayMemoryUnavailable, Unauthenticated, hashed
+from cds_service.auth.key_sets import KeyRing
+from cds_service.auth.tokens import Token, header_fault, is_id, read_token
 from cds_service.clock import Clock
 from cds_service.errors import StoreUnavailable
 
+LEEWAY = 60
+"""Seconds by which the clocks of two machines may differ."""
+
+
+def client_fault(header: Mapping[str, Any], client: Client) -> Check | None:
+    """Return what is wrong with a header that this client sends."""
+    if header.get("alg") not in client.algorithms:
+        return Check.ALGORITHM
+    return None if header.get("jku", client.jwks_url) == client.jwks_url else Check.JKU
+
+
+def claims_fault(claims: Mapping[str, Any], client: Client, audience: str, now: float) -> Check | None:
+    """Return what is wrong with the claims of a token of this client for one of our URLs."""
+    if not _is_for(audience, claims.get("aud")):
+        return Check.AUDIENCE
+    fault = _times_fault(claims, client.lifetime_seconds, now)
+    if fault:
+        return fault
+    if not _may_be(claims, client.tenants):
+        return Check.TENANT
+    return None if is_id(claims.get("jti")) else Check.TOKEN_ID
+
+
+def _is_for(audience: str, named: object) -> bool:
+    """Tell whether a token names exactly this URL, alone or in a list of URLs."""
+    names = named if isinstance(named, list) else [named]
+    return audience in names and all(isinstance(name, str) for name in names)
+
+
+def _times_fault(claims: Mapping[str, Any], most: int, now: float) -> Check | None:
+    expires: Any = claims.get("exp")
+    issued: Any = claims.get("iat")
+    begins = claims.get("nbf", issued)
+    if not all(map(_is_number, (expires, issued, begins))):
+        return Check.TIMES
+    if max(issued, begins) - LEEWAY > now or now >= expires + LEEWAY:
+        return Check.TIMES
+    return None if 0 < expires - issued <= most else Check.LIFETIME
+
+
+def _is_number(value: Any) -> bool:
+    """Tell a number of JSON, all of which are finite here, from true and false, which are numbers to Python."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _may_be(claims: Mapping[str, Any], tenants: tuple[str, ...] | None) -> bool:
+    if tenants is not None:
+        return claims.get("tenant") in tenants
+    return "tenant" not in claims or is_id(claims["tenant"])
+
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class Principal:
     """Who calls, as far as it is proved; `tenant` is empty where the token names none."""
 
     issuer: str
@@ -36,7 +86,7 @@ class Verifier:
     def __init__(self, clients: Clients, keys: KeyRing, replay: Replay, clock: Clock) -> None:
         self._clients, self._keys, self._replay, self._clock = clients, keys, replay, clock
 
-    def verify(self, authorization: str | None, audience: str) -> Caller:
+    def verify(self, authorization: str | None, audience: str) -> Principal:
         """Return who calls one of our URLs, or raise Unauthenticated or ReplayMemoryUnavailable."""
         token = read_token(authorization)
         client = self._clients.named(token.claims.get("iss"))
@@ -46,7 +96,7 @@ class Verifier:
             kid, token_id = token.header.get("kid"), token.claims.get("jti")
             raise Unauthenticated(fault or Check.ISSUER, issuer, hashed(kid), hashed(token_id))
         tenant = token.claims.get("tenant", "")
-        return Caller(client.issuer, tenant, client.fhir_servers, client.calls_per_minute)
+        return Principal(client.issuer, tenant, client.fhir_servers, client.calls_per_minute)
 
     def _fault(self, token: Token, client: Client | None, audience: str) -> Check | None:
         if client is None:

@@ -3,8 +3,7 @@
 from datetime import date
 from typing import Any
 
-from cds_service.decision.codings import members
-from cds_service.decision.dates import first_day
+from cds_service.decision.fhir_fields import first_day, members
 
 _RECORDED = ("recordedDate", "assertedDate", "dateRecorded", "onsetDateTime", "onsetPeriod")
 _PERFORMED = ("performedDateTime", "performedPeriod", "occurrenceDateTime", "occurrencePeriod")

@@ -3,19 +3,18 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from cds_service.decision.codings import members, own_study, reference_of, status_codes, words_of
-from cds_service.decision.entries import LONGEST, Reader
+from cds_service.decision.entry_filter import LONGEST, EntryFilter
+from cds_service.decision.fhir_fields import members, own_study, reference_of, status_codes, words_of
 from cds_service.decision.studies import study_of
-from cds_service.knowledge.meanings import Terms
-from cds_service.model import Finding, Json, PartialDate, Term
-from cds_service.vocabulary import PLEXUS_STUDIES, FindingKind
+from cds_service.knowledge.terminology import Terms
+from cds_service.model import PLEXUS_STUDIES, Finding, FindingKind, Json, PartialDate, Term
 
 _CARDIAC, _REMOVED, _IN_USE = "cardiac_device", "removed", "in_use"
 _RENAL = "renal"
 """The only contrast caution that a Procedure can be of: dialysis."""
 
 
-def in_procedure(reader: Reader, procedure: Json, terms: Terms) -> Iterator[Finding]:
+def in_procedure(reader: EntryFilter, procedure: Json, terms: Terms) -> Iterator[Finding]:
     """Yield the device that a Procedure implanted or removed, dialysis, radiotherapy of bone, and an imaging study."""
     said = {
         FindingKind.DEVICE: terms.get("device"),
@@ -26,13 +25,13 @@ def in_procedure(reader: Reader, procedure: Json, terms: Terms) -> Iterator[Find
     yield from _performed(reader, procedure, [(kind, these[0]) for kind, these in said.items() if these])
 
 
-def in_report(reader: Reader, report: Json, terms: Terms) -> Iterator[Finding]:
+def in_report(reader: EntryFilter, report: Json, terms: Terms) -> Iterator[Finding]:
     """Yield the imaging study that a report is of: it was done."""
     found = [(FindingKind.PLEXUS_MRI, _named(reader, one)) for one in _studies(reader, report, terms)[:1]]
     yield from _performed(reader, report, found)
 
 
-def in_order(reader: Reader, order: Json) -> Iterator[Finding]:
+def in_order(reader: EntryFilter, order: Json) -> Iterator[Finding]:
     """Yield the plexus MRI that an order on record asks for, where it is in force and recent enough to be done yet."""
     study, name = study_of(order, reader.knowledge, reader.site)
     if study not in PLEXUS_STUDIES or not reader.is_ordered(order):
@@ -43,13 +42,13 @@ def in_order(reader: Reader, order: Json) -> Iterator[Finding]:
         yield one
 
 
-def _named(reader: Reader, study: Term) -> Term:
+def _named(reader: EntryFilter, study: Term) -> Term:
     """Return a study with a name of ours, where it was known by the site's code or by words."""
     known = reader.knowledge.codes["order"].exact.values()
     return replace(study, wording=study.wording or next(one.wording for one in known if one.means == study.means))
 
 
-def _performed(reader: Reader, entry: Json, found: list[tuple[FindingKind, Term]]) -> Iterator[Finding]:
+def _performed(reader: EntryFilter, entry: Json, found: list[tuple[FindingKind, Term]]) -> Iterator[Finding]:
     """Yield what an entry was found as, if its status lets it count; of a plexus MRI its date tells as what."""
     if not found or not reader.was_performed(entry):
         return
@@ -61,7 +60,7 @@ def _performed(reader: Reader, entry: Json, found: list[tuple[FindingKind, Term]
             yield one._replace(kind=FindingKind.PLEXUS_MRI_EARLIER)
 
 
-def _studies(reader: Reader, procedure: Json, terms: Terms) -> list[Term]:
+def _studies(reader: EntryFilter, procedure: Json, terms: Terms) -> list[Term]:
     """Return the studies that an entry is, by codes of the site, by ours, or by words that name a plexus MRI."""
     pairs = reader.codings(procedure.get("code"))
     own = own_study(pairs, reader.site.studies, reader.knowledge.known_systems)
@@ -75,7 +74,7 @@ def _studies(reader: Reader, procedure: Json, terms: Terms) -> list[Term]:
     return [Term("words", study, wording)]
 
 
-def in_optional(reader: Reader, resources: Iterable[Json]) -> Iterator[Finding]:
+def in_optional(reader: EntryFilter, resources: Iterable[Json]) -> Iterator[Finding]:
     """Yield what AllergyIntolerances, Devices and Observations say, where a site sends them."""
     filtrations = []
     for resource in resources:
@@ -91,7 +90,7 @@ def in_optional(reader: Reader, resources: Iterable[Json]) -> Iterator[Finding]:
         yield newest[1]
 
 
-def _allergy(reader: Reader, allergy: Json) -> Iterator[Finding]:
+def _allergy(reader: EntryFilter, allergy: Json) -> Iterator[Finding]:
     substances = reader.codings(allergy.get("code"))
     for reaction in members(allergy.get("reaction")):
         substances += reader.codings(reaction.get("substance"))
@@ -101,7 +100,7 @@ def _allergy(reader: Reader, allergy: Json) -> Iterator[Finding]:
             yield reader.of_condition(kind, terms[0], allergy)
 
 
-def _device(reader: Reader, device: Json) -> Iterator[Finding]:
+def _device(reader: EntryFilter, device: Json) -> Iterator[Finding]:
     """Yield an active Device: it is in the body today, whatever was removed before."""
     terms = reader.knowledge.codes["device"].terms(reader.codings(device.get("type")))
     if terms and {"inactive", "entered-in-error"}.isdisjoint(status_codes(device.get("status"))):
@@ -109,7 +108,7 @@ def _device(reader: Reader, device: Json) -> Iterator[Finding]:
         yield Finding(FindingKind.DEVICE, terms[0].wording, (reference_of(device),), recorded=today, means=_IN_USE)
 
 
-def _filtration(reader: Reader, observation: Json) -> tuple[float, Finding] | None:
+def _filtration(reader: EntryFilter, observation: Json) -> tuple[float, Finding] | None:
     """Return an estimated glomerular filtration rate that was measured."""
     terms = reader.knowledge.codes["observation"].terms(reader.codings(observation.get("code")))
     quantity = observation.get("valueQuantity")

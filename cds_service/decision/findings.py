@@ -7,13 +7,25 @@ from itertools import chain
 from typing import NamedTuple
 
 from cds_service.decision import cautions, history, signs
-from cds_service.decision.codings import codings, own_study
-from cds_service.decision.entries import Reader
-from cds_service.decision.reasons import Known, reasons
+from cds_service.decision.entry_filter import EntryFilter
+from cds_service.decision.fhir_fields import codings, own_study
+from cds_service.decision.references import ReferenceResolver, reasons
 from cds_service.knowledge import Knowledge
-from cds_service.knowledge.meanings import UNREAD, Terms
-from cds_service.model import Finding, Findings, HookRequest, Json, PatientRecord, Site, WatchedOrder
-from cds_service.vocabulary import IMAGING_KEYS, PLEXUS_STUDIES, Certainty, FindingKind, Presentation
+from cds_service.knowledge.terminology import UNREAD, Terms
+from cds_service.model import (
+    IMAGING_KEYS,
+    PLEXUS_STUDIES,
+    Certainty,
+    Finding,
+    FindingKind,
+    Findings,
+    HookRequest,
+    Json,
+    PatientRecord,
+    Presentation,
+    Site,
+    WatchedOrder,
+)
 
 _TOLD = (
     FindingKind.PRESENTATION,
@@ -26,7 +38,7 @@ _TOLD = (
 class Gathered(NamedTuple):
     """What the record says, read once for all orders of a call, and the reader that read it."""
 
-    reader: Reader
+    reader: EntryFilter
     found: list[Finding]
     not_readable: bool
     """There are Conditions, and none could be read."""
@@ -35,7 +47,7 @@ class Gathered(NamedTuple):
 
 def gather(request: HookRequest, record: PatientRecord, knowledge: Knowledge, site: Site, today: date) -> Gathered:
     """Return all findings of the record, whichever order they matter for."""
-    reader = Reader(knowledge, site, today, Known(request, record))
+    reader = EntryFilter(knowledge, site, today, ReferenceResolver(request, record))
     found = _merged(_in_record(reader, record))
     unread = any(not part.is_needed and part.holds not in IMAGING_KEYS for part in record.unread)
     return Gathered(reader, found, bool(record.conditions) and not reader.conditions_read, unread)
@@ -90,12 +102,12 @@ def _stat(order: WatchedOrder) -> Iterator[Finding]:
         yield Finding(FindingKind.STAT, "", (), from_order=True)
 
 
-def _in_reasons(reader: Reader, order: Json) -> Iterator[Finding]:
+def _in_reasons(reader: EntryFilter, order: Json) -> Iterator[Finding]:
     for reason in reasons(order, reader.known):
         yield from reader.once(_in_reason, reason)
 
 
-def _in_reason(reader: Reader, reason: Json) -> list[Finding]:
+def _in_reason(reader: EntryFilter, reason: Json) -> list[Finding]:
     if not reader.stands(reason):
         return []
     terms = reader.terms(reason)
@@ -106,7 +118,7 @@ def _in_reason(reader: Reader, reason: Json) -> list[Finding]:
     ]
 
 
-def _in_condition(reader: Reader, condition: Json, terms: Terms) -> Iterator[Finding]:
+def _in_condition(reader: EntryFilter, condition: Json, terms: Terms) -> Iterator[Finding]:
     """Yield what one Condition of the record says, unless its own text takes it back (contract section 4)."""
     if not reader.stands(condition):
         return
@@ -123,7 +135,7 @@ def _in_condition(reader: Reader, condition: Json, terms: Terms) -> Iterator[Fin
         yield from (one for one in found if not (doubted and one.kind is FindingKind.PRESENTATION))
 
 
-def _in_record(reader: Reader, record: PatientRecord) -> Iterator[Finding]:
+def _in_record(reader: EntryFilter, record: PatientRecord) -> Iterator[Finding]:
     for condition, terms in _of_matter(reader, "Condition", record.conditions):
         yield from _in_condition(reader, condition, terms)
     reader.conditions_read = reader.read
@@ -135,13 +147,13 @@ def _in_record(reader: Reader, record: PatientRecord) -> Iterator[Finding]:
         yield from _in_optional(reader, record.optional)
 
 
-def _in_procedure(reader: Reader, procedure: Json, terms: Terms) -> Iterator[Finding]:
+def _in_procedure(reader: EntryFilter, procedure: Json, terms: Terms) -> Iterator[Finding]:
     yield from history.in_procedure(reader, procedure, terms)
     yield from cautions.in_procedure(reader, procedure, terms)
     yield from signs.in_procedure(reader, procedure)
 
 
-def _in_optional(reader: Reader, optional: Mapping[str, Sequence[Json]]) -> Iterator[Finding]:
+def _in_optional(reader: EntryFilter, optional: Mapping[str, Sequence[Json]]) -> Iterator[Finding]:
     """Yield what the further keys say; the words of an Encounter name a visit, and never assert a history."""
     ordered, reported = IMAGING_KEYS
     for encounter, terms in _of_matter(reader, "Encounter", optional.get("encounters", ())):
@@ -153,7 +165,7 @@ def _in_optional(reader: Reader, optional: Mapping[str, Sequence[Json]]) -> Iter
     yield from cautions.in_optional(reader, chain.from_iterable(optional.values()))
 
 
-def _of_matter(reader: Reader, resource_type: str, entries: Iterable[Json]) -> Iterator[tuple[Json, Terms]]:
+def _of_matter(reader: EntryFilter, resource_type: str, entries: Iterable[Json]) -> Iterator[tuple[Json, Terms]]:
     """Yield the entries whose code or text means something, and count those that can't be read; of many, few matter."""
     site, names = reader.site, reader.knowledge.known_systems
     without_code = 0

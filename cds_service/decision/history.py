@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from cds_service.decision.codings import codings, members, words_of
-from cds_service.decision.entries import Reader, Where
-from cds_service.decision.reasons import reasons
-from cds_service.knowledge.meanings import Terms
-from cds_service.model import Finding, Json, Term
-from cds_service.vocabulary import Certainty, Field, FindingKind, History, Reach
+from cds_service.decision.entry_filter import EntryFilter, Where
+from cds_service.decision.fhir_fields import codings, members, words_of
+from cds_service.decision.references import reasons
+from cds_service.knowledge.terminology import Terms
+from cds_service.model import Certainty, Field, Finding, FindingKind, History, Json, Reach, Term
 
 _NEEDS_MALIGNANCY = "needs_malignancy"
 _NOT_IN_CODE = ("not_in_code", _NEEDS_MALIGNANCY)
@@ -23,14 +22,14 @@ _SKIN = "skin"
 _BY_SITE, _BY_SITE_OR_SKIN = "by_site", "by_site_or_skin"
 
 
-def neoplasm(reader: Reader, entry: Json, terms: Terms) -> Term | None:
+def neoplasm(reader: EntryFilter, entry: Json, terms: Terms) -> Term | None:
     """Return what tumor a Condition with these terms is of, or None; an excluded code vetoes all others."""
     said = [_sited(reader, entry, term, terms) for term in terms.get("malignancy", ())]
     excluded = [term for term in said if term.means.startswith(_EXCLUDED)]
     return min(excluded or said, key=_nearness, default=None)
 
 
-def _sited(reader: Reader, entry: Json, term: Term, terms: Terms) -> Term:
+def _sited(reader: EntryFilter, entry: Json, term: Term, terms: Terms) -> Term:
     """Return a term; of one that leaves the reach to the site of the tumor, as the site beside it tells."""
     if _BY_SITE not in term.means:
         return term
@@ -64,7 +63,7 @@ def _reach(term: Term) -> Reach | None:
     return Reach(means) if means else None
 
 
-def in_condition(reader: Reader, condition: Json, terms: Terms, *, from_order: bool = False) -> Iterator[Finding]:
+def in_condition(reader: EntryFilter, condition: Json, terms: Terms, *, from_order: bool = False) -> Iterator[Finding]:
     """Yield what one Condition that stands, or one reason of the order, says of tumors and of radiotherapy."""
     if term := neoplasm(reader, condition, terms):
         kind = FindingKind.MALIGNANCY
@@ -78,7 +77,7 @@ def in_condition(reader: Reader, condition: Json, terms: Terms, *, from_order: b
         yield reader.of_condition(FindingKind.RADIOTHERAPY, term, condition, from_order=from_order, field=field)
 
 
-def in_words(reader: Reader, entry: Json, *, from_order: bool = False) -> Iterator[Finding]:
+def in_words(reader: EntryFilter, entry: Json, *, from_order: bool = False) -> Iterator[Finding]:
     """Yield the history that an entry or a reason tells in typed words alone (contract section 3).
 
     It stands where the text asserts it, of now or of the past: a denial, a doubt or a relative is none.
@@ -89,7 +88,7 @@ def in_words(reader: Reader, entry: Json, *, from_order: bool = False) -> Iterat
             yield reader.of_condition(FindingKind(means), term, entry, from_order=from_order)._replace(as_typed=True)
 
 
-def in_procedure(reader: Reader, procedure: Json, terms: Terms) -> Iterator[Finding]:
+def in_procedure(reader: EntryFilter, procedure: Json, terms: Terms) -> Iterator[Finding]:
     """Yield the radiotherapy that one Procedure delivered."""
     said = terms.get("radiotherapy", ())
     if not said or not reader.was_performed(procedure):
@@ -102,7 +101,7 @@ def in_procedure(reader: Reader, procedure: Json, terms: Terms) -> Iterator[Find
     yield reader.of_procedure(FindingKind.RADIOTHERAPY, term, procedure, _where(reader, term, procedure))
 
 
-def _where(reader: Reader, term: Term, procedure: Json) -> Where:
+def _where(reader: EntryFilter, term: Term, procedure: Json) -> Where:
     """Return the first answer of the code's own site, bodySite or a site in words, and the tumor that was treated."""
     field = _FIELDS[term.means]
     if field is not Field.UNKNOWN:
@@ -114,7 +113,7 @@ def _where(reader: Reader, term: Term, procedure: Json) -> Where:
     return _by_reason(reader, procedure)
 
 
-def _by_site_of_field(reader: Reader, sites: list[Json], in_words: list[Term]) -> Where:
+def _by_site_of_field(reader: EntryFilter, sites: list[Json], in_words: list[Term]) -> Where:
     """Any of several sites in reach wins; a site that we do not know leaves the field unknown."""
     known = [_at(reader, site) for site in sites]
     terms = [*(term for at in known for term in at), *in_words]
@@ -124,7 +123,7 @@ def _by_site_of_field(reader: Reader, sites: list[Json], in_words: list[Term]) -
     return Where(_FIELDS[terms[0].means], site=terms[0].wording)
 
 
-def _at(reader: Reader, site: Json) -> list[Term]:
+def _at(reader: EntryFilter, site: Json) -> list[Term]:
     """Return what one bodySite means, by its codes or else by its words."""
     by_code = reader.knowledge.codes["body_site"].terms(reader.codings(site))
     return by_code or _fields(reader.sites(reader.typed_in(site)))
@@ -134,7 +133,7 @@ def _fields(sites: list[Term]) -> list[Term]:
     return [term for term in sites if term.means in _FIELDS]
 
 
-def _by_reason(reader: Reader, procedure: Json) -> Where:
+def _by_reason(reader: EntryFilter, procedure: Json) -> Where:
     given = reasons(procedure, reader.known)
     stated = [term for one in given if (term := reader.once(_treated, one))]
     term = min(stated, key=_nearness, default=None)
@@ -144,7 +143,7 @@ def _by_reason(reader: Reader, procedure: Json) -> Where:
     return Where(_BY_REACH.get(reach, Field.UNKNOWN) if reach else Field.UNKNOWN, treats=term.wording)
 
 
-def _treated(reader: Reader, reason: Json) -> Term | None:
+def _treated(reader: EntryFilter, reason: Json) -> Term | None:
     term = neoplasm(reader, reason, reader.terms(reason)) if reader.stands(reason) else None
     return term if term and _reach(term) else None
 

@@ -7,22 +7,13 @@ from typing import Any
 
 from cds_service.decision.card import say
 from cds_service.decision.findings import find, gather
-from cds_service.decision.guideline import MISLEADING, recommend
-from cds_service.decision.hook import read_hook
-from cds_service.decision.orders import is_no_draft, selected_orders
+from cds_service.decision.orders import by_system, is_no_draft, selected_orders
 from cds_service.decision.record import KEY_NAME, read_record
-from cds_service.decision.unrecognized import by_system
+from cds_service.decision.request import read_hook
+from cds_service.decision.rules import MISLEADING, recommend
 from cds_service.errors import RecordUnavailable
 from cds_service.knowledge import Knowledge
-from cds_service.model import (
-    Decision,
-    Fetch,
-    HookRequest,
-    PatientRecord,
-    Recommendation,
-    Silence,
-    Site,
-)
+from cds_service.model import Decision, Fetch, HookRequest, PatientRecord, Recommendation, Silence, Site
 
 
 def decide(

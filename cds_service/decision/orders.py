@@ -1,16 +1,18 @@
-"""Step 2: HookRequest -> the selected orders that the card watches."""
+"""What neither a code nor words explained, counted by code system: so that a site learns what is not read."""
 
+import re
+from collections import Counter
+from collections.abc import Mapping
 from datetime import date
 from typing import NamedTuple
 
 from cds_service.decision import signs
-from cds_service.decision.codings import codings, is_of, status_codes
-from cds_service.decision.entries import Reader
-from cds_service.decision.reasons import Known, reasons
+from cds_service.decision.entry_filter import EntryFilter
+from cds_service.decision.fhir_fields import codings, is_of, status_codes
+from cds_service.decision.references import ReferenceResolver, reasons
 from cds_service.decision.studies import UNRECOGNIZED, study_of
 from cds_service.knowledge import Knowledge
-from cds_service.model import DraftOrder, Finding, HookRequest, Json, Site, WatchedOrder
-from cds_service.vocabulary import FindingKind
+from cds_service.model import DraftOrder, Finding, FindingKind, HookRequest, Json, Site, WatchedOrder
 
 
 class SelectedOrders(NamedTuple):
@@ -26,7 +28,7 @@ def selected_orders(request: HookRequest, knowledge: Knowledge, site: Site, toda
     live = [order for order in request.draft_orders if _is_live(order.resource, request.patient_id, knowledge)]
     asked = [(order, *study_of(order.resource, knowledge, site)) for order in live]
     studies = {study for _, study, _ in asked}
-    reader: Reader | None = None
+    reader: EntryFilter | None = None
     watched, unrecognized = [], []
     for order, study, name in asked:
         row = knowledge.watched.get(study)
@@ -37,7 +39,7 @@ def selected_orders(request: HookRequest, knowledge: Knowledge, site: Site, toda
         if row is None:
             continue
         if row.only_for:
-            reader = reader or Reader(knowledge, site, today, Known(request))
+            reader = reader or EntryFilter(knowledge, site, today, ReferenceResolver(request))
             if not _has_reason(order, row.only_for, reader):
                 continue
         watched.append(WatchedOrder(order, study, name, row.proposes, not studies.isdisjoint(row.same_as)))
@@ -60,7 +62,7 @@ def _is_live(order: Json, patient_id: str, knowledge: Knowledge) -> bool:
     return can_go_on and order.get("doNotPerform") is not True and is_of(patient_id, order)
 
 
-def _has_reason(order: DraftOrder, wanted: str, reader: Reader) -> bool:
+def _has_reason(order: DraftOrder, wanted: str, reader: EntryFilter) -> bool:
     """Tell whether the order's own reason is the presentation that is asked for, and no reason asks anything else.
 
     Nothing is fetched to know it.
@@ -71,5 +73,36 @@ def _has_reason(order: DraftOrder, wanted: str, reader: Reader) -> bool:
     return any(one.kind is FindingKind.PRESENTATION and one.means == wanted for one in said)
 
 
-def _signs(reader: Reader, reason: Json) -> list[Finding]:
+def _signs(reader: EntryFilter, reason: Json) -> list[Finding]:
     return list(signs.in_reason(reader, reason, reader.terms(reason))) if reader.stands(reason) else []
+
+
+NO_CODE, OTHER = "none", "other"
+"""In place of a name: there is no code, or the name is none that is told."""
+
+_OID = r"(?:urn:oid:)?\d+(?:\.\d+){3,}"
+_CODE_SYSTEM = r"https?://[a-z][a-z\d.-]*(?:/[a-z]+)*/(?:CodeSystem|NamingSystem|sid)(?:/[A-Za-z._-]+)+"
+_NAME = re.compile(rf"{_OID}|{_CODE_SYSTEM}")
+"""An OID, or a URL that says of itself that it is of a code system, without a digit: it is told as it is."""
+_HOST = re.compile(r"https?://[a-z][a-z\d.-]*(?=[:/]|$)|urn:[a-z]+(?=:)")
+"""What is told of other URIs: in their path, or after their namespace, a patient may stand."""
+
+_LONGEST, _MOST = 120, 10
+"""Characters of a name, and names of one call, that are told."""
+
+
+def by_system(counted: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
+    """Return how many entries of a resource type are of each code system, under names that can be told."""
+    told: Counter[tuple[str, str]] = Counter()
+    for place, ((resource, system), count) in enumerate(sorted(counted.items(), key=lambda one: -one[1])):
+        told[resource, _name(system) if place < _MOST else OTHER] += count
+    return dict(told)
+
+
+def _name(system: str) -> str:
+    if not system:
+        return NO_CODE
+    if len(system) > _LONGEST:
+        return OTHER
+    host = _HOST.match(system)
+    return system if _NAME.fullmatch(system) else host[0] if host else OTHER

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 
-from cds_service.decision.codings import codings, text_of
-from cds_service.decision.entries import Reader
-from cds_service.knowledge.meanings import Terms
-from cds_service.model import Finding, Json, Term
-from cds_service.vocabulary import Certainty, FindingKind
+from cds_service.decision.entry_filter import EntryFilter
+from cds_service.decision.fhir_fields import codings, text_of
+from cds_service.knowledge.terminology import Terms
+from cds_service.model import Certainty, Finding, FindingKind, Json, Term
 
 _FAMILIES = {
     "presentation": FindingKind.PRESENTATION,
@@ -71,7 +70,7 @@ _OF_THE_ORDER = frozenset(
 """What only the order's own reason can say."""
 
 
-def in_reason(reader: Reader, reason: Json, terms: Terms) -> Iterator[Finding]:
+def in_reason(reader: EntryFilter, reason: Json, terms: Terms) -> Iterator[Finding]:
     """Yield what a reason of the order says, by its codes and by what was typed."""
     if not codings(reason.get("code")) and not reader.typed(reason) and not _is_shown(reason):
         reader.tally["reason that could not be read"] += 1
@@ -94,13 +93,13 @@ def _is_shown(reason: Json) -> bool:
     )
 
 
-def _takes_back(reader: Reader, reason: Json) -> bool:
+def _takes_back(reader: EntryFilter, reason: Json) -> bool:
     """Tell whether a reason's text denies or doubts all the signs that it names: then its code asserts none."""
     signs = [one.certainty for one in reader.mentions(reason) if one.topic == "presentation"]
     return bool(signs) and Certainty.ASSERTED not in signs
 
 
-def in_condition(reader: Reader, condition: Json, terms: Terms) -> Iterator[Finding]:
+def in_condition(reader: EntryFilter, condition: Json, terms: Terms) -> Iterator[Finding]:
     """Yield what a Condition says, by its codes and by what was typed, where its status and date let it count."""
     coded, typed = list(_by_code(terms)), list(_by_words(reader, condition))
     for kind, term in [*coded, *typed]:
@@ -109,7 +108,7 @@ def in_condition(reader: Reader, condition: Json, terms: Terms) -> Iterator[Find
             yield reader.of_condition(counts_as, term, condition)
 
 
-def _in_record(reader: Reader, condition: Json, kind: FindingKind, term: Term) -> FindingKind | None:
+def _in_record(reader: EntryFilter, condition: Json, kind: FindingKind, term: Term) -> FindingKind | None:
     """Return what an entry of the record is found as, or None where it does not count (contract sections 4 to 6)."""
     if kind in _OF_THE_ORDER:
         return None
@@ -121,7 +120,7 @@ def _in_record(reader: Reader, condition: Json, kind: FindingKind, term: Term) -
     return kind if reader.is_active(condition) and _is_in_window(reader, condition, kind, term) else None
 
 
-def _is_in_window(reader: Reader, condition: Json, kind: FindingKind, term: Term) -> bool:
+def _is_in_window(reader: EntryFilter, condition: Json, kind: FindingKind, term: Term) -> bool:
     window = _WINDOWS.get(kind) or _PASSES.get(term.means)
     if window is None:
         return True
@@ -132,7 +131,7 @@ def _is_in_window(reader: Reader, condition: Json, kind: FindingKind, term: Term
     return reader.is_recent(when, window)
 
 
-def in_procedure(reader: Reader, procedure: Json) -> Iterator[Finding]:
+def in_procedure(reader: EntryFilter, procedure: Json) -> Iterator[Finding]:
     """Yield the device, the dialysis or the spine surgery that a Procedure's text names; `cautions` reads its codes."""
     for kind, term in _by_words(reader, procedure):
         is_brake = kind in (FindingKind.DEVICE, FindingKind.SPINE) or (
@@ -148,7 +147,7 @@ def _by_code(terms: Terms) -> Iterator[tuple[FindingKind, Term]]:
             yield kind, min(said, key=lambda term: term.means not in ("specific", *_ANY_DATE))
 
 
-def _by_words(reader: Reader, entry: Json) -> Iterator[tuple[FindingKind, Term]]:
+def _by_words(reader: EntryFilter, entry: Json) -> Iterator[tuple[FindingKind, Term]]:
     for topic, means, wording, certainty in reader.mentions(entry):
         if topic not in _TOPICS:
             continue

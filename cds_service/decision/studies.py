@@ -1,11 +1,10 @@
 """Which study an order asks for, by its codes or else its words: a draft, or an order on record."""
 
-from cds_service.decision.codings import codings, concepts_of, members, own_study, words_of
-from cds_service.decision.entries import LONGEST
+from cds_service.decision.entry_filter import LONGEST
+from cds_service.decision.fhir_fields import codings, concepts_of, members, own_study, words_of
 from cds_service.knowledge import Knowledge
-from cds_service.knowledge.meanings import UNREAD
-from cds_service.model import Json, Site, Term
-from cds_service.vocabulary import PLEXUS_STUDIES
+from cds_service.knowledge.terminology import UNREAD
+from cds_service.model import PLEXUS_STUDIES, Json, Site, Term
 
 _NOT_WATCHED, _LUMBAR_SPINE = "not_watched", "lumbar_spine_mri"
 UNRECOGNIZED = "unrecognized"

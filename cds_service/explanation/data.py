@@ -4,13 +4,10 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
-from cds_service.decision.hook import read_hook
 from cds_service.decision.record import amounts
+from cds_service.decision.request import read_hook
 from cds_service.errors import TooLarge
-from cds_service.explanation.left_out import left_out
-from cds_service.explanation.orders import order_steps
-from cds_service.explanation.steps import outcome_step
-from cds_service.explanation.weighing import cells, silence_steps
+from cds_service.explanation.steps import cells, left_out, order_steps, outcome_step, silence_steps
 from cds_service.knowledge import Knowledge
 from cds_service.model import Decision, PatientRecord, Recommendation, Silence, Site
 

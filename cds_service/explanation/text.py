@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from datetime import date
 
+from cds_service.decision.orders import NO_CODE
 from cds_service.decision.record import amounts
-from cds_service.decision.unrecognized import NO_CODE
 from cds_service.explanation.steps import CHECKED, COUNTS, ELSEWHERE, FindingStep, OutcomeStep, outcome_step
 from cds_service.knowledge import Knowledge
 from cds_service.model import Decision, PatientRecord

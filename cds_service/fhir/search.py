@@ -5,13 +5,12 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cds_service.decision.prefetched import next_page
-from cds_service.model import Fetch, HookRequest, Pages, Search
-from cds_service.outbound import Clock, Limits, OutboundError, resolved, within
-from cds_service.vocabulary import FetchFault
+from cds_service.decision.record import next_page
+from cds_service.egress_policy import Deadline, FetchLimits, HttpClientError, resolved, within
+from cds_service.model import Fetch, FetchFault, HookRequest, Pages, Search
 
 if TYPE_CHECKING:
-    from cds_service.asking import Outbound
+    from cds_service.http_client import HttpClient
 
 _NO_POST = (404, 405, 415, 501)
 """A server that does not take POST _search says so by one of these."""
@@ -30,14 +29,14 @@ class _Read:
     problem: FetchFault | None = None
 
 
-def fetcher(servers: Sequence[str], limits: Limits) -> Fetch:
+def fetcher(servers: Sequence[str], limits: FetchLimits) -> Fetch:
     """Return a function that reads searches from a call's FHIR server, if `servers` lists it."""
 
     def fetch(request: HookRequest, searches: Sequence[Search]) -> Sequence[Pages]:
         problem = _refusal(request, servers)
         if problem:
             return [Pages((), problem) for _ in searches]
-        clock, reads = Clock(limits.seconds), [_Read() for _ in searches]
+        clock, reads = Deadline(limits.seconds), [_Read() for _ in searches]
         pool = ThreadPoolExecutor(len(searches), _THREADS)
         running = [
             pool.submit(_search, read, request, search, clock, limits)
@@ -59,13 +58,13 @@ def _refusal(request: HookRequest, servers: Sequence[str]) -> FetchFault | None:
     )
 
 
-def _search(read: _Read, request: HookRequest, search: Search, clock: Clock, limits: Limits) -> None:
-    from cds_service.asking import Outbound  # noqa: PLC0415 - slow, and many a service never asks
+def _search(read: _Read, request: HookRequest, search: Search, clock: Deadline, limits: FetchLimits) -> None:
+    from cds_service.http_client import HttpClient  # noqa: PLC0415 - slow, and many a service never asks
 
-    outbound = Outbound(request.access_token, clock, limits)
+    outbound = HttpClient(request.access_token, clock, limits)
     try:
         _read_pages(read, outbound, request.fhir_server or "", search, limits)
-    except OutboundError as error:
+    except HttpClientError as error:
         read.problem = error.fault
     finally:
         outbound.close()
@@ -79,7 +78,7 @@ def _pages(read: _Read, search: Future[None]) -> Pages:
     return Pages(tuple(read.bundles), read.problem)
 
 
-def _read_pages(read: _Read, outbound: "Outbound", server: str, search: Search, limits: Limits) -> None:
+def _read_pages(read: _Read, outbound: "HttpClient", server: str, search: Search, limits: FetchLimits) -> None:
     page = f"{server.rstrip('/')}/{search.resource_type}"
     link = search.next_url
     if link is None:
@@ -96,7 +95,7 @@ def _read_pages(read: _Read, outbound: "Outbound", server: str, search: Search, 
         return
 
 
-def _first_page(outbound: "Outbound", url: str, search: Search) -> tuple[int, Any]:
+def _first_page(outbound: "HttpClient", url: str, search: Search) -> tuple[int, Any]:
     """Read the first page; its links are relative to `url`, whichever way it was searched."""
     status, bundle = outbound.post_form(f"{url}/_search", {"patient": search.patient_id})
     if status in _NO_POST:

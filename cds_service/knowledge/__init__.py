@@ -11,15 +11,13 @@ from typing import Any
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import about
 from cds_service.knowledge.about import About
-from cds_service.knowledge.checks import check
-from cds_service.knowledge.codes import CodeIndex
-from cds_service.knowledge.folder import Folder, Rows, read_folder
-from cds_service.knowledge.meanings import Meanings
-from cds_service.knowledge.site_words import SiteWords
-from cds_service.knowledge.systems import Systems
+from cds_service.knowledge.card_files import CardFiles, Rows, read_folder
+from cds_service.knowledge.order_text import OrderWords
+from cds_service.knowledge.site_text import SiteWords
+from cds_service.knowledge.terminology import CodeIndex, Meanings, Systems
 from cds_service.knowledge.typed_text import ReasonWords
-from cds_service.knowledge.words import OrderWords
-from cds_service.vocabulary import History, Presentation
+from cds_service.knowledge.validation import check
+from cds_service.model import History, Presentation
 
 CARD = "lumbosacral_plexus_mri"
 ELEMENTS = (
@@ -137,12 +135,12 @@ def load(root: Traversable | None = None) -> Knowledge:
     return compiled(folder)
 
 
-def read(root: Traversable | None = None) -> Folder:
+def read(root: Traversable | None = None) -> CardFiles:
     """Return the knowledge under `root` as it is written, not checked yet."""
     return read_folder(root or files("cds_service.cards"), CARD)
 
 
-def compiled(folder: Folder) -> Knowledge:
+def compiled(folder: CardFiles) -> Knowledge:
     """Return knowledge in which the checks found nothing wrong, ready for decisions."""
     try:
         return _compiled(folder)
@@ -151,7 +149,7 @@ def compiled(folder: Folder) -> Knowledge:
         raise KnowledgeError(message) from error
 
 
-def _compiled(folder: Folder) -> Knowledge:
+def _compiled(folder: CardFiles) -> Knowledge:
     tables = folder.tables
     systems = Systems(folder.systems)
     codes, entries = _codes(folder, systems)
@@ -185,7 +183,7 @@ def _compiled(folder: Folder) -> Knowledge:
     )
 
 
-def _codes(folder: Folder, systems: Systems) -> tuple[dict[str, CodeIndex], dict[str, int]]:
+def _codes(folder: CardFiles, systems: Systems) -> tuple[dict[str, CodeIndex], dict[str, int]]:
     families: dict[str, CodeIndex] = defaultdict(lambda: CodeIndex(systems))
     entries = {}
     for row in folder.tables["valuesets"]:

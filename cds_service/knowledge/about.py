@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from string import Template
 from typing import Any
 
-from cds_service.knowledge.folder import Folder, Rows
+from cds_service.knowledge.card_files import CardFiles, Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class About:
     """The source attributes, their holes not filled yet."""
 
 
-def compiled(folder: Folder) -> About:
+def compiled(folder: CardFiles) -> About:
     """Return the texts of the page; the checks have found them complete."""
     return About(
         sections=tuple(_sections(folder)),
@@ -53,7 +53,7 @@ def compiled(folder: Folder) -> About:
     )
 
 
-def _sections(folder: Folder) -> Iterator[Section]:
+def _sections(folder: CardFiles) -> Iterator[Section]:
     for row in folder.tables["about_sections"]:
         stated = (one for one in folder.tables["about"] if one["section"] == row["section"])
         statements = (Statement(one["topic"], one["text"], tuple(one["citations"].split())) for one in stated)

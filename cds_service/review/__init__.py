@@ -5,8 +5,8 @@ from pathlib import Path
 
 from cds_service.errors import PlexusError
 from cds_service.knowledge import CARD, Knowledge, folder_of
-from cds_service.review import safety
-from cds_service.review.sections import page
+from cds_service.review import hazard_log
+from cds_service.review.review_page import page
 
 
 def path() -> Path:
@@ -20,7 +20,7 @@ def _pages(knowledge: Knowledge) -> Iterator[tuple[Path, str]]:
     yield path(), page(knowledge, root / "tests" / "vignettes.csv")
     log = root / "docs" / "clinical-safety.md"
     if log.exists():
-        yield log, safety.page(knowledge, log)
+        yield log, hazard_log.page(knowledge, log)
 
 
 def write(knowledge: Knowledge) -> tuple[Path, ...]:

@@ -1,7 +1,7 @@
 """The only door to the database: what was shown and decided, and what clients report about it."""
 
+from cds_service.store.circuit_breaker import CircuitBreaker
 from cds_service.store.database import NOT_MIGRATED, READY, UNREACHABLE, Store
-from cds_service.store.gate import Gate
 from cds_service.store.recorder import Recorder
 
-__all__ = ["NOT_MIGRATED", "READY", "UNREACHABLE", "Gate", "Recorder", "Store"]
+__all__ = ["NOT_MIGRATED", "READY", "UNREACHABLE", "CircuitBreaker", "Recorder", "Store"]

@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Label, ScalarSelect, Select, func, select
 
-from cds_service.store.judged import is_on, judged_cards
 from cds_service.store.period import Period
+from cds_service.store.statistics import is_on, judged_cards
 from cds_service.store.tables import ACCEPTED, CARDS, DECISIONS, FEEDBACK, SUGGESTIONS, UNRECOGNIZED
 
 Value = str | int | bool | date | datetime | list[str] | None

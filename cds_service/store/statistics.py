@@ -6,11 +6,32 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Column, Connection, Select, and_, func, or_, select, union
+from sqlalchemy import Column, ColumnElement, Connection, FromClause, Select, Subquery, and_, func, or_, select, union
 
-from cds_service.store.judged import is_on, judged_cards
 from cds_service.store.period import NARROWED_BY, UNNAMED, Period
 from cds_service.store.tables import ACCEPTED, CARDS, DECISIONS, FEEDBACK, SUGGESTIONS, UNRECOGNIZED
+
+
+def is_on(reports: FromClause, cards: FromClause) -> ColumnElement[bool]:
+    """Return whether a report is on a card: by its client alone, unless the card was shown to one without a name."""
+    by_its_client = or_(cards.c.client == "", cards.c.client == reports.c.client)
+    return and_(reports.c.card == cards.c.uuid, by_its_client)
+
+
+def judged_cards(period: Period) -> Subquery:
+    """Return a query for each card of the period once, with its latest report: the one that happened last."""
+    reports = FEEDBACK.alias("reports")
+    latest = (
+        select(reports.c.id)
+        .where(is_on(reports, CARDS), reports.c.outcome.in_(("accepted", "overridden")))
+        .order_by(reports.c.happened_at.desc(), reports.c.received_at.desc(), reports.c.id.desc())
+        .limit(1)
+        .correlate(CARDS)
+        .scalar_subquery()
+    )
+    said = (FEEDBACK.c.id.label("report"), FEEDBACK.c.outcome, FEEDBACK.c.reason, FEEDBACK.c.happened_at)
+    judged = CARDS.outerjoin(FEEDBACK, FEEDBACK.c.id == latest)
+    return select(CARDS, *said).select_from(judged).where(period.of(CARDS)).subquery("judged")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,35 +10,34 @@ from functools import partial
 from flask import Flask
 from flask_cors import CORS
 
-from cds_service.checked import checked_knowledge
 from cds_service.clock import SYSTEM_CLOCK, Clock
+from cds_service.config.settings import Settings, read_settings
+from cds_service.config.site_file import SiteSource
+from cds_service.egress_policy import FetchLimits
 from cds_service.knowledge import Knowledge
-from cds_service.outbound import Limits
-from cds_service.settings import Settings, read_settings
-from cds_service.site import SiteSource
-from cds_service.store import Gate, Recorder, Store
+from cds_service.store import CircuitBreaker, Recorder, Store
+from cds_service.validation_stamp import checked_knowledge
 from cds_service.web import (
     authentication,
     call_log,
-    counting,
     dashboard,
     discovery,
+    error_handlers,
     feedback,
     health,
-    hook_calls,
-    keeping,
-    limits,
+    hooks,
     openapi,
     pages,
     playground,
-    problems,
+    rate_limiter,
+    recording,
 )
-from cds_service.web.afterwards import afterwards
-from cds_service.web.call import Answer, Call
-from cds_service.web.callers import Callers
+from cds_service.web.authenticator import Authenticator
+from cds_service.web.background import afterwards
 from cds_service.web.card_ids import CardIds
-from cds_service.web.parts import Keeps, Parts, Shows
-from cds_service.web.passage import Door, Passage, straight, through_flask
+from cds_service.web.middleware import Door, Passage, straight, through_flask
+from cds_service.web.request_context import Answer, RequestContext
+from cds_service.web.services import AppServices, FeatureFlags, PrivacyOptions
 
 _OBJECTS_BETWEEN_LOOKS = 50_000
 """A chart of 1,500 entries has about as many; by default the collector looks after each 700."""
@@ -60,10 +59,10 @@ def create_app(
     app = Flask("cds_service.web")
     app.url_map.merge_slashes = False  # another spelling of an address is no address; nothing is redirected
     app.json.sort_keys = False  # type: ignore[attr-defined]  # a card reads from its summary down
-    app.extensions["plexus_cds"] = Parts(
+    app.extensions["plexus_cds"] = AppServices(
         knowledge=knowledge,
         source=SiteSource(settings, knowledge),
-        callers=Callers(settings, clock) if settings.clients_file else None,
+        callers=Authenticator(settings, clock) if settings.clients_file else None,
         fhir_servers=settings.fhir_servers,
         fetch_limits=limits_of(settings),
         clock=clock,
@@ -72,10 +71,10 @@ def create_app(
         body_depth=settings.body_depth,
         store=store,
         recorder=Recorder(store),
-        feedback_gate=Gate(settings.threads // 2),
-        dashboard_gate=Gate(settings.threads // 4),
-        keeps=Keeps(settings.store_comments, settings.patient_key.get_secret_value()),
-        shows=Shows(
+        feedback_gate=CircuitBreaker(settings.threads // 2),
+        dashboard_gate=CircuitBreaker(settings.threads // 4),
+        privacy=PrivacyOptions(settings.store_comments, settings.patient_key.get_secret_value()),
+        features=FeatureFlags(
             playground=settings.development or settings.playground,
             dashboard=settings.development or settings.dashboard,
             metrics=settings.metrics,
@@ -87,37 +86,37 @@ def create_app(
 
 def _register(app: Flask, settings: Settings) -> None:
     """Let the application answer what comes through Flask, and hook calls without it."""
-    for part in (discovery, hook_calls, feedback, health, pages, openapi, playground, dashboard):
+    for part in (discovery, hooks, feedback, health, pages, openapi, playground, dashboard):
         app.register_blueprint(part.blueprint)
-    problems.register(app)
-    counting.prepare(app)
-    found: Parts = app.extensions["plexus_cds"]
+    error_handlers.register(app)
+    call_log.prepare(app)
+    found: AppServices = app.extensions["plexus_cds"]
     passage = _passage(found, settings)
     through_flask(app, passage)
     _allow_origins(app, settings)
 
-    def answered(call: Call, service: str) -> Answer:
-        return hook_calls.answered(app.extensions["plexus_cds"], call, service)
+    def answered(call: RequestContext, service: str) -> Answer:
+        return hooks.answered(app.extensions["plexus_cds"], call, service)
 
     app.wsgi_app = straight(app.wsgi_app, passage, answered, found.hooks)  # type: ignore[method-assign,assignment]
 
 
-def _passage(found: Parts, settings: Settings) -> Passage:
+def _passage(found: AppServices, settings: Settings) -> Passage:
     """Return the doors of each call, in this order, and what is noted of it."""
-    places = limits.Places(settings.threads, found.clock)
+    places = rate_limiter.ConcurrencyLimiter(settings.threads, found.clock)
     doors: list[Door] = [places.enter]
     if found.callers:
         doors.append(authentication.authentication(found.callers, found.clock))
-    elif found.shows.playground:
+    elif found.features.playground:
         doors.insert(0, playground.name_its_calls)
     if found.callers or settings.calls_per_minute:
-        doors.append(limits.calls_per_minute(settings.calls_per_minute, found.clock))
-    return Passage(tuple(doors), places.leave, (partial(keeping.keep_cards, found), call_log.telling(found)))
+        doors.append(rate_limiter.calls_per_minute(settings.calls_per_minute, found.clock))
+    return Passage(tuple(doors), places.leave, (partial(recording.keep_cards, found), call_log.telling(found)))
 
 
-def limits_of(settings: Settings) -> Limits:
+def limits_of(settings: Settings) -> FetchLimits:
     """Return what reading one record may cost, and whom it may trust."""
-    return Limits(settings.fetch_seconds, settings.fetch_megabytes, settings.fetch_pages, settings.ca_file)
+    return FetchLimits(settings.fetch_seconds, settings.fetch_megabytes, settings.fetch_pages, settings.ca_file)
 
 
 def app_from_environment() -> Flask:
@@ -130,7 +129,7 @@ def app_from_environment() -> Flask:
     call_log.to_stderr()
     afterwards.start()
     app = create_app(read_settings())
-    keeping.write_at_exit(app)
+    recording.write_at_exit(app)
     _look_seldom_for_garbage()
     return app
 

@@ -8,10 +8,10 @@ from cds_service.auth import Check, ReplayMemoryUnavailable, Unauthenticated
 from cds_service.clock import Clock
 from cds_service.fhir.search import fetcher
 from cds_service.model import Fetch
-from cds_service.web.call import Call
-from cds_service.web.callers import Callers
-from cds_service.web.parts import Parts
-from cds_service.web.seldom import Seldom
+from cds_service.web.authenticator import Authenticator
+from cds_service.web.logs import LogThrottle
+from cds_service.web.request_context import RequestContext
+from cds_service.web.services import AppServices
 
 _REPLAY_MEMORY = "replay_memory"
 CHECKS = (*Check, _REPLAY_MEMORY)
@@ -24,14 +24,14 @@ _LINES_AT_ONCE = 60
 """Of each check: a minute's, so that the refusals of a client that is being connected are all told."""
 
 
-def authentication(callers: Callers, clock: Clock) -> Callable[[Call], None]:
+def authentication(callers: Authenticator, clock: Clock) -> Callable[[RequestContext], None]:
     """Return a door that notes who calls, and refuses whoever is no client.
 
     Whatever is not listed above needs a token, and only a preflight comes without (X-21).
     """
-    seldom = Seldom(clock, _LINES_AT_ONCE)
+    seldom = LogThrottle(clock, _LINES_AT_ONCE)
 
-    def authenticate(call: Call) -> None:
+    def authenticate(call: RequestContext) -> None:
         if call.blueprint in _NEED_NO_TOKEN or call.method == "OPTIONS":
             return
         call.stopwatch.enter("authenticate")
@@ -49,7 +49,7 @@ def authentication(callers: Callers, clock: Clock) -> Callable[[Call], None]:
     return authenticate
 
 
-def fetch(found: Parts, call: Call) -> Fetch:
+def fetch(found: AppServices, call: RequestContext) -> Fetch:
     """Return what reads the FHIR servers of the caller, or those of the settings where callers have no names."""
     if found.callers is None:
         return fetcher(found.fhir_servers, found.fetch_limits)
@@ -57,7 +57,7 @@ def fetch(found: Parts, call: Call) -> Fetch:
     return fetcher(call.caller.fhir_servers, found.fetch_limits)
 
 
-def _refuse(call: Call, seldom: Seldom, check: str, more: dict[str, Any]) -> None:
+def _refuse(call: RequestContext, seldom: LogThrottle, check: str, more: dict[str, Any]) -> None:
     """Count a refusal, and log it now and then: issuers of the clients file, digests and words of ours, no more."""
     call.has_own_line = True
     metrics.refusal(check)

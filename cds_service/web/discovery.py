@@ -7,10 +7,9 @@ from urllib.parse import quote
 from flask import Blueprint, Response, jsonify
 
 from cds_service.decision.record import OPTIONAL
-from cds_service.knowledge.codes import plain
-from cds_service.model import Site
-from cds_service.vocabulary import PLEXUS_STUDIES
-from cds_service.web.parts import parts
+from cds_service.knowledge.terminology import plain
+from cds_service.model import PLEXUS_STUDIES, Site
+from cds_service.web.services import services
 
 blueprint = Blueprint("discovery", __name__)
 
@@ -33,7 +32,7 @@ HOOK_VERSION = "1.0"
 @blueprint.get("/cds-services")
 def discover() -> Response:
     """Answer with the services, one for each hook."""
-    found = parts()
+    found = services()
     return jsonify({"services": [_service(name, hook) for name, hook in found.hooks.items()]})
 
 
@@ -46,7 +45,7 @@ def _optional(key: str) -> str:
 
 def _codes(key: str) -> list[tuple[str, str]]:
     """Return the codes by which a key is searched, where a chart has much else: of reports the site's own, too."""
-    codes, site = parts().knowledge.codes, parts().site
+    codes, site = services().knowledge.codes, services().site
     if key == "egfr":
         return list(codes["observation"].listed)
     if key == "imaging_reports":
@@ -73,7 +72,7 @@ def _usage(plan: Mapping[str, Any], site: Site) -> str:
 
 
 def _service(name: str, hook: str) -> dict[str, Any]:
-    found = parts()
+    found = services()
     plan = found.knowledge.plan
     return {
         "hook": hook,

@@ -12,8 +12,8 @@ from cds_service.decision.order_select import decide
 from cds_service.examples import example
 from cds_service.model import Pages, Site
 from cds_service.store import READY, UNREACHABLE, Store
-from cds_service.web.afterwards import afterwards
-from cds_service.web.parts import Parts, parts
+from cds_service.web.background import afterwards
+from cds_service.web.services import AppServices, services
 
 blueprint = Blueprint("health", __name__)
 
@@ -42,7 +42,7 @@ class StoreProbe:
 
 @blueprint.record_once
 def _probe(setup: BlueprintSetupState) -> None:
-    found: Parts = setup.app.extensions["plexus_cds"]
+    found: AppServices = setup.app.extensions["plexus_cds"]
     setup.app.extensions["plexus_cds_store_probe"] = StoreProbe(found.store)
 
 
@@ -61,7 +61,7 @@ def live() -> Response:
 @blueprint.get("/readyz")
 def ready() -> tuple[Response, int]:
     """Say whether hook calls can be answered rightly, and what else an operator wants to know."""
-    found, probe = parts(), current_app.extensions["plexus_cds_store_probe"]
+    found, probe = services(), current_app.extensions["plexus_cds_store_probe"]
     site = found.site
     store = probe.state()
     fault = _fault(found, site) or _replay_fault(found, store)
@@ -79,18 +79,18 @@ def ready() -> tuple[Response, int]:
 @blueprint.get("/metrics")
 def measured() -> Response:
     """Answer Prometheus, where the site lets it ask."""
-    if not parts().shows.metrics:
+    if not services().features.metrics:
         abort(404)
     afterwards.settle()
     return Response(metrics.exposition(), content_type=metrics.CONTENT_TYPE)
 
 
-def _replay_fault(found: Parts, store: str) -> str:
+def _replay_fault(found: AppServices, store: str) -> str:
     """Return what would refuse every call, or no text: where tokens are asked for, used ones must be known."""
     return "replay_memory" if found.callers and store != READY else ""
 
 
-def _fault(found: Parts, site: Site) -> str:
+def _fault(found: AppServices, site: Site) -> str:
     """Return the kind of fault that a call would meet, or no text: the article's call is decided to find out."""
     today = found.clock.today()
     try:

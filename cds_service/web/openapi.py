@@ -9,7 +9,7 @@ from flask import Blueprint, Response, jsonify
 from cds_service import __version__
 from cds_service.examples import example
 from cds_service.schemas import schema
-from cds_service.web.parts import Parts, parts
+from cds_service.web.services import AppServices, services
 
 blueprint = Blueprint("openapi", __name__)
 
@@ -20,10 +20,10 @@ _EXAMPLES = {"order-select": "article", "order-sign": "order-sign"}
 @blueprint.get("/openapi.json")
 def describe() -> Response:
     """Answer with the description of this service."""
-    return jsonify(description(parts()))
+    return jsonify(description(services()))
 
 
-def description(found: Parts) -> dict[str, Any]:
+def description(found: AppServices) -> dict[str, Any]:
     """Return the OpenAPI description; the schema of a call is the one by which calls are judged."""
     told: dict[str, Any] = json.loads(files(__package__).joinpath("openapi.json").read_text(encoding="utf-8"))
     told["info"]["version"] = __version__
@@ -33,14 +33,14 @@ def description(found: Parts) -> dict[str, Any]:
     return told
 
 
-def _paths(name: str, path: dict[str, Any], found: Parts) -> list[tuple[str, dict[str, Any]]]:
+def _paths(name: str, path: dict[str, Any], found: AppServices) -> list[tuple[str, dict[str, Any]]]:
     """Return a path as it is, or the one of each service in place of that of any."""
     if not name.startswith(_SERVICE):
         return [(name, path)]
     return [(name.format(service=service), _of_service(path, hook, found)) for service, hook in found.hooks.items()]
 
 
-def _of_service(path: dict[str, Any], hook: str, found: Parts) -> dict[str, Any]:
+def _of_service(path: dict[str, Any], hook: str, found: AppServices) -> dict[str, Any]:
     """Return the path of the service of one hook, with a call that can be sent as it is."""
     told: dict[str, Any] = json.loads(json.dumps(path))
     told["post"]["operationId"] += f"-{hook}"

@@ -3,29 +3,51 @@
 from collections.abc import Iterator
 from typing import Any
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, jsonify, make_response, render_template
 
 from cds_service.knowledge import Knowledge
 from cds_service.model import Site
-from cds_service.review.answers import grid
-from cds_service.web.headers import page
-from cds_service.web.parts import parts
+from cds_service.review.review_page import grid
+from cds_service.web.services import services
+
+_POLICY = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self' data:",
+    "connect-src": "'self'",
+    "form-action": "'self'",
+    "base-uri": "'none'",
+    "frame-ancestors": "'none'",
+}
+
+
+def page(template: str, *, policy: dict[str, str] | None = None, **values: object) -> Response:
+    """Return a rendered page under a strict Content-Security-Policy; `policy` widens it for this page alone."""
+    found = services()
+    response = make_response(render_template(template, knowledge=found.knowledge, features=found.features, **values))
+    directives = _POLICY | (policy or {})
+    response.headers["Content-Security-Policy"] = "; ".join(f"{name} {value}" for name, value in directives.items())
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response
+
 
 blueprint = Blueprint("pages", __name__, template_folder="templates")
 
-_POLICY = {"script-src": "'none'", "connect-src": "'none'", "form-action": "'none'", "frame-ancestors": "*"}
+_PAGES_POLICY = {"script-src": "'none'", "connect-src": "'none'", "form-action": "'none'", "frame-ancestors": "*"}
 """The page needs no script and sends nothing; an EHR may open the card's link in a frame."""
 
 
 @blueprint.get("/cards/lumbosacral-plexus-mri")
 def about() -> Response:
     """Tell a clinician who followed the card's link what it rests on, and what is in force here."""
-    found = parts()
+    found = services()
     knowledge, site = found.knowledge, found.site
     sources = knowledge.plan["relatedArtifact"]
     return page(
         "about.html",
-        policy=_POLICY,
+        policy=_PAGES_POLICY,
         about=knowledge.about,
         plan=knowledge.plan,
         site=site,
@@ -43,7 +65,7 @@ def about() -> Response:
 @blueprint.get("/cards/lumbosacral-plexus-mri/source-attributes.json")
 def source_attributes() -> Response:
     """Give the source attributes of the card for a machine: what the page shows of them."""
-    knowledge = parts().knowledge
+    knowledge = services().knowledge
     return jsonify(
         {
             "card": knowledge.plan["id"],

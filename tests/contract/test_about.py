@@ -9,7 +9,7 @@ import pytest
 
 from cds_service import examples
 from cds_service.cli import main
-from cds_service.settings import Settings
+from cds_service.config.settings import Settings
 from cds_service.web.app import create_app
 from tests.support.html_page import Page
 from tests.support.notation import call

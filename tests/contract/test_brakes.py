@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cds_service.knowledge.codes import plain
+from cds_service.knowledge.terminology import plain
 from tests.support.notation import SYSTEMS
 
 TABLE = Path(__file__).parents[2] / "tools" / "brake_counterparts.csv"

@@ -4,12 +4,11 @@ from itertools import product
 
 import pytest
 
-from cds_service.decision.dates import partial_date
-from cds_service.decision.phrases import finding_words
-from cds_service.decision.summary import summary
+from cds_service.decision.card import summary
+from cds_service.decision.fhir_fields import partial_date
+from cds_service.decision.rendering import finding_words
 from cds_service.knowledge import Knowledge
-from cds_service.model import DraftOrder, Finding, Findings, Recommendation, WatchedOrder
-from cds_service.vocabulary import Field, FindingKind
+from cds_service.model import DraftOrder, Field, Finding, FindingKind, Findings, Recommendation, WatchedOrder
 from tests.support.notation import call
 from tests.support.service import TODAY
 

@@ -14,7 +14,7 @@ import pytest
 from cds_service import review
 from cds_service.errors import KnowledgeError, PlexusError
 from cds_service.knowledge import CARD, load
-from cds_service.review import safety
+from cds_service.review import hazard_log
 from tests.support.notation import call
 from tests.support.service import TODAY
 
@@ -99,7 +99,7 @@ def test_a_wrong_name_is_found():
 def test_the_page_is_current(knowledge):
     """docs/clinical-safety.md is what `plexus-cds review` writes, and names every hazard, control and test."""
     text = PAGE.read_text(encoding="utf-8")
-    assert text == safety.page(knowledge, PAGE)
+    assert text == hazard_log.page(knowledge, PAGE)
     for control in CONTROLS:
         assert f"| {control['control']} | {control['words']} |" in text
     assert all(f"### {row['hazard']}\n" in text for row in HAZARDS)
@@ -111,7 +111,7 @@ def test_a_table_that_is_none_is_refused(knowledge, tmp_path):
     page = tmp_path / "clinical-safety.md"
     page.write_text("<!-- generated: risks -->\n<!-- end -->\n", encoding="utf-8")
     with pytest.raises(PlexusError, match="risks, which is no table; there are: scales, summary, hazards"):
-        safety.page(knowledge, page)
+        hazard_log.page(knowledge, page)
 
 
 def test_a_stale_page_is_found_and_an_absent_one_is_left_alone(knowledge, tmp_path, monkeypatch):

@@ -4,8 +4,8 @@ from datetime import date
 
 import pytest
 
-from cds_service.decision.dates import months_since, partial_date, period
-from cds_service.decision.phrases import duration
+from cds_service.decision.fhir_fields import months_since, partial_date, period
+from cds_service.decision.rendering import duration
 from tests.support.service import TODAY
 
 

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from cds_service import examples
-from cds_service.settings import Settings
+from cds_service.config.settings import Settings
 from cds_service.web.app import create_app
 from tests.support.notation import call as made_call
 from tests.support.service import CLOCK, TODAY, Client, serving

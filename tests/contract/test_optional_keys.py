@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from cds_service.settings import Settings
+from cds_service.config.settings import Settings
 from cds_service.web.app import create_app
 from tests.support.notation import SYSTEMS, call
 from tests.support.service import CLOCK, TODAY, Client, serving

@@ -2,10 +2,9 @@
 
 import pytest
 
-from cds_service.decision.codings import certainties, codings, own_study, status_codes
-from cds_service.knowledge.site_words import SiteWords, doubled
-from cds_service.knowledge.systems import Systems, clashes
-from cds_service.knowledge.written import written
+from cds_service.decision.fhir_fields import certainties, codings, own_study, status_codes
+from cds_service.knowledge.site_text import SiteWords, doubled
+from cds_service.knowledge.terminology import Systems, clashes, written
 from tests.support.notation import SYSTEMS
 
 SCT, CM, WHO, CPT = SYSTEMS["sct"], SYSTEMS["icd10cm"], SYSTEMS["icd10"], SYSTEMS["cpt"]
@@ -79,7 +78,7 @@ WRITTEN = {
     "363346000 |Cancer| : 363698007 |Finding site| = 41216001 |Prostate|": ["363346000"],
     "399068003 + 94222008": ["399068003", "94222008"],
     "399068003 |a: b|": ["399068003"],
-    "399068003 : { 408729009 |Finding context| = 410516002 |Known absent| }": [],
+    "399068003 : { 408729009 |Finding context| = 410516002 |ReferenceResolver absent| }": [],
     "399068003:408729009=410516002": [],
     "C79.5+ M49.5*": ["C79.5", "M49.5"],
     "C79.5+M49.5*": ["C79.5", "M49.5"],

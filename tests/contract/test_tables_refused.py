@@ -13,7 +13,7 @@ import pytest
 
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import CARD, load
-from cds_service.knowledge.folder import TABLES
+from cds_service.knowledge.card_files import TABLES
 from tests.contract.test_knowledge_refused import edited, first, read, replaced
 
 CARDS = Path(cds_service.cards.__file__).parent

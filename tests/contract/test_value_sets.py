@@ -16,7 +16,7 @@ import cds_service.cards
 import pytest
 
 from cds_service.fhir.validation import faults as fhir_faults
-from cds_service.knowledge.codes import plain
+from cds_service.knowledge.terminology import plain
 from tests.support.notation import SYSTEMS, rows
 
 with warnings.catch_warnings():

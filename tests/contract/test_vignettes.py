@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from cds_service.settings import Settings
+from cds_service.config.settings import Settings
 from cds_service.web.app import create_app
 from tests.support.notation import SITES, call, rows
 from tests.support.service import CLOCK, ORDER_SELECT, ORDER_SIGN, TODAY, Client, serving

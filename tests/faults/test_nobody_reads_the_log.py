@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from cds_service.web.log_lines import LogLines
+from cds_service.web.logs import LogLines
 from tests.support.counted import series
 from tests.support.doors import LEAST, written
 from tests.support.service import ORDER_SELECT, Client

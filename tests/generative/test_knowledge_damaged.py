@@ -12,8 +12,8 @@ import pytest
 from cds_service import knowledge
 from cds_service.errors import KnowledgeError
 from cds_service.fhir.validation import check_knowledge
-from cds_service.knowledge import CARD, checks
-from cds_service.knowledge.folder import TABLES, Folder, read_folder
+from cds_service.knowledge import CARD, validation
+from cds_service.knowledge.card_files import TABLES, CardFiles, read_folder
 
 WRONG = (None, 7, True, "", "x", "$", "[", "\ud800", [], [None], ["x"], [{}], {}, {"x": None}, 10**30)
 CELLS = ("", "x", "[", "$", "*", "not ", "\0", "-1", "9" * 5000, "any", None, ["x"])
@@ -22,7 +22,7 @@ FIRST = 2
 
 
 @pytest.fixture(scope="module", name="small")
-def a_small_folder() -> Folder:
+def a_small_folder() -> CardFiles:
     """Return the package's knowledge with the least that each value set can hold, so that reading it is quick."""
     folder = read_folder(files("cds_service.cards"), CARD)
     proposed = {one["code"] for study in folder.card["proposals"].values() for one in study["code"]["coding"]}
@@ -43,7 +43,7 @@ def a_small_folder() -> Folder:
 def a_reading(small, monkeypatch):
     """Give a function that reads a folder as at the start; what is not damaged is held against its schema once."""
     whole = {id(part) for part in (small.card, small.plan, *small.tables.values(), *small.value_sets.values())}
-    told, first_fault = {}, checks.first_fault
+    told, first_fault = {}, validation.first_fault
 
     def once(name, instance):
         part = next(iter(instance.values()), None) if name == "tables" else instance
@@ -61,7 +61,7 @@ def a_reading(small, monkeypatch):
             return "Error(" not in str(refusal) or pytest.fail(f"no sentence: {refusal}")
         return False
 
-    monkeypatch.setattr(checks, "first_fault", once)
+    monkeypatch.setattr(validation, "first_fault", once)
     return is_refused
 
 

@@ -5,8 +5,8 @@ from contextlib import closing
 import pytest
 
 from cds_service.cli import main
+from cds_service.config.settings import Settings
 from cds_service.errors import SettingsError
-from cds_service.settings import Settings
 from cds_service.web.app import create_app
 from tests.integration.test_site_file import MAPPED, PROPOSED, SPELLINGS, no_settings  # noqa: F401 - a fixture is used by its name
 from tests.support.serving import COMMAND, Server

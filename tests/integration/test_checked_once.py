@@ -10,15 +10,21 @@ from pathlib import Path
 import cds_service.cards
 import pytest
 
-from cds_service.checked import check_stamp, checked_knowledge
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import CARD
+from cds_service.validation_stamp import check_stamp, checked_knowledge
 from tests.contract.test_knowledge_refused import removed, replaced
 
 SLOW = {"alembic", "fhir", "jsonschema", "markdown_it", "requests"}
 LOADED = f"import sys; from cds_service import cli; cli.checked_knowledge(); print(*{SLOW} & set(sys.modules))"
 SERVED = "import sys; from cds_service import cli; sys.exit(cli.main(['serve']))"
-CHECKS = ("checked.py", "fhir/validation.py", "knowledge/holes.py", "schemas/tables.schema.json", "vocabulary.py")
+CHECKS = (
+    "validation_stamp.py",
+    "fhir/validation.py",
+    "knowledge/placeholders.py",
+    "schemas/tables.schema.json",
+    "model.py",
+)
 A_YEAR = replaced("limits.csv", ",365,", ",a year,")
 
 

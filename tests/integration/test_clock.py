@@ -9,7 +9,7 @@ import pytest
 from cds_service import examples
 from cds_service.cli import main
 from cds_service.clock import SYSTEM_CLOCK, Clock
-from cds_service.settings import Settings
+from cds_service.config.settings import Settings
 from cds_service.store.tables import CARDS, DECISIONS, FEEDBACK
 from cds_service.web.app import create_app
 from tests.support.databases import rows

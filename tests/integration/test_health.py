@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from cds_service.settings import Settings
+from cds_service.config.settings import Settings
 from cds_service.store import Store
 from cds_service.store.migration import migrate
 from cds_service.web.app import create_app

@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import pytest
 
+from cds_service.config.settings import Settings
 from cds_service.examples import searchset
-from cds_service.settings import Settings
 from cds_service.web.app import create_app
 from tests.support.counted import rises, series
 from tests.support.notation import call

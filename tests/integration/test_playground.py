@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cds_service import examples
-from cds_service.settings import Settings
+from cds_service.config.settings import Settings
 from cds_service.web.app import create_app
 from tests.support.service import CLOCK, ORDER_SELECT, TODAY, Client, serving
 

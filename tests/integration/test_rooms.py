@@ -81,8 +81,8 @@ def test_harness():
     assert {"72148", "443078008", "RPID4815", "C79.51", "C7951"} <= codes()
     assert {"usually appropriate", "may be appropriate", "the patient declines"} <= wordings()
     assert "cds_service/model.py" in repository()
-    assert "order-select" in literals(ROOT / "cds_service" / "decision" / "hook.py")
-    assert "order-select" in own_words(ROOT / "cds_service" / "decision" / "hook.py")
+    assert "order-select" in literals(ROOT / "cds_service" / "decision" / "request.py")
+    assert "order-select" in own_words(ROOT / "cds_service" / "decision" / "request.py")
 
 
 @pytest.mark.parametrize("file", PYTHON, ids=lambda file: str(file.relative_to(ROOT)))

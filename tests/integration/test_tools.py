@@ -235,7 +235,11 @@ def test_every_damage_to_a_word_is_noticed():
 
 def test_a_word_without_a_text_survives(tmp_path):
     """A spelling that no text of a corpus needs is named, and the exit code is 1."""
-    lines = (TOOLS.parent / "tests" / "contract" / "words" / "every_word.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    lines = (
+        (TOOLS.parent / "tests" / "contract" / "words" / "every_word.csv")
+        .read_text(encoding="utf-8")
+        .splitlines(keepends=True)
+    )
     corpus = tmp_path / "corpus.csv"
     corpus.write_text("".join(line for line in lines if not line.startswith("cito,")), encoding="utf-8")
     done = damaged_words("--corpus", str(corpus))

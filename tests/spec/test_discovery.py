@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from cds_service.settings import Settings
+from cds_service.config.settings import Settings
 from cds_service.web.app import create_app
 from tests.spec.body_checks import of
 from tests.spec.discovery_checks import PUBLISHED, discovery_faults

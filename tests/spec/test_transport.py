@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from cds_service.settings import Settings
+from cds_service.config.settings import Settings
 from cds_service.web.app import create_app
 from tests.spec.body_checks import outcome_faults
 from tests.support.corpus import call

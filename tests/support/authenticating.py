@@ -8,7 +8,7 @@ import pytest
 from cds_service.auth import KeyRing, Verifier, read_clients
 from cds_service.store import Store
 from cds_service.store.migration import migrate
-from cds_service.store.seen_tokens import SeenTokens
+from cds_service.store.replay_memory import ReplayMemory
 from tests.support.odd_server import OddServer, answers, odd_server
 from tests.support.service import CLOCK
 from tests.support.signing import ISSUER, key, key_set, public
@@ -26,11 +26,11 @@ class Seconds:
 
 
 @pytest.fixture(scope="session")
-def memory(tmp_path_factory) -> Iterator[SeenTokens]:
+def memory(tmp_path_factory) -> Iterator[ReplayMemory]:
     """Give a memory of the tokens of all these tests."""
     store = Store(f"sqlite:///{tmp_path_factory.mktemp('seen')}/store.sqlite3", durable=False)
     migrate(store)
-    yield SeenTokens(store, CLOCK)
+    yield ReplayMemory(store, CLOCK)
     store.close()
 
 
@@ -55,7 +55,7 @@ def clients_file(tmp_path):
     return lambda *tables: write_clients(tmp_path, *tables)
 
 
-def verifier_of(file: Path, memory: SeenTokens, ring: KeyRing | None = None) -> Verifier:
+def verifier_of(file: Path, memory: ReplayMemory, ring: KeyRing | None = None) -> Verifier:
     """Return a verifier of the clients in a file, at the time of the tests."""
     return Verifier(read_clients(file, development=True), ring or KeyRing(), memory, CLOCK)
 

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Row, Table
 
 from cds_service.cli import main
-from cds_service.settings import PREFIX, Settings
+from cds_service.config.settings import PREFIX, Settings
 from cds_service.store import Store
 from cds_service.store.migration import migrate
 from cds_service.store.tables import METADATA

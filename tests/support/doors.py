@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from cds_service import examples
-from cds_service.settings import Settings
+from cds_service.config.settings import Settings
 from cds_service.store import Store
 from cds_service.store.migration import migrate
 from cds_service.web.app import create_app

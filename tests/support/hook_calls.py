@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cds_service import examples
-from cds_service.settings import Settings
+from cds_service.config.settings import Settings
 from cds_service.web.app import create_app
 from tests.support.notation import PATIENT, order, patient
 from tests.support.service import CLOCK, TODAY, Client, serving

@@ -15,13 +15,14 @@ import requests
 from requests.adapters import BaseAdapter
 from werkzeug.test import Client as Caller
 
-from cds_service.checked import checked_knowledge
+from cds_service.config.settings import Settings
+from cds_service.config.site_file import SiteFile, effective
 from cds_service.decision.order_select import decide
-from cds_service.fhir import validation
-from cds_service.knowledge import Knowledge, checks
+from cds_service.fhir import validation as fhir_validation
+from cds_service.knowledge import Knowledge
+from cds_service.knowledge import validation as knowledge_validation
 from cds_service.model import Decision, Pages, Site
-from cds_service.settings import Settings
-from cds_service.site import SiteFile, effective
+from cds_service.validation_stamp import checked_knowledge
 from tests.support.notation import SITES, call
 
 HOST = ".in-process"
@@ -78,8 +79,8 @@ def remembering(check: Callable[..., Any]) -> Callable[..., Any]:
 @cache
 def check_once() -> None:
     """Let the same JSON be held against a schema, or against FHIR, once and for all: most tests load the same cards."""
-    checks.first_fault = remembering(checks.first_fault)
-    validation.faults = remembering(validation.faults)
+    knowledge_validation.first_fault = remembering(knowledge_validation.first_fault)
+    fhir_validation.faults = remembering(fhir_validation.faults)
 
 
 def switch_on() -> None:

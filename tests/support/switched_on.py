@@ -5,8 +5,8 @@ from contextlib import ExitStack
 
 import pytest
 
+from cds_service.config.settings import Settings
 from cds_service.examples import searchset
-from cds_service.settings import Settings
 from cds_service.web.app import create_app
 from tests.support.notation import ENTRIES, MORE, SYSTEMS, call, patient
 from tests.support.service import CLOCK, TODAY, Client, serving

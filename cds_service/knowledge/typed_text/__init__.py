@@ -21,7 +21,7 @@ from cds_service.knowledge.typed_text.context import Context
 from cds_service.knowledge.typed_text.findings import held
 from cds_service.knowledge.typed_text.sentences import Sentence, SentenceReader
 from cds_service.knowledge.typed_text.vocabulary import Vocabulary, folded, word_faults
-from cds_service.vocabulary import Certainty
+from cds_service.model import Certainty
 
 __all__ = ["Mention", "ReasonWords", "folded", "word_faults"]
 

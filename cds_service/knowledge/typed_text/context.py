@@ -8,7 +8,7 @@ from typing import NamedTuple
 from cds_service.knowledge.typed_text.sentences import ASKED_AFTER, ASKED_BEFORE, GRADE, Sentence
 from cds_service.knowledge.typed_text.times import TypedTime
 from cds_service.knowledge.typed_text.vocabulary import Span, Vocabulary
-from cds_service.vocabulary import Certainty
+from cds_service.model import Certainty
 
 _OPENS = {"denial": Certainty.DENIED, "doubt": Certainty.UNCLEAR, "question": Certainty.ASKED}
 """What the cues that govern the words after them make of these."""

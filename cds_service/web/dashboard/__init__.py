@@ -6,7 +6,7 @@ Its addresses are here; what they show is loaded when it is first asked for, wit
 from flask import Blueprint, Response, abort, send_file
 
 from cds_service.web.dashboard import plotly_files
-from cds_service.web.parts import parts
+from cds_service.web.services import services
 
 blueprint = Blueprint("dashboard", __name__, url_prefix="/dashboard")
 
@@ -16,7 +16,7 @@ _A_YEAR = 31_536_000
 @blueprint.before_request
 def only_where_shown() -> None:
     """Answer as if there were no dashboard where the site has none."""
-    if not parts().shows.dashboard:
+    if not services().features.dashboard:
         abort(404)
 
 

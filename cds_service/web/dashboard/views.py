@@ -10,20 +10,19 @@ from cds_service.store.export import columns, rows
 from cds_service.store.period import Period
 from cds_service.store.statistics import Statistics, choices, statistics
 from cds_service.web.dashboard import plotly_files
-from cds_service.web.dashboard.figure import FEW
-from cds_service.web.dashboard.figures import figures, tiles
+from cds_service.web.dashboard.figures import FEW, figures, tiles
 from cds_service.web.dashboard.period_form import read_form, shortcuts
 from cds_service.web.dashboard.table_files import TYPES, chunks
-from cds_service.web.headers import page as rendered
-from cds_service.web.parts import Parts, parts
+from cds_service.web.pages import page as rendered
+from cds_service.web.services import AppServices, services
 
 
 def page() -> Response:
     """Show the figures of a period, or what is wrong with the period that was asked for."""
     try:
-        with parts().dashboard_gate.passed(), parts().store.reading() as connection:
+        with services().dashboard_gate.passed(), services().store.reading() as connection:
             offered = choices(connection)
-            form = read_form(request.args, offered, parts().clock.today())
+            form = read_form(request.args, offered, services().clock.today())
             found = statistics(connection, form.period) if form.period else None
     except StoreUnavailable:
         return _page(503)
@@ -33,12 +32,12 @@ def page() -> Response:
 def export(what: str, kind: str) -> Response:
     """Send the rows behind the figures as a file, read and sent part by part."""
     try:
-        with parts().dashboard_gate.passed(), parts().store.reading() as connection:
+        with services().dashboard_gate.passed(), services().store.reading() as connection:
             offered = choices(connection)
-        form = read_form(request.args, offered, parts().clock.today())
+        form = read_form(request.args, offered, services().clock.today())
         if form.period is None:
             return _page(400, form=form, choices=offered, **_told(None))
-        sent = _sent(parts(), what, kind, form.period)
+        sent = _sent(services(), what, kind, form.period)
         first = next(sent)
     except StoreUnavailable:
         return _page(503)
@@ -59,14 +58,14 @@ def _page(status: int, **values: Any) -> Response:
 
 
 def _told(found: Statistics | None) -> dict[str, Any]:
-    told: dict[str, Any] = {"found": found, "shortcuts": shortcuts(parts().clock.today()), "few": FEW}
+    told: dict[str, Any] = {"found": found, "shortcuts": shortcuts(services().clock.today()), "few": FEW}
     if found and not found.is_empty:
-        drawn = figures(found, parts().knowledge)
+        drawn = figures(found, services().knowledge)
         told |= {"tiles": tiles(found), "figures": drawn, "charts": {one.name: one.chart for one in drawn}}
     return told
 
 
-def _sent(found: Parts, what: str, kind: str, period: Period) -> Iterator[str]:
+def _sent(found: AppServices, what: str, kind: str, period: Period) -> Iterator[str]:
     with found.dashboard_gate.passed(), found.store.reading() as connection:
         yield from chunks(kind, columns(what), rows(connection, what, period))
 

@@ -11,15 +11,13 @@ from flask import Blueprint, Response, abort, jsonify, request
 
 from cds_service.decision.order_select import decide
 from cds_service.explanation import explanation
-from cds_service.model import HookRequest, Pages, Search
+from cds_service.model import FetchFault, HookRequest, Pages, Search
 from cds_service.store.period import PLAYGROUND
-from cds_service.vocabulary import FetchFault
-from cds_service.web.body import json_body
-from cds_service.web.call import Call
-from cds_service.web.headers import page as rendered
-from cds_service.web.parts import parts
-from cds_service.web.playground.data import data
-from cds_service.web.playground.markdown import html
+from cds_service.web.pages import page as rendered
+from cds_service.web.playground.data import data, html
+from cds_service.web.request_body import json_body
+from cds_service.web.request_context import RequestContext
+from cds_service.web.services import services
 
 blueprint = Blueprint("playground", __name__)
 
@@ -27,11 +25,11 @@ blueprint = Blueprint("playground", __name__)
 @blueprint.before_request
 def where_shown() -> None:
     """Answer with 404 where the site does not have the playground."""
-    if not parts().shows.playground:
+    if not services().features.playground:
         abort(404)
 
 
-def name_its_calls(call: Call) -> None:
+def name_its_calls(call: RequestContext) -> None:
     """Name the calls and the feedback that our page marks, so that they are not counted among those of an EHR."""
     if call.environ.get("HTTP_X_PLEXUS_CDS_CLIENT") == PLAYGROUND:
         call.client = PLAYGROUND
@@ -46,7 +44,7 @@ def page() -> Response:
 @blueprint.get("/playground/data.json")
 def choices() -> Response:
     """Answer with the vignettes and what else can be chosen."""
-    found = parts()
+    found = services()
     response = jsonify(data(found.knowledge, found.hooks, found.clock.today(), found.site.optional_keys))
     response.headers["Cache-Control"] = "no-cache"
     return response
@@ -61,7 +59,7 @@ def explain(service: str) -> Response:
     """
     if request.mimetype != "application/json":
         abort(415)
-    found = parts()
+    found = services()
     hook, today, site = found.hook_of(service), found.clock.today(), found.site
     body = json_body(request.environ, found.body_limit, found.body_depth)
     began = time.perf_counter()

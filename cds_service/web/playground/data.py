@@ -2,12 +2,29 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import date
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from cds_service import examples
 from cds_service.knowledge import Knowledge
-from cds_service.knowledge.codes import WORDING, extension
-from cds_service.review.value_sets import SYSTEMS
+from cds_service.knowledge.terminology import WORDING, extension
+from cds_service.review.review_page import SYSTEMS
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+
+
+def html(markdown: str) -> str:
+    """Return Markdown as HTML that cannot hold more than the Markdown said."""
+    return str(_markdown().render(markdown))
+
+
+@cache
+def _markdown() -> "MarkdownIt":
+    from markdown_it import MarkdownIt  # noqa: PLC0415 - slow, and no answer to a call needs it
+
+    return MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+
 
 _CHOICES = {
     "reasons": ("presentation", "emergency", "trauma", "upper_limb", "spine"),

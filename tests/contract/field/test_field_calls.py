@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from cds_service.config.settings import Settings
 from cds_service.examples import dated
-from cds_service.settings import Settings
 from cds_service.web.app import create_app
 from tests.contract.field.answers import Answer, fits
 from tests.support.notation import SITES, rows

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cds_service.knowledge.codes import CodeIndex
-from cds_service.knowledge.meanings import Meanings
+from cds_service.knowledge.terminology import CodeIndex, Meanings
 
 UNKNOWN = ["", "http://x", "urn:oid:2.16.840.1.113883.6", "http://snomed.info/sctm", "http://snomed.info/sctt", " "]
 MORE = ["", "0", "A", "1A", "XXXA", "XXXD", ".1", "9" * 300]

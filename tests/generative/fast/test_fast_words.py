@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cds_service.decision.phrases import fill
-from cds_service.decision.reasons import Known
+from cds_service.decision.references import ReferenceResolver
+from cds_service.decision.rendering import fill
 from cds_service.knowledge.typed_text.vocabulary import Vocabulary
 from cds_service.model import HookRequest, PatientRecord
 from tests.support.notation import PATIENT
@@ -207,9 +207,9 @@ def test_what_a_reason_may_refer_to(drafts, prefetch, record, order):
     request = HookRequest("order-select", PATIENT, (), prefetch, drafts)
     read = PatientRecord(tuple(record[:2]), tuple(record[2:]))
     for known, slowly in (
-        (Known(request, read), named_slowly(drafts, prefetch, record)),
-        (Known(request), named_slowly(drafts, prefetch, [])),
-        (Known(), ()),
+        (ReferenceResolver(request, read), named_slowly(drafts, prefetch, record)),
+        (ReferenceResolver(request), named_slowly(drafts, prefetch, [])),
+        (ReferenceResolver(), ()),
     ):
         plain = dict(slowly)
         assert all(known.get(name) is plain.get(name) for name in order)

@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from cds_service.settings import Settings
+from cds_service.config.settings import Settings
 from cds_service.store import Store
 from cds_service.store.migration import migrate
 from cds_service.web.app import create_app

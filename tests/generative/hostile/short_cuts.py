@@ -10,13 +10,13 @@ from string import Template
 import pytest
 from flask import Flask
 
-from cds_service.decision import findings, hook, orders, phrases
-from cds_service.decision.reasons import Known
-from cds_service.knowledge.meanings import UNREAD
+from cds_service.decision import findings, orders, rendering, request
+from cds_service.decision.references import ReferenceResolver
+from cds_service.knowledge.order_text import OrderWords
+from cds_service.knowledge.terminology import UNREAD
 from cds_service.knowledge.typed_text.vocabulary import Vocabulary
-from cds_service.knowledge.words import OrderWords
 from cds_service.strict_json import slow_json
-from cds_service.web import body
+from cds_service.web import request_body
 from tests.support.service import ORDER_SELECT, ORDER_SIGN
 
 PASSING = ("time", "milliseconds", "phases")
@@ -54,7 +54,7 @@ class Filled(Template):
         return self.substitute(values)
 
 
-class Gathered(Known):
+class Gathered(ReferenceResolver):
     """Names all that a reason may refer to before it is asked."""
 
     def __init__(self, *given) -> None:
@@ -73,13 +73,13 @@ def slowly(service):
         app = service.client.application
         patch.setitem(app.extensions, "plexus_cds", plain)
         patch.setattr(app, "wsgi_app", partial(Flask.wsgi_app, app))
-        patch.setattr(body, "strict_json", slow_json)
-        patch.setattr(hook, "is_call", lambda _: False)
-        patch.setattr(phrases, "_format", Filled)
+        patch.setattr(request_body, "strict_json", slow_json)
+        patch.setattr(request, "is_call", lambda _: False)
+        patch.setattr(rendering, "_format", Filled)
         patch.setattr(OrderWords, "names_plexus", lambda *_: True)
         patch.setattr(Vocabulary, "has_words", lambda *_: True)
         for module in (findings, orders):
-            patch.setattr(module, "Known", Gathered)
+            patch.setattr(module, "ReferenceResolver", Gathered)
         yield
 
 

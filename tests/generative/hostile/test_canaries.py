@@ -5,13 +5,13 @@ from uuid import uuid4
 
 import pytest
 
-from cds_service.decision.hook import read_hook
 from cds_service.decision.order_select import decide
+from cds_service.decision.request import read_hook
 from cds_service.errors import CallError
 from cds_service.model import Pages
 from cds_service.store import Store
 from cds_service.store.migration import migrate
-from cds_service.web.body import parsed
+from cds_service.web.request_body import parsed
 from tests.generative.hostile.canaries import (
     ADDRESSES,
     BODIES,

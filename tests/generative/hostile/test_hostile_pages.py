@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cds_service.config.settings import Settings
 from cds_service.errors import SettingsError
-from cds_service.settings import Settings
 from cds_service.store import Store
 from cds_service.store.migration import migrate
 from cds_service.store.period import NARROWED_BY

@@ -12,7 +12,7 @@ from cds_service.errors import CallError
 from cds_service.store import Store
 from cds_service.store.migration import migrate
 from cds_service.store.tables import CARDS, DECISIONS
-from cds_service.web import outcomes, problems
+from cds_service.web import call_summary, error_handlers
 from tests.generative.hostile.short_cuts import PASSING, UUID
 from tests.support.corpus import call
 from tests.support.counted import series
@@ -153,7 +153,7 @@ def test_a_fault_of_ours(open_service, logged, monkeypatch):
 @pytest.mark.parametrize("lost", ["decisions", "reasons"])
 def test_a_fault_of_ours_in_telling(lost, open_service, logged, monkeypatch):
     """A call that cannot be logged or counted is answered with its card all the same, both ways."""
-    monkeypatch.setattr(outcomes, lost, None)
+    monkeypatch.setattr(call_summary, lost, None)
     for headers in ({}, BROWSER):
         seen = Seen(open_service[0], logged).sent(ORDER_SELECT, ARTICLE, headers)
         assert (seen.status, [line.get("fault") for line in seen.lines]) == (200, ["TypeError"])
@@ -213,12 +213,12 @@ def test_too_many_at_once(tmp_path, knowledge, logged):
 
 def test_each_error_has_a_status():
     """Each error that a call can meet has an answer of its own."""
-    answers = [problems.answer_to(kind.__new__(kind)) for kind in CallError.__subclasses__()]
+    answers = [error_handlers.answer_to(kind.__new__(kind)) for kind in CallError.__subclasses__()]
     assert len(answers) > 10
     assert 500 not in {answer.status for answer in answers}
 
 
 def test_an_error_without_a_status(logged):
     """An error that nobody gave a status is a fault of ours, and is told as one."""
-    assert problems.answer_to(CallError("x")).status == 500
+    assert error_handlers.answer_to(CallError("x")).status == 500
     assert logged() == [{"fault": "CallError", "at": None}]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from cds_service.auth import Caller, Check, Unauthenticated
+from cds_service.auth import Check, Principal, Unauthenticated
 from tests.support.authenticating import verifier_of, write_clients
 from tests.support.signing import AUDIENCE, ISSUER, bearer, changed, claims, header, signed
 
@@ -38,7 +38,7 @@ def edits(draw):
 def outcome(verify, text: str) -> Check | str:
     """Tell what became of a token; anything that is raised but Unauthenticated fails the test."""
     try:
-        assert isinstance(verify(text, AUDIENCE), Caller)
+        assert isinstance(verify(text, AUDIENCE), Principal)
     except Unauthenticated as refusal:
         return refusal.check
     return "passed"

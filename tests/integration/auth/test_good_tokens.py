@@ -2,7 +2,7 @@
 
 import pytest
 
-from cds_service.auth import Caller, Check, Unauthenticated
+from cds_service.auth import Check, Principal, Unauthenticated
 from tests.support.authenticating import has
 from tests.support.signing import AUDIENCE, ISSUER, NOW, bearer, key
 
@@ -64,8 +64,8 @@ def test_the_caller(verifier, key_server):
     has(key_server, key("ES384"))
     lines = ('fhir_servers = ["https://ehr.example.org/fhir"]', "calls_per_minute = 600", "lifetime_seconds = 3600")
     found = verifier(*lines).verify(bearer(said={"tenant": "north", "exp": NOW + 3590}), AUDIENCE)
-    assert found == Caller(ISSUER, "north", ("https://ehr.example.org/fhir",), 600)
-    assert verifier().verify(bearer(), AUDIENCE) == Caller(ISSUER, "", (), None)
+    assert found == Principal(ISSUER, "north", ("https://ehr.example.org/fhir",), 600)
+    assert verifier().verify(bearer(), AUDIENCE) == Principal(ISSUER, "", (), None)
 
 
 def test_the_same_id_of_another_client(verifier, key_server):

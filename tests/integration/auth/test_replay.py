@@ -10,7 +10,7 @@ import pytest
 from cds_service.auth import Check, KeyRing, ReplayMemoryUnavailable, Unauthenticated, Verifier, read_clients
 from cds_service.errors import StoreUnavailable
 from cds_service.store import Store
-from cds_service.store.seen_tokens import SeenTokens
+from cds_service.store.replay_memory import ReplayMemory
 from cds_service.store.tables import SEEN_TOKENS
 from tests.integration.auth import another_process
 from tests.support.databases import rows
@@ -25,7 +25,7 @@ def tokens_of_a_database(store, store_url):
     """Give a memory in each kind of database, empty at first; `store` is what empties it."""
     assert rows(store, SEEN_TOKENS) == []
     own = Store(store_url, durable=False)
-    yield SeenTokens(own, CLOCK, begin="")
+    yield ReplayMemory(own, CLOCK, begin="")
     own.close()
 
 
@@ -132,7 +132,7 @@ def test_old_ones_go(tokens, store):
 
 def test_a_store_that_is_gone(tmp_path, verify_with):
     """Where nobody can tell whether a token was used, it does not pass, and the operator is told why."""
-    memory = SeenTokens(Store(f"sqlite:///{tmp_path}/gone/store.sqlite3", durable=False), CLOCK)
+    memory = ReplayMemory(Store(f"sqlite:///{tmp_path}/gone/store.sqlite3", durable=False), CLOCK)
     with pytest.raises(ReplayMemoryUnavailable) as refusal:
         verify_with(memory)(bearer(), AUDIENCE)
     assert refusal.value.why == "unable to open database file"
@@ -143,7 +143,7 @@ def test_a_store_without_the_table(empty_url):
     """A store that is not migrated is as good as none, in each kind of database."""
     store = Store(empty_url, durable=False)
     with pytest.raises(StoreUnavailable):
-        SeenTokens(store, CLOCK).is_new(ISSUER, "one", SOON)
+        ReplayMemory(store, CLOCK).is_new(ISSUER, "one", SOON)
     store.close()
 
 

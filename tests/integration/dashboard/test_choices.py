@@ -5,7 +5,7 @@ import re
 import pytest
 
 from cds_service import examples
-from cds_service.settings import Settings
+from cds_service.config.settings import Settings
 from cds_service.store.tables import CARDS, FEEDBACK
 from cds_service.web.app import create_app
 from tests.integration.dashboard.dashboard_rows import EHR, write_card

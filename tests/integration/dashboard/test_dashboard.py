@@ -6,7 +6,7 @@ from html import unescape
 
 import pytest
 
-from cds_service.settings import Settings
+from cds_service.config.settings import Settings
 from cds_service.web.app import create_app
 from tests.integration.dashboard.dashboard_rows import FIRST, LAST, SELECT, SPINE, fill, write_card, write_decisions
 from tests.support.databases import serving_with

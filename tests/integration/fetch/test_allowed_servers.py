@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from cds_service.outbound import same_origin, within
+from cds_service.egress_policy import same_origin, within
 from tests.support.hook_calls import TOKEN, entries, hook_call, reading, why
 from tests.support.odd_server import holds, odd_server
 

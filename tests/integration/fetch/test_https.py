@@ -7,8 +7,8 @@ import time
 import pytest
 import trustme
 
+from cds_service.config.settings import read_settings
 from cds_service.errors import SettingsError
-from cds_service.settings import read_settings
 from tests.support.fhir_server import COMMAND
 from tests.support.hook_calls import entries, hook_call, reading, searches_end, why
 from tests.support.odd_server import chunked, drips, holds, http, odd_server, stalls

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cds_service.settings import Settings
+from cds_service.config.settings import Settings
 from cds_service.web.app import create_app
 from tests.support.corpus import call
 from tests.support.service import ORDER_SELECT, Client, serving

@@ -152,10 +152,10 @@ def counting(*modules: str) -> Iterator[Callable[[], int]]:
 @pytest.mark.parametrize(
     ("body", "number", "modules"),
     [
-        (of_selections, 100, ["hook", "codings"]),
-        (of_contained, 200, ["reasons"]),
-        (of_one_reason, 100, ["codings"]),
-        (of_one_tumor, 100, ["codings"]),
+        (of_selections, 100, ["request", "fhir_fields"]),
+        (of_contained, 200, ["references"]),
+        (of_one_reason, 100, ["fhir_fields"]),
+        (of_one_tumor, 100, ["fhir_fields"]),
         (of_cards, 100, ["card"]),
     ],
 )

@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from cds_service.settings import Settings
+from cds_service.config.settings import Settings
 from tests.integration.limits.nginx import AT_ONCE, SHIPPED, nginx
 from tests.support.corpus import call
 from tests.support.service import ORDER_SELECT

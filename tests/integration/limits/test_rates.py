@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from cds_service.settings import Settings
+from cds_service.config.settings import Settings
 from cds_service.web.app import create_app
 from tests.support.corpus import call
 from tests.support.doors import LEAST, door

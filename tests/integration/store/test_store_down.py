@@ -164,5 +164,5 @@ def test_a_fault_of_ours_keeps_no_card_back(store, store_url, knowledge, caplog,
     with serving_with(store_url, knowledge) as (client, parts):
         monkeypatch.setattr(parts.recorder, "note", None)
         assert len(client.cards(ARTICLE)) == 1
-    assert re.search(r'{"fault": "TypeError", "at": "cds_service\.web\.keeping:\d+"}$', caplog.text, re.MULTILINE)
+    assert re.search(r'{"fault": "TypeError", "at": "cds_service\.web\.recording:\d+"}$', caplog.text, re.MULTILINE)
     assert rows(store, CARDS) == []

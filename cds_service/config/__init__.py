@@ -1,0 +1,1 @@
+"""What a site configures: environment variables, the site file, and the check of both."""

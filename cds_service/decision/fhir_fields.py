@@ -1,0 +1,215 @@
+"""FHIR dates as precisely as they were recorded."""
+
+import re
+from calendar import monthrange
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import date
+from types import MappingProxyType
+from typing import Any
+
+from cds_service.model import Json, PartialDate
+
+_NONE: Mapping[str, str] = MappingProxyType({})
+_CERTAINTY = "http://fhir.de/StructureDefinition/icd-10-gm-diagnosesicherheit"
+_LETTER = re.compile(r"[A-Z]\d\d\S*\s+([A-Z])\s*")
+_LONGEST = 100
+"""Characters of a code after which a letter may tell its certainty."""
+
+
+def members(value: Any) -> list[Json]:
+    """Return the objects in a member that may hold one, a list of them, or neither."""
+    if isinstance(value, list):
+        is_one = len(value) == 1 and isinstance(value[0], dict)
+        return value if is_one else [item for item in value if isinstance(item, dict)]
+    return [value] if isinstance(value, dict) else []
+
+
+def text_of(value: Any) -> str:
+    """Return a string as it is, and anything else as no text."""
+    return value if isinstance(value, str) else ""
+
+
+def concepts_of(value: Any) -> list[Json]:
+    """Return the CodeableConcepts in a member that may hold one or a list, bare or in CodeableReferences (R5)."""
+    if isinstance(value, dict) and "concept" not in value:
+        return [value]
+    if value is None:
+        return []
+    return [concept for one in members(value) for concept in members(one.get("concept", one))]
+
+
+def codings(concepts: Any, own: Mapping[str, str] = _NONE) -> list[tuple[str, str]]:
+    """Return (system, code) of every coding in one CodeableConcept or a list of them.
+
+    A system that is the site's `own` name for another one is returned as that.
+    """
+    pairs = []
+    for concept in concepts_of(concepts):
+        for coding in members(concept.get("coding")):
+            system, code = coding.get("system"), coding.get("code")
+            if system and code and isinstance(system, str) and isinstance(code, str):
+                pairs.append((system, code))
+    return [(own.get(system, system), code) for system, code in pairs] if own else pairs
+
+
+def own_study(
+    pairs: Iterable[tuple[str, str]], studies: Mapping[tuple[str, str], str], names: Mapping[str, str]
+) -> str | None:
+    """Return the study that a code of the site's own asks for, whichever of its `names` a system has, or None."""
+    if not studies:
+        return None
+    return next(
+        (studies[pair] for system, code in pairs if (pair := (names.get(system, system), code)) in studies), None
+    )
+
+
+def certainties(concepts: Any) -> list[str]:
+    """Return how certain a national profile says that each code is: by an extension, or by a letter after the code."""
+    found = []
+    for concept in concepts_of(concepts):
+        for coding in members(concept.get("coding")):
+            for extension in members(coding.get("extension")):
+                if extension.get("url") == _CERTAINTY:
+                    given = extension.get("valueCoding")
+                    found.append(text_of(given.get("code")) if isinstance(given, dict) else "")
+                    found.append(text_of(extension.get("valueCode")))
+            if letter := _LETTER.fullmatch(text_of(coding.get("code"))[:_LONGEST]):
+                found.append(letter[1])
+    return [one.lower() for one in found if one]
+
+
+def words_of(concepts: Any) -> str:
+    """Return the text and the displays of one CodeableConcept or a list of them, each once."""
+    texts = []
+    for concept in concepts_of(concepts):
+        texts.append(text_of(concept.get("text")))
+        texts += [text_of(coding.get("display")) for coding in members(concept.get("coding"))]
+    return " | ".join(filter(None, dict.fromkeys(texts)))
+
+
+def typed_text(concepts: Any, known: Collection[str]) -> str:
+    """Return what was typed in one CodeableConcept or a list of them: texts, and displays of codes we don't know.
+
+    The display of a system that is `known` is that system's wording of the code (contract section 4).
+    """
+    texts = []
+    for concept in concepts_of(concepts):
+        texts.append(text_of(concept.get("text")))
+        texts += [
+            text_of(coding.get("display")) for coding in members(concept.get("coding")) if not _is_known(coding, known)
+        ]
+    return " | ".join(filter(None, dict.fromkeys(texts)))
+
+
+def _is_known(coding: Json, known: Collection[str]) -> bool:
+    system = coding.get("system")
+    return isinstance(system, str) and system in known
+
+
+def status_codes(value: Any) -> list[str]:
+    """Return the codes of a status in small letters: a string up to STU3, a CodeableConcept since R4."""
+    if isinstance(value, str):
+        return [value.strip().lower()]
+    codes = []
+    for concept in members(value):
+        coded = [text_of(coding.get("code")).strip().lower() for coding in members(concept.get("coding"))]
+        codes += coded or [_spelled(concept)]
+    return codes
+
+
+def _spelled(concept: Json) -> str:
+    """Return the text of a status in the spelling of a code."""
+    return text_of(concept.get("text")).strip().lower().replace(" ", "-")
+
+
+def resources_of(bundle: Json) -> Iterator[Json]:
+    """Yield the resources of a Bundle, whatever else is among its entries."""
+    for entry in members(bundle.get("entry")):
+        yield from members(entry.get("resource"))
+
+
+def reference_of(resource: Json) -> str:
+    """Return `Type/id` of a resource, or only its type where it has no id."""
+    kind, own_id = text_of(resource.get("resourceType")), text_of(resource.get("id"))
+    return f"{kind}/{own_id}" if own_id else kind
+
+
+def last_segment(reference: str) -> str:
+    """Return the id that a reference ends with: of `Type/id`, an absolute URL, a version of it, or a bare id."""
+    return reference.split("/_history/", maxsplit=1)[0].rstrip("/").rsplit("/", 1)[-1].removeprefix("urn:uuid:")
+
+
+def is_of(patient_id: str, resource: Json) -> bool:
+    """Tell whether a resource is this patient's; one that names no patient is taken as it was asked for."""
+    subject = resource.get("subject") or resource.get("patient")
+    reference = subject.get("reference") if isinstance(subject, dict) else None
+    if reference == f"Patient/{patient_id}" or not isinstance(reference, str) or not reference:
+        return True
+    return reference.startswith("#") or last_segment(reference) == patient_id
+
+
+_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2})(?:T.*)?)?)?", re.DOTALL)
+_DAY = len("2024-08-01")
+
+
+def partial_date(value: Any, today: date) -> PartialDate | None:
+    """Return a FHIR date or dateTime, or None for anything else; a future date is today."""
+    if not isinstance(value, str):
+        return None
+    day = _day(value)
+    read = PartialDate(value[:_DAY], day, day) if day else _read(value)
+    return read if read is None or read.first <= today else PartialDate(today.isoformat(), today, today)
+
+
+def _read(text: str) -> PartialDate | None:
+    match = _DATE.fullmatch(text)
+    try:
+        return _span(*(int(part) for part in match.groups() if part)) if match else None
+    except ValueError:
+        return None
+
+
+def _day(text: str) -> date | None:
+    """Return the day that a text begins with, as nearly all do: the standard library is quicker than our pattern."""
+    if text[7:8] != "-" or text[_DAY : _DAY + 1] not in ("", "T"):
+        return None
+    try:
+        return date.fromisoformat(text[:_DAY])
+    except ValueError:
+        return None
+
+
+def _span(year: int, month: int | None = None, day: int | None = None) -> PartialDate:
+    if month is None:
+        return PartialDate(f"{year:04}", date(year, 1, 1), date(year, 12, 31))
+    if day is None:
+        first = date(year, month, 1)
+        return PartialDate(f"{year:04}-{month:02}", first, first.replace(day=monthrange(year, month)[1]))
+    exact = date(year, month, day)
+    return PartialDate(exact.isoformat(), exact, exact)
+
+
+def period(resource: Any, names: tuple[str, ...], today: date) -> tuple[PartialDate | None, PartialDate | None]:
+    """Return first and last date of the first of these members that is dated: a dateTime or a Period."""
+    for name in names:
+        value = resource.get(name)
+        if isinstance(value, dict):
+            first, last = partial_date(value.get("start"), today), partial_date(value.get("end"), today)
+        else:
+            first = last = partial_date(value, today)
+        if first or last:
+            return first or last, last or first
+    return None, None
+
+
+def first_day(value: Any) -> date | None:
+    """Return the first day that a date, dateTime or the start (else the end) of a Period can mean, of any time."""
+    given = value.get("start") or value.get("end") if isinstance(value, dict) else value
+    read = partial_date(given, date.max)
+    return read.first if read else None
+
+
+def months_since(then: PartialDate, today: date) -> int:
+    """Return the whole months from a date to today, at the precision of the date."""
+    months = (today.year - then.last.year) * 12 + today.month - then.last.month
+    return max(0, months - (len(then.text) == len("2024-08-01") and then.last.day > today.day))

@@ -1,0 +1,111 @@
+"""What a resource gives as its reasons: concepts of its own, and the resources that it refers to."""
+
+from collections.abc import Iterator
+from functools import cached_property
+from itertools import islice
+
+from cds_service.decision.fhir_fields import is_of, members, reference_of, text_of
+from cds_service.model import HookRequest, Json, PatientRecord
+
+_MOST = 100
+"""Reasons of one resource that are read: none has so many, and words take time to be read."""
+
+
+class ReferenceResolver:
+    """What a reason may refer to: this patient's drafts, prefetch and record, by name.
+
+    Few reasons refer to anything, so the names are gathered when the first is asked for.
+    """
+
+    def __init__(self, request: HookRequest | None = None, record: PatientRecord | None = None) -> None:
+        self._request, self._record = request, record
+        self._referred: set[int] = set()
+
+    def get(self, name: str) -> Json | None:
+        """Return the resource of a name, or None."""
+        return self._by_name.get(name)
+
+    def refer(self, resource: Json) -> None:
+        """Note that a reason referred to a resource; another one may, too."""
+        self._referred.add(id(resource))
+
+    def is_referred(self, reason: Json) -> bool:
+        """Tell whether a reason is a resource that was referred to; those live as long as the call does."""
+        return id(reason) in self._referred
+
+    @cached_property
+    def _by_name(self) -> dict[str, Json]:
+        read = (*self._record.conditions, *self._record.procedures) if self._record else ()
+        named = _prefetched(self._request) if self._request else {}
+        return named | {reference_of(resource): resource for resource in read}
+
+
+def _prefetched(request: HookRequest) -> dict[str, Json]:
+    """Return this patient's resources among the drafts and in the prefetch, whatever their key, by all their names."""
+    prefetched = (bundle for value in request.prefetch.values() for bundle in members(value))
+    return {
+        name: resource
+        for bundle in (request.drafts, *prefetched)
+        for entry in members(bundle.get("entry"))
+        for resource in members(entry.get("resource"))
+        if is_of(request.patient_id, resource)
+        for name in _names(entry, resource)
+    }
+
+
+def _names(entry: Json, resource: Json) -> tuple[str, ...]:
+    """Return what a reason may call the resource of an entry: `Type/id`, and its fullUrl where that is no address."""
+    full_url = text_of(entry.get("fullUrl"))
+    return (reference_of(resource), full_url) if full_url.startswith("urn:") else (reference_of(resource),)
+
+
+def reasons(resource: Json, known: ReferenceResolver) -> Iterator[Json]:
+    """Yield each reason in the shape of a Condition: its concept, what it refers to, or nothing that can be read."""
+    return islice(_reasons(resource, known), _MOST)
+
+
+def _reasons(resource: Json, known: ReferenceResolver) -> Iterator[Json]:
+    within = _Within(resource, known)
+    for given in _given(resource):
+        concepts, references = members(given.get("concept")), members(given.get("reference"))
+        yield from ({"code": concept} for concept in concepts)
+        yield from map(within.referred, references)
+        if not concepts and not references:
+            yield {}
+
+
+def _given(resource: Json) -> Iterator[Json]:
+    """Yield the reasons as R5 has them: concept and reference in one; up to R4 each is a member of its own."""
+    for name in ("reasonCode", "reasonCodeableConcept"):
+        for concept in members(resource.get(name)):
+            yield {"concept": concept}
+    for reference in members(resource.get("reasonReference")):
+        yield {"reference": reference}
+    yield from members(resource.get("reason"))
+
+
+class _Within:
+    """What the references within one resource mean: a contained resource, or one that is known by name."""
+
+    def __init__(self, resource: Json, known: ReferenceResolver) -> None:
+        self._resource, self._known = resource, known
+
+    def referred(self, reference: Json) -> Json:
+        """Return what is referred to; where that is not at hand, the display of the reference as a reason in words."""
+        found = self._resolve(text_of(reference.get("reference")))
+        if found is None:
+            return {"code": {"text": reference.get("display")}}
+        self._known.refer(found)
+        return found
+
+    def _resolve(self, reference: str) -> Json | None:
+        if reference.startswith("#"):
+            return self._contained.get(reference[1:])
+        parts = reference.split("/_history/", maxsplit=1)[0].split("/")
+        return self._known.get("/".join(parts[-2:]))
+
+    @cached_property
+    def _contained(self) -> dict[str, Json]:
+        """By id; of two with one id the first counts."""
+        contained = reversed(members(self._resource.get("contained")))
+        return {own_id: one for one in contained if isinstance(own_id := one.get("id"), str)}

@@ -1,0 +1,111 @@
+"""Step 1: the body of a call -> HookRequest."""
+
+from typing import Any
+
+from cds_service.decision.fhir_fields import last_segment, members, reference_of, text_of
+from cds_service.errors import NotAHookCall, TooLarge
+from cds_service.model import DraftOrder, HookRequest, Json
+from cds_service.schemas import first_fault
+from cds_service.schemas.quick import is_call
+
+_ORDERS = ("ServiceRequest", "ProcedureRequest")
+"""ProcedureRequest is what ServiceRequest was called up to STU3."""
+
+MOST_ORDERS = 200
+"""Of a call: many times what one session drafts, and each may bring a card with copies of the order in it."""
+
+MOST_SELECTIONS = 1000
+"""Of a call: any of its drafts may be selected, and a selected draft need not be an order."""
+
+
+_WITHOUT_DRAFTS = (
+    "context.draftOrders is missing, which this hook requires. The likely cause is in the EHR: this service's address "
+    "is not registered there as an endpoint of the hook, or its access does not include unsigned orders (a scope), so "
+    "that the call is sent without them."
+)
+
+
+def read_hook(body: Any, hook: str) -> HookRequest:
+    """Return the call, or raise NotAHookCall naming the first member that is wrong, or TooLarge."""
+    if not is_call(body) and (fault := first_fault("hook_call", body)):
+        message = f"This is not a CDS Hooks call: {fault}."
+        raise NotAHookCall(message)
+    if body["hook"] != hook:
+        message = f"This service answers the hook {hook}, and the call is of another one."
+        raise NotAHookCall(message)
+    context = body["context"]
+    if context.get("draftOrders") is None:
+        raise NotAHookCall(_WITHOUT_DRAFTS)
+    selections = (context.get("selections") or []) if hook == "order-select" else []
+    _at_most(MOST_SELECTIONS, len(selections), "selections")
+    drafts, chosen = context["draftOrders"], _Chosen(selections)
+    draft_orders = _draft_orders(drafts, chosen)
+    return HookRequest(
+        hook=hook,
+        patient_id=context["patientId"].removeprefix("Patient/"),
+        draft_orders=draft_orders,
+        prefetch=body.get("prefetch") or {},
+        drafts=drafts,
+        names_a_draft=any(order.selected for order in draft_orders) or chosen.is_among(drafts),
+        fhir_server=body.get("fhirServer") or None,
+        access_token=(body.get("fhirAuthorization") or {}).get("access_token") or None,
+    )
+
+
+def _draft_orders(bundle: Json, chosen: "_Chosen") -> tuple[DraftOrder, ...]:
+    found = _orders(bundle)
+    _at_most(MOST_ORDERS, len(found), "draft orders")
+    orders = [
+        DraftOrder(resource, reference_of(resource), chosen.has(entry, resource), position)
+        for position, (entry, resource) in enumerate(found, 1)
+    ]
+    return tuple(orders)
+
+
+def _orders(bundle: Json) -> list[tuple[Json, Json]]:
+    """Return the entries that are orders, each with its resource."""
+    found: list[tuple[Json, Json]] = []
+    for entry in members(bundle.get("entry")):
+        resource = entry.get("resource")
+        if isinstance(resource, dict) and resource.get("resourceType") in _ORDERS:
+            found.append((entry, resource))
+    return found
+
+
+def _at_most(most: int, count: int, what: str) -> None:
+    if count > most:
+        message = (
+            f"The call has {count} {what}, and this service reads at most {most}. "
+            "Send those that the clinician is working on alone, or go on without advice."
+        )
+        raise TooLarge(message)
+
+
+class _Chosen:
+    """What was selected: a `Type/id`, a bare id, or an absolute URL, each gathered once for all orders."""
+
+    def __init__(self, selections: list[Any]) -> None:
+        self._texts = {text for text in selections if isinstance(text, str) and text}
+        self._names = {(_kind_in(text), last_segment(text)) for text in self._texts}
+
+    def has(self, entry: Json, order: Json) -> bool:
+        """Tell whether an order was chosen; where nothing is selected, all are."""
+        if not self._texts or text_of(entry.get("fullUrl")) in self._texts:
+            return True
+        own_id = text_of(order.get("id"))
+        return own_id != "" and not self._names.isdisjoint(
+            ((None, own_id), (text_of(order.get("resourceType")), own_id))
+        )
+
+    def is_among(self, bundle: Json) -> bool:
+        """Tell whether any draft was chosen, of whatever type; where nothing is selected, all are."""
+        if not self._texts:
+            return True
+        entries = ((entry, entry.get("resource")) for entry in members(bundle.get("entry")))
+        return any(isinstance(resource, dict) and self.has(entry, resource) for entry, resource in entries)
+
+
+def _kind_in(selection: str) -> str | None:
+    """Return the type that stands before the id of a selection, or None for a bare id."""
+    path = selection.split("/_history/", maxsplit=1)[0].split("/")
+    return path[-2] if len(path) > 1 else None

@@ -1,0 +1,142 @@
+"""Step 5: a watched order and its Findings -> Recommendation or Silence(reason) (contract sections 5 and 6)."""
+
+from collections.abc import Callable, Iterator
+
+from cds_service.knowledge import Knowledge, ReservationRow
+from cds_service.model import (
+    PLEXUS_STUDIES,
+    Field,
+    Finding,
+    FindingKind,
+    Findings,
+    History,
+    Presentation,
+    Reach,
+    Recommendation,
+    Silence,
+    Site,
+    WatchedOrder,
+)
+
+Holds = Callable[[WatchedOrder, Findings, Knowledge, Site], bool]
+
+_NEED_ALL = ("not_readable", "no_history", "typed_history_only", "remote_without_presentation")
+
+MISLEADING = frozenset({"part_not_read", *_NEED_ALL})
+"""The silences that hold only where the whole record was read, and the one that stands for them where it was not."""
+
+SILENCES: dict[str, Holds] = {
+    "plexus_mri_done": lambda _order, findings, _knowledge, _site: bool(findings.of(FindingKind.PLEXUS_MRI)),
+    "plexus_mri_ordered": lambda _order, findings, _knowledge, _site: bool(findings.of(FindingKind.PLEXUS_MRI_ORDERED)),
+    "emergency": lambda _order, findings, _knowledge, _site: bool(findings.of(FindingKind.EMERGENCY)),
+    "acute_trauma": lambda _order, findings, _knowledge, _site: bool(findings.of(FindingKind.TRAUMA)),
+    "upper_limb_only": lambda _order, findings, _knowledge, _site: _names_only_the_arm(findings),
+    "plexus_mri_on_record": lambda order, findings, knowledge, _site: _is_next_step(order, findings, knowledge),
+    "alternative_with_device": lambda order, findings, knowledge, _site: _is_alternative(order, findings, knowledge),
+    "part_not_read": lambda order, findings, knowledge, site: (
+        findings.not_all_read and any(SILENCES[reason](order, findings, knowledge, site) for reason in _NEED_ALL)
+    ),
+    "typed_history_only": lambda order, findings, knowledge, _site: _is_only_typed(order, findings, knowledge),
+    "not_readable": lambda _order, findings, _knowledge, _site: (
+        findings.not_readable and findings.history is History.NONE
+    ),
+    "no_history": lambda _order, findings, _knowledge, _site: findings.history is History.NONE,
+    "remote_without_presentation": lambda _order, findings, _knowledge, site: _is_out_of_focus(findings, site),
+}
+"""What each silence of silences.csv asks of the findings; the table says in which order they are tested."""
+
+RESERVATIONS: dict[str, Callable[[Findings], bool]] = {
+    "device": lambda findings: bool(findings.of(FindingKind.DEVICE)),
+    "contrast": lambda findings: bool(findings.of(FindingKind.CONTRAST)),
+    "stat": lambda findings: bool(findings.of(FindingKind.STAT)),
+    "spine_named": lambda findings: bool(findings.of(FindingKind.SPINE)),
+    "cord_sign": lambda findings: bool(findings.of(FindingKind.CORD_SIGN)),
+    "other_explanation": lambda findings: bool(findings.of(FindingKind.OTHER_EXPLANATION)),
+    "plexus_mri_earlier": lambda findings: bool(findings.of(FindingKind.PLEXUS_MRI_EARLIER)),
+    "no_specific_sign": lambda findings: findings.presentation is not Presentation.SPECIFIC,
+    "history_not_placed": lambda findings: not _is_placed(findings),
+    "remote_only": lambda findings: findings.history is History.REMOTE_ONLY,
+}
+"""What each reservation of reservations.csv asks of the findings; the table says for which studies it counts."""
+
+_INDICATORS = ("info", "warning")
+
+
+def silence(order: WatchedOrder, findings: Findings, knowledge: Knowledge, site: Site) -> Silence | None:
+    """Return the first silence that holds, or None where the card may speak."""
+    for reason in knowledge.silences:
+        holds = SILENCES.get(reason)
+        if holds is not None and holds(order, findings, knowledge, site):
+            return Silence(reason, order, findings)
+    return None
+
+
+def recommend(order: WatchedOrder, findings: Findings, knowledge: Knowledge, site: Site) -> Recommendation | Silence:
+    """Return the first silence that holds, or what strength.csv and reservations.csv say for these findings.
+
+    A study without a row for them is not watched after all: its reason did not hold.
+    """
+    if said := silence(order, findings, knowledge, site):
+        return said
+    row = knowledge.strength.get((order.study, findings.history, findings.presentation))
+    if row is None:
+        return Silence("nothing_watched", order, findings)
+    against = tuple(reservations(order, findings, knowledge))
+    indicator = min([row.indicator, *(one.at_most for one in against if one.at_most)], key=_INDICATORS.index)
+    recommended = "" if against else row.recommended
+    return Recommendation(order, findings, indicator, recommended, tuple(one.reason for one in against))
+
+
+def reservations(order: WatchedOrder, findings: Findings, knowledge: Knowledge) -> Iterator[ReservationRow]:
+    """Yield all that speaks against recommending a suggestion for this order, in the order of the table."""
+    for row in knowledge.reservations:
+        if order.study in row.studies and RESERVATIONS[row.reason](findings):
+            yield row
+
+
+def plainest(history: History, presentation: Presentation) -> Findings:
+    """Return the plainest findings that amount to these, with nothing against any suggestion: a cell of the table."""
+    reach = {History.IN_REACH: Reach.PLEXUS_ADJACENT, History.REMOTE_ONLY: Reach.REMOTE}.get(history)
+    cancer = (Finding(FindingKind.MALIGNANCY, "", (), reach=reach),) if reach else ()
+    return Findings(malignancies=cancer, history=history, presentation=presentation)
+
+
+def _names_only_the_arm(findings: Findings) -> bool:
+    """Tell whether the reasons name the arm, neither the low back nor the leg, and no leg sign is on record."""
+    elsewhere = findings.presentations or findings.of(FindingKind.LOWER_BODY)
+    return bool(findings.of(FindingKind.UPPER_LIMB)) and not elsewhere
+
+
+def _is_placed(findings: Findings) -> bool:
+    """Tell whether a cancer near the plexus is on record, or radiotherapy whose recorded field is in reach."""
+    near = any(one.reach is Reach.PLEXUS_ADJACENT for one in findings.malignancies)
+    return near or any(one.field not in (None, Field.UNKNOWN) for one in findings.radiotherapy)
+
+
+def _is_next_step(order: WatchedOrder, findings: Findings, knowledge: Knowledge) -> bool:
+    """Tell whether a study that comes after the plexus MRI was chosen where an MRI was done or is spoken of."""
+    done = findings.of(FindingKind.PLEXUS_MRI_EARLIER) or findings.of(FindingKind.MRI_DONE)
+    return bool(knowledge.watched[order.study].only_for) and bool(done)
+
+
+def _is_alternative(order: WatchedOrder, findings: Findings, knowledge: Knowledge) -> bool:
+    """Tell whether a study without MRI was chosen for a patient with a device, or who cannot have an MRI."""
+    return bool(knowledge.watched[order.study].only_for) and bool(findings.of(FindingKind.DEVICE))
+
+
+def _is_only_typed(order: WatchedOrder, findings: Findings, knowledge: Knowledge) -> bool:
+    """Tell whether only typed words tell of cancer or radiotherapy, and there is no sign, or the study needs more."""
+    if findings.history is not History.IN_WORDS:
+        return False
+    if knowledge.watched[order.study].only_for:
+        return True
+    return findings.presentation is Presentation.NONE and order.study not in PLEXUS_STUDIES
+
+
+def _is_out_of_focus(findings: Findings, site: Site) -> bool:
+    """Tell whether the site wants no card: the cancer is far, no sign is on record, and no words tell of more."""
+    if site.policy != "focused" or findings.history is not History.REMOTE_ONLY:
+        return False
+    if any(one.as_typed for one in (*findings.malignancies, *findings.radiotherapy)):
+        return False
+    return findings.presentation is Presentation.NONE
