@@ -337,7 +337,7 @@ class Site:
     development: bool = False
     policy: str = "broad"
     limits: Mapping[str, int] = field(default_factory=dict)
-    """Values by which the site departs from limits.csv."""
+    """Values by which the site departs from lookback_windows.csv."""
     systems: Mapping[str, str] = field(default_factory=dict)
     """The code system that each name of the site's own stands for."""
     studies: Mapping[tuple[str, str], str] = field(default_factory=dict)

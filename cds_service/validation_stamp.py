@@ -15,7 +15,7 @@ from cds_service.knowledge.card_files import CardFiles
 _CHECKS = ("validation_stamp.py", "model.py", "strict_json.py", "fhir/validation.py", "knowledge/*.py", "schemas/*")
 """All of ours that takes part in a check; whole folders, so that a new file is not forgotten."""
 
-_STAMP = "checked.json"
+_STAMP = "validation_stamp.json"
 
 
 @cache

@@ -26,7 +26,16 @@ from tests.support import notation  # noqa: E402
 from tests.support.in_process import decided  # noqa: E402
 
 TODAY = date(2026, 11, 22)
-TABLES = ("watched_orders", "strength", "reservations", "silences", "statuses", "limits", "valuesets", "words")
+TABLES = (
+    "watched_orders",
+    "decision_table",
+    "reservations",
+    "silences",
+    "statuses",
+    "lookback_windows",
+    "valuesets",
+    "words",
+)
 OTHERWISE = {
     "indicator": {"info": "warning", "warning": "info"},
     "recommended": {"replace": "", "add_first": "", "": "replace"},
@@ -61,7 +70,7 @@ def mutants(table: str, rows: Rows) -> Iterator[tuple[str, Rows]]:
                 for study in studies if len(studies) > 1 else ():
                     fewer = " ".join(one for one in studies if one != study)
                     yield f"{name}: not of {study}", _with(rows, number, column, fewer)
-            if (table, column) == ("limits", "value"):
+            if (table, column) == ("lookback_windows", "value"):
                 for moved in (int(value) - 1, int(value) + 1):
                     yield f"{name}: {moved}", _with(rows, number, column, str(moved))
     if table == "silences":

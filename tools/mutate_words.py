@@ -94,7 +94,7 @@ class Trial:
 
     def __init__(self, texts: list[Text]) -> None:
         self.rows, self.texts = table("reason_words"), texts
-        self._limits = {row["limit"]: int(row["value"]) for row in table("limits")}
+        self._limits = {row["limit"]: int(row["value"]) for row in table("lookback_windows")}
         self._folded = [set(re.findall(r"[a-z0-9]+", folded(one.text))) for one in texts]
 
     def faults(self, rows: Rows, touched: str = "") -> Iterator[str]:

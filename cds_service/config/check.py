@@ -49,7 +49,7 @@ def _clients(path: str, settings: Settings | None) -> Clients:
 
 def _lines(settings: Settings, said: SiteFile, path: str, knowledge: Knowledge, today: date) -> Iterator[str]:
     own = {"site_file": path, "store_url": repr(Store(settings.store_url.get_secret_value()))}
-    in_all = {"limits": {**knowledge.limits, **said.limits}}
+    in_all = {"limits": {**knowledge.lookback_windows, **said.limits}}
     for name, value in {**settings.model_dump(mode="json"), **own, **said.model_dump(mode="json"), **in_all}.items():
         yield f"  {name}: {_plain(value)}"
     if said.shadow and said.shadow.until < today:

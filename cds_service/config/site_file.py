@@ -149,7 +149,9 @@ class SiteFile(_Strict):
     conditions: dict[
         Annotated[str, AfterValidator(key_name)], Literal["problem-list-item", "encounter-diagnosis", "health-concern"]
     ] = {}
-    limits: dict[Annotated[str, one_of(lambda knowledge: knowledge.limits)], Annotated[int, Field(ge=0, le=36500)]] = {}
+    limits: dict[
+        Annotated[str, one_of(lambda knowledge: knowledge.lookback_windows)], Annotated[int, Field(ge=0, le=36500)]
+    ] = {}
     systems: dict[
         Annotated[str, Field(min_length=1), AfterValidator(unknown_system)],
         Annotated[str, AfterValidator(known_system)],

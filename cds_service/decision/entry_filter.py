@@ -53,7 +53,7 @@ class EntryFilter:
 
     def __init__(self, knowledge: Knowledge, site: Site, today: date, known: ReferenceResolver) -> None:
         self.knowledge, self.site, self.today, self.known = knowledge, site, today, known
-        self.limits = {**knowledge.limits, **site.limits}
+        self.limits = {**knowledge.lookback_windows, **site.limits}
         self.tally: dict[str, int] = defaultdict(int)
         self.unrecognized: dict[tuple[str, str], int] = {}
         """Entries whose every code is of a system that is not read, by resource type and by their first system."""

@@ -72,13 +72,13 @@ def silence(order: WatchedOrder, findings: Findings, knowledge: Knowledge, site:
 
 
 def recommend(order: WatchedOrder, findings: Findings, knowledge: Knowledge, site: Site) -> Recommendation | Silence:
-    """Return the first silence that holds, or what strength.csv and reservations.csv say for these findings.
+    """Return the first silence that holds, or what decision_table.csv and reservations.csv say for these findings.
 
     A study without a row for them is not watched after all: its reason did not hold.
     """
     if said := silence(order, findings, knowledge, site):
         return said
-    row = knowledge.strength.get((order.study, findings.history, findings.presentation))
+    row = knowledge.decision_table.get((order.study, findings.history, findings.presentation))
     if row is None:
         return Silence("nothing_watched", order, findings)
     against = tuple(reservations(order, findings, knowledge))

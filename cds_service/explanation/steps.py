@@ -238,7 +238,7 @@ def _cell(
 def silence_steps(outcome: Recommendation | Silence, knowledge: Knowledge) -> Iterator[SilenceStep]:
     """Yield the silences in their order: those that were passed, the one that holds, those that were not reached."""
     held = outcome.reason if isinstance(outcome, Silence) else ""
-    # a study without a row of strength.csv is found out last, after all silences
+    # a study without a row of decision_table.csv is found out last, after all silences
     is_last = bool(outcome.findings) and held not in SILENCES
     state = "passed"
     for reason, words in knowledge.silences.items():

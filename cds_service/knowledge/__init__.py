@@ -46,7 +46,7 @@ class WatchedRow:
 
 
 @dataclass(frozen=True, slots=True)
-class StrengthRow:
+class DecisionTableRow:
     """How strongly a card is put."""
 
     indicator: str
@@ -81,8 +81,8 @@ class Knowledge:
     """The code systems that we know, in all their spellings."""
     watched: Mapping[str, WatchedRow]
     reservations: tuple[ReservationRow, ...]
-    strength: Mapping[tuple[str, History, Presentation], StrengthRow]
-    limits: Mapping[str, int]
+    decision_table: Mapping[tuple[str, History, Presentation], DecisionTableRow]
+    lookback_windows: Mapping[str, int]
     silences: Mapping[str, str]
     ratings: Mapping[str, Mapping[str, str]]
     refused: Mapping[str, frozenset[str]]
@@ -93,7 +93,7 @@ class Knowledge:
     """How many codes, categories and patterns each value set has."""
     phrases: Mapping[str, list[str]]
     unknowns: Rows
-    limit_rows: Rows
+    lookback_window_rows: Rows
     reason_rows: Rows
     signatures: Rows
     about: About
@@ -165,8 +165,8 @@ def _compiled(folder: CardFiles) -> Knowledge:
         known_systems=systems,
         reservations=tuple(map(_reservation, tables["reservations"])),
         watched={row["study"]: _watched(row) for row in tables["watched_orders"]},
-        strength=dict(_cells(tables["strength"])),
-        limits={row["limit"]: int(row["value"]) for row in tables["limits"]},
+        decision_table=dict(_cells(tables["decision_table"])),
+        lookback_windows={row["limit"]: int(row["value"]) for row in tables["lookback_windows"]},
         silences={row["reason"]: row["words"] for row in tables["silences"]},
         ratings={row["study"]: row for row in tables["ratings"]},
         refused=_refused(tables["statuses"]),
@@ -176,7 +176,7 @@ def _compiled(folder: CardFiles) -> Knowledge:
         entries=entries,
         phrases=_phrases(tables["words"]),
         unknowns=tables["unknowns"],
-        limit_rows=tables["limits"],
+        lookback_window_rows=tables["lookback_windows"],
         reason_rows=tables["reason_words"],
         signatures=folder.signatures,
         about=about.compiled(folder),
@@ -212,13 +212,13 @@ def _reservation(row: Mapping[str, str]) -> ReservationRow:
     return ReservationRow(row["reason"], frozenset(row["studies"].split()), row["at_most"], row["words"])
 
 
-def _cells(rows: Rows) -> Iterator[tuple[tuple[str, History, Presentation], StrengthRow]]:
+def _cells(rows: Rows) -> Iterator[tuple[tuple[str, History, Presentation], DecisionTableRow]]:
     """Yield each cell of the decision table; `any` stands for all."""
     for row in rows:
         histories = History if row["history"] == "any" else (History(row["history"]),)
         presentations = Presentation if row["presentation"] == "any" else (Presentation(row["presentation"]),)
         for history, presentation in product(histories, presentations):
-            yield (row["study"], history, presentation), StrengthRow(row["indicator"], row["recommended"])
+            yield (row["study"], history, presentation), DecisionTableRow(row["indicator"], row["recommended"])
 
 
 def _refused(rows: Rows) -> dict[str, frozenset[str]]:

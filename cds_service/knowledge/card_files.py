@@ -24,11 +24,11 @@ TABLES = (
     "site_words",
     "source_attributes",
     "statuses",
-    "strength",
+    "decision_table",
     "unknowns",
     "valuesets",
     "watched_orders",
-    "limits",
+    "lookback_windows",
     "words",
 )
 

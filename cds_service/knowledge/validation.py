@@ -31,7 +31,7 @@ _NEEDED = {
         *("device", "contrast", "stat", "spine_named", "cord_sign", "other_explanation", "plexus_mri_earlier"),
         *("no_specific_sign", "history_not_placed", "remote_only"),
     },
-    ("limits", "limit"): {
+    ("lookback_windows", "limit"): {
         *(
             "presentation",
             "plexus_mri_done",
@@ -58,7 +58,7 @@ _NEEDED = {
 """The rows that the code asks for, by table and column."""
 
 _KEYS = {
-    "limits": ("limit",),
+    "lookback_windows": ("limit",),
     "ratings": ("study",),
     "reservations": ("reason", "studies"),
     "silences": ("reason",),
@@ -80,7 +80,7 @@ def table_faults(folder: CardFiles) -> Iterator[str]:
     yield from _misplaced_silences(folder.tables["silences"])
     yield from _idle_cells(folder)
     yield from _citation_faults(folder)
-    yield from _strength_faults(folder)
+    yield from _decision_table_faults(folder)
     yield from _reservation_faults(folder)
 
 
@@ -139,17 +139,17 @@ def _citation_faults(folder: CardFiles) -> Iterator[str]:
                 yield f"{where} cites {citation}, which is no label of a relatedArtifact in plan_definition.json"
 
 
-def _strength_faults(folder: CardFiles) -> Iterator[str]:
-    rows, watched = folder.tables["strength"], folder.tables["watched_orders"]
+def _decision_table_faults(folder: CardFiles) -> Iterator[str]:
+    rows, watched = folder.tables["decision_table"], folder.tables["watched_orders"]
     answered: dict[tuple[str, ...], int] = {}
     for line, row in numbered(rows):
-        where = f"strength.csv: line {line}: {row['study']}"
+        where = f"decision_table.csv: line {line}: {row['study']}"
         yield from _recommendation_faults(where, row, watched)
         if others := sorted({other for cell in _cells(row) if (other := answered.setdefault(cell, line)) != line}):
             yield f"{where}, {row['history']}, {row['presentation']} is answered by line {others[0]} already"
     for cell in _asked(watched):
         if cell not in answered:
-            yield f"strength.csv: no row for {cell[0]}, {cell[1]} and {cell[2]}"
+            yield f"decision_table.csv: no row for {cell[0]}, {cell[1]} and {cell[2]}"
 
 
 def _recommendation_faults(where: str, row: dict[str, str], watched: Rows) -> Iterator[str]:
@@ -299,7 +299,7 @@ def _width_fault(rows: Rows) -> str | None:
 
 
 def _of_table(fault: str, rows: Rows) -> str:
-    """Return `strength.2.history must ...` as a sentence about a row of a table; its head is line 1."""
+    """Return `decision_table.2.history must ...` as a sentence about a row of a table; its head is line 1."""
     where, _, what = fault.partition(" ")
     table, *row = where.split(".")
     if not row:

@@ -11,7 +11,7 @@ from cds_service.review.review_page import page
 
 def path() -> Path:
     """Return where REVIEW.md stands, beside the knowledge that it renders."""
-    return Path(str(folder_of(CARD))) / "REVIEW.md"
+    return Path(str(folder_of(CARD))).resolve() / "REVIEW.md"
 
 
 def _pages(knowledge: Knowledge) -> Iterator[tuple[Path, str]]:

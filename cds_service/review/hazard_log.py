@@ -178,7 +178,7 @@ def _reservations(log: Log) -> Iterator[str]:
 
 
 def _limits(log: Log) -> Iterator[str]:
-    rows = log.knowledge.limit_rows
+    rows = log.knowledge.lookback_window_rows
     yield from table(("limit", "value", "what"), ((r["limit"], f"{r['value']} {r['unit']}", r["what"]) for r in rows))
 
 

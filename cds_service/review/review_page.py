@@ -340,7 +340,8 @@ def _limits(knowledge: Knowledge) -> Iterator[str]:
     yield "## Limits"
     yield ""
     yield from table(
-        ("limit", "value", "what"), ((r["limit"], f"{r['value']} {r['unit']}", r["what"]) for r in knowledge.limit_rows)
+        ("limit", "value", "what"),
+        ((r["limit"], f"{r['value']} {r['unit']}", r["what"]) for r in knowledge.lookback_window_rows),
     )
 
 

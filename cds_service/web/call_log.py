@@ -32,7 +32,7 @@ def prepare(app: Flask) -> None:
         services=hooks,
         studies=knowledge.watched,
         reasons=knowledge.silences,
-        indicators={row.indicator for row in knowledge.strength.values()},
+        indicators={row.indicator for row in knowledge.decision_table.values()},
         keys=KEYS,
         checks=CHECKS,
         version=knowledge.version,

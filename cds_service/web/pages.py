@@ -86,7 +86,7 @@ def _cited(source: dict[str, str]) -> dict[str, str]:
 
 def _limits(knowledge: Knowledge, site: Site) -> Iterator[dict[str, Any]]:
     """Yield each limit with the value in force, and whether the site chose it."""
-    for row in knowledge.limit_rows:
+    for row in knowledge.lookback_window_rows:
         name = row["limit"]
         yield {**row, "in_force": site.limits.get(name, row["value"]), "is_own": name in site.limits}
 

@@ -246,7 +246,9 @@ REFUSED = {
         edited(PLAN, lambda p: p["relatedArtifact"].insert(0, None)), f"{PLAN} relatedArtifact.0"),
     "trigger without a name": (
         edited(PLAN, lambda p: p["action"][0]["trigger"][0].pop("name")), f"{PLAN} action.0.trigger.0.name"),
-    "limit beyond the calendar": (replaced("limits.csv", ",365,", ",9999999,"), "limits.csv presentation value"),
+    "limit beyond the calendar": (
+        replaced("lookback_windows.csv", ",365,", ",9999999,"),
+        "lookback_windows.csv presentation value"),
     "number that is none": (edited("card.json", lambda c: c.update(x=float("nan"))), "card.json NaN is no number"),
     "nesting": (lambda cards: (cards / CARD / PLAN).write_text("[" * 100_000), f"{PLAN} nested too deeply"),
     "missing folder": (lambda cards: shutil.rmtree(cards / CARD / "valuesets"), "folder valuesets is missing"),
@@ -258,18 +260,30 @@ REFUSED = {
     "broken JSON": (replaced("card.json", "{", "{,"), "card.json"),
     "broken JSON of a value set": (replaced(LUMBAR, "}", ""), Path(LUMBAR).name),
     "broken CSV": (replaced("ratings.csv", '"Lumbosacral plexopathy,', '"Lumbosacral" plexopathy,'), "ratings.csv"),
-    "quotes that end within a cell": (replaced("limits.csv", ",365,", ',"36"5,'), "limits.csv"),
-    "row with a cell missing": (replaced("strength.csv", "in_reach,none,info,", "in_reach,none"), "strength.csv"),
+    "quotes that end within a cell": (replaced("lookback_windows.csv", ",365,", ',"36"5,'), "lookback_windows.csv"),
+    "row with a cell missing": (
+        replaced("decision_table.csv", "in_reach,none,info,", "in_reach,none"),
+        "decision_table.csv"),
     "missing column": (replaced("watched_orders.csv", "suggestions", "offers"), "watched_orders.csv suggestions"),
     "missing strength cell": (
-        replaced("strength.csv", "lumbar_spine_mri,remote_only,none,info,\n", ""),
-        "strength.csv lumbar_spine_mri remote_only none"),
-    "unknown history": (replaced("strength.csv", "remote_only,none", "remotest,none"), "strength.csv remote_only"),
-    "unknown indicator": (replaced("strength.csv", "warning,replace", "critical,replace"), "strength.csv critical"),
+        replaced("decision_table.csv", "lumbar_spine_mri,remote_only,none,info,\n", ""),
+        "decision_table.csv lumbar_spine_mri remote_only none"),
+    "unknown history": (
+        replaced("decision_table.csv", "remote_only,none", "remotest,none"),
+        "decision_table.csv remote_only"),
+    "unknown indicator": (
+        replaced("decision_table.csv", "warning,replace", "critical,replace"),
+        "decision_table.csv critical"),
     "unknown presentation": (replaced("watched_orders.csv", ",specific", ",sure"), "watched_orders.csv sure"),
-    "unknown recommendation": (replaced("strength.csv", "warning,replace", "warning,remove"), "strength.csv remove"),
-    "limit that is no number": (replaced("limits.csv", ",365,", ",a year,"), "limits.csv presentation"),
-    "limit that is missing": (replaced("limits.csv", "egfr_below,", "egfr_under,"), "limits.csv egfr_below"),
+    "unknown recommendation": (
+        replaced("decision_table.csv", "warning,replace", "warning,remove"),
+        "decision_table.csv remove"),
+    "limit that is no number": (
+        replaced("lookback_windows.csv", ",365,", ",a year,"),
+        "lookback_windows.csv presentation"),
+    "limit that is missing": (
+        replaced("lookback_windows.csv", "egfr_below,", "egfr_under,"),
+        "lookback_windows.csv egfr_below"),
     "silence of an emergency without words": (
         replaced("silences.csv", "emergency,", "emergencies,"), "silences.csv emergency"),
     "silence without words": (replaced("silences.csv", "no_history", "history"), "silences.csv no_history"),

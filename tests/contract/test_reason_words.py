@@ -190,7 +190,7 @@ def test_words_that_say_nothing(words, service, caplog):
 
 def said(words, knowledge, today=TODAY) -> list[tuple[str, str]]:
     """Return what words speak of, and how certain they are of it; of injuries and signs alone."""
-    mentions = knowledge.reason_words.read(words, today, knowledge.limits)
+    mentions = knowledge.reason_words.read(words, today, knowledge.lookback_windows)
     return [(one.topic, one.certainty) for one in mentions if one.topic in ("presentation", "trauma")]
 
 
@@ -225,7 +225,7 @@ def test_a_site_may_shorten_what_is_recent(knowledge):
     """The days in which an injury is recent are a limit, which a site may set."""
     read = knowledge.reason_words.read
     for days, certainty in ((90, "asserted"), (30, "past")):
-        mentions = read("MVA 6 weeks ago", TODAY, {**knowledge.limits, "trauma": days})
+        mentions = read("MVA 6 weeks ago", TODAY, {**knowledge.lookback_windows, "trauma": days})
         assert [one.certainty for one in mentions if one.topic == "trauma"] == [certainty]
 
 

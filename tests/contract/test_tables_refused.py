@@ -154,26 +154,26 @@ REFUSED = {
         replaced("reservations.csv", "plexus_mri_without_contrast,info", "plexus_mri_without_contrast,warning"),
         "reservations.csv: line 4: at_most", "info"),
     "strength row twice": (
-        more("strength.csv", "lumbar_spine_mri,in_reach,none,warning,"),
-        "strength.csv: line {last}", "lumbar_spine_mri in_reach none already"),
+        more("decision_table.csv", "lumbar_spine_mri,in_reach,none,warning,"),
+        "decision_table.csv: line {last}", "lumbar_spine_mri in_reach none already"),
     "strength cell within any": (
-        more("strength.csv", "plexus_mri_without_contrast,in_reach,none,info,"),
-        "strength.csv: line {last}", "plexus_mri_without_contrast in_reach none already"),
+        more("decision_table.csv", "plexus_mri_without_contrast,in_reach,none,info,"),
+        "decision_table.csv: line {last}", "plexus_mri_without_contrast in_reach none already"),
     "any over a strength cell": (
-        more("strength.csv", "lumbar_spine_mri,any,any,info,"),
-        "strength.csv: line {last}", "lumbar_spine_mri any already"),
+        more("decision_table.csv", "lumbar_spine_mri,any,any,info,"),
+        "decision_table.csv: line {last}", "lumbar_spine_mri any already"),
     "strength of a study that is not watched": (
-        more("strength.csv", "not_watched,any,any,info,"),
-        "strength.csv: line {last}", "not_watched watched_orders.csv"),
+        more("decision_table.csv", "not_watched,any,any,info,"),
+        "decision_table.csv: line {last}", "not_watched watched_orders.csv"),
     "strength recommends what is not offered": (
-        replaced("strength.csv", "warning,replace", "warning,add_first"),
-        "strength.csv: line 2", "lumbar_spine_mri add_first watched_orders.csv"),
+        replaced("decision_table.csv", "warning,replace", "warning,add_first"),
+        "decision_table.csv: line 2", "lumbar_spine_mri add_first watched_orders.csv"),
     "strength recommends on an info card": (
-        replaced("strength.csv", "in_reach,compatible,info,", "in_reach,compatible,info,replace"),
-        "strength.csv: line 3", "lumbar_spine_mri replace info"),
+        replaced("decision_table.csv", "in_reach,compatible,info,", "in_reach,compatible,info,replace"),
+        "decision_table.csv: line 3", "lumbar_spine_mri replace info"),
     "strength recommends for a remote history": (
-        replaced("strength.csv", "remote_only,specific,warning,", "remote_only,specific,warning,replace"),
-        "strength.csv: line 5", "lumbar_spine_mri replace remote_only"),
+        replaced("decision_table.csv", "remote_only,specific,warning,", "remote_only,specific,warning,replace"),
+        "decision_table.csv: line 5", "lumbar_spine_mri replace remote_only"),
     "same_as of an unknown study": (
         replaced("watched_orders.csv", "plexus_mri plexus", "plexus_ct plexus"),
         "watched_orders.csv: line 2", "same_as names plexus_ct order"),
@@ -186,7 +186,9 @@ REFUSED = {
     "watched study twice": (
         lines("watched_orders.csv", lambda kept: kept.append(kept[1])),
         "watched_orders.csv: line {last}", "lumbar_spine_mri already"),
-    "limit twice": (more("limits.csv", "trauma,9,days,x"), "limits.csv: line {last}", "trauma already"),
+    "limit twice": (
+        more("lookback_windows.csv", "trauma,9,days,x"), "lookback_windows.csv: line {last}",
+        "trauma already"),
     "reason without our words": (
         replaced("reason_words.csv", ",,Arm symptoms", ",,"),
         ARM, "wording empty"),

@@ -25,7 +25,7 @@ CHECKS = (
     "schemas/tables.schema.json",
     "model.py",
 )
-A_YEAR = replaced("limits.csv", ",365,", ",a year,")
+A_YEAR = replaced("lookback_windows.csv", ",365,", ",a year,")
 
 
 @pytest.fixture
@@ -84,21 +84,24 @@ def test_no_start(package):
     A_YEAR(package / "cards")
     done = run(package, SERVED)
     assert done.returncode == 1
-    assert "limits.csv: line" in done.stderr
+    assert "lookback_windows.csv: line" in done.stderr
 
 
 @pytest.mark.parametrize(
     ("damage", "named"),
     {
-        "a table": (A_YEAR, "limits.csv"),
+        "a table": (A_YEAR, "lookback_windows.csv"),
         "a text of the card": (replaced("card.json", '"detail"', '"details"'), "card.json"),
         "a value set": (replaced("valuesets/order-lumbar-spine-mri.json", '"id"', '"name"'), "lumbar-spine-mri"),
         "nothing but a name": (moved("valuesets/acute-trauma.json", "valuesets/acute-trauma-1.json"), "acute-trauma-1"),
         "a signature": (replaced("signatures.csv", "date", "date\n1"), "signatures.csv"),
-        "the stamp is missing": (lambda cards: (A_YEAR(cards), removed(f"{CARD}/checked.json")(cards)), "limits.csv"),
-        "the stamp is no JSON": (unlike("checked.json", "{"), "limits.csv"),
-        "the stamp is a list": (unlike("checked.json", "[]"), "limits.csv"),
-        "the stamp says nothing": (unlike("checked.json", "{}"), "limits.csv"),
+        "the stamp is missing": (
+            lambda cards: (A_YEAR(cards), removed(f"{CARD}/validation_stamp.json")(cards)),
+            "lookback_windows.csv",
+        ),
+        "the stamp is no JSON": (unlike("validation_stamp.json", "{"), "lookback_windows.csv"),
+        "the stamp is a list": (unlike("validation_stamp.json", "[]"), "lookback_windows.csv"),
+        "the stamp says nothing": (unlike("validation_stamp.json", "{}"), "lookback_windows.csv"),
     }.values(),
 )
 def test_other_knowledge(damage, named, tmp_path):

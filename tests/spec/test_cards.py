@@ -128,8 +128,8 @@ def test_a_card_tells_the_dates_of_its_grounds(service):
 def test_a_card_of_each_strength_keeps_all_rules(indicator, development, knowledge):
     """However strongly a card is put, and in either mode, it keeps every rule, and only replacing is recommended."""
     strong = {"indicator": indicator, "recommended": "replace"}
-    rows = {cell: replace(row, **strong) for cell, row in knowledge.strength.items()}
-    app = create_app(Settings(development=development), replace(knowledge, strength=rows), clock=CLOCK)
+    rows = {cell: replace(row, **strong) for cell, row in knowledge.decision_table.items()}
+    app = create_app(Settings(development=development), replace(knowledge, decision_table=rows), clock=CLOCK)
     with serving(app) as base:
         answer = Client(base).post(call(), ORDER_SELECT).json()
     (card,) = answer["cards"]

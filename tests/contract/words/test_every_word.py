@@ -21,7 +21,7 @@ def texts():
 
 def test_every_text_is_read_right(texts, knowledge):
     """Each text of the corpus is read as a clinician means it; those that are not are all listed."""
-    faults = list(wrong(knowledge.reason_words, texts, knowledge.limits))
+    faults = list(wrong(knowledge.reason_words, texts, knowledge.lookback_windows))
     assert not faults, f"{len(faults)} of {len(texts)} texts are read wrongly\n" + "\n".join(faults)
 
 
@@ -49,11 +49,11 @@ def test_no_text_twice(texts):
 def test_a_wrong_reading_fails(knowledge):
     """A text with the wrong meaning, certainty or wording is found by the same function."""
     right = Text("left foot drop", "lower_body:named:asserted; presentation:specific:asserted", "")
-    assert read(knowledge.reason_words, right, knowledge.limits) == right
+    assert read(knowledge.reason_words, right, knowledge.lookback_windows) == right
     others = [
         right._replace(says=right.says.replace("specific", "compatible")),
         right._replace(says=right.says.replace("asserted", "denied")),
         right._replace(named="Foot drop"),
         right._replace(says="none"),
     ]
-    assert len(list(wrong(knowledge.reason_words, [right, *others], knowledge.limits))) == len(others)
+    assert len(list(wrong(knowledge.reason_words, [right, *others], knowledge.lookback_windows))) == len(others)

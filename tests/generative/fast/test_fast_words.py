@@ -134,10 +134,10 @@ def test_a_text_that_is_passed_over_says_nothing(knowledge, reasons_in_words, mo
     words, asked = knowledge.reason_words, []
     has_words = Vocabulary.has_words
     monkeypatch.setattr(Vocabulary, "has_words", lambda *given: asked.append(has_words(*given)) or asked[-1])
-    quick = [words.read(text, TODAY, knowledge.limits) for text in reasons_in_words]
+    quick = [words.read(text, TODAY, knowledge.lookback_windows) for text in reasons_in_words]
     assert min(asked.count(True), asked.count(False)) > 300
     monkeypatch.setattr(Vocabulary, "has_words", lambda *_: True)
-    assert [words.read(text, TODAY, knowledge.limits) for text in reasons_in_words] == quick
+    assert [words.read(text, TODAY, knowledge.lookback_windows) for text in reasons_in_words] == quick
 
 
 def test_what_names_no_plexus_is_no_plexus_study(knowledge):

@@ -163,6 +163,6 @@ def indicator(order: dict, prefetch: dict) -> str:
     past, signs = history([*reasons, *stands], procedures), strongest(means("presentation", [*reasons, *stands]))
     if past == "none" or another_path(reasons):
         return ""
-    rows = (one for one in table("strength") if one["study"] == study(order))
+    rows = (one for one in table("decision_table") if one["study"] == study(order))
     fits = (one for one in rows if one["history"] in (past, "any") and one["presentation"] in (signs, "any"))
     return next((one["indicator"] for one in fits), "")
