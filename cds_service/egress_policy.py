@@ -38,7 +38,7 @@ class Deadline:
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
 
-    def left(self) -> float:
+    def remaining(self) -> float:
         """Return the seconds that are left, or raise HttpClientError where there are none."""
         left = self._end - time.monotonic()
         if left <= 0:
@@ -61,7 +61,7 @@ def within(url: str, base: str) -> bool:
     return same_origin(url, base) and path is not None and root is not None and path[: len(root)] == root
 
 
-def resolved(link: str, page: str) -> str:
+def resolve_link(link: str, page: str) -> str:
     """Return where a link of a page leads, or no text where it hides that."""
     parts = _split(link)
     return "" if parts is None or (parts.scheme and not parts.netloc) else urljoin(page, link)

@@ -13,7 +13,7 @@ PlexusError
     ├── TooManyCalls     the client calls too often
     ├── Overloaded       too many calls are in work at once
     └── StoreUnavailable  the database cannot be reached, or refuses what is written to it
-    (auth/refusals.py has two more: Unauthenticated, ReplayMemoryUnavailable)
+    (auth/errors.py has two more: Unauthenticated, ReplayCacheUnavailable)
 """
 
 from typing import Any

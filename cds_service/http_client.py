@@ -57,7 +57,7 @@ class HttpClient:
 
     def _read(self, method: str, url: str, form: Mapping[str, str] | None) -> tuple[int, Any]:
         with self._as_outbound_errors():
-            left: Any = Timeout(total=self._clock.left())
+            left: Any = Timeout(total=self._clock.remaining())
             with self._session.request(
                 method, url, data=form, timeout=left, stream=True, allow_redirects=False
             ) as response:
@@ -77,7 +77,7 @@ class HttpClient:
         except requests.Timeout:
             raise HttpClientError(FetchFault.TOO_SLOW) from None
         except (requests.RequestException, HTTPError, OSError, ValueError):
-            self._clock.left()
+            self._clock.remaining()
             raise HttpClientError(FetchFault.UNREACHABLE) from None
 
     def _body(self, response: requests.Response) -> bytes:
@@ -85,12 +85,12 @@ class HttpClient:
             raise HttpClientError(FetchFault.NOT_JSON)
         chunks = []
         while chunk := response.raw.read1(65536):
-            self._clock.left()
+            self._clock.remaining()
             self._bytes_left -= len(chunk)
             if self._bytes_left < 0:
                 raise HttpClientError(FetchFault.TOO_LARGE)
             chunks.append(chunk)
-        self._clock.left()
+        self._clock.remaining()
         return b"".join(chunks)
 
 

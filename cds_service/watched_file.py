@@ -32,7 +32,7 @@ class WatchedFile(Generic[_T]):
     def __init__(
         self, name: str, path: Path, read: Callable[[Path], _T], told: Callable[[_T], Mapping[str, Any]]
     ) -> None:
-        self.is_wrong = False
+        self.is_invalid = False
         """The file was changed and cannot be used; what it said before stays in force."""
         self._name, self._path, self._read, self._told = name, path, read, told
         self._seen = self._stamp()
@@ -56,9 +56,9 @@ class WatchedFile(Generic[_T]):
     def _read_again(self) -> None:
         try:
             self._said = self._read(self._path)
-            self.is_wrong = False
+            self.is_invalid = False
             note = {self._name: "read again", **self._told(self._said)}
         except SettingsError as error:
-            self.is_wrong = True
+            self.is_invalid = True
             note = {self._name: "wrong; the one before stays in force", "fault": str(error)}
         logging.getLogger("plexus_cds").warning(json.dumps(note))

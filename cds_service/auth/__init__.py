@@ -1,19 +1,19 @@
 """Who calls: the JWT of a CDS Hooks client is verified here, and nothing else is believed about the caller."""
 
 from cds_service.auth.clients import Client, Clients, read_clients
-from cds_service.auth.errors import Check, ReplayMemoryUnavailable, Unauthenticated
-from cds_service.auth.key_sets import KeyRing
-from cds_service.auth.verifier import Principal, Replay, Verifier
+from cds_service.auth.errors import Check, ReplayCacheUnavailable, Unauthenticated
+from cds_service.auth.key_sets import KeySetCache
+from cds_service.auth.verifier import Principal, ReplayProtection, TokenVerifier
 
 __all__ = [
     "Check",
     "Client",
     "Clients",
-    "KeyRing",
+    "KeySetCache",
     "Principal",
-    "Replay",
-    "ReplayMemoryUnavailable",
+    "ReplayCacheUnavailable",
+    "ReplayProtection",
+    "TokenVerifier",
     "Unauthenticated",
-    "Verifier",
     "read_clients",
 ]

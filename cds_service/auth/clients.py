@@ -141,7 +141,7 @@ class Clients:
         """Return the clients in the order of the file."""
         return iter(self.by_issuer.values())
 
-    def named(self, issuer: object) -> Client | None:
+    def get(self, issuer: object) -> Client | None:
         """Return the client that has an issuer, if one has."""
         return self.by_issuer.get(issuer) if isinstance(issuer, str) else None
 

@@ -41,7 +41,7 @@ class Unauthenticated(CallError):
         self.kid_hash, self.token_id_hash = kid_hash, token_id_hash
 
 
-class ReplayMemoryUnavailable(CallError):
+class ReplayCacheUnavailable(CallError):
     """Nobody can tell whether a token was used before; `why` is for the operator, not for clients."""
 
     def __init__(self, why: str) -> None:

@@ -25,7 +25,7 @@ def read_key_file(file: Path) -> "KeySet":
     return read_key_set(strict_json(file.read_bytes()))
 
 
-class KeyFile:
+class KeySetFile:
     """The keys of a file; one that went wrong changes nothing, so to refuse a client it is taken from the clients."""
 
     def __init__(self, issuer: str, file: Path) -> None:
@@ -87,7 +87,7 @@ _GRACE = 0.2
 """Seconds after the deadline for which a call waits: a name service, unlike a key server, cannot be hung up on."""
 
 
-class KeyServer:
+class RemoteKeySet:
     """Asks in a thread of its own, so that calls wait for one answer: few of them, and none for longer than that."""
 
     def __init__(self, issuer: str, url: str, ca_file: str, clock: Callable[[], float]) -> None:
@@ -165,32 +165,32 @@ class KeyServer:
         log_keys(self._issuer, "not read; those before stay in force for a day", why=why, held=self._held is not None)
 
     def _has(self, kid: str) -> bool:
-        return self._held is not None and bool(self._held.named(kid))
+        return self._held is not None and bool(self._held.with_id(kid))
 
     def _age(self) -> float:
         return self._clock() - self._read_at
 
 
-class KeyRing:
+class KeySetCache:
     """Finds keys for a whole process; `clock` counts seconds."""
 
     def __init__(self, ca_file: str = "", clock: Callable[[], float] = time.monotonic) -> None:
         self._ca_file, self._clock = ca_file, clock
         self._lock = threading.Lock()
-        self._sources: dict[Client, KeyFile | KeyServer] = {}
+        self._sources: dict[Client, KeySetFile | RemoteKeySet] = {}
 
     def keys(self, client: "Client", kid: str) -> "tuple[PublicKey, ...] | None":
         """Return a client's keys of one id, none where it has no such key, or None where its keys cannot be had."""
         source = self._sources.get(client) or self._new_source(client)
         held = source.keys(kid)
-        return None if held is None else held.named(kid)
+        return None if held is None else held.with_id(kid)
 
-    def _new_source(self, client: "Client") -> KeyFile | KeyServer:
+    def _new_source(self, client: "Client") -> KeySetFile | RemoteKeySet:
         with self._lock:  # of calls that come at once one asks for the keys
             return self._sources.setdefault(client, self._source(client))
 
-    def _source(self, client: "Client") -> KeyFile | KeyServer:
+    def _source(self, client: "Client") -> KeySetFile | RemoteKeySet:
         """Return where the keys are; beside a file, the address only says what tokens may name."""
         if client.jwks_file:
-            return KeyFile(client.issuer, client.jwks_file)
-        return KeyServer(client.issuer, client.jwks_url or "", self._ca_file, self._clock)
+            return KeySetFile(client.issuer, client.jwks_file)
+        return RemoteKeySet(client.issuer, client.jwks_url or "", self._ca_file, self._clock)

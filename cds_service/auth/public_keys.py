@@ -57,7 +57,7 @@ class KeySet:
     keys: tuple[PublicKey, ...]
     ignored: Counter[str]
 
-    def named(self, kid: str) -> tuple[PublicKey, ...]:
+    def with_id(self, kid: str) -> tuple[PublicKey, ...]:
         """Return the keys of one id: one, as it should be, or all that share it."""
         return self._by_id.get(kid, ())
 

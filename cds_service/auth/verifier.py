@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from cds_service.auth.clients import Client, Clients
-from cds_service.auth.errors import Check, ReplayMemoryUnavailable, Unauthenticated, hashed
-from cds_service.auth.key_sets import KeyRing
+from cds_service.auth.errors import Check, ReplayCacheUnavailable, Unauthenticated, hashed
+from cds_service.auth.key_sets import KeySetCache
 from cds_service.auth.tokens import Token, header_fault, is_id, read_token
 from cds_service.clock import Clock
 from cds_service.errors import StoreUnavailable
@@ -73,23 +73,23 @@ class Principal:
     calls_per_minute: int | None
 
 
-class Replay(Protocol):
+class ReplayProtection(Protocol):
     """Remembers the tokens that were used, for all workers and machines."""
 
     def is_new(self, issuer: str, token_id: str, expires_at: datetime) -> bool:
         """Tell whether a token is used for the first time, and remember it; StoreUnavailable where nobody can tell."""
 
 
-class Verifier:
+class TokenVerifier:
     """Verifies for a whole process."""
 
-    def __init__(self, clients: Clients, keys: KeyRing, replay: Replay, clock: Clock) -> None:
+    def __init__(self, clients: Clients, keys: KeySetCache, replay: ReplayProtection, clock: Clock) -> None:
         self._clients, self._keys, self._replay, self._clock = clients, keys, replay, clock
 
     def verify(self, authorization: str | None, audience: str) -> Principal:
-        """Return who calls one of our URLs, or raise Unauthenticated or ReplayMemoryUnavailable."""
+        """Return who calls one of our URLs, or raise Unauthenticated or ReplayCacheUnavailable."""
         token = read_token(authorization)
-        client = self._clients.named(token.claims.get("iss"))
+        client = self._clients.get(token.claims.get("iss"))
         fault = header_fault(token.header) or self._fault(token, client, audience)
         if fault or client is None:
             issuer = client.issuer if client else ""
@@ -125,5 +125,5 @@ class Verifier:
         try:
             is_new = self._replay.is_new(client.issuer, token.claims["jti"], expires_at)
         except StoreUnavailable as error:
-            raise ReplayMemoryUnavailable(error.why) from None
+            raise ReplayCacheUnavailable(error.why) from None
         return None if is_new else Check.REPLAY

@@ -238,7 +238,7 @@ class SiteSource:
         """Return none, read, or wrong where the file before stays in force."""
         if self._file is None:
             return "none"
-        return "wrong" if self._file.is_wrong else "read"
+        return "wrong" if self._file.is_invalid else "read"
 
     def current(self, today: date) -> Site:
         """Return the site on a day; it is built anew where the day or the file is another one."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cds_service.decision.record import next_page
-from cds_service.egress_policy import Deadline, FetchLimits, HttpClientError, resolved, within
+from cds_service.egress_policy import Deadline, FetchLimits, HttpClientError, resolve_link, within
 from cds_service.model import Fetch, FetchFault, HookRequest, Pages, Search
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _read_pages(read: _Read, outbound: "HttpClient", server: str, search: Search
     if link is None:
         link = _take(read, *_first_page(outbound, page, search))
     while link:
-        page = resolved(link, page)
+        page = resolve_link(link, page)
         if len(read.bundles) >= limits.pages:
             read.problem = FetchFault.TOO_MANY_PAGES
         elif not within(page, server):

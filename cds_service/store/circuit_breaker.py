@@ -23,7 +23,7 @@ class CircuitBreaker:
         self._closed_until = float("-inf")
 
     @contextmanager
-    def passed(self) -> Iterator[None]:
+    def calling(self) -> Iterator[None]:
         """Let a call use the store, or raise StoreUnavailable without asking it."""
         began = time.monotonic()
         try:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cds_service import metrics
-from cds_service.auth import Check, ReplayMemoryUnavailable, Unauthenticated
+from cds_service.auth import Check, ReplayCacheUnavailable, Unauthenticated
 from cds_service.clock import Clock
 from cds_service.fhir.search import fetcher
 from cds_service.model import Fetch
@@ -41,7 +41,7 @@ def authentication(callers: Authenticator, clock: Clock) -> Callable[[RequestCon
             token = {"key": refusal.kid_hash, "token": refusal.token_id_hash}
             _refuse(call, seldom, refusal.check, {"status": 401, "client": refusal.issuer, **token})
             raise
-        except ReplayMemoryUnavailable as error:
+        except ReplayCacheUnavailable as error:
             _refuse(call, seldom, _REPLAY_MEMORY, {"status": 503, "why": error.why})
             raise
         call.client = call.caller.issuer

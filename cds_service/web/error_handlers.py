@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
-from cds_service.auth import ReplayMemoryUnavailable, Unauthenticated
+from cds_service.auth import ReplayCacheUnavailable, Unauthenticated
 from cds_service.errors import (
     CallError,
     Compressed,
@@ -32,7 +32,7 @@ _STATUS: dict[type[CallError], tuple[int, str]] = {
     NotAHookCall: (422, "invalid"),
     TooManyCalls: (429, "throttled"),
     Overloaded: (503, "throttled"),
-    ReplayMemoryUnavailable: (503, "transient"),
+    ReplayCacheUnavailable: (503, "transient"),
     StoreUnavailable: (503, "transient"),
 }
 """The status, and the issue type of the OperationOutcome."""

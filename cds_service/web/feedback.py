@@ -214,7 +214,7 @@ def _write(reports: list[Report], new: Counter[str]) -> None:
     from cds_service.store.writing import write_reports  # noqa: PLC0415 - slow; the cards before have loaded it
 
     found = services()
-    with found.feedback_gate.passed():
+    with found.feedback_gate.calling():
         afterwards.settle()  # what was decided before is written before, too
         if not found.recorder.flush():
             raise StoreUnavailable(found.recorder.why)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from cds_service.auth import KeyRing, Verifier, read_clients
+from cds_service.auth import KeySetCache, TokenVerifier, read_clients
 from cds_service.store import Store
 from cds_service.store.migration import migrate
-from cds_service.store.replay_memory import ReplayMemory
+from cds_service.store.replay_cache import ReplayCache
 from tests.support.odd_server import OddServer, answers, odd_server
 from tests.support.service import CLOCK
 from tests.support.signing import ISSUER, key, key_set, public
@@ -26,11 +26,11 @@ class Seconds:
 
 
 @pytest.fixture(scope="session")
-def memory(tmp_path_factory) -> Iterator[ReplayMemory]:
+def memory(tmp_path_factory) -> Iterator[ReplayCache]:
     """Give a memory of the tokens of all these tests."""
     store = Store(f"sqlite:///{tmp_path_factory.mktemp('seen')}/store.sqlite3", durable=False)
     migrate(store)
-    yield ReplayMemory(store, CLOCK)
+    yield ReplayCache(store, CLOCK)
     store.close()
 
 
@@ -55,18 +55,18 @@ def clients_file(tmp_path):
     return lambda *tables: write_clients(tmp_path, *tables)
 
 
-def verifier_of(file: Path, memory: ReplayMemory, ring: KeyRing | None = None) -> Verifier:
+def verifier_of(file: Path, memory: ReplayCache, ring: KeySetCache | None = None) -> TokenVerifier:
     """Return a verifier of the clients in a file, at the time of the tests."""
-    return Verifier(read_clients(file, development=True), ring or KeyRing(), memory, CLOCK)
+    return TokenVerifier(read_clients(file, development=True), ring or KeySetCache(), memory, CLOCK)
 
 
 @pytest.fixture
 def verifier(clients_file, memory, key_server):
     """Return a function that makes a verifier of one client, with these lines more in the clients file."""
 
-    def make(*lines: str, clock=None, ca_file: str = "", root: str = key_server.root) -> Verifier:
+    def make(*lines: str, clock=None, ca_file: str = "", root: str = key_server.root) -> TokenVerifier:
         file = clients_file("\n".join([f'issuer = "{ISSUER}"', f'jwks_url = "{root}/keys"', *lines]))
-        return verifier_of(file, memory, KeyRing(ca_file, clock or Seconds()))
+        return verifier_of(file, memory, KeySetCache(ca_file, clock or Seconds()))
 
     return make
 

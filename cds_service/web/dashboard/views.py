@@ -20,7 +20,7 @@ from cds_service.web.services import AppServices, services
 def page() -> Response:
     """Show the figures of a period, or what is wrong with the period that was asked for."""
     try:
-        with services().dashboard_gate.passed(), services().store.reading() as connection:
+        with services().dashboard_gate.calling(), services().store.reading() as connection:
             offered = choices(connection)
             form = read_form(request.args, offered, services().clock.today())
             found = statistics(connection, form.period) if form.period else None
@@ -32,7 +32,7 @@ def page() -> Response:
 def export(what: str, kind: str) -> Response:
     """Send the rows behind the figures as a file, read and sent part by part."""
     try:
-        with services().dashboard_gate.passed(), services().store.reading() as connection:
+        with services().dashboard_gate.calling(), services().store.reading() as connection:
             offered = choices(connection)
         form = read_form(request.args, offered, services().clock.today())
         if form.period is None:
@@ -66,7 +66,7 @@ def _told(found: Statistics | None) -> dict[str, Any]:
 
 
 def _sent(found: AppServices, what: str, kind: str, period: Period) -> Iterator[str]:
-    with found.dashboard_gate.passed(), found.store.reading() as connection:
+    with found.dashboard_gate.calling(), found.store.reading() as connection:
         yield from chunks(kind, columns(what), rows(connection, what, period))
 
 

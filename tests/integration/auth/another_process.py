@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from cds_service.clock import SYSTEM_CLOCK
 from cds_service.store import Store
-from cds_service.store.replay_memory import ReplayMemory
+from cds_service.store.replay_cache import ReplayCache
 
 HELD: list = []
 """What this process has: its memory, and the barrier at which it waits for the others."""
@@ -12,7 +12,7 @@ HELD: list = []
 
 def begin(url: str, barrier) -> None:
     """Open a memory of this process."""
-    HELD.extend([ReplayMemory(Store(url, durable=False), SYSTEM_CLOCK), barrier])
+    HELD.extend([ReplayCache(Store(url, durable=False), SYSTEM_CLOCK), barrier])
 
 
 def uses(token_ids: list[str]) -> list[bool]:

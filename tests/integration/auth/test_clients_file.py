@@ -25,8 +25,8 @@ def test_several(clients_file):
     """Clients are found by exactly their issuer."""
     clients = read_clients(clients_file(LEAST, LEAST.replace(f'"{ISSUER}"', '"urn:oid:1.2.3"')))
     assert [client.issuer for client in clients] == [ISSUER, "urn:oid:1.2.3"]
-    assert clients.named("urn:oid:1.2.3").issuer == "urn:oid:1.2.3"
-    assert [clients.named(other) for other in (f"{ISSUER}/", "", None, [ISSUER])] == [None] * 4
+    assert clients.get("urn:oid:1.2.3").issuer == "urn:oid:1.2.3"
+    assert [clients.get(other) for other in (f"{ISSUER}/", "", None, [ISSUER])] == [None] * 4
 
 
 def test_development(clients_file):

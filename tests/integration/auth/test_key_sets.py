@@ -6,7 +6,7 @@ import os
 import pytest
 from joserfc.jwk import RSAKey
 
-from cds_service.auth import Check, KeyRing, Unauthenticated, Verifier, read_clients
+from cds_service.auth import Check, KeySetCache, TokenVerifier, Unauthenticated, read_clients
 from tests.support.authenticating import Seconds
 from tests.support.service import CLOCK
 from tests.support.signing import AUDIENCE, GONE, ISSUER, NOW, bearer, claims, header, key, key_set, public, signed
@@ -55,7 +55,7 @@ def a_verifier_with_a_file(clients_file, memory, tmp_path):
     write(json.dumps(key_set(GOOD)).encode())
     table = f'issuer = "{ISSUER}"\njwks_file = "keys.json"\nalgorithms = ["ES384", "RS384", "PS384"]'
     clients = read_clients(clients_file(table))
-    verifier = Verifier(clients, KeyRing(clock=Seconds()), memory, CLOCK)
+    verifier = TokenVerifier(clients, KeySetCache(clock=Seconds()), memory, CLOCK)
 
     def verify(content: object = None, token: str | None = None):
         if content is not None:
@@ -151,7 +151,7 @@ def test_an_address_beside_a_file(clients_file, memory, tmp_path):
     (tmp_path / "keys.json").write_text(json.dumps(key_set(GOOD)), encoding="utf-8")
     url = "https://nobody.invalid/keys"
     table = f'issuer = "{ISSUER}"\njwks_file = "keys.json"\njwks_url = "{url}"'
-    verifier = Verifier(read_clients(clients_file(table)), KeyRing(), memory, CLOCK)
+    verifier = TokenVerifier(read_clients(clients_file(table)), KeySetCache(), memory, CLOCK)
     verifier.verify(bearer({"jku": url}), AUDIENCE)
     with pytest.raises(Unauthenticated) as refusal:
         verifier.verify(bearer({"jku": f"{url}2"}), AUDIENCE)

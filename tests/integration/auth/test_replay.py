@@ -7,10 +7,10 @@ from uuid import uuid4
 
 import pytest
 
-from cds_service.auth import Check, KeyRing, ReplayMemoryUnavailable, Unauthenticated, Verifier, read_clients
+from cds_service.auth import Check, KeySetCache, ReplayCacheUnavailable, TokenVerifier, Unauthenticated, read_clients
 from cds_service.errors import StoreUnavailable
 from cds_service.store import Store
-from cds_service.store.replay_memory import ReplayMemory
+from cds_service.store.replay_cache import ReplayCache
 from cds_service.store.tables import SEEN_TOKENS
 from tests.integration.auth import another_process
 from tests.support.databases import rows
@@ -25,7 +25,7 @@ def tokens_of_a_database(store, store_url):
     """Give a memory in each kind of database, empty at first; `store` is what empties it."""
     assert rows(store, SEEN_TOKENS) == []
     own = Store(store_url, durable=False)
-    yield ReplayMemory(own, CLOCK, begin="")
+    yield ReplayCache(own, CLOCK, begin="")
     own.close()
 
 
@@ -33,8 +33,8 @@ def tokens_of_a_database(store, store_url):
 def a_verifier_with_another_memory(clients_file, key_server):
     """Return a function that makes a verifier with another memory than those of the other tests."""
     clients = read_clients(clients_file(f'issuer = "{ISSUER}"\njwks_url = "{key_server.root}/keys"'), development=True)
-    ring = KeyRing()
-    return lambda memory: Verifier(clients, ring, memory, CLOCK).verify
+    ring = KeySetCache()
+    return lambda memory: TokenVerifier(clients, ring, memory, CLOCK).verify
 
 
 def outcome(verify, text: str) -> str:
@@ -132,8 +132,8 @@ def test_old_ones_go(tokens, store):
 
 def test_a_store_that_is_gone(tmp_path, verify_with):
     """Where nobody can tell whether a token was used, it does not pass, and the operator is told why."""
-    memory = ReplayMemory(Store(f"sqlite:///{tmp_path}/gone/store.sqlite3", durable=False), CLOCK)
-    with pytest.raises(ReplayMemoryUnavailable) as refusal:
+    memory = ReplayCache(Store(f"sqlite:///{tmp_path}/gone/store.sqlite3", durable=False), CLOCK)
+    with pytest.raises(ReplayCacheUnavailable) as refusal:
         verify_with(memory)(bearer(), AUDIENCE)
     assert refusal.value.why == "unable to open database file"
     assert refusal.value.__cause__ is None
@@ -143,7 +143,7 @@ def test_a_store_without_the_table(empty_url):
     """A store that is not migrated is as good as none, in each kind of database."""
     store = Store(empty_url, durable=False)
     with pytest.raises(StoreUnavailable):
-        ReplayMemory(store, CLOCK).is_new(ISSUER, "one", SOON)
+        ReplayCache(store, CLOCK).is_new(ISSUER, "one", SOON)
     store.close()
 
 

@@ -18,7 +18,7 @@ import cds_service.store
 from cds_service.store import NOT_MIGRATED, READY, UNREACHABLE, Store
 from cds_service.store.database import REVISION
 from cds_service.store.migration import migrate, prepare
-from cds_service.store.replay_memory import ReplayMemory
+from cds_service.store.replay_cache import ReplayCache
 from cds_service.store.tables import CARDS, METADATA
 from tests.support.databases import rows
 from tests.support.service import CLOCK
@@ -69,12 +69,12 @@ def test_several_migrate_at_once(empty_url):
 def test_used_tokens_stay_used(empty_url, empty_store):
     """A token that was used before a migration is not new after it, and none is used twice after it."""
     migrate(empty_store, "0002")
-    expires_at, old = CLOCK.now() + timedelta(minutes=5), ReplayMemory(empty_store, CLOCK)
+    expires_at, old = CLOCK.now() + timedelta(minutes=5), ReplayCache(empty_store, CLOCK)
     assert old.is_new("https://ehr.example.org", "before", expires_at)
     migrate(empty_store)
     assert differences(empty_store) == []
     with closing(Store(empty_url, durable=False)) as store:
-        new = ReplayMemory(store, CLOCK)
+        new = ReplayCache(store, CLOCK)
         assert not new.is_new("https://ehr.example.org", "before", expires_at)
         assert new.is_new("https://ehr.example.org", "after", expires_at)
     assert not old.is_new("https://ehr.example.org", "after", expires_at)  # a worker that runs on meanwhile

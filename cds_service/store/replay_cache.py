@@ -35,7 +35,7 @@ _PASSING = " FOR UPDATE SKIP LOCKED"
 _quoted = json.JSONEncoder().encode
 
 
-class ReplayMemory:
+class ReplayCache:
     """Remembers for one process, in a store whose commits need not be durable.
 
     What a power failure takes back are the tokens of its last moments: who has one of them could use it a second time,
