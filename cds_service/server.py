@@ -1,7 +1,6 @@
 """The server: what `plexus-cds serve` does once the settings are read."""
 
 import gc
-import json
 import socket
 import sys
 from collections.abc import Iterable
@@ -13,6 +12,7 @@ from cds_service import __version__, metrics
 from cds_service.auth import Client
 from cds_service.config.settings import Settings
 from cds_service.errors import SettingsError
+from cds_service.logs import log_event, log_to_stderr
 from cds_service.store import NOT_MIGRATED, READY, Store
 from cds_service.store.migration import prepare
 
@@ -39,6 +39,7 @@ def serve(settings: Settings, clients: Iterable[Client] = ()) -> None:
     from granian.http import HTTP1Settings  # noqa: PLC0415
     from granian.log import LogLevels  # noqa: PLC0415
 
+    log_to_stderr()
     _claim(settings)
     _warn_of_strangers(settings)
     _prepare_store(settings)
@@ -95,12 +96,17 @@ def _warn_of_strangers(settings: Settings) -> None:
         return
     reached = f"anyone who reaches {settings.host}:{settings.port}, or {settings.base_url}"
     if not settings.clients_file:
-        do = "name the clients in PLEXUS_CDS_CLIENTS_FILE, or let a proxy in front ask who calls"
-        _say({"authentication": "none", "may_call": reached, "do": do})
+        action = "name the clients in PLEXUS_CDS_CLIENTS_FILE, or let a proxy in front authenticate callers"
+        effect = "hook calls are answered without authentication"
+        log_event(
+            "warning", "startup_warning", reason="no_authentication", exposure=reached, effect=effect, action=action
+        )
     if settings.development:
-        opened = "playground and dashboard, without a token; a call signed as the CDS Hooks Sandbox, if it is a client"
-        do = "leave PLEXUS_CDS_DEVELOPMENT out, or listen on 127.0.0.1 alone; the Sandbox's key is public"
-        _say({"development": "on", "open": opened, "to": reached, "do": do})
+        effect = "playground and dashboard need no token, and a call signed as the CDS Hooks Sandbox may be answered"
+        action = "unset PLEXUS_CDS_DEVELOPMENT, or listen on 127.0.0.1 only; the Sandbox's key is public"
+        log_event(
+            "warning", "startup_warning", reason="development_mode", exposure=reached, effect=effect, action=action
+        )
 
 
 def _prepare_store(settings: Settings) -> None:
@@ -109,15 +115,19 @@ def _prepare_store(settings: Settings) -> None:
     state, why = prepare(store)
     store.close()
     if state != READY:
-        seen = "whether its folder can be written and has room" if store.embedded else "whether it runs"
-        do = "run plexus-cds migrate" if state == NOT_MIGRATED else f"see {seen}, and PLEXUS_CDS_STORE_URL"
-        lost = "no call is answered" if settings.clients_file else "cards are shown, but nothing is kept"
-        told = {"store": repr(store), "state": state, "why": why, "lost": lost, "do": do}
-        _say({name: text for name, text in told.items() if text})
-
-
-def _say(line: dict[str, str]) -> None:
-    print(json.dumps(line), file=sys.stderr, flush=True)
+        check = "that its folder is writable and has free space" if store.embedded else "that it is running"
+        action = "run plexus-cds migrate" if state == NOT_MIGRATED else f"check {check}, and PLEXUS_CDS_STORE_URL"
+        effect = "no call is answered" if settings.clients_file else "cards are returned, but nothing is stored"
+        log_event(
+            "warning",
+            "startup_warning",
+            reason="store_not_ready",
+            error=why or state,
+            store=repr(store),
+            state=state,
+            effect=effect,
+            action=action,
+        )
 
 
 def _greeting(settings: Settings) -> str:

@@ -1,13 +1,12 @@
 """The operator's files: TOML, and read again whenever they change; one that went wrong changes nothing."""
 
-import json
-import logging
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from cds_service.errors import SettingsError
+from cds_service.logs import log_event
 
 _T = TypeVar("_T")
 
@@ -57,8 +56,7 @@ class WatchedFile(Generic[_T]):
         try:
             self._said = self._read(self._path)
             self.is_invalid = False
-            note = {self._name: "read again", **self._told(self._said)}
+            log_event("info", f"{self._name}_reloaded", **self._told(self._said))
         except SettingsError as error:
             self.is_invalid = True
-            note = {self._name: "wrong; the one before stays in force", "fault": str(error)}
-        logging.getLogger("plexus_cds").warning(json.dumps(note))
+            log_event("error", f"{self._name}_invalid", error=str(error))

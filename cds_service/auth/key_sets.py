@@ -1,7 +1,5 @@
 """The public keys of all clients, each from its own file or key server."""
 
-import json
-import logging
 import os
 import threading
 import time
@@ -10,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cds_service.egress_policy import Deadline, FetchLimits, HttpClientError
+from cds_service.logs import log_event
 from cds_service.model import FetchFault
 from cds_service.strict_json import strict_json
 
@@ -58,19 +57,17 @@ class KeySetFile:
         try:
             self._held = read_key_file(self._file)
         except (OSError, ValueError) as error:
-            log_keys(
-                self._issuer,
-                "not read; those before stay in force",
-                why=getattr(error, "strerror", None) or type(error).__name__,
-            )
+            _log_failure(self._issuer, getattr(error, "strerror", None) or type(error).__name__, self._held)
         else:
-            log_keys(self._issuer, "read", used=len(self._held.keys), ignored=dict(self._held.ignored))
+            _log_keys(self._issuer, self._held)
 
 
-def log_keys(issuer: str, what: str, **more: object) -> None:
-    """Log what became of the keys of a client."""
-    line = {"client_keys": what, "issuer": issuer, **more}
-    logging.getLogger("plexus_cds").warning(json.dumps(line))
+def _log_keys(issuer: str, keys: "KeySet") -> None:
+    log_event("info", "client_keys_loaded", client=issuer, used=len(keys.keys), ignored=dict(keys.ignored))
+
+
+def _log_failure(issuer: str, reason: str, cached: "KeySet | None") -> None:
+    log_event("warning", "client_keys_unavailable", client=issuer, error=reason, cached=cached is not None)
 
 
 _OK = 200
@@ -144,7 +141,7 @@ class RemoteKeySet:
         else:
             with self._lock:
                 self._held, self._read_at, self._fails = found, self._clock(), False
-            log_keys(self._issuer, "read", used=len(found.keys), ignored=dict(found.ignored))
+            _log_keys(self._issuer, found)
 
     def _answer(self) -> Any:
         from cds_service.http_client import HttpClient  # noqa: PLC0415 - slow, and many a service never asks
@@ -162,7 +159,7 @@ class RemoteKeySet:
 
     def _failed(self, why: str) -> None:
         self._fails = True
-        log_keys(self._issuer, "not read; those before stay in force for a day", why=why, held=self._held is not None)
+        _log_failure(self._issuer, why, self._held)
 
     def _has(self, kid: str) -> bool:
         return self._held is not None and bool(self._held.with_id(kid))

@@ -1,7 +1,5 @@
-"""The recorder: takes cards and counts without delay, and writes them in the background."""
+"""The recorder: takes cards and counts without delay, and writes them to the store in the background."""
 
-import json
-import logging
 import threading
 import time
 from collections import Counter, deque
@@ -9,13 +7,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 
 from cds_service import metrics
+from cds_service.background import BackgroundWorker
 from cds_service.errors import StoreUnavailable
+from cds_service.logs import log_event
 from cds_service.store.database import Store
 from cds_service.store.records import Counted, ShownCard
 
 _COUNTS_AFTER = 2.0  # seconds: less than the server gives a worker that hangs when it is told to stop
 _COUNTS_AT = 1000
-_AT_ONCE = 500
+_BATCH_CARDS = 500
 
 Batch = tuple[list[ShownCard], Counter[Counted]]
 
@@ -27,7 +27,7 @@ def singles(batch: Batch) -> list[Batch]:
 
 
 class WriteBuffer:
-    """Cards in their order, and counts; over the bound the oldest are given up."""
+    """Cards in their order, and counts of decisions; over the bound the oldest are given up."""
 
     def __init__(self, bound: int) -> None:
         self.lost = 0
@@ -45,21 +45,26 @@ class WriteBuffer:
             self._counts.update(counts)
             self._keep_bound()
 
+    def is_empty(self) -> bool:
+        """Tell whether nothing waits to be written."""
+        with self._lock:
+            return not (self._cards or self._counts)
+
     def is_due(self) -> bool:
         """Tell whether there is something to write now: cards at once, counts when they are many or have waited."""
         with self._lock:
             waited = time.monotonic() - self._since
             return bool(self._cards or (self._counts and (waited > _COUNTS_AFTER or self._counts.total() > _COUNTS_AT)))
 
-    def taken(self) -> Batch | None:
+    def take(self) -> Batch | None:
         """Take out as much as is written at once, or nothing where there is nothing."""
         with self._lock:
-            cards = [self._cards.popleft() for _ in range(min(_AT_ONCE, len(self._cards)))]
+            cards = [self._cards.popleft() for _ in range(min(_BATCH_CARDS, len(self._cards)))]
             counts, self._counts = self._counts, Counter()
             self._since = time.monotonic()
             return (cards, counts) if cards or counts else None
 
-    def put_back(self, batch: Batch) -> None:
+    def requeue(self, batch: Batch) -> None:
         """Keep for later what could not be written."""
         cards, counts = batch
         with self._lock:
@@ -84,10 +89,10 @@ class WriteBuffer:
         metrics.store_failure("lost", count)
 
 
-_LOOKS_AFTER = 1.0
-_WAITS = 1.0
-_TRIES_AGAIN_AFTER = 10.0
-_LOGS_AFTER = 60.0
+_INTERVAL = 1.0
+_LOCK_TIMEOUT = 1.0
+_RETRY_AFTER = 10.0
+_LOG_INTERVAL = 60.0
 """Seconds."""
 
 
@@ -97,52 +102,48 @@ class Recorder:
     def __init__(self, store: Store, *, bound: int = 10_000) -> None:
         self.failures = 0
         """How often the store could not be written."""
-        self.why = ""
+        self.last_error = ""
         """Why it could not the last time."""
         self._store = store
-        self._backlog = WriteBuffer(bound)
-        self._writes = threading.Lock()
-        self._closed = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._buffer = WriteBuffer(bound)
+        self._writing = threading.Lock()
+        self._worker = BackgroundWorker("recorder", self._step, interval=_INTERVAL)
         self._logged_at = float("-inf")
 
     @property
     def lost(self) -> int:
         """Return how many cards and decisions were given up."""
-        return self._backlog.lost
+        return self._buffer.lost
 
-    def note(self, cards: Sequence[ShownCard], counts: Mapping[Counted, int] | Iterable[Counted]) -> None:
+    def record(self, cards: Sequence[ShownCard], counts: Mapping[Counted, int] | Iterable[Counted]) -> None:
         """Take what was shown and decided: cards are written within a second or so, counts within three."""
-        self._backlog.add(cards, counts)
-        if self._thread is None or not self._thread.is_alive():  # the first time, and in a process that was forked
-            self._thread = threading.Thread(target=self._run, name="plexus-cds recorder", daemon=True)
-            self._thread.start()
+        self._buffer.add(cards, counts)
+        self._worker.wake()
 
     def flush(self) -> bool:
-        """Write all that was noted, and tell whether the store could be used; what it has not is kept for later."""
+        """Write all that was recorded, and tell whether the store could be used; what it has not is kept for later."""
         _writer()  # loaded before the lock is taken: whoever waits for that gives up after a while
-        if not self._writes.acquire(timeout=_WAITS):
-            self.why = "the write before does not end"
+        if not self._writing.acquire(timeout=_LOCK_TIMEOUT):
+            self.last_error = "the write before does not end"
             return False
         try:
-            return all(self._wrote(batch) for batch in iter(self._backlog.taken, None))
+            return all(self._write(batch) for batch in iter(self._buffer.take, None))
         finally:
-            self._writes.release()
+            self._writing.release()
 
     def close(self) -> None:
         """Write what is left, and end the thread."""
-        self._closed.set()
-        if self._thread:
-            self._thread.join(_LOOKS_AFTER)
+        if self._worker.stop(timeout=_INTERVAL):
             self.flush()
         self._store.close()
 
-    def _run(self) -> None:
-        wait = _LOOKS_AFTER
-        while not self._closed.wait(wait):
-            wait = _LOOKS_AFTER if not self._backlog.is_due() or self.flush() else _TRIES_AGAIN_AFTER
+    def _step(self) -> float | None:
+        """Write what is due; return the seconds until the next look, or None where nothing waits."""
+        if self._buffer.is_due() and not self.flush():
+            return _RETRY_AFTER
+        return None if self._buffer.is_empty() else _INTERVAL
 
-    def _wrote(self, batch: Batch) -> bool:
+    def _write(self, batch: Batch) -> bool:
         """Write a batch, or row by row what is not refused of it; whatever goes wrong, what is left is kept."""
         left = [batch]
         try:
@@ -154,8 +155,8 @@ class Recorder:
             self._note_failure(error.why)
             return False
         finally:
-            for one in left:
-                self._backlog.put_back(one)
+            for unwritten in left:
+                self._buffer.requeue(unwritten)
         return True
 
     def _refused(self, batch: Batch) -> list[Batch]:
@@ -165,25 +166,24 @@ class Recorder:
         except StoreUnavailable as error:
             if not error.for_good:
                 raise
-            why = error.why
+            reason = error.why
         except Exception as error:  # noqa: BLE001 - a fault of ours: it must not come again and again
-            why = type(error).__name__
+            reason = type(error).__name__
         else:
             return []
         rows = singles(batch)
         if len(rows) == 1:
-            self._backlog.give_up(batch)
-        self._note_failure(why)
+            self._buffer.give_up(batch)
+        self._note_failure(reason)
         return rows[::-1] if len(rows) > 1 else []
 
-    def _note_failure(self, why: str) -> None:
-        """Count it, and say at most once in a minute that the store cannot be written."""
-        self.failures, self.why = self.failures + 1, why
+    def _note_failure(self, reason: str) -> None:
+        """Count a write that failed, and log at most one in a minute."""
+        self.failures, self.last_error = self.failures + 1, reason
         metrics.store_failure("write")
-        if time.monotonic() - self._logged_at > _LOGS_AFTER:
+        if time.monotonic() - self._logged_at > _LOG_INTERVAL:
             self._logged_at = time.monotonic()
-            line = {"store": "not written", "why": why, "failures": self.failures, "lost": self.lost}
-            logging.getLogger("plexus_cds").error(json.dumps(line))
+            log_event("error", "store_write_failed", error=reason, failures=self.failures, lost=self.lost)
 
 
 @cache

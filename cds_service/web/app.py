@@ -10,11 +10,13 @@ from functools import partial
 from flask import Flask
 from flask_cors import CORS
 
+from cds_service.background import task_queue
 from cds_service.clock import SYSTEM_CLOCK, Clock
 from cds_service.config.settings import Settings, read_settings
 from cds_service.config.site_file import SiteSource
 from cds_service.egress_policy import FetchLimits
 from cds_service.knowledge import Knowledge
+from cds_service.logs import log_in_background
 from cds_service.store import CircuitBreaker, Recorder, Store
 from cds_service.validation_stamp import checked_knowledge
 from cds_service.web import (
@@ -33,7 +35,6 @@ from cds_service.web import (
     recording,
 )
 from cds_service.web.authenticator import Authenticator
-from cds_service.web.background import afterwards
 from cds_service.web.card_ids import CardIds
 from cds_service.web.middleware import Door, Passage, straight, through_flask
 from cds_service.web.request_context import Answer, RequestContext
@@ -89,7 +90,7 @@ def _register(app: Flask, settings: Settings) -> None:
     for part in (discovery, hooks, feedback, health, pages, openapi, playground, dashboard):
         app.register_blueprint(part.blueprint)
     error_handlers.register(app)
-    call_log.prepare(app)
+    call_log.prepare_metrics(app)
     found: AppServices = app.extensions["plexus_cds"]
     passage = _passage(found, settings)
     through_flask(app, passage)
@@ -111,7 +112,7 @@ def _passage(found: AppServices, settings: Settings) -> Passage:
         doors.insert(0, playground.name_its_calls)
     if found.callers or settings.calls_per_minute:
         doors.append(rate_limiter.calls_per_minute(settings.calls_per_minute, found.clock))
-    return Passage(tuple(doors), places.leave, (partial(recording.keep_cards, found), call_log.telling(found)))
+    return Passage(tuple(doors), places.leave, (partial(recording.record_cards, found), call_log.call_logger(found)))
 
 
 def limits_of(settings: Settings) -> FetchLimits:
@@ -126,10 +127,10 @@ def app_from_environment() -> Flask:
     """
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    call_log.to_stderr()
-    afterwards.start()
+    log_in_background()
+    task_queue.start()
     app = create_app(read_settings())
-    recording.write_at_exit(app)
+    recording.flush_at_exit(app)
     _look_seldom_for_garbage()
     return app
 

@@ -7,9 +7,9 @@ from cds_service import metrics
 from cds_service.auth import Check, ReplayCacheUnavailable, Unauthenticated
 from cds_service.clock import Clock
 from cds_service.fhir.search import fetcher
+from cds_service.logs import LogThrottle
 from cds_service.model import Fetch
 from cds_service.web.authenticator import Authenticator
-from cds_service.web.logs import LogThrottle
 from cds_service.web.request_context import RequestContext
 from cds_service.web.services import AppServices
 
@@ -20,7 +20,7 @@ CHECKS = (*Check, _REPLAY_MEMORY)
 _NEED_NO_TOKEN = (None, "health", "openapi", "pages", "playground", "dashboard")
 """The blueprints of what people and operators open; None is for files, and for addresses where nothing is."""
 
-_LINES_AT_ONCE = 60
+_LOG_BURST = 60
 """Of each check: a minute's, so that the refusals of a client that is being connected are all told."""
 
 
@@ -29,7 +29,7 @@ def authentication(callers: Authenticator, clock: Clock) -> Callable[[RequestCon
 
     Whatever is not listed above needs a token, and only a preflight comes without (X-21).
     """
-    seldom = LogThrottle(clock, _LINES_AT_ONCE)
+    log_throttle = LogThrottle(clock, _LOG_BURST)
 
     def authenticate(call: RequestContext) -> None:
         if call.blueprint in _NEED_NO_TOKEN or call.method == "OPTIONS":
@@ -38,11 +38,11 @@ def authentication(callers: Authenticator, clock: Clock) -> Callable[[RequestCon
         try:
             call.caller = callers.caller(call.environ.get("HTTP_AUTHORIZATION"), call.path)
         except Unauthenticated as refusal:
-            token = {"key": refusal.kid_hash, "token": refusal.token_id_hash}
-            _refuse(call, seldom, refusal.check, {"status": 401, "client": refusal.issuer, **token})
+            token = {"kid_hash": refusal.kid_hash, "jti_hash": refusal.token_id_hash}
+            _refuse(call, log_throttle, refusal.check, {"status": 401, "client": refusal.issuer, **token})
             raise
         except ReplayCacheUnavailable as error:
-            _refuse(call, seldom, _REPLAY_MEMORY, {"status": 503, "why": error.why})
+            _refuse(call, log_throttle, _REPLAY_MEMORY, {"status": 503, "error": error.why})
             raise
         call.client = call.caller.issuer
 
@@ -57,8 +57,8 @@ def fetch(found: AppServices, call: RequestContext) -> Fetch:
     return fetcher(call.caller.fhir_servers, found.fetch_limits)
 
 
-def _refuse(call: RequestContext, seldom: LogThrottle, check: str, more: dict[str, Any]) -> None:
+def _refuse(call: RequestContext, log_throttle: LogThrottle, check: str, more: dict[str, Any]) -> None:
     """Count a refusal, and log it now and then: issuers of the clients file, digests and words of ours, no more."""
     call.has_own_line = True
     metrics.refusal(check)
-    seldom.log(check, at=call.blueprint, **more)
+    log_throttle.log("auth_refused", kind=check, reason=check, endpoint=call.blueprint, **more)

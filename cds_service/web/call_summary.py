@@ -5,6 +5,22 @@ from datetime import date, datetime
 
 from cds_service.decision.record import amounts
 from cds_service.model import Decision, Recommendation, Retrieval, Silence
+from cds_service.web.request_context import RequestContext
+from cds_service.web.services import AppServices
+
+_OK, _SERVER_ERROR = 200, 500
+
+_OUTCOMES = {
+    400: "not_json",
+    401: "unauthenticated",
+    404: "unknown_service",
+    405: "method",
+    412: "record",
+    413: "too_large",
+    415: "media_type",
+    422: "not_a_call",
+    503: "store",
+}
 
 
 @dataclass(slots=True)
@@ -19,41 +35,64 @@ class CallSummary:
     status: int
     outcome: str
     seconds: dict[str, float]
-    """Of each phase, and in all."""
+    """Of each phase, and `total`."""
     retrieval: Retrieval | None = None
     reasons: tuple[str, ...] = ()
     """The reason of each silence, and of each card its indicator, history and presentation."""
     decisions: tuple[tuple[str, str, str], ...] = ()
-    """Of each: the study or no text, what was said, and the reason or the indicator."""
+    """Of each order: its study or an empty text, card, shadow or silent, and the indicator or the reason."""
     against: tuple[str, ...] = ()
-    """Of the cards, why nothing is recommended: rows of reservations.csv, each once."""
+    """Why the cards recommend nothing: rows of reservations.csv, each once."""
     counts: dict[str, int] | None = None
     """What was read, where a record was."""
     unrecognized: tuple[tuple[str, str, int], ...] = ()
-    """Of what neither code nor words explained: resource type, code system, and how many."""
+    """What neither code nor words explained: resource type, code system, and how many."""
     has_own_line: bool = False
     """It was logged already, as one that was refused."""
 
 
+def summarize(app_services: AppServices, call: RequestContext, status: int) -> CallSummary:
+    """Return the summary of a call that was answered with a status; this ends its stopwatch."""
+    now, decision = app_services.clock.now(), call.decision
+    outcomes = decisions(decision) if decision else ()
+    return CallSummary(
+        at=now,
+        day=app_services.clock.day_of(now),
+        service=call.service,
+        hook=call.hook,
+        client=call.client,
+        status=status,
+        outcome=call.outcome or _outcome(status, outcomes),
+        seconds=call.stopwatch.stop(),
+        retrieval=call.retrieval,
+        decisions=outcomes,
+        reasons=reasons(decision) if decision else (),
+        against=against(decision) if decision else (),
+        counts=counts(decision) if decision else None,
+        unrecognized=tuple((*kind, count) for kind, count in decision.unrecognized.items()) if decision else (),
+        has_own_line=call.has_own_line,
+    )
+
+
 def reasons(decision: Decision) -> tuple[str, ...]:
-    """Name the reason of each silence, and of each card its indicator, history and presentation."""
+    """Return the reason of each silence, and of each card its indicator, history and presentation."""
     return tuple([_reason(outcome) for outcome in decision.outcomes])
 
 
 def against(decision: Decision) -> tuple[str, ...]:
     """Return what speaks against recommending a suggestion of the cards, each reason once."""
-    named = (one for outcome in decision.outcomes if isinstance(outcome, Recommendation) for one in outcome.against)
-    return tuple(dict.fromkeys(named))
+    cards = (outcome for outcome in decision.outcomes if isinstance(outcome, Recommendation))
+    return tuple(dict.fromkeys(reservation for card in cards for reservation in card.against))
 
 
 def decisions(decision: Decision) -> tuple[tuple[str, str, str], ...]:
-    """Return the study, what was said, and why or how strongly, of each outcome."""
-    spoken = "shadow" if decision.is_shadow else "card"
-    return tuple([_said(outcome, spoken) for outcome in decision.outcomes])
+    """Return of each outcome the study, card, shadow or silent, and the indicator or the reason."""
+    card_outcome = "shadow" if decision.is_shadow else "card"
+    return tuple([_decision(outcome, card_outcome) for outcome in decision.outcomes])
 
 
 def counts(decision: Decision) -> dict[str, int] | None:
-    """Return how much was read, and said, or None where no record was needed."""
+    """Return how much was read and shown, or None where no record was needed."""
     record = decision.record
     if record is None:
         return None
@@ -73,6 +112,16 @@ def _reason(outcome: Recommendation | Silence) -> str:
     return f"{outcome.indicator}:{outcome.findings.history}:{outcome.findings.presentation}"
 
 
-def _said(outcome: Recommendation | Silence, spoken: str) -> tuple[str, str, str]:
+def _decision(outcome: Recommendation | Silence, card_outcome: str) -> tuple[str, str, str]:
     study = outcome.order.study if outcome.order else ""
-    return (study, "silent", outcome.reason) if isinstance(outcome, Silence) else (study, spoken, outcome.indicator)
+    if isinstance(outcome, Silence):
+        return study, "silent", outcome.reason
+    return study, card_outcome, outcome.indicator
+
+
+def _outcome(status: int, outcomes: tuple[tuple[str, str, str], ...]) -> str:
+    """Return the outcome of a whole call: card where any of its decisions is one, then shadow, then silent."""
+    if not outcomes or status != _OK:
+        return _OUTCOMES.get(status, "fault" if status >= _SERVER_ERROR else "other")
+    present = [outcome for _, outcome, _ in outcomes]
+    return next((outcome for outcome in ("card", "shadow") if outcome in present), "silent")

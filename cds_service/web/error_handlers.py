@@ -1,7 +1,6 @@
 """Errors -> HTTP status and an OperationOutcome without patient data, from this one place."""
 
 import json
-import logging
 from collections.abc import Mapping
 
 from flask import Flask, Response
@@ -20,6 +19,7 @@ from cds_service.errors import (
     TooManyCalls,
     UnknownService,
 )
+from cds_service.logs import log_fault
 from cds_service.web.request_context import Answer
 
 _STATUS: dict[type[CallError], tuple[int, str]] = {
@@ -62,14 +62,6 @@ def answer_to(error: Exception) -> Answer:
         return _http_error(error)
     log_fault(error)
     return _outcome(500, "exception", "The service failed. Go on without its advice.")
-
-
-def log_fault(error: Exception) -> None:
-    """Log kind and place of a fault of ours, never its text, which may hold patient data."""
-    trace, last = error.__traceback__, None
-    while trace:
-        last, trace = f"{trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}", trace.tb_next
-    logging.getLogger("plexus_cds").error(json.dumps({"fault": type(error).__name__, "at": last}))
 
 
 def _response(error: Exception) -> Response:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,10 +11,11 @@ from uuid import UUID
 
 from flask import Blueprint, Response, jsonify
 
+from cds_service.background import task_queue
 from cds_service.errors import NotAHookCall, StoreUnavailable, TooLarge
+from cds_service.logs import log_event
 from cds_service.model import Json
 from cds_service.store.records import Report
-from cds_service.web.background import afterwards
 from cds_service.web.request_body import json_body
 from cds_service.web.request_context import RequestContext, this_call
 from cds_service.web.services import services
@@ -194,19 +194,18 @@ def _store(call: RequestContext, reports: list[Report], unusable: int) -> None:
     """Write the reports after the cards of this process, so that a card just shown is known; log counts alone."""
     call.has_own_line = True
     given = Counter(report.outcome for report in reports) + Counter(unusable=unusable)
-    now = services().clock.now().isoformat(timespec="milliseconds")
-    line = {"time": now, "service": call.service, "client": call.client, "feedback": given}
-    log = logging.getLogger("plexus_cds")
+    line: dict[str, Any] = {"service": call.service, "client": call.client, "reports": given}
+    now = services().clock.now()
     new = call.reports = Counter[str]()  # what is kept before a fault counts, too: sent again, it counts as repeated
     try:
         _write(reports, new)
     except StoreUnavailable as error:
-        failed = {"status": 503, "why": error.why, "stored": new.total()}
-        log.error(json.dumps({**line, **failed}))  # noqa: TRY400 - a trace may hold values
+        failed = {"status": 503, "reason": "store", "error": error.why, "stored": new.total()}
+        log_event("error", "feedback", at=now, **line, **failed)
         raise
     repeated = len(reports) - new.total()
     call.reports = new + Counter(repeated=repeated, unusable=unusable)
-    log.info(json.dumps({**line, "status": 200, "stored": new.total(), "repeated": repeated}))
+    log_event("info", "feedback", at=now, **line, status=200, stored=new.total(), repeated=repeated)
 
 
 def _write(reports: list[Report], new: Counter[str]) -> None:
@@ -215,7 +214,7 @@ def _write(reports: list[Report], new: Counter[str]) -> None:
 
     found = services()
     with found.feedback_gate.calling():
-        afterwards.settle()  # what was decided before is written before, too
+        task_queue.drain()  # what was decided before is written before, too
         if not found.recorder.flush():
-            raise StoreUnavailable(found.recorder.why)
+            raise StoreUnavailable(found.recorder.last_error)
         write_reports(found.store, reports, new)

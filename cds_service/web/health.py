@@ -8,11 +8,11 @@ from flask import Blueprint, Response, abort, current_app, jsonify
 from flask.blueprints import BlueprintSetupState
 
 from cds_service import metrics
+from cds_service.background import task_queue
 from cds_service.decision.order_select import decide
 from cds_service.examples import example
 from cds_service.model import Pages, Site
 from cds_service.store import READY, UNREACHABLE, Store
-from cds_service.web.background import afterwards
 from cds_service.web.services import AppServices, services
 
 blueprint = Blueprint("health", __name__)
@@ -81,7 +81,7 @@ def measured() -> Response:
     """Answer Prometheus, where the site lets it ask."""
     if not services().features.metrics:
         abort(404)
-    afterwards.settle()
+    task_queue.drain()
     return Response(metrics.exposition(), content_type=metrics.CONTENT_TYPE)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, g
 from werkzeug.http import HTTP_STATUS_CODES
 
+from cds_service.logs import log_fault
 from cds_service.web import error_handlers
 from cds_service.web.request_context import Answer, RequestContext, begin_call, this_call
 
@@ -39,7 +40,7 @@ class Passage:
             try:
                 note(call, status)
             except Exception as error:  # noqa: BLE001 - whatever it is, the clinician gets the answer
-                error_handlers.log_fault(error)
+                log_fault(error)
 
 
 def through_flask(app: Flask, passage: Passage) -> None:

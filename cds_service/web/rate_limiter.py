@@ -12,7 +12,7 @@ from throttled import BaseRateLimiter, MemoryStore, RateLimiterType, Throttled, 
 
 from cds_service.clock import Clock
 from cds_service.errors import Overloaded, TooManyCalls
-from cds_service.web.logs import LogThrottle
+from cds_service.logs import LogThrottle
 from cds_service.web.request_context import RequestContext
 
 _PROBES = ("/livez", "/readyz", "/metrics")
@@ -21,6 +21,9 @@ _PROBES = ("/livez", "/readyz", "/metrics")
 _CLIENTS = 4096
 """Clients, or addresses of unknown ones, that are counted at the same time; the one that was quiet longest goes."""
 
+
+_EVENTS = {"overloaded": "overloaded", "throttled": "rate_limited"}
+"""The log's word for an outcome."""
 
 _LOT, _LOTS = 10, 600
 """To count each call by itself would take longer than deciding on most: ten are, for who may make so many in 0.1 s."""
@@ -31,7 +34,7 @@ class ConcurrencyLimiter:
 
     def __init__(self, most: int, clock: Clock) -> None:
         self._free: SimpleQueue[None] = SimpleQueue()  # a semaphore is Python code, and each call needs it twice
-        self._seldom = LogThrottle(clock)
+        self._log_throttle = LogThrottle(clock)
         for _ in range(most):
             self._free.put(None)
 
@@ -42,7 +45,7 @@ class ConcurrencyLimiter:
         try:
             self._free.get_nowait()
         except Empty:
-            _log(call, self._seldom, "overloaded")
+            _log(call, self._log_throttle, "overloaded", 503)
             raise Overloaded from None
         call.has_place = True
 
@@ -60,7 +63,7 @@ def calls_per_minute(most: int, clock: Clock) -> Callable[[RequestContext], None
 
     A client that was quiet for a minute may use the whole of one at once, and gets it back evenly.
     """
-    store, seldom = MemoryStore(options={"MAX_SIZE": _CLIENTS}), LogThrottle(clock)
+    store, log_throttle = MemoryStore(options={"MAX_SIZE": _CLIENTS}), LogThrottle(clock)
     lots: dict[str, int] = {}  # the calls that each client may still make before the store is asked again
 
     @cache
@@ -83,7 +86,7 @@ def calls_per_minute(most: int, clock: Clock) -> Callable[[RequestContext], None
         if result.limited and lot > 1:
             lot, result = 1, limiter(calls).limit(key)
         if result.limited:
-            _log(call, seldom, "throttled")
+            _log(call, log_throttle, "throttled", 429)
             raise TooManyCalls(ceil(result.state.retry_after))
         if len(lots) >= _CLIENTS:
             lots.clear()
@@ -92,7 +95,7 @@ def calls_per_minute(most: int, clock: Clock) -> Callable[[RequestContext], None
     return count
 
 
-def _log(call: RequestContext, seldom: LogThrottle, refused: str) -> None:
+def _log(call: RequestContext, log_throttle: LogThrottle, outcome: str, status: int) -> None:
     """Log a refusal now and then; the call gets no other line."""
-    call.has_own_line, call.outcome = True, refused
-    seldom.log(refused, client=call.client)
+    call.has_own_line, call.outcome = True, outcome
+    log_throttle.log(_EVENTS[outcome], client=call.client, status=status)

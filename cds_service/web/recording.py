@@ -1,4 +1,4 @@
-"""What was shown and decided -> the store's rows, behind the answer; nothing here can keep a card back."""
+"""Cards and decisions of calls -> the store's rows, written behind the answer; no fault here can keep a card back."""
 
 import hashlib
 import hmac
@@ -17,77 +17,79 @@ from cds_service.web.call_summary import CallSummary
 from cds_service.web.request_context import RequestContext
 from cds_service.web.services import AppServices
 
-_ANSWERED, _REFUSED = 200, 412
+_OK, _NO_RECORD = 200, 412
 
 
-def write_at_exit(app: Flask) -> None:
+def flush_at_exit(app: Flask) -> None:
     """Write what is left when this process ends; the server's workers are forked, and end without atexit."""
-    found: AppServices = app.extensions["plexus_cds"]
-    util.Finalize(None, found.recorder.close, exitpriority=0)
+    app_services: AppServices = app.extensions["plexus_cds"]
+    util.Finalize(None, app_services.recorder.close, exitpriority=0)
 
 
-def keep_cards(found: AppServices, call: RequestContext, status: int) -> None:
-    """Note the cards of a call."""
-    if call.decision and call.decision.cards and status == _ANSWERED:
-        _keep_cards(found, call, call.decision)
+def record_cards(app_services: AppServices, call: RequestContext, status: int) -> None:
+    """Record the cards of a call that was answered."""
+    if call.decision and call.decision.cards and status == _OK:
+        app_services.recorder.record(list(_shown_cards(app_services, call, call.decision)), ())
 
 
-def keep_decisions(found: AppServices, calls: Iterable[CallSummary]) -> None:
-    """Note the decisions of calls, those that were refused as their record could not be read, and what was unread."""
-    counts: Counter[Counted] = Counter(kind for call in calls for kind in _kinds(found, call))
+def record_decisions(app_services: AppServices, calls: Iterable[CallSummary]) -> None:
+    """Record the decisions of calls, those without a record (412) too, and what neither code nor words explained."""
+    counts: Counter[Counted] = Counter(kind for call in calls for kind in _decision_kinds(app_services, call))
     for call in calls:
         for resource, system, count in call.unrecognized:
             counts[Unrecognized(call.day, call.service, call.client, resource, system)] += count
     if counts:
-        found.recorder.note((), counts)
+        app_services.recorder.record((), counts)
 
 
-def _kinds(found: AppServices, call: CallSummary) -> Iterator[DecisionKind]:
-    of_all = call.day, call.service, call.client, found.knowledge.version
-    if call.status == _ANSWERED:
+def _decision_kinds(app_services: AppServices, call: CallSummary) -> Iterator[DecisionKind]:
+    common = call.day, call.service, call.client, app_services.knowledge.version
+    if call.status == _OK:
         counts = call.counts or {}
         incomplete = bool(counts.get("unread") or counts.get("skipped"))
-        for study, said, reason in call.decisions:
-            yield _kind(*of_all, study, said, reason, incomplete)
-    elif call.status == _REFUSED and call.service in found.hooks:
-        yield _kind(*of_all, "", "refused", "record", True)  # noqa: FBT003 - it goes by position for the cache
+        for study, outcome, reason in call.decisions:
+            yield _decision_kind(*common, study, outcome, reason, incomplete)
+    elif call.status == _NO_RECORD and call.service in app_services.hooks:
+        yield _decision_kind(*common, "", "refused", "record", True)  # noqa: FBT003 - by position for the cache
 
 
-_kind = lru_cache(maxsize=1000)(DecisionKind)
+_decision_kind = lru_cache(maxsize=1000)(DecisionKind)
 """There are few of them, and most calls are of one."""
 
 
-def _keep_cards(found: AppServices, call: RequestContext, decision: Decision) -> None:
-    now, record = found.clock.now(), decision.record
-    of_all = {
+def _shown_cards(app_services: AppServices, call: RequestContext, decision: Decision) -> Iterator[ShownCard]:
+    now, record = app_services.clock.now(), decision.record
+    common = {
         "shown_at": now,
-        "day": found.clock.day_of(now),
+        "day": app_services.clock.day_of(now),
         "service": call.service,
         "client": call.client,
-        "knowledge": found.knowledge.version,
+        "knowledge": app_services.knowledge.version,
         "incomplete": bool(record and (record.unread or record.skipped)),
+        "patient": _pseudonym(decision.patient_id, app_services.privacy.patient_key),
     }
-    said = [outcome for outcome in decision.outcomes if isinstance(outcome, Recommendation)]
-    cards = [_card(one, card, decision, found, of_all) for one, card in zip(said, decision.cards, strict=True)]
-    found.recorder.note(cards, ())
+    recommendations = [outcome for outcome in decision.outcomes if isinstance(outcome, Recommendation)]
+    for recommendation, card in zip(recommendations, decision.cards, strict=True):
+        yield _shown_card(recommendation, card, app_services, common)
 
 
-def _card(
-    recommendation: Recommendation, card: dict[str, Any], decision: Decision, found: AppServices, of_all: dict[str, Any]
+def _shown_card(
+    recommendation: Recommendation, card: dict[str, Any], app_services: AppServices, common: dict[str, Any]
 ) -> ShownCard:
-    offered = zip(kinds(recommendation, found.knowledge), card["suggestions"], strict=True)
+    suggestions = zip(kinds(recommendation, app_services.knowledge), card["suggestions"], strict=True)
     return ShownCard(
-        **of_all,
+        **common,
         uuid=card["uuid"],
         study=recommendation.order.study,
         indicator=recommendation.indicator,
         history=recommendation.findings.history.value,
         presentation=recommendation.findings.presentation.value,
-        patient=_pseudonym(decision.patient_id, found.privacy.patient_key),
-        suggestions=tuple(ShownSuggestion(one["uuid"], kind, "isRecommended" in one) for kind, one in offered),
+        suggestions=tuple(
+            ShownSuggestion(suggestion["uuid"], kind, "isRecommended" in suggestion) for kind, suggestion in suggestions
+        ),
     )
 
 
 def _pseudonym(patient_id: str, key: str) -> str | None:
-    """Return a name of the patient that none without the key can lead back, or nothing where the site sets no key."""
+    """Return an HMAC of the patient's id that only the site's key can link back, or None where the site sets no key."""
     return hmac.new(key.encode(), patient_id.encode(), hashlib.sha256).hexdigest() if key else None

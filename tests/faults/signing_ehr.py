@@ -30,4 +30,4 @@ class Ehr:
 
     def refused(self, check: str) -> bool:
         """Tell whether the log has a refusal by a check."""
-        return f'"refused": "{check}"' in self.server.errors()
+        return f'"event":"auth_refused","reason":"{check}"' in self.server.errors()

@@ -2,11 +2,12 @@
 
 import fcntl
 import json
+import logging
 import os
 
 import pytest
 
-from cds_service.web.logs import LogLines
+from cds_service.logs import log_event, log_in_background
 from tests.support.counted import series
 from tests.support.doors import LEAST, written
 from tests.support.service import ORDER_SELECT, Client
@@ -44,13 +45,25 @@ def _read(end: int) -> bytes:
         return b""
 
 
-def test_the_end_is_told_twice(capsys):
-    """Both the end of a worker and that of logging end the lines; nothing is written twice, and nothing fails."""
-    handler = LogLines()
-    handler.take(["{}"])
-    handler.close()
-    handler.close()
-    assert capsys.readouterr().err == "{}\n"
+@pytest.fixture(name="listener")
+def a_listener(monkeypatch):
+    """Log in the background, as a worker does, and put back what logging was."""
+    for name in ("_srcfile", "logThreads", "logProcesses", "logMultiprocessing"):
+        monkeypatch.setattr(logging, name, getattr(logging, name))
+    log = logging.getLogger("plexus_cds")
+    before = log.handlers, log.propagate, log.level
+    yield log_in_background()
+    log.handlers, log.propagate, level = before
+    log.setLevel(level)
+
+
+def test_the_end_is_told_twice(listener, capsys):
+    """What waits is written at the end of a process; a second end writes nothing again, and nothing fails."""
+    log_event("info", "site_file_reloaded", off=True)
+    listener.stop()
+    listener.stop()
+    [line] = capsys.readouterr().err.splitlines()
+    assert json.loads(line)["off"] is True
 
 
 def test_calls_go_on(pipe):
@@ -67,7 +80,7 @@ def test_refusals_go_on(pipe, tmp_path):
     with granian("--development", stderr=pipe[1], clients_file=str(written(tmp_path, LEAST))) as server:
         refused = [_refused(server.client) for _ in range(CALLS)]
         assert set(refused) == {401}
-        assert lines(pipe[0])[-1]["refused"] == "malformed"
+        assert lines(pipe[0])[-1]["reason"] == "malformed"
 
 
 def _refused(client: Client) -> int:

@@ -188,7 +188,7 @@ def test_a_file_that_becomes_wrong_changes_nothing(wrong, site):
         started.file.unlink() if wrong is None else started.write(wrong)
         assert started.says(asking("breast cancer")) == ["remote_without_presentation"]
         [note] = [json.loads(one.message) for one in started.caplog.records if "site_file" in one.message]
-        assert "stays in force" in note["site_file"]
-        assert "site.toml" in note["fault"]
+        assert note["event"] == "site_file_invalid"
+        assert "site.toml" in note["error"]
         started.says()
         assert "site_file" not in started.caplog.text

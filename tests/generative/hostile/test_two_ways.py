@@ -146,8 +146,8 @@ def test_a_fault_of_ours(open_service, logged, monkeypatch):
     monkeypatch.setitem(parts.__dict__, "new_id", None)
     for headers in ({}, BROWSER):
         seen = Seen(client, logged).sent(ORDER_SELECT, ARTICLE, headers)
-        kinds = [(line.get("fault"), line.get("outcome")) for line in seen.lines]
-        assert (seen.status, kinds) == (500, [("TypeError", None), (None, "fault")])
+        kinds = [(line["event"], line.get("error"), line.get("outcome")) for line in seen.lines]
+        assert (seen.status, kinds) == (500, [("fault", "TypeError", None), ("call", None, "fault")])
 
 
 @pytest.mark.parametrize("lost", ["decisions", "reasons"])
@@ -156,7 +156,7 @@ def test_a_fault_of_ours_in_telling(lost, open_service, logged, monkeypatch):
     monkeypatch.setattr(call_summary, lost, None)
     for headers in ({}, BROWSER):
         seen = Seen(open_service[0], logged).sent(ORDER_SELECT, ARTICLE, headers)
-        assert (seen.status, [line.get("fault") for line in seen.lines]) == (200, ["TypeError"])
+        assert (seen.status, [line.get("error") for line in seen.lines]) == (200, ["TypeError"])
 
 
 def test_who_calls(tmp_path, knowledge, logged):

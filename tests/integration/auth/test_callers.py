@@ -41,7 +41,7 @@ def test_the_client_is_noted(entrance, logged):
     entrance.parts.recorder.flush()
     for table in (CARDS, DECISIONS, FEEDBACK):
         assert [row.client for row in rows(entrance.parts.store, table)] == [ISSUER]
-    assert [line["client"] for line in logged() if "client" in line] == [ISSUER, ISSUER]
+    assert [line["client"] for line in logged() if line["event"] in ("call", "feedback")] == [ISSUER, ISSUER]
 
 
 def test_a_report_of_another_client(entrance):
@@ -61,7 +61,8 @@ def test_the_clients_file_is_read_again(entrance, tmp_path, logged):
     written(tmp_path, LEAST.replace(ISSUER, "urn:new"))
     assert entrance.asked(SERVICE, **said).status_code == 200
     assert entrance.asked(SERVICE).status_code == 401
-    assert {"clients_file": "read again", "clients": ["urn:new"]} in logged()
+    reloaded = [line for line in logged() if line["event"] == "clients_file_reloaded"]
+    assert [line["clients"] for line in reloaded] == [["urn:new"]]
 
 
 def test_a_clients_file_that_went_wrong(entrance, tmp_path, logged):
@@ -69,9 +70,8 @@ def test_a_clients_file_that_went_wrong(entrance, tmp_path, logged):
     assert entrance.client.get("/readyz").json()["clients_file"] == "read"
     written(tmp_path, "issuer = 7")
     assert entrance.asked(SERVICE).status_code == 200
-    [line] = [line for line in logged() if "clients_file" in line]
-    assert line["clients_file"] == "wrong; the one before stays in force"
-    assert "clients.toml: clients.1.issuer: must be a text in quotes" in line["fault"]
+    [line] = [line for line in logged() if line["event"] == "clients_file_invalid"]
+    assert "clients.toml: clients.1.issuer: must be a text in quotes" in line["error"]
     ready = entrance.client.get("/readyz")
     assert (ready.status_code, ready.json()["clients_file"]) == (200, "wrong")
     (tmp_path / "clients.toml").unlink()
@@ -94,8 +94,8 @@ def test_a_store_that_is_gone(path, entrance, tmp_path, logged):
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
     [issue] = answer.json()["issue"]
     assert issue["diagnostics"].startswith("The call cannot be authenticated at the moment.")
-    [line] = [line for line in logged() if line.get("refused") == "replay_memory"]
-    assert line["why"] == "unable to open database file"
+    [line] = [line for line in logged() if line.get("reason") == "replay_memory"]
+    assert line["error"] == "unable to open database file"
     ready = entrance.client.get("/readyz")
     assert (ready.status_code, ready.json()["fault"], ready.json()["store"]) == (503, "replay_memory", "unreachable")
     (tmp_path / "gone").rename(tmp_path / "store.sqlite3")

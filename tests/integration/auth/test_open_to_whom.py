@@ -102,9 +102,9 @@ def test_what_is_told_at_the_start(settings, is_told):
     """A service that others may reach without being asked who they are says so at its start; a local one does not."""
     with granian(**settings) as server:
         assert len(server.client.cards(example())) == 1
-        told = [json.loads(line) for line in server.errors().splitlines() if '"authentication"' in line]
-    assert [line["authentication"] for line in told] == ["none"] * is_told
-    assert all("PLEXUS_CDS_CLIENTS_FILE" in line["do"] for line in told)
+        told = [json.loads(line) for line in server.errors().splitlines() if '"no_authentication"' in line]
+    assert [line["event"] for line in told] == ["startup_warning"] * is_told
+    assert all("PLEXUS_CDS_CLIENTS_FILE" in line["action"] for line in told)
 
 
 @pytest.mark.parametrize(
@@ -120,10 +120,10 @@ def test_development_mode_where_others_may_come(settings, is_told, tmp_path):
     """Pages without a token, and the Sandbox's public key, are told at the start where others may reach them."""
     with granian("--development", clients_file=str(written(tmp_path, LEAST)), **settings) as server:
         assert server.client.get("/dashboard").status_code == 200
-        told = [json.loads(line) for line in server.errors().splitlines() if '"development"' in line]
-        assert '"authentication"' not in server.errors()
-    assert [line["development"] for line in told] == ["on"] * is_told
-    assert all("PLEXUS_CDS_DEVELOPMENT" in line["do"] and "playground" in line["open"] for line in told)
+        told = [json.loads(line) for line in server.errors().splitlines() if '"development_mode"' in line]
+        assert '"no_authentication"' not in server.errors()
+    assert [line["event"] for line in told] == ["startup_warning"] * is_told
+    assert all("PLEXUS_CDS_DEVELOPMENT" in line["action"] and "playground" in line["effect"] for line in told)
 
 
 @pytest.mark.requirement("X-13", broken="a token that each worker takes once")

@@ -107,7 +107,7 @@ def test_few_lines_for_many_refusals(server):
         times = sum(refused(server) for _ in range(200))
     lines = [json.loads(line) for line in server.errors().splitlines() if "overloaded" in line]
     assert 0 < len(lines) < times
-    assert all(set(line) == {"time", "refused", "client", "unlogged"} for line in lines)
+    assert all(set(line) == {"time", "level", "event", "client", "status", "suppressed"} for line in lines)
 
 
 @pytest.mark.parametrize(("name", "last"), [("a header", "X: {}\r\n\r\n"), ("many headers", "{}\r\n")])

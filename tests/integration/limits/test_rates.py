@@ -73,11 +73,11 @@ def test_counted_and_told(limited, caplog):
     statuses(limited, 30)
     assert refusals(limited) - before == 27
     own = [json.loads(one.getMessage()) for one in caplog.records if one.name == "plexus_cds"]
-    lines = [line for line in own if line.get("refused") == "throttled"]
-    assert 0 < len(lines) + sum(line["unlogged"] for line in lines) <= 27
+    lines = [line for line in own if line["event"] == "rate_limited"]
+    assert 0 < len(lines) + sum(line["suppressed"] for line in lines) <= 27
     assert len(lines) < 27
-    assert all(set(line) == {"time", "refused", "client", "unlogged"} for line in lines)
-    assert not any(line.get("status") == 429 for line in own)
+    assert all(set(line) == {"time", "level", "event", "client", "status", "suppressed"} for line in lines)
+    assert not any(line.get("status") == 429 for line in own if line["event"] == "call")
 
 
 def refusals(client) -> float:

@@ -181,7 +181,7 @@ def test_what_cannot_be_used_costs_nothing_else(change, service, store, caplog):
     caplog.set_level("INFO", "plexus_cds")
     assert send(service, ACCEPTANCE | change, DISMISSAL) == 200
     assert [row.outcome for row in rows(store, FEEDBACK)] == ["overridden"]
-    assert '"feedback": {"overridden": 1, "unusable": 1}' in caplog.text
+    assert '"reports":{"overridden":1,"unusable":1}' in caplog.text
     assert "canary" not in caplog.text
 
 
@@ -223,7 +223,7 @@ def test_feedback_that_is_none_is_logged_as_such(service, caplog):
     caplog.set_level("INFO", "plexus_cds")
     assert service.post({"feedback": 5}, f"{ORDER_SELECT}/feedback").status_code == 422
     line = json.loads([one.message for one in caplog.records if one.name == "plexus_cds"][-1])
-    assert (line["feedback"], line["why"], line["status"]) == ({"refused": 1}, "not_feedback", 422)
+    assert (line["event"], line["reason"], line["status"]) == ("feedback", "not_feedback", 422)
     assert "hook" not in line
 
 

@@ -189,7 +189,7 @@ def test_a_database_without_tables_is_told(postgresql):
     """A PostgreSQL that is not migrated does not keep the server from starting, and it says so in one line."""
     with granian(store_url=postgresql()) as server:
         [line] = server.errors().splitlines()
-        assert '"state": "not_migrated"' in line
+        assert '"state":"not_migrated"' in line
         assert "run plexus-cds migrate" in line
         assert server.client.cards(example())
 
@@ -198,7 +198,7 @@ def test_a_store_that_is_gone_is_told_at_the_start():
     """A PostgreSQL that cannot be reached does not keep the server from starting; its password is not told."""
     with granian(store_url=f"postgresql://user:{SECRET}@127.0.0.1:{free_port()}/cds") as server:
         [line] = server.errors().splitlines()
-        assert '"state": "unreachable"' in line
+        assert '"state":"unreachable"' in line
         assert SECRET not in line + server.output()
 
 
@@ -209,8 +209,8 @@ def test_a_file_that_cannot_be_made_is_told_at_the_start(tmp_path):
         [line] = server.errors().splitlines()
         told = json.loads(line)
         assert told["state"] == "unreachable"
-        assert told["why"].startswith(f"{tmp_path}/file")
-        assert "folder" in told["do"]
+        assert told["error"].startswith(f"{tmp_path}/file")
+        assert "folder" in told["action"]
 
 
 GONE = {

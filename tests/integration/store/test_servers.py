@@ -75,7 +75,7 @@ def test_workers_share_the_store(empty_url, store):
         for client in clients:
             client.session.close()
         assert server.stop() == 0
-        assert not re.search("locked|fault|not written", server.errors())
+        assert not re.search("locked|fault|store_write_failed", server.errors())
     assert len(rows(store, FEEDBACK)) == 5 + 60
     assert len(rows(store, CARDS)) == sum(row.count for row in rows(store, DECISIONS)) == 60
 

@@ -55,8 +55,8 @@ def test_a_card_is_answered_and_feedback_is_not(tmp_path, knowledge, caplog):
         assert (response.json()["resourceType"], issue["code"]) == ("OperationOutcome", "transient")
         assert parts.recorder.failures > 0
         assert parts.recorder.lost == 0
-    assert '"status": 503, "why": "unable to open database file"' in caplog.text
-    assert '"store": "not written"' in caplog.text
+    assert '"reason":"store","error":"unable to open database file"' in caplog.text
+    assert '"event":"store_write_failed"' in caplog.text
     assert str(tmp_path) not in response.text
 
 
@@ -115,7 +115,7 @@ def test_what_cannot_be_written_is_bounded(tmp_path):
     store = Store(url)
     recorder = Recorder(store, bound=5)
     for number in range(12):
-        recorder.note([shown(number)], [KIND])
+        recorder.record([shown(number)], [KIND])
         assert not recorder.flush()
     assert recorder.lost == 7
     migrate(store)
@@ -128,10 +128,10 @@ def test_what_cannot_be_written_is_bounded(tmp_path):
 def test_a_row_that_is_refused_does_not_block_the_others(store):
     """What the database will never take is given up and counted; what comes after it is written."""
     recorder = Recorder(store)
-    recorder.note([shown(1, service=None)], [])
+    recorder.record([shown(1, service=None)], [])
     assert recorder.flush()
     assert (recorder.lost, recorder.failures) == (1, 1)
-    recorder.note([shown(2)], [])
+    recorder.record([shown(2)], [])
     assert recorder.flush()
     assert [row.uuid for row in rows(store, CARDS)] == ["card-2"]
     recorder.close()
@@ -140,7 +140,7 @@ def test_a_row_that_is_refused_does_not_block_the_others(store):
 def test_a_row_that_is_refused_costs_no_other(store):
     """Of what is written together, a row that the database will never take is lost alone."""
     recorder = Recorder(store)
-    recorder.note([shown(1), shown(2, service=None), shown(3)], [KIND, KIND])
+    recorder.record([shown(1), shown(2, service=None), shown(3)], [KIND, KIND])
     assert recorder.flush()
     assert recorder.lost == 1
     assert sorted(row.uuid for row in rows(store, CARDS)) == ["card-1", "card-3"]
@@ -151,10 +151,10 @@ def test_a_row_that_is_refused_costs_no_other(store):
 def test_a_fault_of_ours_in_writing_costs_one_row(store):
     """What our own code cannot write is given up and counted, and costs nothing beside it."""
     recorder = Recorder(store)
-    recorder.note([shown(1)], [])
-    recorder.note([shown(2)], [object()])
+    recorder.record([shown(1)], [])
+    recorder.record([shown(2)], [object()])
     assert recorder.flush()
-    assert (recorder.lost, recorder.why) == (1, "AttributeError")
+    assert (recorder.lost, recorder.last_error) == (1, "AttributeError")
     assert sorted(row.uuid for row in rows(store, CARDS)) == ["card-1", "card-2"]
     recorder.close()
 
@@ -162,7 +162,9 @@ def test_a_fault_of_ours_in_writing_costs_one_row(store):
 def test_a_fault_of_ours_keeps_no_card_back(store, store_url, knowledge, caplog, monkeypatch):
     """Whatever goes wrong in keeping a card, the card goes out; the fault is logged by its kind alone."""
     with serving_with(store_url, knowledge) as (client, parts):
-        monkeypatch.setattr(parts.recorder, "note", None)
+        monkeypatch.setattr(parts.recorder, "record", None)
         assert len(client.cards(ARTICLE)) == 1
-    assert re.search(r'{"fault": "TypeError", "at": "cds_service\.web\.recording:\d+"}$', caplog.text, re.MULTILINE)
+    assert re.search(
+        r'"event":"fault","error":"TypeError","location":"cds_service\.web\.recording:\d+"}$', caplog.text, re.MULTILINE
+    )
     assert rows(store, CARDS) == []
