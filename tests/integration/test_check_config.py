@@ -2,6 +2,7 @@
 
 import re
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,8 @@ from cds_service.toml_file import line_of
 from cds_service.web.app import create_app
 from tests.integration.test_site_file import MAPPED, PROPOSED, SPELLINGS, no_settings  # noqa: F401 - a fixture is used by its name
 from tests.support.serving import COMMAND, Server
+
+INTEGRATION = Path(__file__).parents[2] / "docs" / "integration.md"
 
 WRONG = {
     "no TOML": ("off = ?", "line 1"),
@@ -151,11 +154,20 @@ def test_serve_does_not_start_with_a_wrong_file(tmp_path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ('prefetch = ["encounters"]\nconditions.dx = "problem-list-item"', ["prefetch: encounters", '"dx": "problem']),
-        ("", ["policy: broad", "off: false", '"presentation": 365', "port: 8080"]),
-        ('policy = "focused"\nlimits.presentation = 100', ["policy: focused", '"presentation": 100', '"trauma": 90']),
+        (
+            'prefetch = ["encounters"]\nconditions.dx = "problem-list-item"',
+            ["prefetch: encounters (site.toml)", '"dx": "problem'],
+        ),
+        (
+            "",
+            ["policy: broad (default)", "off: false (default)", "presentation: 365 (default)", "port: 8080 (default)"],
+        ),
+        (
+            'policy = "focused"\nlimits.presentation = 100',
+            ["policy: focused (site.toml)", "presentation: 100 (site.toml)", "trauma: 90 (default)"],
+        ),
         (MAPPED.format("lumbar_spine_mri") + PROPOSED, ["IMG1", "lumbar_spine_mri", "PLEX"]),
-        ("[shadow]\nuntil = 2020-01-01", ["the shadow mode ended on 2020-01-01; cards are shown"]),
+        ("[shadow]\nuntil = 2020-01-01", ["shadow mode ended on 2020-01-01; cards are shown"]),
         ("[shadow]\nuntil = 2999-01-01", ["2999"]),
     ],
 )
@@ -167,6 +179,33 @@ def test_a_right_file(text, says, tmp_path, capsys):
     out = capsys.readouterr().out
     assert [one for one in says if one not in out] == []
     assert ("ended" in out) is ("2020" in text)
+
+
+def test_the_source_of_each_setting(monkeypatch, capsys):
+    """check-config prints each setting with the variable that it comes from, or as a default; secrets are masked."""
+    monkeypatch.setenv("PLEXUS_CDS_THREADS", "16")
+    monkeypatch.setenv("PLEXUS_CDS_PATIENT_KEY", "hunter2" * 3)
+    assert main(["check-config"]) == 0
+    out = capsys.readouterr().out
+    lines = out.splitlines()
+    assert {"  threads: 16 (PLEXUS_CDS_THREADS)", "  patient_key: ******** (PLEXUS_CDS_PATIENT_KEY)"} <= set(lines)
+    assert {"  workers: 1 (default)", "  public_url: http://127.0.0.1:8080 (default)"} <= set(lines)
+    assert "hunter2" not in out
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_the_table_of_settings(name):
+    """docs/integration.md has a row for each setting, with its default and its description."""
+    field = Settings.model_fields[name]
+    default = settings_default(field.default)
+    row = f"| `PLEXUS_CDS_{name.upper()}` | {default} | {field.description} |"
+    assert row in INTEGRATION.read_text(encoding="utf-8").splitlines()
+
+
+def settings_default(value) -> str:
+    """Return the default of a setting as the table has it."""
+    text = str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+    return f"`{text}`" if value not in ("", ()) and text else "none"
 
 
 def test_check_config_reads_the_settings(tmp_path, monkeypatch, capsys):
