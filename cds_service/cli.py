@@ -12,7 +12,7 @@ from uuid import uuid4
 from cds_service import __version__, examples, review, server
 from cds_service.auth import read_clients
 from cds_service.clock import SYSTEM_CLOCK, Clock
-from cds_service.config.check import in_force
+from cds_service.config.check import effective_configuration
 from cds_service.config.settings import MOST_DAYS, PREFIX, read_settings
 from cds_service.config.site_file import SiteSource
 from cds_service.decision.as_of import as_of
@@ -139,7 +139,7 @@ def _example(chosen: argparse.Namespace) -> int:
 
 
 def _check_config(chosen: argparse.Namespace) -> None:
-    print(in_force(chosen.site_file, fully_checked(), chosen.clock.today()))
+    print(effective_configuration(chosen.site_file, fully_checked(), chosen.clock.today()))
 
 
 def _migrate(_chosen: argparse.Namespace) -> None:

@@ -1,6 +1,5 @@
-"""The operator's files: TOML, and read again whenever they change; one that went wrong changes nothing."""
+"""The operator's files, read again whenever they change; one that went wrong changes nothing."""
 
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -9,20 +8,6 @@ from cds_service.errors import SettingsError
 from cds_service.logs import log_event
 
 _T = TypeVar("_T")
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """Return what a file says, or raise SettingsError with its name and what keeps it from being read."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except UnicodeDecodeError:
-        why = "it is not UTF-8: save it with that encoding"
-    except RecursionError:
-        why = "it is nested too deeply"
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-    message = f"{path.name} cannot be read: {why}"
-    raise SettingsError(message)
 
 
 class WatchedFile(Generic[_T]):

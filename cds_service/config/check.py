@@ -1,14 +1,17 @@
-"""What `plexus-cds check-config` says of the settings and their files: all that is wrong, or all that is in force."""
+"""What `plexus-cds check-config` prints: every fault of the settings and their files, or the values in effect."""
 
 import json
 import os
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pydantic import SecretStr
+
 from cds_service.auth import Client, Clients, read_clients
-from cds_service.config.settings import PREFIX, Settings, read_settings
+from cds_service.config.settings import Settings, environment_name, read_settings
 from cds_service.config.site_file import SiteFile, read_site_file
 from cds_service.errors import SettingsError
 from cds_service.knowledge import Knowledge
@@ -16,25 +19,33 @@ from cds_service.store import Store
 
 _T = TypeVar("_T")
 
-
-def in_force(site_file: str | None, knowledge: Knowledge, today: date) -> str:
-    """Return what is in force on a day, or raise SettingsError with a line for each fault of settings and files."""
-    path, clients_file = site_file or _given("SITE_FILE"), _given("CLIENTS_FILE")
-    settings, wrong = _tried(read_settings)
-    said, faults = _tried(lambda: read_site_file(Path(path), knowledge) if path else SiteFile())
-    clients, more = _tried(lambda: _clients(clients_file, settings))
-    if settings is None or said is None or clients is None:
-        raise SettingsError("\n".join([*wrong, *faults, *more]))
-    names = " and ".join(name for name in ("Settings", path, clients_file) if name)
-    head = f"{names}: nothing wrong. In force on {today}:"
-    return "\n".join([head, *_lines(settings, said, path, knowledge, today), *map(_client, clients)])
+_MASKED = "********"
 
 
-def _given(name: str) -> str:
-    return os.environ.get(f"{PREFIX}{name}", "")
+def effective_configuration(site_file: str | None, knowledge: Knowledge, today: date) -> str:
+    """Return each value in effect on a day and where it comes from, or raise SettingsError with a line for each fault.
+
+    `site_file` goes before the one that the settings name. Secrets are masked.
+    """
+    site_path, clients_path = site_file or _from_environment("site_file"), _from_environment("clients_file")
+    settings, setting_faults = _attempt(read_settings)
+    site, site_faults = _attempt(lambda: read_site_file(Path(site_path), knowledge) if site_path else SiteFile())
+    clients, client_faults = _attempt(lambda: _clients(clients_path, settings))
+    if settings is None or site is None or clients is None:
+        raise SettingsError("\n".join([*setting_faults, *site_faults, *client_faults]))
+    checked = ", ".join(["settings", *filter(None, (site_path, clients_path))])
+    lines = [f"No faults: {checked}.", f"In effect on {today}:", *_settings(settings, site_path)]
+    lines += _site(site, site_path, knowledge, today)
+    for client in clients:
+        lines += _client(client, clients_path)
+    return "\n".join(lines)
 
 
-def _tried(read: Callable[[], _T]) -> tuple[_T | None, list[str]]:
+def _from_environment(setting: str) -> str:
+    return os.environ.get(environment_name(setting), "")
+
+
+def _attempt(read: Callable[[], _T]) -> tuple[_T | None, list[str]]:
     try:
         return read(), []
     except SettingsError as error:
@@ -42,30 +53,56 @@ def _tried(read: Callable[[], _T]) -> tuple[_T | None, list[str]]:
 
 
 def _clients(path: str, settings: Settings | None) -> Clients:
-    """Return the clients of a file; where the settings are wrong, it may say what development mode allows."""
+    """Return the clients of a file; while the settings have faults, what development mode allows is no fault."""
     development = settings is None or settings.development
     return read_clients(Path(path), development=development) if path else Clients({})
 
 
-def _lines(settings: Settings, said: SiteFile, path: str, knowledge: Knowledge, today: date) -> Iterator[str]:
-    own = {"site_file": path, "store_url": repr(Store(settings.store_url.get_secret_value()))}
-    in_all = {"limits": {**knowledge.lookback_windows, **said.limits}}
-    for name, value in {**settings.model_dump(mode="json"), **own, **said.model_dump(mode="json"), **in_all}.items():
-        yield f"  {name}: {_plain(value)}"
-    if said.shadow and said.shadow.until < today:
-        yield f"Note: the shadow mode ended on {said.shadow.until}; cards are shown."
+def _settings(settings: Settings, site_path: str) -> Iterator[str]:
+    yield "Settings:"
+    for name, value in settings.model_dump().items():
+        text, source = _shown(value), environment_name(name) if name in settings.model_fields_set else "default"
+        if name == "store_url":
+            text = repr(Store(value.get_secret_value()))
+        if name == "public_url":
+            text = settings.base_url
+        if name == "site_file" and site_path != value:
+            text, source = site_path, "command line"
+        yield f"  {name}: {text} ({source})"
 
 
-def _client(client: Client) -> str:
-    """Return a client with all that is in force for it; there is no secret in it."""
-    said = client.model_dump(mode="json", exclude={"issuer"}) | {"tenants": client.tenants or "any"}
-    return "\n".join([f"Client {client.issuer}:", *(f"  {name}: {_plain(value)}" for name, value in said.items())])
+def _site(site: SiteFile, path: str, knowledge: Knowledge, today: date) -> Iterator[str]:
+    yield f"Site file: {path or 'none'}"
+    values = site.model_dump(mode="json")
+    del values["limits"]
+    yield from _values(values, site.model_fields_set, Path(path).name)
+    yield from _values(
+        {f"limits.{name}": value for name, value in {**knowledge.lookback_windows, **site.limits}.items()},
+        {f"limits.{name}" for name in site.limits},
+        Path(path).name,
+    )
+    if site.shadow and site.shadow.until < today:
+        yield f"Note: shadow mode ended on {site.shadow.until}; cards are shown."
 
 
-def _plain(value: Any) -> str:
-    """Return a value as one would write it into a setting or a site file."""
-    if value in (None, "", [], {}):
+def _client(client: Client, path: str) -> Iterator[str]:
+    """Yield the values in effect for a client; none of them is secret."""
+    yield f"Client {client.issuer}:"
+    values = client.model_dump(mode="json", exclude={"issuer"}) | {"tenants": client.tenants or "any"}
+    yield from _values(values, client.model_fields_set, Path(path).name)
+
+
+def _values(values: dict[str, Any], given: AbstractSet[str], source: str) -> Iterator[str]:
+    for name, value in values.items():
+        yield f"  {name}: {_shown(value)} ({source if name in given else 'default'})"
+
+
+def _shown(value: Any) -> str:
+    """Return a value as one would write it into a setting or a site file, and a secret masked."""
+    if isinstance(value, SecretStr):
+        return _MASKED if value.get_secret_value() else "none"
+    if value in (None, "", [], (), {}):
         return "none"
-    if isinstance(value, (list, tuple)) and all(isinstance(one, str) for one in value):
+    if isinstance(value, (list, tuple)) and all(isinstance(entry, str) for entry in value):
         return ", ".join(value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,64 +1,125 @@
 """The settings: environment variables PLEXUS_CDS_..., read here and nowhere else."""
 
 import os
-from collections.abc import Mapping
 from difflib import get_close_matches
 from ipaddress import ip_address
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from cds_service.egress_policy import ca_file_fault, within
 from cds_service.errors import SettingsError
 from cds_service.store import Store
+from cds_service.validation_errors import describe_error
 
 PREFIX = "PLEXUS_CDS_"
 MOST_DAYS = 36500
-"""How long the store may be told to keep what it has: a century."""
+"""The longest retention period of the store: a century."""
 _KEY_LENGTH = 16
 
+_List = Annotated[tuple[str, ...], NoDecode]
+"""Written with commas or spaces between, not as JSON."""
 
-class Settings(BaseModel):
-    """What an operator can set; docs/integration.md has the table."""
 
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+class Settings(BaseSettings):
+    """What an operator can set, from the environment; docs/integration.md has the table of these descriptions."""
 
-    host: str = "127.0.0.1"
-    port: int = Field(8080, ge=1, le=65535)
-    workers: int = Field(1, ge=1, le=64)
-    threads: int = Field(32, ge=1, le=256)
-    calls_per_minute: int = Field(6000, ge=0, le=1_000_000)
-    development: bool = False
-    public_url: str = ""
-    site_file: str = ""
-    clients_file: str = ""
-    anyone_may_call: bool = False
-    fhir_servers: tuple[str, ...] = ()
-    allowed_origins: tuple[str, ...] = ()
-    ca_file: str = ""
-    fetch_seconds: float = Field(5.0, gt=0, le=60)
-    fetch_megabytes: int = Field(16, ge=1, le=1024)
-    fetch_pages: int = Field(50, ge=1, le=1000)
-    header_kilobytes: int = Field(32, ge=8, le=1024)
-    body_megabytes: int = Field(8, ge=1, le=256)
-    body_depth: int = Field(64, ge=32, le=256)
-    store_url: SecretStr = SecretStr("")
-    store_days: int = Field(730, ge=0, le=MOST_DAYS)
-    store_comments: bool = False
-    patient_key: SecretStr = SecretStr("")
-    playground: bool = False
-    dashboard: bool = False
-    metrics: bool = True
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=False
+    )
+
+    host: str = Field("127.0.0.1", description="Address to listen on")
+    port: int = Field(8080, ge=1, le=65535, description="Port to listen on")
+    workers: int = Field(1, ge=1, le=64, description="Worker processes")
+    threads: int = Field(
+        32,
+        ge=1,
+        le=256,
+        description="Calls that each worker handles at the same time; "
+        "[further calls](operations.md#limits-and-overload) get a 503",
+    )
+    calls_per_minute: int = Field(
+        6000,
+        ge=0,
+        le=1_000_000,
+        description="Rate limit of one client, per worker; `0` turns it off. "
+        "`calls_per_minute` in the clients file takes precedence",
+    )
+    public_url: str = Field(
+        "",
+        description="URL by which clients reach the service: for the links on the card and the audience of tokens. "
+        "Default: `http://HOST:PORT`",
+    )
+    site_file: str = Field("", description="The [site file](#the-site-file)")
+    clients_file: str = Field(
+        "",
+        description="The [clients](authentication.md#the-clients-file) that may call; "
+        "without it, only this machine may. Must not be set to an empty value",
+    )
+    anyone_may_call: bool = Field(
+        default=False,
+        description="Without a clients file: accept calls without a token on an address that other machines can reach",
+    )
+    fhir_servers: _List = Field(
+        (),
+        description="Base URLs of the FHIR servers that may be read, separated by commas; https only, except in "
+        "development mode. Not with a clients file, which lists the servers of each client",
+    )
+    allowed_origins: _List = Field(
+        (), description="Origins that may call from a browser (CORS), such as `https://sandbox.cds-hooks.org`"
+    )
+    ca_file: str = Field(
+        "",
+        description="PEM file of the certificate authorities of FHIR servers and key servers, for a hospital with its "
+        "own; it replaces the public ones",
+    )
+    fetch_seconds: float = Field(5.0, gt=0, le=60, description="Deadline for all FHIR reads of one call, in seconds")
+    fetch_megabytes: int = Field(16, ge=1, le=1024, description="Most that is read for one FHIR search, in MiB")
+    fetch_pages: int = Field(50, ge=1, le=1000, description="Most pages that are read of one FHIR search")
+    header_kilobytes: int = Field(32, ge=8, le=1024, description="Largest request headers together, in KiB")
+    body_megabytes: int = Field(8, ge=1, le=256, description="Largest request body, in MiB")
+    body_depth: int = Field(64, ge=32, le=256, description="Deepest nesting of lists and objects in a request body")
+    store_url: SecretStr = Field(
+        SecretStr(""),
+        description="The [store](store.md): `postgresql://USER:PASSWORD@HOST/DATABASE` or `sqlite:////PATH`. "
+        "Default: a SQLite file in the user's state folder",
+    )
+    store_days: int = Field(
+        730, ge=0, le=MOST_DAYS, description="Retention period for `plexus-cds purge`, in days; `0` keeps everything"
+    )
+    store_comments: bool = Field(
+        default=False, description="Store the comments of clinicians in feedback, which may contain patient data"
+    )
+    patient_key: SecretStr = Field(
+        SecretStr(""),
+        description="Secret of 16 characters or more: cards are then stored with a keyed hash of the patient id",
+    )
+    playground: bool = Field(
+        default=False,
+        description="Serve the [playground](playground.md) at `/`; development mode always does. "
+        "Not with a clients file",
+    )
+    dashboard: bool = Field(
+        default=False,
+        description="Serve the [dashboard](dashboard.md), which has no login of its own; development mode always does",
+    )
+    metrics: bool = Field(default=True, description="Serve [`/metrics`](operations.md#metrics)")
+    development: bool = Field(
+        default=False,
+        description="Development mode: playground, dashboard, CORS for the Sandbox and for pages on this machine; "
+        "FHIR servers, key servers and the public URL may be http",
+    )
 
     @field_validator("fhir_servers", "allowed_origins", mode="before")
     @classmethod
-    def _listed(cls, value: object) -> object:
-        """Part a list that is written with commas or spaces between."""
+    def _split(cls, value: object) -> object:
+        """Split a list that is written with commas or spaces between."""
         return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 
     @field_validator("clients_file", "site_file")
     @classmethod
-    def _named(cls, value: str) -> str:
+    def _not_empty(cls, value: str) -> str:
         """Refuse an empty name, as a variable that was not filled in would open the service to anyone."""
         if not value.strip():
             message = "is set, but empty: name the file, or leave the setting out to have none"
@@ -82,7 +143,7 @@ class Settings(BaseModel):
 
     @field_validator("store_url")
     @classmethod
-    def _an_address(cls, value: SecretStr) -> SecretStr:
+    def _valid_store_url(cls, value: SecretStr) -> SecretStr:
         try:
             Store(value.get_secret_value())
         except SettingsError as error:
@@ -102,17 +163,18 @@ class Settings(BaseModel):
         schemes = ("https://", "http://") if self.development else ("https://",)
         for server in self.fhir_servers:
             if not server.startswith(schemes):
-                message = f"fhir_servers: each must begin with {' or '.join(schemes)}"
+                message = f"{PREFIX}FHIR_SERVERS: each must begin with {' or '.join(schemes)}"
                 raise ValueError(message)
             if not within(server, server):
-                message = "fhir_servers: each must be a plain base URL, without a user, a query or escaped characters"
+                plain = "a plain base URL, without a user, a query or escaped characters"
+                message = f"{PREFIX}FHIR_SERVERS: each must be {plain}"
                 raise ValueError(message)
         return self
 
     @model_validator(mode="after")
-    def _known_callers(self) -> "Settings":
+    def _authenticated_callers(self) -> "Settings":
         """Refuse to be reached by anyone from elsewhere, unless that is asked for."""
-        faults = self._beside_clients() if self.clients_file else []
+        faults = self._conflicts_with_clients() if self.clients_file else []
         if not (self.clients_file or self.anyone_may_call or self.is_local):
             instead = f"{PREFIX}CLIENTS_FILE, or let anyone call who reaches it with {PREFIX}ANYONE_MAY_CALL=true"
             faults = [f"HOST: {self.host} can be reached from other machines: name the clients in {instead}"]
@@ -120,7 +182,7 @@ class Settings(BaseModel):
             raise ValueError("\n".join(f"{PREFIX}{fault}" for fault in faults))
         return self
 
-    def _beside_clients(self) -> list[str]:
+    def _conflicts_with_clients(self) -> list[str]:
         """Return what would let in others than the clients, or keep them out."""
         wrong = {
             "ANYONE_MAY_CALL: contradicts the clients file; leave one of them out": self.anyone_may_call,
@@ -149,26 +211,31 @@ class Settings(BaseModel):
         return self.public_url or f"http://{host}:{self.port}"
 
 
-def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
-    """Return the settings, or raise SettingsError with one line for each that is wrong."""
-    environment = os.environ if environment is None else environment
-    given = {name.removeprefix(PREFIX).lower(): text for name, text in environment.items() if name.startswith(PREFIX)}
-    unknown = [_unknown(name) for name in given if name not in Settings.model_fields]
+def read_settings() -> Settings:
+    """Return the settings of the environment, or raise SettingsError with one line for each that is wrong."""
+    names = [name.removeprefix(PREFIX) for name in os.environ if name.startswith(PREFIX)]
+    unknown = [name for name in names if name.lower() not in Settings.model_fields]
     if unknown:
-        raise SettingsError("\n".join(unknown))
+        raise SettingsError("\n".join(map(_unknown, unknown)))
     try:
-        return Settings.model_validate(given)
+        return Settings()
     except ValidationError as error:
-        raise SettingsError("\n".join(map(_in_words, error.errors(include_input=False)))) from None
+        raise SettingsError("\n".join(map(_describe, error.errors()))) from None
+
+
+def environment_name(field: str) -> str:
+    """Return the environment variable of a setting."""
+    return f"{PREFIX}{field.upper()}"
 
 
 def _unknown(name: str) -> str:
-    close = get_close_matches(name, Settings.model_fields, 1)
-    hint = f"; did you mean {PREFIX}{close[0].upper()}?" if close else ""
-    return f"{PREFIX}{name.upper()} is not a setting{hint}"
+    close = get_close_matches(name.lower(), Settings.model_fields, 1)
+    hint = f"; did you mean {environment_name(close[0])}?" if close else ""
+    return f"{PREFIX}{name} is not a setting{hint}"
 
 
-def _in_words(error: Any) -> str:
-    name = "_".join(map(str, error["loc"])).upper()
-    words = str(error["msg"]).removeprefix("Value error, ")
-    return f"{PREFIX}{name}: {words}" if name else words
+def _describe(error: Any) -> str:
+    """Return `PLEXUS_CDS_PORT: must be ...`; a fault of several settings together names them itself."""
+    if not error["loc"]:
+        return str(error["ctx"]["error"])
+    return f"{environment_name(str(error['loc'][0]))}: {describe_error(error)}"

@@ -14,7 +14,6 @@ from pydantic import (
     ConfigDict,
     Field,
     PrivateAttr,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -22,10 +21,10 @@ from pydantic import (
 
 from cds_service.config.settings import Settings
 from cds_service.decision.record import KEY_NAME, KEYS
-from cds_service.errors import SettingsError
 from cds_service.knowledge import Knowledge
 from cds_service.model import Site
-from cds_service.watched_file import WatchedFile, read_toml
+from cds_service.toml_file import read_toml
+from cds_service.watched_file import WatchedFile
 
 
 def one_of(names: Callable[[Knowledge], Collection[str]]) -> AfterValidator:
@@ -182,43 +181,10 @@ class SiteFile(_Strict):
 _TABLES: dict[str, type[BaseModel]] = {"shadow": Shadow, "orders": LocalOrder, "propose": Proposal}
 """What has names of its own within the file."""
 
-_WORDS = {
-    "missing": "is missing",
-    "model_type": "must be a table",
-    "dict_type": "must be a table",
-    "tuple_type": 'must be a list, as in prefetch = ["egfr"] or [[orders]]',
-    "string_type": "must be a text in quotes",
-    "string_too_short": "must not be empty",
-    "literal_error": "must be {expected}",
-    "greater_than_equal": "must be {ge} or more",
-    "less_than_equal": "must be {le} or less",
-    "value_error": "{error}",
-    "bool": "must be true or false",
-    "int": "must be a whole number",
-    "date": "must be a date such as 2027-03-31",
-}
-"""What is wrong, by the type of pydantic's error or how that begins."""
-
 
 def read_site_file(path: Path, knowledge: Knowledge) -> SiteFile:
     """Return a site file, or raise SettingsError with one line for each thing that is wrong with it."""
-    try:
-        return SiteFile.model_validate(read_toml(path), context=knowledge)
-    except ValidationError as error:
-        raise SettingsError("\n".join(f"{path.name}: {_in_words(one)}" for one in error.errors())) from None
-
-
-def _in_words(error: Any) -> str:
-    """Return `orders.1.study: must be ...`; lists are counted from 1."""
-    names: list[Any] = [part + 1 if isinstance(part, int) else part for part in error["loc"] if part != "[key]"]
-    kind = error["type"]
-    if kind == "extra_forbidden":
-        table = _TABLES.get(names[0], SiteFile) if len(names) > 1 else SiteFile
-        what = f"is not known; there are: {', '.join(sorted(table.model_fields))}"
-    else:
-        words = _WORDS.get(kind) or _WORDS.get(kind.partition("_")[0], error["msg"])
-        what = words.format(**error.get("ctx", {}))
-    return f"{'.'.join(map(str, names))}: {what}"
+    return read_toml(path, SiteFile, _TABLES, knowledge)
 
 
 class SiteSource:

@@ -8,9 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import cds_service.cards
 import pytest
 
+import cds_service.cards
 from cds_service import review
 from cds_service.errors import KnowledgeError, PlexusError
 from cds_service.knowledge import CARD, load

@@ -5,9 +5,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import cds_service.cards
 import pytest
 
+import cds_service.cards
 from cds_service.errors import KnowledgeError
 from cds_service.fhir.validation import check_knowledge
 from cds_service.knowledge import CARD, load

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import cds_service.cards
 import pytest
 
+import cds_service.cards
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import CARD, load
 from cds_service.knowledge.card_files import TABLES

@@ -12,9 +12,9 @@ from functools import cache
 from itertools import accumulate, combinations, product
 from pathlib import Path
 
-import cds_service.cards
 import pytest
 
+import cds_service.cards
 from cds_service.fhir.validation import faults as fhir_faults
 from cds_service.knowledge.terminology import plain
 from tests.support.notation import SYSTEMS, rows

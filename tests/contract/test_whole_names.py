@@ -4,9 +4,9 @@ import shutil
 from itertools import permutations
 from pathlib import Path
 
-import cds_service.cards
 import pytest
 
+import cds_service.cards
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import CARD, load
 from tests.contract.test_order_words import lines, read

@@ -1,15 +1,20 @@
 """What is wrong with a site file, and what is in force: told at the start and by `check-config`."""
 
+import re
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from cds_service.cli import main
 from cds_service.config.settings import Settings
 from cds_service.errors import SettingsError
+from cds_service.toml_file import line_of
 from cds_service.web.app import create_app
 from tests.integration.test_site_file import MAPPED, PROPOSED, SPELLINGS, no_settings  # noqa: F401 - a fixture is used by its name
 from tests.support.serving import COMMAND, Server
+
+INTEGRATION = Path(__file__).parents[2] / "docs" / "integration.md"
 
 WRONG = {
     "no TOML": ("off = ?", "line 1"),
@@ -21,7 +26,7 @@ WRONG = {
     "a negative limit": ("limits.presentation = -1", "limits.presentation"),
     "a limit beyond the calendar": ("limits.presentation = 99999999", "limits.presentation"),
     "an unknown prefetch key": ('prefetch = ["labs"]', "prefetch.1"),
-    "a prefetch key that is no list": ('prefetch = "encounters"', 'prefetch = ["egfr"]'),
+    "a prefetch key that is no list": ('prefetch = "encounters"', 'must be a list: prefetch = ["..."]'),
     "an unknown category": ('conditions.dx = "diagnosis"', "conditions.dx: must be 'problem-list-item'"),
     "a category that is no text": ("conditions.dx = 7", "conditions.dx: must be 'problem-list-item'"),
     "keys of Conditions that are no table": ('conditions = ["problems"]', "conditions: must be a table"),
@@ -96,22 +101,44 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path, capsys):
     file.write_text(SEVERAL + MAPPED.format("brain_mri"), encoding="utf-8")
     assert main(["check-config", str(file)]) == 1
     told = capsys.readouterr().err.replace("plexus-cds: ", "", 1).splitlines()
-    assert sorted(line.partition("; there are: ")[0].removeprefix("site.toml: ") for line in told) == [
-        "limits.patience: patience is not known",
-        "limits.presentation: must be 0 or more",
-        "limits.trauma: must be a whole number",
-        "off: must be true or false",
-        "orders.1.study: brain_mri is not known",
-        "polcy: is not known",
-        "policy: must be 'broad' or 'focused'",
-        "prefetch.1: must be 'allergies', 'devices', 'egfr', 'encounters', 'imaging_orders' or 'imaging_reports'",
-        "propose.brain_mri.code: is missing",
-        "propose.brain_mri.display: is missing",
-        "propose.brain_mri.system: must not be empty",
-        "propose.brain_mri: brain_mri is not known",
-        "shadow.until: must be a date such as 2027-03-31",
-        "shadow.untill: is not known",
+    lines = [re.sub("there are: .* [(]", "there are: ... (", line.removeprefix("site.toml: ")) for line in told]
+    assert sorted(lines) == [
+        "limits.patience: patience is not known; there are: ... (line 8)",
+        "limits.presentation: must be 0 or more, not -1 (line 9)",
+        "limits.trauma: must be a whole number, not 1.5 (line 10)",
+        'off: must be true or false, not "perhaps" (line 4)',
+        "orders.1.study: brain_mri is not known; there are: ... (line 16)",
+        "polcy: is not known; did you mean policy? (line 2)",
+        "policy: must be 'broad' or 'focused', not \"narrow\" (line 3)",
+        (
+            "prefetch.1: must be 'allergies', 'devices', 'egfr', 'encounters', 'imaging_orders' or 'imaging_reports', "
+            'not "labs" (line 5)'
+        ),
+        "propose.brain_mri.code: is missing (line 11)",
+        "propose.brain_mri.display: is missing (line 11)",
+        "propose.brain_mri.system: must not be empty (line 12)",
+        "propose.brain_mri: brain_mri is not known; there are: ... (line 11)",
+        'shadow.until: must be a date such as 2027-03-31, not "spring" (line 6)',
+        "shadow.untill: is not known; did you mean until? (line 6)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "line"),
+    [
+        ("a = 1\nb.c = 2\n", ["b", "c"], 2),
+        ("[b]\n# c = 1\nc = 2\n", ["b", "c"], 3),
+        ('["b c"."d.e"] # a table\n"f=g" = 2\n', ["b c", "d.e", "f=g"], 2),
+        ("[[o]]\nx = 1\n[[o]]\n\nx = 2\n", ["o", 1, "x"], 5),
+        ("[[o]]\nx = 1\n[[o]]\nx = 2\n", ["o", 1, "y"], 3),
+        ("[[o]]\n[[o]]\n", ["o"], 1),
+        ("a = 1\nt = { x = 1 }\n", ["t", "x"], 2),
+        ("a = 1\n", ["gone"], None),
+    ],
+)
+def test_line_of(text, path, line):
+    """The line of a key is found under each way to write it, and else that of the innermost table around it."""
+    assert line_of(text, path) == line
 
 
 def test_serve_does_not_start_with_a_wrong_file(tmp_path):
@@ -129,11 +156,20 @@ def test_serve_does_not_start_with_a_wrong_file(tmp_path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ('prefetch = ["encounters"]\nconditions.dx = "problem-list-item"', ["prefetch: encounters", '"dx": "problem']),
-        ("", ["policy: broad", "off: false", '"presentation": 365', "port: 8080"]),
-        ('policy = "focused"\nlimits.presentation = 100', ["policy: focused", '"presentation": 100', '"trauma": 90']),
+        (
+            'prefetch = ["encounters"]\nconditions.dx = "problem-list-item"',
+            ["prefetch: encounters (site.toml)", '"dx": "problem'],
+        ),
+        (
+            "",
+            ["policy: broad (default)", "off: false (default)", "presentation: 365 (default)", "port: 8080 (default)"],
+        ),
+        (
+            'policy = "focused"\nlimits.presentation = 100',
+            ["policy: focused (site.toml)", "presentation: 100 (site.toml)", "trauma: 90 (default)"],
+        ),
         (MAPPED.format("lumbar_spine_mri") + PROPOSED, ["IMG1", "lumbar_spine_mri", "PLEX"]),
-        ("[shadow]\nuntil = 2020-01-01", ["the shadow mode ended on 2020-01-01; cards are shown"]),
+        ("[shadow]\nuntil = 2020-01-01", ["shadow mode ended on 2020-01-01; cards are shown"]),
         ("[shadow]\nuntil = 2999-01-01", ["2999"]),
     ],
 )
@@ -145,6 +181,33 @@ def test_a_right_file(text, says, tmp_path, capsys):
     out = capsys.readouterr().out
     assert [one for one in says if one not in out] == []
     assert ("ended" in out) is ("2020" in text)
+
+
+def test_the_source_of_each_setting(monkeypatch, capsys):
+    """check-config prints each setting with the variable that it comes from, or as a default; secrets are masked."""
+    monkeypatch.setenv("PLEXUS_CDS_THREADS", "16")
+    monkeypatch.setenv("PLEXUS_CDS_PATIENT_KEY", "hunter2" * 3)
+    assert main(["check-config"]) == 0
+    out = capsys.readouterr().out
+    lines = out.splitlines()
+    assert {"  threads: 16 (PLEXUS_CDS_THREADS)", "  patient_key: ******** (PLEXUS_CDS_PATIENT_KEY)"} <= set(lines)
+    assert {"  workers: 1 (default)", "  public_url: http://127.0.0.1:8080 (default)"} <= set(lines)
+    assert "hunter2" not in out
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_the_table_of_settings(name):
+    """docs/integration.md has a row for each setting, with its default and its description."""
+    field = Settings.model_fields[name]
+    default = settings_default(field.default)
+    row = f"| `PLEXUS_CDS_{name.upper()}` | {default} | {field.description} |"
+    assert row in INTEGRATION.read_text(encoding="utf-8").splitlines()
+
+
+def settings_default(value) -> str:
+    """Return the default of a setting as the table has it."""
+    text = str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+    return f"`{text}`" if value not in ("", ()) and text else "none"
 
 
 def test_check_config_reads_the_settings(tmp_path, monkeypatch, capsys):

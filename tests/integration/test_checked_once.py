@@ -7,9 +7,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import cds_service.cards
 import pytest
 
+import cds_service.cards
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import CARD
 from cds_service.validation_stamp import check_stamp, checked_knowledge

@@ -96,4 +96,4 @@ def test_the_commands_go_by_the_clock(tmp_path, capsys):
         file.write_text(f"shadow.until = {TODAY + timedelta(days)}", encoding="utf-8")
         assert main(["check-config", str(file)], CLOCK) == 0
         said = capsys.readouterr().out
-        assert (f"In force on {TODAY}" in said, "the shadow mode ended" in said) == (True, has_ended)
+        assert (f"In effect on {TODAY}" in said, "shadow mode ended" in said) == (True, has_ended)

@@ -4,9 +4,9 @@ import csv
 import re
 from pathlib import Path
 
-import cds_service.cards
 from hypothesis import strategies as st
 
+import cds_service.cards
 from cds_service.knowledge import CARD
 from cds_service.knowledge.typed_text import folded
 

@@ -114,7 +114,8 @@ def test_a_file_of_keys(clients_file):
 
 def test_two_of_one_issuer(clients_file):
     """Two clients cannot have the same issuer."""
-    assert refusal(clients_file(LEAST, LEAST)) == f"clients.toml: clients: more than one has the issuer {ISSUER}"
+    expected = f"clients.toml: clients: more than one has the issuer {ISSUER} (line 1)"
+    assert refusal(clients_file(LEAST, LEAST)) == expected
 
 
 WHOLE = {

@@ -49,7 +49,10 @@ REFUSED = {
 
 def given(settings: dict[str, str]):
     """Return the settings of an environment."""
-    return read_settings({f"PLEXUS_CDS_{name.upper()}": text for name, text in settings.items()})
+    with pytest.MonkeyPatch.context() as patch:
+        for name, text in settings.items():
+            patch.setenv(f"PLEXUS_CDS_{name.upper()}", text)
+        return read_settings()
 
 
 @pytest.mark.parametrize("settings", STARTS.values(), ids=STARTS)
@@ -155,13 +158,13 @@ def test_check_config_tells_the_clients(tmp_path):
     assert done.returncode == 0, done.stderr
     told = done.stdout.partition(f"Client {ISSUER}:\n")[2].splitlines()
     assert told == [
-        "  jwks_url: none",
-        f"  jwks_file: {tmp_path}/keys.json",
-        "  algorithms: ES384, RS384",
-        "  tenants: any",
-        "  lifetime_seconds: 900",
-        "  fhir_servers: https://ehr.example.org/fhir",
-        "  calls_per_minute: 60",
+        "  jwks_url: none (default)",
+        f"  jwks_file: {tmp_path}/keys.json (clients.toml)",
+        "  algorithms: ES384, RS384 (default)",
+        "  tenants: any (default)",
+        "  lifetime_seconds: 900 (default)",
+        "  fhir_servers: https://ehr.example.org/fhir (clients.toml)",
+        "  calls_per_minute: 60 (clients.toml)",
     ]
     written(tmp_path, "issuer = 7")
     done = run("check-config", **settings, port="many", site_file=f"{tmp_path}/gone.toml")

@@ -116,14 +116,15 @@ def test_an_authority_in_the_place_of_others(https, hospital, knowledge):
         ("binary.pem", "must be a file of certificates in PEM"),
     ],
 )
-def test_a_file_without_certificates(name, says, hospital, tmp_path):
+def test_a_file_without_certificates(name, says, hospital, tmp_path, monkeypatch):
     """A file that is not there, or holds no certificate, stops the start with one line that names the setting."""
     (tmp_path / "empty.pem").touch()
     hospital.private_key_pem.write_to_path(tmp_path / "key.pem")
     (tmp_path / "cut.pem").write_bytes(hospital.cert_pem.bytes()[:200])
     (tmp_path / "binary.pem").write_bytes(ssl.PEM_cert_to_DER_cert(hospital.cert_pem.bytes().decode()))
+    monkeypatch.setenv("PLEXUS_CDS_CA_FILE", str(tmp_path / name))
     with pytest.raises(SettingsError) as refusal:
-        read_settings({"PLEXUS_CDS_CA_FILE": str(tmp_path / name)})
+        read_settings()
     assert str(refusal.value) == f"PLEXUS_CDS_CA_FILE: {says}"
 
 
