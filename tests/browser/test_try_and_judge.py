@@ -32,7 +32,7 @@ def test_the_article_card_is_read_accepted_and_counted(page):
     choose(page, ARTICLE)
     page.get_by_role("button", name="Order plexus MRI instead").click()
     expect(page.locator(".result")).to_contain_text("200")
-    page.get_by_role("link", name="see it on the dashboard").click()
+    page.get_by_role("link", name="view it on the dashboard").click()
     expect(page.get_by_label("Client")).to_have_value("playground")
     assert counted(page, "kinds", "Order the proposed study instead", page.url) == 1
     assert counted(page, "kinds", "Order the proposed study instead", "/dashboard") == 0

@@ -68,7 +68,7 @@ def test_each_section_states_what_its_table_has(page, knowledge):
 def test_the_first_section_says_all_in_five_lines(page, knowledge):
     """In short: what it is, what to do, what to keep, who decides and whom to tell; and that nobody signed it."""
     assert len(knowledge.about.sections[0].statements) == 4
-    assert "Report a problem Tell the people who run this service" in page.sections["in_short"]
+    assert "Report a problem Contact the team that runs this service" in page.sections["in_short"]
     assert "Not yet reviewed by a clinician." in page.sections["in_short"]
 
 
@@ -106,9 +106,9 @@ ASKED = {
     ("remote only", 1): ("breast cancer", "lumbar MRI [for foot drop]"),
     ("remote only", 2): ("breast cancer", "lumbar MRI [for sciatica]"),
     ("remote only", 3): ("breast cancer", "lumbar MRI"),
-    ("In words only", 1): ('"prostate cancer"', "lumbar MRI [for foot drop]"),
-    ("In words only", 2): ('"prostate cancer"', "lumbar MRI [for sciatica]"),
-    ("In words only", 3): ('"prostate cancer"', "lumbar MRI"),
+    ("In free text only", 1): ('"prostate cancer"', "lumbar MRI [for foot drop]"),
+    ("In free text only", 2): ('"prostate cancer"', "lumbar MRI [for sciatica]"),
+    ("In free text only", 3): ('"prostate cancer"', "lumbar MRI"),
     ("none", 1): ("", "lumbar MRI [for foot drop]"),
     ("none", 3): ("", "lumbar MRI"),
 }
@@ -139,7 +139,7 @@ def test_each_watched_study_has_a_table(page, knowledge):
         rows = {row[0]: row[1:] for row in page.tables[study].rows}
         assert rows["in reach"] == ["warning recommended: add first, keep the order", *["not monitored"] * 2]
         assert rows["remote only"] == ["warning", "not monitored", "not monitored"]
-        assert rows["In words only"] == rows["none"] == ["no card", "not monitored", "not monitored"]
+        assert rows["In free text only"] == rows["none"] == ["no card", "not monitored", "not monitored"]
     for table in page.tables.values():
         assert set(table.scopes) == {"col", "row"}
 
@@ -160,19 +160,19 @@ def test_silences_stand_in_their_order(page, knowledge):
 
 def test_limits_in_force(page, at):
     """Each limit is told with the value in force, and where the site chose it, with the one that it left."""
-    plain = {row[0]: row[1] for row in page.tables["Limits in force at this site"].rows}
+    plain = {row[0]: row[1] for row in page.tables["Values in force at this site"].rows}
     with at("limits.presentation = 180") as client:
-        own = {row[0]: row[1] for row in read(client).tables["Limits in force at this site"].rows}
+        own = {row[0]: row[1] for row in read(client).tables["Values in force at this site"].rows}
     [(name, value)] = set(own.items()) - set(plain.items())
     assert plain[name] == "365 days"
-    assert value == "180 days (set by this site; otherwise 365)"
+    assert value == "180 days (set by this site; default 365)"
 
 
 SETS = {
     "off = true": "Switched off:",
     "[shadow]\nuntil = 2027-01-01": "Shadow mode:",
     'prefetch = ["egfr", "devices"]': "Kidney function (eGFR) only to find",
-    "": "Nothing else this site sends no further data",
+    "": "Nothing else this site sends no additional data",
 }
 
 
@@ -202,7 +202,7 @@ def test_whom_to_tell(contact, at):
         page = read(client)
     for section in ("in_short", "contact"):
         assert CONTACTS[contact] in page.sections[section]
-        assert "people who run this service" not in page.sections[section]
+        assert "team that runs this service" not in page.sections[section]
     assert page.links.count(contact) == (2 if contact.startswith(("mailto:", "https:", "tel:")) else 0)
 
 
@@ -230,9 +230,14 @@ def test_who_signed_which_version(at, knowledge):
     with at(signatures=rows) as client:
         page = read(client)
         told = client.get(f"{PATH}/source-attributes.json").json()["signatures"]
-    _, current, old = page.tables["Who reviewed which version, and when"].rows
-    assert current == [knowledge.version, "Dr. A, radiology", "2026-01-01", "what runs here is what was signed"]
-    assert old == ["0", "Dr. B", "2025-01-01", "the knowledge has changed since it was signed"]
+    _, current, old = page.tables["Clinical reviews"].rows
+    assert current == [
+        knowledge.version,
+        "Dr. A, radiology",
+        "2026-01-01",
+        "the running version is the reviewed version",
+    ]
+    assert old == ["0", "Dr. B", "2025-01-01", "the rule has changed since it was reviewed"]
     assert "Not yet reviewed" not in page.sections["in_short"] + page.sections["signatures"]
     assert [one["is_current"] for one in told] == [True, False]
 
@@ -240,7 +245,7 @@ def test_who_signed_which_version(at, knowledge):
 def test_nobody_has_signed(page, knowledge):
     """As long as nobody has signed, the page says so, with the version and the status."""
     assert "Not yet reviewed by a clinician." in page.sections["signatures"]
-    assert f"Version {knowledge.version}, of {knowledge.plan['date']}, status draft." in page.sections["signatures"]
+    assert f"Version {knowledge.version} of {knowledge.plan['date']}, status draft." in page.sections["signatures"]
 
 
 def test_what_is_not_known(page, knowledge):

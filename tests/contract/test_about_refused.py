@@ -14,14 +14,15 @@ REFUSED = {
     "one of two citations unknown": (
         edited("plan_definition.json", lambda plan: plan["relatedArtifact"][-1].update(label="other")),
         "cites pitman-2024, which is no label"),
-    "statement without a text": (replaced("about.csv", "It may leave the question of tumor or treatment open.", ""),
-                                 "text must not be empty"),
+    "statement without a text": (
+        replaced("about.csv", "It may leave the question of tumor versus treatment change open.", ""),
+        "text must not be empty"),
     "statement without a topic": (replaced("about.csv", PITFALL, "pitfalls,,"), f"{AT}: topic must not be empty"),
     "statement of an unknown section": (
         replaced("about.csv", PITFALL, "hints,Chemotherapy,"),
         f"{AT}: Chemotherapy is of the section hints, which about_sections.csv does not have"),
     "unknown section": (more("about_sections.csv", "hints,Hints"), "section must be one of in_short or"),
-    "section without a title": (replaced("about_sections.csv", "in_short,In short", "in_short,"), "title must not be"),
+    "section without a title": (replaced("about_sections.csv", "in_short,Summary", "in_short,"), "title must not be"),
     "section twice": (
         more("about_sections.csv", "sources,Again"),
         "about_sections.csv: line 18: sources stands on more than one line"),

@@ -136,13 +136,13 @@ def test_the_searches(clients):
 
 def test_the_page_behind_the_card(clients):
     """The page tells what the site has switched on, and no longer calls it unknown."""
-    unknown = ("known only as an Encounter", "ordered and not done yet", "only a report tells of")
+    unknown = ("recorded only as an Encounter", "ordered and not yet done", "documented only in a report")
     for site, is_known in (("off", False), ("split", False), ("more", True), ("all", True)):
         text = clients[site].get("/cards/lumbosacral-plexus-mri").text
         assert [words in text for words in unknown] == [not is_known] * 3
         assert ("Conditions under several keys" in text) is (site in ("split", "all"))
-        assert ("radiotherapy that is recorded as a visit" in text) is is_known
-        assert ("this site sends no further data" in text) is (site == "off")
+        assert ("radiotherapy recorded as a visit" in text) is is_known
+        assert ("this site sends no additional data" in text) is (site == "off")
 
 
 def test_what_the_explanation_tells(clients):

@@ -80,7 +80,7 @@ SAYS = {
     ),
     "unwatched": (
         body("prostate cancer", "cervical MRI"),
-        ["Silent (nothing_watched): No selected order is one that this card watches."],
+        ["Silent (nothing_watched): No selected order is one that this card monitors."],
     ),
     "half a record": (
         body(

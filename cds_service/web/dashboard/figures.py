@@ -127,10 +127,10 @@ def _chart(kind: str, series: Sequence[Series], unit: str) -> dict[str, object]:
     return {"kind": kind, "unit": unit, "series": told}
 
 
-_OUTCOMES = {"accepted": "Accepted", "overridden": "Overridden", "unreported": "No report"}
+_OUTCOMES = {"accepted": "Accepted", "overridden": "Overridden", "unreported": "No feedback"}
 """The parts of Outcomes, in our words and the order in which they are told."""
 
-_DECIDED = {"card": "Card", "shadow": "Shadow", "silent": "Silence", "refused": "Refused"}
+_DECIDED = {"card": "Card", "shadow": "Shadow", "silent": "No card", "refused": "Error"}
 """The outcomes of a decision, likewise."""
 
 
@@ -143,15 +143,15 @@ def tiles(found: Statistics) -> list[Tile]:
     due, watched = _due(found)
     shadow = sum(outcomes.get("shadow", 0) for outcomes in found.studies.values())
     told = [
-        Tile("Decisions", number(found.decisions), f"{number(watched)} on watched orders"),
+        Tile("Decisions", number(found.decisions), f"{number(watched)} on monitored orders"),
         Tile("Cards shown", number(cards.shown), f"in {counted(len(found.cards), _step(found))}"),
         *(share_tile(name, getattr(cards, part), cards.shown, "cards shown") for part, name in _OUTCOMES.items()),
-        share_tile("Incomplete", records.incomplete, records.needed, "records needed"),
+        share_tile("Incomplete", records.incomplete, records.needed, "records required"),
     ]
     if found.unknown_reports is not None:
-        told.append(Tile("Unknown reports", number(found.unknown_reports), "on cards that are not in the store"))
+        told.append(Tile("Unmatched feedback", number(found.unknown_reports), "for cards that are not in the store"))
     if shadow:
-        told.append(Tile("In shadow mode", number(shadow), f"of {counted(due, 'card')} due, not shown"))
+        told.append(Tile("In shadow mode", number(shadow), f"of {counted(due, 'card')} decided, not shown"))
     return told
 
 
@@ -176,7 +176,7 @@ def _cards(found: Statistics) -> Figure:
         "cards",
         f"Cards by {_step(found)}",
         f"{counted(total.shown, 'card')} shown: {number(total.accepted)} accepted, "
-        f"{number(total.overridden)} overridden, {number(total.unreported)} without a report so far.",
+        f"{number(total.overridden)} overridden, {number(total.unreported)} without feedback so far.",
         (_step(found).capitalize(), *_columns("Shown")),
         tuple((step(day, period), *_told(outcomes)) for day, outcomes in found.cards.items()),
         steps_chart(period, _stacked(list(found.cards.values())), "cards", newer),
@@ -185,10 +185,10 @@ def _cards(found: Statistics) -> Figure:
 
 def _reasons(found: Statistics, knowledge: Knowledge) -> Figure:
     words = {one["code"]: one["display"] for one in knowledge.card["override_reasons"]}
-    words |= {"unlisted": "A reason that the card does not list", None: "No reason given"}
+    words |= {"unlisted": "Reason not listed on the card", None: "No reason given"}
     total = sum(found.override_reasons.values())
     return _ranked(
-        Figure("reasons", "Why cards were overridden", f"{counted(total, 'card')} overridden.", ("Reason", "Cards")),
+        Figure("reasons", "Override reasons", f"{counted(total, 'card')} overridden.", ("Reason", "Cards")),
         {words.get(code, str(code)): count for code, count in found.override_reasons.items()},
         total,
     )
@@ -200,10 +200,10 @@ def _kinds(found: Statistics, knowledge: Knowledge) -> Figure:
     nouns["without_contrast"] = "the study without contrast"
     said = knowledge.card["suggestions"].items()
     words: dict[str | None, str] = {kind: Template(one["label"]).safe_substitute(nouns) for kind, one in said}
-    words[None] = "The report names no suggestion"
+    words[None] = "Suggestion not named in the feedback"
     total = sum(found.cards.values(), Outcomes()).accepted
     return _ranked(
-        Figure("kinds", "What was accepted", f"{counted(total, 'card')} accepted.", ("Suggestion", "Cards")),
+        Figure("kinds", "Accepted suggestions", f"{counted(total, 'card')} accepted.", ("Suggestion", "Cards")),
         {words.get(kind, str(kind)): count for kind, count in found.accepted_kinds.items()},
         total,
     )
@@ -218,16 +218,16 @@ def _firing(found: Statistics, knowledge: Knowledge) -> Figure:
     due, watched = _due(found)
     return Figure(
         "firing",
-        "How often a card is due, by order",
-        f"A card was due for {share(due, watched)} decisions on watched orders."
+        "Card rate by order",
+        f"Decisions with a card, shown or in shadow mode: {share(due, watched)} on monitored orders."
         if watched
-        else "No watched order came.",
-        ("Order", *_DECIDED.values(), "Card due"),
+        else "No monitored order was received.",
+        ("Order", *_DECIDED.values(), "Card rate"),
         tuple(
             (name, *(number(one.get(outcome, 0)) for outcome in _DECIDED), rate)
             for name, one, rate in zip(names, counts, told, strict=True)
         ),
-        bars_chart(names, told, share_series("Card due", parts), unit="%", whole=100),
+        bars_chart(names, told, share_series("Card rate", parts), unit="%", whole=100),
     )
 
 
@@ -238,9 +238,9 @@ def _silences(found: Statistics, knowledge: Knowledge) -> Figure:
     return _ranked(
         Figure(
             "silences",
-            "Why there was silence on a watched order",
-            f"{counted(total, 'decision')} on watched orders ended in silence."
-            + (f" Not drawn, as no watched order was selected: {beside}" if beside else ""),
+            "Why no card was shown for a monitored order",
+            f"{counted(total, 'decision')} on monitored orders resulted in no card."
+            + (f" Not charted, because no monitored order was selected: {beside}" if beside else ""),
             ("Reason", "Decisions"),
         ),
         {words.get(one, one): count for one, count in found.silences.items()},
@@ -250,12 +250,14 @@ def _silences(found: Statistics, knowledge: Knowledge) -> Figure:
 
 def _records(found: Statistics) -> Figure:
     period, total = found.period, sum(found.records.values(), Records())
-    told = f"The record was incomplete or missing for {share(total.incomplete, total.needed)} decisions that needed it."
+    told = (
+        f"The record was incomplete or missing for {share(total.incomplete, total.needed)} decisions that required it."
+    )
     parts = [(one.incomplete, one.needed) for one in found.records.values()]
     return Figure(
         "records",
         f"Incomplete records by {_step(found)}",
-        told if total.needed else "No decision needed a record.",
+        told if total.needed else "No decision required a record.",
         (_step(found).capitalize(), "Incomplete"),
         tuple((step(day, period), share(one.incomplete, one.needed)) for day, one in found.records.items()),
         steps_chart(period, share_series("Incomplete", parts), "%"),
@@ -266,11 +268,11 @@ def _unrecognized(found: Statistics) -> Figure:
     total = sum(found.unrecognized.values())
     figure = Figure(
         "unrecognized",
-        "Codes that are not read",
-        f"{counted(total, 'order or entry', 'orders and entries')} had only codes of systems that are not read, and "
-        "no words that say more. A name under [systems] in the site file, or the code under [[orders]], mends it."
+        "Unrecognized codes",
+        f"{counted(total, 'order or entry', 'orders and entries')} had only codes from unsupported code systems and "
+        "no usable text. To fix this, map the system under [systems] or the code under [[orders]] in the site file."
         if total
-        else "All orders and entries had a code of a system that is read, or words.",
+        else "All orders and entries had a code from a supported system, or text.",
         ("Resource and code system", "Orders and entries"),
     )
     named = {f"{resource}: {_SYSTEMS.get(one, one)}": count for (resource, one), count in found.unrecognized.items()}
@@ -280,8 +282,8 @@ def _unrecognized(found: Statistics) -> Figure:
 def _versions(found: Statistics) -> Figure:
     return Figure(
         "versions",
-        "By version of the knowledge",
-        f"{counted(len(found.versions), 'version')} of the knowledge decided in this period.",
+        "By rule version",
+        f"{counted(len(found.versions), 'version')} of the rule in use in this period.",
         ("Version", "First day", "Decisions", *_columns("Cards")),
         tuple((one.name, str(one.since), number(one.decisions), *_told(one.cards)) for one in found.versions),
         bars_chart(
@@ -325,7 +327,7 @@ def _study(study: str, knowledge: Knowledge) -> str:
 
 
 def _due(found: Statistics) -> tuple[int, int]:
-    """Return for how many decisions on watched orders a card was due, and how many there were."""
+    """Return how many decisions on monitored orders had a card, shown or not, and how many decisions there were."""
     watched = [outcomes for study, outcomes in found.studies.items() if study]
     return sum(map(_cards_due, watched)), sum(sum(outcomes.values()) for outcomes in watched)
 

@@ -33,7 +33,9 @@ def read_form(query: Mapping[str, str], choices: Mapping[str, tuple[str, ...]], 
     days = {name: _day(values[name]) for name in usual}
     faults = {name: _not_a_day(values[name], today) for name, day in days.items() if day is None}
     faults |= {
-        name: f"The store has no {name} of this name." for name in NARROWED_BY if _unknown(name, values, choices)
+        name: f"No {'rule version' if name == 'knowledge' else name} with this name in the store."
+        for name in NARROWED_BY
+        if _unknown(name, values, choices)
     }
     values |= {name: day.isoformat() if day else "" for name, day in days.items()}
     first, last = days["from"], days["to"]
@@ -65,15 +67,15 @@ def _day(text: str) -> date | None:
 
 
 def _not_a_day(text: str, today: date) -> str:
-    what = f"“{text[:_TOLD]}” is not a date of the calendar" if text else "A date is missing"
-    return f"{what}: write it as {today.isoformat()}."
+    what = f"“{text[:_TOLD]}” is not a date" if text else "Date required"
+    return f"{what}: use YYYY-MM-DD, for example {today.isoformat()}."
 
 
 def _fault(first: date, last: date) -> str:
     if first > last:
-        return f"The period begins after it ends: choose {last} or a day before it, or a later last day."
+        return f"Start date must be on or before the end date: use {last} or earlier, or a later end date."
     if (last - first).days > _YEARS * 366:
-        return f"The period is longer than {_YEARS} years: choose a later first day."
+        return f"The period is longer than {_YEARS} years: use a later start date."
     return ""
 
 

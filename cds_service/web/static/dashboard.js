@@ -58,7 +58,7 @@ function changes(marks, days, width) {
       line: { color: colour("faint"), width: 1.5, dash: "dot" },
     })),
     annotations: told.map((day) => ({
-      x: day, y: 1, yref: "paper", yanchor: "top", showarrow: false, text: "new knowledge",
+      x: day, y: 1, yref: "paper", yanchor: "top", showarrow: false, text: "new rule version",
       xanchor: day > middle ? "right" : "left", xshift: day > middle ? -4 : 4, font: { ...font(12), color: colour("faint") }, bgcolor: colour("paper"),
     })),
   };

@@ -18,7 +18,7 @@ async function start() {
   try {
     state.data = await begin();
   } catch (error) {
-    return fault(`The playground cannot begin. ${error.message}`);
+    return fault(`The playground could not start. ${error.message}`);
   }
   byId("change").open = !NARROW.matches;
   byId("today").textContent = state.data.today;
@@ -39,7 +39,7 @@ function groups(vignettes) {
   return [
     of("Card", ({ says }) => ["info", "warning"].includes(says)),
     of("No card", ({ says }) => says.startsWith("silent")),
-    of("Refused", ({ says }) => says.startsWith("refused")),
+    of("Error", ({ says }) => says.startsWith("refused")),
   ];
 }
 
@@ -99,7 +99,7 @@ function turn(mode) {
   const isForm = mode === "form" && isEditable(call);
   if (mode === "form" && !isForm)
     byId("json-fault").textContent =
-      jsonFault(state.text) || "The form cannot show this: it needs a context with a draft order.";
+      jsonFault(state.text) || "The form cannot show this call: it needs a context with at least one draft order.";
   if (mode === "form") byId("json-fault").hidden = isForm;
   byId(isForm ? "mode-form" : "mode-json").checked = true;
   byId("form-pane").hidden = !isForm;
@@ -129,7 +129,7 @@ async function askNow() {
     const said = await ask(service, text);
     if (said) show(said, { call, text, service });
   } catch {
-    fault("The service could not be reached. Is it running? Nothing below is of the present call.");
+    fault("The service could not be reached. Is it running? The results below are from the previous request.");
   }
   byId("answer").removeAttribute("aria-busy");
 }
@@ -141,7 +141,7 @@ function isBroken(text) {
   byId("json-fault").hidden = !words;
   byId("call-json").setAttribute("aria-invalid", String(Boolean(words)));
   byId("said").classList.toggle("stale", Boolean(words));
-  if (words) say("Not JSON, so nothing was sent. What stands below is the answer to the call before.");
+  if (words) say("Invalid JSON: nothing was sent. The results below are from the previous request.");
   return Boolean(words);
 }
 
@@ -154,16 +154,16 @@ function show(said, asked) {
   byId("request-json").textContent = asked.text;
   byId("response-line").textContent = `Status ${answer.status}`;
   byId("response-json").textContent = answer.json ? JSON.stringify(answer.json, null, 2) : answer.text;
-  const decided = why.ok ? ` Deciding alone took ${why.json.milliseconds} ms, in a run of its own.` : "";
+  const decided = why.ok ? ` The decision alone took ${why.json.milliseconds} ms, in a separate run.` : "";
   byId("took").textContent =
-    `Answered in ${Math.round(answer.milliseconds)} ms with ${answer.size} characters.${decided}`;
+    `Response time ${Math.round(answer.milliseconds)} ms, ${answer.size} characters.${decided}`;
 }
 
 /** Tell in the status line what came; `more` is for those who hear the page and do not see the card. */
 function say(words, more = "") {
   byId("status").replaceChildren(words, el("span", { class: "visually-hidden", text: more && ` ${more}` }));
   byId("to-answer").hidden = false;
-  byId("to-answer").textContent = `${words} Show the answer.`;
+  byId("to-answer").textContent = `${words} Go to the card.`;
 }
 
 function toAnswer() {
@@ -186,7 +186,7 @@ async function copy(event) {
     said("Copied");
   } catch {
     window.getSelection().selectAllChildren(pane);
-    said("Selected: now Ctrl-C");
+    said("Selected: press Ctrl-C");
   }
 }
 

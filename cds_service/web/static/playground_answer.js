@@ -11,7 +11,7 @@ export function showAnswer({ answer, why }, asked, again) {
   const holder = byId("cards");
   if (!answer.ok) {
     holder.replaceChildren(refused(answer));
-    return [`Refused with status ${answer.status}: no advice.`, refusal(answer)];
+    return [`Error ${answer.status}: no card.`, refusal(answer)];
   }
   const cards = answer.json?.cards ?? [];
   const details = why.json?.details ?? [];
@@ -27,9 +27,9 @@ function refused(answer) {
   return el(
     "div",
     { class: "note bad" },
-    el("h3", { text: `The service refused the call: ${answer.status}` }),
+    el("h3", { text: `The service returned an error: ${answer.status}` }),
     el("p", { text: refusal(answer) }),
-    el("p", { class: "faint", text: "An EHR goes on without advice, and shows nothing." }),
+    el("p", { class: "faint", text: "An EHR continues without a card." }),
   );
 }
 
@@ -37,18 +37,18 @@ function refused(answer) {
 export function silenceWords(why) {
   const outcomes = why.json?.steps?.outcomes ?? [];
   if (why.json?.steps?.is_shadow && outcomes.some((one) => one.card))
-    return ["The site decides in shadow mode: the card is not shown."];
+    return ["Shadow mode: a card was decided and is not shown."];
   return outcomes.map((one) => one.silence?.words).filter(Boolean);
 }
 
 function silence(why) {
-  const other = el("a", { href: "#vignette=article", text: "Try the article's patient" });
+  const other = el("a", { href: "#vignette=article", text: "Try the sample patient" });
   return el(
     "div",
     { class: "silence" },
     el("h3", { text: "No card" }),
     ...silenceWords(why).map((text) => el("p", { text })),
-    el("p", { class: "faint" }, "An EHR shows nothing. ", other, ", who gets a card."),
+    el("p", { class: "faint" }, "An EHR shows nothing. ", other, ", who has a card."),
   );
 }
 
@@ -99,7 +99,7 @@ function overrideNode(seat) {
   const form = el(
     "form",
     { class: "override" },
-    el("fieldset", {}, el("legend", { text: "Why is it dismissed?" }), ...reasons),
+    el("fieldset", {}, el("legend", { text: "Why are you dismissing this card?" }), ...reasons),
     el("div", { class: "field" }, el("label", { for: comment.id, text: "Comment (optional)" }), comment),
     el("button", { type: "submit", text: "Dismiss" }),
   );

@@ -136,5 +136,5 @@ export function headline(resource, kind) {
   const told = rest.map((field) => ({ lead: field.lead ?? "", value: String(field.read(resource)).split("T")[0] }));
   const isNew = ({ value }, index) => value && value !== told[index - 1]?.value;
   const words = told.filter(isNew).map(({ lead, value }) => lead + value);
-  return { name: name.read(resource) || "(without words)", rest: words.join(", ") };
+  return { name: name.read(resource) || "(no text)", rest: words.join(", ") };
 }

@@ -10,8 +10,8 @@ export async function accept(seat, suggestion) {
   if (!(await send(seat, report, `Accepted: ${suggestion.label}`))) return;
   const { call } = seat.asked;
   const then = applied(call, suggestion.actions ?? []);
-  const again = el("button", { type: "button", text: "Ask again with these orders", click: () => seat.again(then) });
-  const title = el("h4", { text: "The draft orders now, as an EHR applies it" });
+  const again = el("button", { type: "button", text: "Send again with these orders", click: () => seat.again(then) });
+  const title = el("h4", { text: "Draft orders after an EHR applies the suggestion" });
   seat.result.append(title, el("ul", {}, ...ordersNodes(call, then)), again);
 }
 
@@ -30,7 +30,7 @@ function ordersNodes(call, then) {
     const state = index >= before.length ? "new" : isSame ? "unchanged" : "changed";
     const mark = el("span", { class: `badge ${isSame ? "" : "good"}`, text: state });
     const name = el("summary", { text: `${resource.resourceType}/${resource.id}` });
-    const words = wordsOf(resource.code) || "An order without words";
+    const words = wordsOf(resource.code) || "Order without text";
     return el("li", {}, `${words} `, mark, el("details", {}, name, json(resource)));
   });
 }
@@ -40,7 +40,7 @@ async function send({ asked, choices, result }, report, words) {
   choices.inert = true;
   try {
     const { sent, answer } = await feedback(asked.service, report);
-    const line = answer.ok ? `Feedback sent: status ${answer.status}.` : `The feedback was refused: ${refusal(answer)}`;
+    const line = answer.ok ? `Feedback sent: status ${answer.status}.` : `The feedback was rejected: ${refusal(answer)}`;
     const note = el("p", { class: answer.ok ? "note" : "note bad" }, el("b", { text: words }), el("br"), line);
     result.replaceChildren(note, el("details", {}, el("summary", { text: `POST ${answer.url}` }), json(sent)));
     if (answer.ok) result.append(...(byId("counted")?.content.cloneNode(true).children ?? []));
@@ -48,7 +48,7 @@ async function send({ asked, choices, result }, report, words) {
     result.focus();
     return answer.ok;
   } catch {
-    result.replaceChildren(el("p", { class: "note bad", text: "The service could not be reached: nothing was sent." }));
+    result.replaceChildren(el("p", { class: "note bad", text: "The service could not be reached. Nothing was sent." }));
     return false;
   } finally {
     choices.inert = false;

@@ -42,8 +42,8 @@ export function show(call) {
   const { words, refers } = calls.reasonOf(current);
   byId("reason").value = words;
   byId("reason-note").textContent = refers.length
-    ? `It also refers to ${refers.join(", ")}, which stays.`
-    : "A word of the list comes with its code; any other is sent as words.";
+    ? `It also references ${refers.join(", ")}, which is kept.`
+    : "Pick from the list to send a code; other text is sent as free text.";
   showEntries();
 }
 
@@ -87,11 +87,11 @@ function writeOrder() {
 function showOther() {
   const others = calls.others(current);
   const known = others.length === 1 && offered.orders.find((one) => same(one.order.code, others[0].resource.code));
-  const words = others.map(({ resource }) => calls.wordsOf(resource.code) || "an order without words").join("; ");
+  const words = others.map(({ resource }) => calls.wordsOf(resource.code) || "an order without text").join("; ");
   const asIs = others.length && !known ? [{ value: AS_IS, text: words }] : [];
   fillSelect(
     byId("also"),
-    [{ value: NONE, text: "Nothing else" }, ...asIs, ...ordersByTitle()],
+    [{ value: NONE, text: "None" }, ...asIs, ...ordersByTitle()],
     known ? known.name : asIs.length ? AS_IS : NONE,
   );
 }
@@ -186,7 +186,7 @@ function fieldNode(field, place, id, title) {
 function write(field, place, input, fault, title) {
   const value = input.value.trim();
   const isWrong = Boolean(field.isDate) && !isDate(value);
-  fault.textContent = isWrong ? "Write it as 2024, 2024-08 or 2024-08-15." : "";
+  fault.textContent = isWrong ? "Use 2024, 2024-08 or 2024-08-15." : "";
   input.setAttribute("aria-invalid", String(isWrong));
   if (isWrong) return;
   const before = calls.entries(current).find((one) => one.key === place.key && one.index === place.index).resource;

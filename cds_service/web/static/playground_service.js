@@ -7,7 +7,7 @@ let running = null;
 /** Return what the page begins with: vignettes, orders, choices. */
 export async function begin() {
   const response = await fetch("playground/data.json");
-  if (!response.ok) throw new Error(`The playground's data could not be had (status ${response.status}).`);
+  if (!response.ok) throw new Error(`The playground data could not be loaded (status ${response.status}).`);
   return response.json();
 }
 
@@ -62,8 +62,8 @@ function parsed(text) {
 /** Return what an answer that is none says of itself: the text of its OperationOutcome. */
 export function refusal({ json, status }) {
   const texts = (json?.issue ?? []).map((one) => one.diagnostics).filter(Boolean);
-  if (status === 401) return "The service asks for a token, as it has a clients file; this page has none.";
-  return texts.join(" ") || `The service answered with status ${status} and no text.`;
+  if (status === 401) return "The service requires a token because it has a clients file. This page has none.";
+  return texts.join(" ") || `The service responded with status ${status} and no message.`;
 }
 
 /** Return where a text stops being JSON, in words, or no text where it is JSON. */
@@ -74,7 +74,7 @@ export function jsonFault(text) {
   } catch (error) {
     const { line, column } = placeOf(String(error.message), text);
     const what = String(error.message).replace(/ (in JSON )?at (position|line) .*$/, "");
-    return `This is not JSON: line ${line}, column ${column}. ${what}.`;
+    return `Invalid JSON at line ${line}, column ${column}: ${what}.`;
   }
 }
 

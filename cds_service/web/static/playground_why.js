@@ -4,27 +4,27 @@ import { nameOf } from "./playground_call.js";
 import { byId, el, plain } from "./playground_dom.js";
 import { refusal } from "./playground_service.js";
 
-const STATES = { passed: "does not hold", holds: "holds", "not reached": "not asked" };
+const STATES = { passed: "does not apply", holds: "applies", "not reached": "not checked" };
 
 /** Show the steps of an explanation of this call; where there is none, say so. */
 export function showWhy({ answer, why }, call) {
-  const reason = answer.ok ? refusal(why) : "The service refused the call, and said why above.";
+  const reason = answer.ok ? refusal(why) : "The service returned the error shown above.";
   const shown = why.ok
     ? nodes(why.json.steps, call)
-    : [el("li", {}, el("p", { text: `There is nothing to explain. ${reason}` }))];
+    : [el("li", {}, el("p", { text: `No explanation. ${reason}` }))];
   byId("steps").replaceChildren(...shown);
 }
 
 function nodes(steps, call) {
   const several = steps.outcomes.length > 1;
   return [
-    step("Orders read", ordersNode(steps, call)),
-    step("Record read", recordNode(steps.record)),
+    step("Draft orders", ordersNode(steps, call)),
+    step("Patient record", recordNode(steps.record)),
     ...steps.outcomes.flatMap((outcome) => {
       const of = several && outcome.name ? `: ${outcome.name}` : "";
       return [
         step(`Findings${of}`, findingsNode(outcome, call)),
-        step(`Place in the table${of}`, tableNode(outcome)),
+        step(`Decision table${of}`, tableNode(outcome)),
         step(`Outcome${of}`, outcomeNode(outcome, steps.is_shadow)),
       ];
     }),
@@ -46,22 +46,22 @@ function row(sign, words, places, why) {
 }
 
 function ordersNode({ orders }, call) {
-  if (!orders.length) return faint("The call has no draft order.");
+  if (!orders.length) return faint("The call has no draft orders.");
   const rows = orders.map(({ reference, name, is_watched: isWatched, why }) => {
-    const sign = mark(isWatched, isWatched ? "watched" : "not watched");
-    const words = nameOf(call, reference) || name || "An order without words";
+    const sign = mark(isWatched, isWatched ? "monitored" : "not monitored");
+    const words = nameOf(call, reference) || name || "Order without text";
     return row(sign, words, [code(reference)], `${name ? `read as ${name}: ` : ""}${why}`);
   });
   return el("ul", { class: "plain" }, ...rows);
 }
 
 function recordNode(record) {
-  if (!record) return faint("Not read: the answer did not need it.");
+  if (!record) return faint("Not read: the decision did not need it.");
   const notes = [
     ...record.unread.map((part) => `${plain(part.key)} ${part.partly ? "in part " : ""}not read: ${part.why}`),
-    record.skipped && `${record.skipped} entries are no resources`,
-    record.not_sent && `${record.not_sent} entries are counted in a total and were not sent`,
-    record.other_patient && `${record.other_patient} entries of another patient were dropped`,
+    record.skipped && `${record.skipped} entries are not FHIR resources`,
+    record.not_sent && `${record.not_sent} entries were counted in the total but not sent`,
+    record.other_patient && `${record.other_patient} entries belong to another patient and were ignored`,
   ].filter(Boolean);
   const more = Object.entries(record.more).map(([key, number]) => `${number} ${plain(key)}`);
   const read = [count(record.conditions, "Condition"), count(record.procedures, "Procedure"), ...more];
@@ -71,14 +71,14 @@ function recordNode(record) {
 }
 
 function findingsNode(outcome, call) {
-  if (!outcome.history) return faint("None were looked for.");
+  if (!outcome.history) return faint("Not searched.");
   const found = outcome.findings.map(({ kind, words, references, use, why }) =>
     row(mark(use === "counts", use === "elsewhere" ? "does not count" : plain(kind)), words, places(references), why),
   );
   const rest = outcome.left_out.map(({ reference, why }) =>
-    row(mark(false, "not used"), nameOf(call, reference) || "An entry without words", [code(reference)], why),
+    row(mark(false, "not used"), nameOf(call, reference) || "Entry without text", [code(reference)], why),
   );
-  if (!found.length && !rest.length) return faint("There is nothing: neither in the record nor in the order's reason.");
+  if (!found.length && !rest.length) return faint("None in the record or in the reason for exam.");
   return el("ul", { class: "plain" }, ...found, ...rest);
 }
 
@@ -90,7 +90,7 @@ function places(all) {
 }
 
 function tableNode(outcome) {
-  if (!outcome.cells.length) return faint("The table was not asked.");
+  if (!outcome.cells.length) return faint("The decision table was not used.");
   const columns = [...new Set(outcome.cells.map((cell) => cell.presentation))];
   const heads = ["history", ...columns].map((name) => el("th", { scope: "col", text: plain(name) }));
   const rows = [...new Set(outcome.cells.map((cell) => cell.history))].map((history) => {
@@ -103,7 +103,7 @@ function tableNode(outcome) {
 }
 
 function cellNode(cell) {
-  const says = cell.indicator || (cell.reason === "nothing_watched" ? "not watched" : "silent");
+  const says = cell.indicator || (cell.reason === "nothing_watched" ? "not monitored" : "no card");
   return el(
     "td",
     { class: cell.is_here ? "here" : false },
@@ -114,18 +114,18 @@ function cellNode(cell) {
 }
 
 function outcomeNode({ card, silence, silences }, isShadow) {
-  const advice = card && (card.recommended ? `recommends to ${plain(card.recommended)}` : "recommends no choice");
+  const advice = card && (card.recommended ? `recommended suggestion: ${plain(card.recommended)}` : "no suggestion is recommended");
   const says = card
-    ? el("p", {}, mark(true, "card"), ` ${card.indicator}, and ${advice}. It proposes ${card.proposes}.`)
-    : el("p", {}, mark(false, "silent"), ` ${silence.words}`);
+    ? el("p", {}, mark(true, "card"), ` ${card.indicator}; ${advice}. Proposed study: ${card.proposes}.`)
+    : el("p", {}, mark(false, "no card"), ` ${silence.words}`);
   const against = card
     ? card.against.map((one) => el("li", {}, `${one.words} `, code(one.reason)))
     : [];
   const reservations = against.length
-    ? el("div", {}, el("p", { text: "Why nothing is recommended:" }), el("ul", { class: "plain" }, ...against))
+    ? el("div", {}, el("p", { text: "Why no suggestion is recommended:" }), el("ul", { class: "plain" }, ...against))
     : null;
   const shadow = isShadow
-    ? el("p", { class: "note", text: "Shadow mode: it is decided, and no card is shown." })
+    ? el("p", { class: "note", text: "Shadow mode: the card is decided and logged, not shown." })
     : null;
   return el("div", {}, says, reservations, shadow, silencesNode(card, silences));
 }
@@ -133,8 +133,8 @@ function outcomeNode({ card, silence, silences }, isShadow) {
 function silencesNode(card, silences) {
   const place = 1 + silences.findIndex((one) => one.state === "holds");
   const words = card
-    ? `None of the ${silences.length} reasons for silence holds`
-    : `Reason ${place} of ${silences.length} for silence`;
+    ? `None of the ${silences.length} reasons to suppress the card applies`
+    : `Suppresses the card: reason ${place} of ${silences.length}`;
   const rows = silences.map((one) =>
     el(
       "li",
