@@ -49,6 +49,7 @@ class Settings(BaseModel):
     playground: bool = False
     dashboard: bool = False
     metrics: bool = True
+    fast_path: bool = True
 
     @field_validator("fhir_servers", "allowed_origins", mode="before")
     @classmethod

@@ -19,7 +19,7 @@ from cds_service.web.background import afterwards
 from cds_service.web.call_summary import CallSummary
 from cds_service.web.logs import LogLines, LogThrottle, log
 from cds_service.web.request_context import RequestContext
-from cds_service.web.services import AppServices, services
+from cds_service.web.services import AppServices, current_services
 
 _TAKEN, _NOT_STORED = 200, "store"
 
@@ -27,7 +27,8 @@ _TAKEN, _NOT_STORED = 200, "store"
 def prepare(app: Flask) -> None:
     """Let every series begin at 0: a rate misses the first event of one that begins later."""
     with app.app_context():
-        knowledge, hooks, now = services().knowledge, services().hooks, services().clock.now()
+        services = current_services()
+        knowledge, hooks, now = services.knowledge, services.hooks, services.clock.now()
     metrics.prepare(
         services=hooks,
         studies=knowledge.watched,
@@ -147,7 +148,7 @@ def _outcome_of(call: RequestContext, status: int, found: AppServices) -> CallSu
         against=call_summary.against(decision) if decision else (),
         counts=call_summary.counts(decision) if decision else None,
         unrecognized=tuple((*one, count) for one, count in decision.unrecognized.items()) if decision else (),
-        has_own_line=call.has_own_line,
+        has_own_line=call.is_logged,
     )
 
 

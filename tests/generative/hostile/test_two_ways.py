@@ -213,12 +213,12 @@ def test_too_many_at_once(tmp_path, knowledge, logged):
 
 def test_each_error_has_a_status():
     """Each error that a call can meet has an answer of its own."""
-    answers = [error_handlers.answer_to(kind.__new__(kind)) for kind in CallError.__subclasses__()]
+    answers = [error_handlers.error_response(kind.__new__(kind)) for kind in CallError.__subclasses__()]
     assert len(answers) > 10
     assert 500 not in {answer.status for answer in answers}
 
 
 def test_an_error_without_a_status(logged):
     """An error that nobody gave a status is a fault of ours, and is told as one."""
-    assert error_handlers.answer_to(CallError("x")).status == 500
+    assert error_handlers.error_response(CallError("x")).status == 500
     assert logged() == [{"fault": "CallError", "at": None}]
