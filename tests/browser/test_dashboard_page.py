@@ -51,9 +51,9 @@ def test_the_numbers_of_an_ehr(page):
     """What an EHR was shown and reported is told without any choice, as its calls are no trials."""
     page.goto("/dashboard")
     expect(page.locator("#cards > p")).to_have_text(
-        "1 card shown: 0 accepted, 1 overridden, 0 without a report so far."
+        "1 card shown: 0 accepted, 1 overridden, 0 without feedback so far."
     )
-    expect(page.locator("#silences > p")).to_contain_text("1 decision on watched orders ended in silence.")
+    expect(page.locator("#silences > p")).to_contain_text("1 decision on monitored orders without a card.")
 
 
 def test_nothing_to_tell(size, page):
@@ -69,7 +69,7 @@ def test_no_date(day, size, page):
     """A day that is none is told beside its field, which is empty; the browser says no more than that it was a 400."""
     page.goto(f"/dashboard?from={day}&to=2026-11-22")
     expect(page.get_by_label("From")).to_have_value("")
-    expect(page.locator("#from-fault")).to_contain_text(f"“{day}” is not a date of the calendar")
+    expect(page.locator("#from-fault")).to_contain_text(f"“{day}” is not a valid date")
     assert_sound(page)
     [line] = page.faults
     assert "status of 400" in line, size

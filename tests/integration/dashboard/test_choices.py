@@ -87,4 +87,4 @@ def test_a_field_holds_a_date_or_nothing(store_url, store, knowledge, text, fiel
     with serving_with(store_url, knowledge) as (client, _):
         page = client.get(f"/dashboard?from={text}&to={TODAY}").text
     assert re.search(r'name="from" value="(.*?)"', page)[1] == field
-    assert ("is not a date of the calendar" in page, store.state()) == (not field, "ready")
+    assert ("is not a valid date" in page, store.state()) == (not field, "ready")

@@ -40,35 +40,35 @@ def shown(filled):
 
 TABLES = {
     "Cards by week": [
-        ["2026-W45, Nov 2 to Nov 8", "3", "2", "1", "0", "2 of 3 (too few to judge)"],
-        ["2026-W46, Nov 9 to Nov 15", "4", "2", "1", "1", "2 of 4 (too few to judge)"],
+        ["2026-W45, Nov 2 to Nov 8", "3", "2", "1", "0", "2 of 3 (n < 20)"],
+        ["2026-W46, Nov 9 to Nov 15", "4", "2", "1", "1", "2 of 4 (n < 20)"],
     ],
-    "What was accepted": [
-        ["Add the proposed study, keep the ordered study", "2 of 4 (too few to judge)"],
-        ["If MRI is contraindicated: the alternative", "1 of 4 (too few to judge)"],
-        ["Order the proposed study instead", "1 of 4 (too few to judge)"],
-        ["The report names no suggestion", "1 of 4 (too few to judge)"],
+    "Accepted suggestions": [
+        ["Add the proposed study, keep the ordered study", "2 of 4 (n < 20)"],
+        ["If MRI is contraindicated: the alternative", "1 of 4 (n < 20)"],
+        ["Order the proposed study instead", "1 of 4 (n < 20)"],
+        ["Suggestion not reported", "1 of 4 (n < 20)"],
     ],
-    "How often a card is due, by order": [
-        ["Lumbar-spine MRI", "3", "0", "12", "0", "3 of 15 (too few to judge)"],
+    "Card rate by order": [
+        ["Lumbar-spine MRI", "3", "0", "12", "0", "3 of 15 (n < 20)"],
         ["Plexus MRI without contrast", "0", "0", "0", "0", "none"],
-        ["PET/CT", "4", "6", "0", "0", "10 of 10 (too few to judge)"],
+        ["PET/CT", "4", "6", "0", "0", "10 of 10 (n < 20)"],
         ["CT of the abdomen and pelvis", "0", "0", "0", "0", "none"],
     ],
-    "Why cards were overridden": [
-        ["No reason given", "1 of 2 (too few to judge)"],
-        ["The spine itself is the question", "1 of 2 (too few to judge)"],
+    "Override reasons": [
+        ["No reason given", "1 of 2 (n < 20)"],
+        ["The spine itself is the question", "1 of 2 (n < 20)"],
     ],
-    "Why there was silence on a watched order": [
-        ["No malignancy and no radiotherapy that counts is on record.", "12 of 12 (too few to judge)"],
+    "Reasons for no card on monitored orders": [
+        ["No malignancy and no radiotherapy that counts is on record.", "12 of 12 (n < 20)"],
     ],
     "Incomplete records by week": [
-        ["2026-W45, Nov 2 to Nov 8", "3 of 16 (too few to judge)"],
-        ["2026-W46, Nov 9 to Nov 15", "6 of 10 (too few to judge)"],
+        ["2026-W45, Nov 2 to Nov 8", "3 of 16 (n < 20)"],
+        ["2026-W46, Nov 9 to Nov 15", "6 of 10 (n < 20)"],
     ],
-    "By version of the knowledge": [
-        ["1", "2026-11-01", "116", "3", "2", "1", "0", "2 of 3 (too few to judge)"],
-        ["2", "2026-11-09", "17", "4", "2", "1", "1", "2 of 4 (too few to judge)"],
+    "By rule version": [
+        ["1", "2026-11-01", "116", "3", "2", "1", "0", "2 of 3 (n < 20)"],
+        ["2", "2026-11-09", "17", "4", "2", "1", "1", "2 of 4 (n < 20)"],
     ],
 }
 
@@ -80,12 +80,12 @@ def test_tables(shown, heading):
 
 
 SAID = {
-    "cards": "7 cards shown: 4 accepted, 2 overridden, 1 without a report so far.",
-    "firing": "A card was due for 13 of 25 (52%) decisions on watched orders.",
-    "silences": "12 decisions on watched orders ended in silence. Not drawn, as no watched order was selected: "
+    "cards": "7 cards shown: 4 accepted, 2 overridden, 1 without feedback so far.",
+    "firing": "13 of 25 (52%) decisions on monitored orders called for a card.",
+    "silences": "12 decisions on monitored orders without a card. Not shown, as no monitored order was selected: "
     "100 of “No selected order is one that this card watches.”, 7 of “The site has switched this card off.”",
     "records": "The record was incomplete or missing for 9 of 26 (35%) decisions that needed it.",
-    "versions": "2 versions of the knowledge decided in this period.",
+    "versions": "2 rule versions in use in this period.",
 }
 
 
@@ -100,21 +100,21 @@ def test_tiles(filled):
     text = filled.get(f"/dashboard{PERIOD}").text
     tiles = re.findall(r'<li class="tile"><span>(.+?)</span><b>(.+?)</b><span class="faint">(.+?)</span>', text)
     assert tiles == [
-        ("Decisions", "133", "25 on watched orders"),
+        ("Decisions", "133", "25 on monitored orders"),
         ("Cards shown", "7", "in 2 weeks"),
-        ("Accepted", "4 of 7", "cards shown; too few to judge"),
-        ("Overridden", "2 of 7", "cards shown; too few to judge"),
-        ("No report", "1 of 7", "cards shown; too few to judge"),
+        ("Accepted", "4 of 7", "cards shown; n &lt; 20"),
+        ("Overridden", "2 of 7", "cards shown; n &lt; 20"),
+        ("No feedback", "1 of 7", "cards shown; n &lt; 20"),
         ("Incomplete", "35%", "9 of 26 records needed"),
-        ("Unknown reports", "2", "on cards that are not in the store"),
-        ("In shadow mode", "6", "of 13 cards due, not shown"),
+        ("Unmatched feedback", "2", "for cards that are not in the store"),
+        ("In shadow mode", "6", "of 13 cards, not shown"),
     ]
 
 
 def test_tiles_of_a_version(filled):
     """Reports on unknown cards tell no version, so no number of them stands beside those of one version."""
     text = filled.get(f"/dashboard{PERIOD}&knowledge=2").text
-    assert ("<b>4</b>" in text, "Unknown reports" in text) == (True, False)
+    assert ("<b>4</b>" in text, "Unmatched feedback" in text) == (True, False)
 
 
 def test_charts(filled):
@@ -130,11 +130,11 @@ def test_charts(filled):
         "series": [
             {"role": "accepted", "name": "Accepted", "values": [2, 2]},
             {"role": "overridden", "name": "Overridden", "values": [1, 1]},
-            {"role": "unreported", "name": "No report", "values": [0, 1]},
+            {"role": "unreported", "name": "No feedback", "values": [0, 1]},
         ],
     }
     [few] = charts["firing"]["series"]
-    assert few == {"role": "few", "name": "Card due: too few to judge", "values": [20, None, 100, None]}
+    assert few == {"role": "few", "name": "Card rate: n < 20", "values": [20, None, 100, None]}
     assert (charts["reasons"]["whole"], charts["reasons"]["series"][0]["role"]) == (2, "few")
 
 
@@ -147,13 +147,16 @@ def test_the_last_twelve_weeks(client, store):
 
 
 WRONG = {
-    "from=2026-11-15&to=2026-11-02": ("from", "The period begins after it ends: choose 2026-11-02 or a day before it"),
-    "from=2026-02-30&to=2026-11-02": ("from", "“2026-02-30” is not a date of the calendar: write it as 2026-11-22."),
-    "from=2026-11-02&to=": ("to", "A date is missing: write it as 2026-11-22."),
+    "from=2026-11-15&to=2026-11-02": ("from", "Start date must be on or before the end date."),
+    "from=2026-02-30&to=2026-11-02": (
+        "from",
+        "“2026-02-30” is not a valid date; use YYYY-MM-DD, for example 2026-11-22.",
+    ),
+    "from=2026-11-02&to=": ("to", "Enter a date; use YYYY-MM-DD, for example 2026-11-22."),
     "from=1900-01-01&to=2026-11-02": ("from", "The period is longer than 10 years"),
     "from=0001-01-01&to=9999-12-31": ("from", "The period is longer than 10 years"),
-    "client=nobody": ("client", "The store has no client of this name."),
-    "knowledge=%3Cscript%3Ealert(1)%3C/script%3E": ("knowledge", "The store has no knowledge of this name."),
+    "client=nobody": ("client", "Unknown client: choose one from the list."),
+    "knowledge=%3Cscript%3Ealert(1)%3C/script%3E": ("knowledge", "Unknown rule version: choose one from the list."),
 }
 
 
@@ -198,7 +201,7 @@ def test_no_card_yet(client, store):
         write_decisions(connection, [("11-20", SELECT, "", "1", SPINE, "silent", "no_history", False, 30)])
     text = client.get("/dashboard").text
     assert "No card was shown in this period." in text
-    assert Page(text).tables["Why there was silence on a watched order"].rows[1][1] == "30 of 30 (100%)"
+    assert Page(text).tables["Reasons for no card on monitored orders"].rows[1][1] == "30 of 30 (100%)"
 
 
 @pytest.mark.parametrize("path", ADDRESSES)
