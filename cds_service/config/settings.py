@@ -105,6 +105,11 @@ class Settings(BaseSettings):
         description="Serve the [dashboard](dashboard.md), which has no login of its own; development mode always does",
     )
     metrics: bool = Field(default=True, description="Serve [`/metrics`](operations.md#metrics)")
+    fast_path: bool = Field(
+        default=True,
+        description="Answer hook calls without Flask; `false` sends them through Flask, for "
+        "[extensions that instrument it](operations.md#flask-extensions)",
+    )
     development: bool = Field(
         default=False,
         description="Development mode: playground, dashboard, CORS for the Sandbox and for pages on this machine; "

@@ -1,64 +1,112 @@
-"""Where there are clients, each call has a token for exactly its own URL, or it is refused before it is read."""
+"""Authentication of clients: where there is a clients file, each call needs a token for exactly its own URL."""
 
-from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from cds_service import metrics
-from cds_service.auth import Check, ReplayCacheUnavailable, Unauthenticated
+from cds_service.auth import (
+    Check,
+    Clients,
+    KeySetCache,
+    Principal,
+    ReplayCacheUnavailable,
+    ReplayProtection,
+    TokenVerifier,
+    Unauthenticated,
+    read_clients,
+)
 from cds_service.clock import Clock
-from cds_service.fhir.search import fetcher
+from cds_service.config.settings import Settings
 from cds_service.logs import LogThrottle
-from cds_service.model import Fetch
-from cds_service.web.authenticator import Authenticator
+from cds_service.store import CircuitBreaker, Store
+from cds_service.store.replay_cache import ReplayCache
+from cds_service.watched_file import WatchedFile
 from cds_service.web.request_context import RequestContext
-from cds_service.web.services import AppServices
 
 _REPLAY_MEMORY = "replay_memory"
 CHECKS = (*Check, _REPLAY_MEMORY)
-"""What is counted: the check that a token did not pass, or that nobody could tell whether it was used before."""
+"""What is counted: the check that a token failed, or that the replay cache could not be asked."""
 
-_NEED_NO_TOKEN = (None, "health", "openapi", "pages", "playground", "dashboard")
-"""The blueprints of what people and operators open; None is for files, and for addresses where nothing is."""
+_OPEN_BLUEPRINTS = (None, "health", "openapi", "pages", "playground", "dashboard")
+"""Need no token: what people and operators open; None is static files, and URLs that do not exist."""
 
 _LOG_BURST = 60
-"""Of each check: a minute's, so that the refusals of a client that is being connected are all told."""
+"""Lines of each check that are logged at once: a minute's, so that a client that is being connected sees each."""
+
+_CONCURRENT_LOOKUPS = 8
+"""Of the replay cache, a quarter of the threads at most: a look-up that hangs holds its thread for good."""
 
 
-def authentication(callers: Authenticator, clock: Clock) -> Callable[[RequestContext], None]:
-    """Return a door that notes who calls, and refuses whoever is no client.
+class Authenticator:
+    """Authenticates calls against the clients file as it is now, their keys, and the tokens that were used."""
 
-    Whatever is not listed above needs a token, and only a preflight comes without (X-21).
-    """
-    log_throttle = LogThrottle(clock, _LOG_BURST)
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        read = partial(read_clients, development=settings.development)
+        self._file = WatchedFile("clients_file", Path(settings.clients_file), read, _log_fields)
+        self._base, self._clock = settings.base_url, clock
+        self._keys = KeySetCache(settings.ca_file)
+        self._store = Store(settings.store_url.get_secret_value(), durable=False, patience=1)
+        self._replay = _GuardedReplay(ReplayCache(self._store, clock), settings.threads)
 
-    def authenticate(call: RequestContext) -> None:
-        if call.blueprint in _NEED_NO_TOKEN or call.method == "OPTIONS":
+    @property
+    def file_state(self) -> str:
+        """Return read, or wrong where the file before stays in force."""
+        return "wrong" if self._file.is_invalid else "read"
+
+    def authenticate(self, authorization: str | None, path: str) -> Principal:
+        """Return who calls a path with an Authorization header; raise Unauthenticated or ReplayCacheUnavailable."""
+        verifier = TokenVerifier(self._file.current(), self._keys, self._replay, self._clock)
+        return verifier.verify(authorization, f"{self._base}{path}")
+
+    def close(self) -> None:
+        """Close the database connections; a later use opens new ones."""
+        self._store.close()
+
+
+class AuthenticationGuard:
+    """Guard that sets the principal of a request, or refuses it; only a preflight comes without a token (X-21)."""
+
+    def __init__(self, authenticator: Authenticator, clock: Clock) -> None:
+        self._authenticator = authenticator
+        self._log_throttle = LogThrottle(clock, _LOG_BURST)
+
+    def __call__(self, context: RequestContext) -> None:
+        """Authenticate a request, or raise Unauthenticated or ReplayCacheUnavailable."""
+        if context.blueprint in _OPEN_BLUEPRINTS or context.method == "OPTIONS":
             return
-        call.stopwatch.enter("authenticate")
+        context.stopwatch.enter("authenticate")
         try:
-            call.caller = callers.caller(call.environ.get("HTTP_AUTHORIZATION"), call.path)
-        except Unauthenticated as refusal:
-            token = {"kid_hash": refusal.kid_hash, "jti_hash": refusal.token_id_hash}
-            _refuse(call, log_throttle, refusal.check, {"status": 401, "client": refusal.issuer, **token})
+            principal = self._authenticator.authenticate(context.environ.get("HTTP_AUTHORIZATION"), context.path)
+        except Unauthenticated as error:
+            token = {"kid_hash": error.kid_hash, "jti_hash": error.token_id_hash}
+            self._log_refusal(context, error.check, {"status": 401, "client": error.issuer, **token})
             raise
         except ReplayCacheUnavailable as error:
-            _refuse(call, log_throttle, _REPLAY_MEMORY, {"status": 503, "error": error.why})
+            self._log_refusal(context, _REPLAY_MEMORY, {"status": 503, "error": error.why})
             raise
-        call.client = call.caller.issuer
+        context.principal, context.client = principal, principal.issuer
 
-    return authenticate
-
-
-def fetch(found: AppServices, call: RequestContext) -> Fetch:
-    """Return what reads the FHIR servers of the caller, or those of the settings where callers have no names."""
-    if found.callers is None:
-        return fetcher(found.fhir_servers, found.fetch_limits)
-    assert call.caller  # the door let nobody else in
-    return fetcher(call.caller.fhir_servers, found.fetch_limits)
+    def _log_refusal(self, context: RequestContext, check: str, fields: dict[str, Any]) -> None:
+        """Count a refusal, and log it now and then: issuers of the clients file, digests and our own words only."""
+        context.is_logged = True
+        metrics.refusal(check)
+        self._log_throttle.log("auth_refused", kind=check, reason=check, endpoint=context.blueprint, **fields)
 
 
-def _refuse(call: RequestContext, log_throttle: LogThrottle, check: str, more: dict[str, Any]) -> None:
-    """Count a refusal, and log it now and then: issuers of the clients file, digests and words of ours, no more."""
-    call.has_own_line = True
-    metrics.refusal(check)
-    log_throttle.log("auth_refused", kind=check, reason=check, endpoint=call.blueprint, **more)
+class _GuardedReplay:
+    """The replay cache behind a circuit breaker: one that hangs is noticed within seconds, then refused at once."""
+
+    def __init__(self, replay: ReplayProtection, threads: int) -> None:
+        self._replay = replay
+        self._breaker = CircuitBreaker(threads, at_once=min(_CONCURRENT_LOOKUPS, threads // 4))
+
+    def is_new(self, issuer: str, token_id: str, expires_at: datetime) -> bool:
+        """Return whether a token is used for the first time, or raise StoreUnavailable."""
+        with self._breaker.calling():
+            return self._replay.is_new(issuer, token_id, expires_at)
+
+
+def _log_fields(clients: Clients) -> dict[str, Any]:
+    return {"clients": [client.issuer for client in clients]}

@@ -17,7 +17,7 @@ from cds_service.web import recording
 from cds_service.web.authentication import CHECKS
 from cds_service.web.call_summary import CallSummary, summarize
 from cds_service.web.request_context import RequestContext
-from cds_service.web.services import AppServices, services
+from cds_service.web.services import AppServices, current_services
 
 _OK, _NOT_STORED = 200, "store"
 
@@ -31,7 +31,8 @@ _LOG_BURST = 60
 def prepare_metrics(app: Flask) -> None:
     """Let every series begin at 0: a rate misses the first event of one that begins later."""
     with app.app_context():
-        knowledge, hooks, now = services().knowledge, services().hooks, services().clock.now()
+        services = current_services()
+        knowledge, hooks, now = services.knowledge, services.hooks, services.clock.now()
     metrics.prepare(
         services=hooks,
         studies=knowledge.watched,

@@ -70,7 +70,7 @@ def summarize(app_services: AppServices, call: RequestContext, status: int) -> C
         against=against(decision) if decision else (),
         counts=counts(decision) if decision else None,
         unrecognized=tuple((*kind, count) for kind, count in decision.unrecognized.items()) if decision else (),
-        has_own_line=call.has_own_line,
+        has_own_line=call.is_logged,
     )
 
 

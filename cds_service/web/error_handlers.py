@@ -20,7 +20,7 @@ from cds_service.errors import (
     UnknownService,
 )
 from cds_service.logs import log_fault
-from cds_service.web.request_context import Answer
+from cds_service.web.request_context import RawResponse
 
 _STATUS: dict[type[CallError], tuple[int, str]] = {
     NotJson: (400, "structure"),
@@ -38,22 +38,22 @@ _STATUS: dict[type[CallError], tuple[int, str]] = {
 """The status, and the issue type of the OperationOutcome."""
 
 _HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "30"}}
-"""Retry-After is the seconds after which it is worth asking again."""
+"""Retry-After: seconds until a retry is worthwhile."""
 
-_HTTP = {
-    404: "There is nothing here. Discovery is at /cds-services.",
-    405: "This address does not take this method. Discovery takes GET; services and feedback take POST.",
-    415: "This address takes JSON alone: send it with Content-Type: application/json.",
+_DIAGNOSTICS = {
+    404: "Not found. Discovery is at /cds-services.",
+    405: "Method not allowed. Use GET for discovery, and POST for services and feedback.",
+    415: "Unsupported media type. Send JSON with Content-Type: application/json.",
 }
 
 
 def register(app: Flask) -> None:
-    """Let the application answer every error as an OperationOutcome."""
-    app.register_error_handler(Exception, _response)
+    """Register the handler that answers every error with an OperationOutcome."""
+    app.register_error_handler(Exception, _flask_response)
 
 
-def answer_to(error: Exception) -> Answer:
-    """Return the answer to whoever met an error."""
+def error_response(error: Exception) -> RawResponse:
+    """Return the response to an error; one that has no status of its own is a fault of ours: 500, and logged."""
     if isinstance(error, CallError) and type(error) in _STATUS:
         return _call_error(error)
     if isinstance(error, RecursionError):
@@ -61,27 +61,27 @@ def answer_to(error: Exception) -> Answer:
     if isinstance(error, HTTPException):
         return _http_error(error)
     log_fault(error)
-    return _outcome(500, "exception", "The service failed. Go on without its advice.")
+    return _outcome(500, "exception", "Internal error. Continue without decision support.")
 
 
-def _response(error: Exception) -> Response:
-    answer = answer_to(error)
-    return Response(answer.body, answer.status, answer.headers, content_type=answer.content_type)
+def _flask_response(error: Exception) -> Response:
+    response = error_response(error)
+    return Response(response.body, response.status, response.headers, content_type=response.content_type)
 
 
-def _call_error(error: CallError) -> Answer:
+def _call_error(error: CallError) -> RawResponse:
     status, kind = _STATUS[type(error)]
-    again = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
-    return _outcome(status, kind, "" if isinstance(error, Unauthenticated) else str(error), again)
+    retry_after = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
+    return _outcome(status, kind, "" if isinstance(error, Unauthenticated) else str(error), retry_after)
 
 
-def _http_error(error: HTTPException) -> Answer:
+def _http_error(error: HTTPException) -> RawResponse:
     status = error.code or 500
     allowed = {name: value for name, value in error.get_headers() if name == "Allow"}
-    return _outcome(status, "not-supported", _HTTP.get(status, "This request cannot be answered."), allowed)
+    return _outcome(status, "not-supported", _DIAGNOSTICS.get(status, "The request cannot be processed."), allowed)
 
 
-def _outcome(status: int, kind: str, text: str, headers: Mapping[str, str] | None = None) -> Answer:
+def _outcome(status: int, kind: str, text: str, headers: Mapping[str, str] | None = None) -> RawResponse:
     issue = {"severity": "error", "code": kind} | ({"diagnostics": text} if text else {})
     body = json.dumps({"resourceType": "OperationOutcome", "issue": [issue]}).encode()
-    return Answer(status, body, "application/fhir+json", {**_HEADERS.get(status, {}), **(headers or {})})
+    return RawResponse(status, body, "application/fhir+json", {**_HEADERS.get(status, {}), **(headers or {})})

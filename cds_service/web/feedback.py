@@ -17,19 +17,19 @@ from cds_service.logs import log_event
 from cds_service.model import Json
 from cds_service.store.records import Report
 from cds_service.web.request_body import json_body
-from cds_service.web.request_context import RequestContext, this_call
-from cds_service.web.services import services
+from cds_service.web.request_context import RequestContext, current_request
+from cds_service.web.services import current_services
 
 UNLISTED = "unlisted"
 _OUTCOMES = ("accepted", "overridden")
 _COMMENT_LENGTH = 4000
-_MOST_SUGGESTIONS = 10
+_MAX_SUGGESTIONS = 10
 """More than any card has: who reports thousands as accepted has not seen them on a card."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What reports of one client to one service are read with."""
+class ReportContext:
+    """What is the same for all reports of one request."""
 
     service: str
     client: str
@@ -39,29 +39,29 @@ class Reading:
     """Our override reason by each code that means it, the site's own too."""
     displays: Mapping[str, str]
     """Our override reason by its display text, in lower case."""
-    keeps_comments: bool
+    stores_comments: bool
 
 
-def read_report(report: Json, reading: Reading) -> Report | None:
+def read_report(report: Json, context: ReportContext) -> Report | None:
     """Return what is stored of a report, or None where it does not say what became of which card, or takes too much."""
     card, outcome = _uuid(report.get("card")), report.get("outcome")
     suggestions = tuple(sorted(_suggestions(report))) if outcome == "accepted" else ()
-    if card is None or outcome not in _OUTCOMES or len(suggestions) > _MOST_SUGGESTIONS:
+    if card is None or outcome not in _OUTCOMES or len(suggestions) > _MAX_SUGGESTIONS:
         return None
     overrides = list(_overrides(report)) if outcome == "overridden" else []
-    reason = _reason(overrides, reading)
+    reason = _reason(overrides, context)
     happened_at = _moment(report.get("outcomeTimestamp"))
-    same = [reading.client, card, outcome, str(happened_at or ""), suggestions, reason]
+    same = [context.client, card, outcome, str(happened_at or ""), suggestions, reason]
     return Report(
         card=card,
-        service=reading.service,
-        client=reading.client,
+        service=context.service,
+        client=context.client,
         outcome=outcome,
         reason=reason,
-        comment=_comment(overrides) if reading.keeps_comments else None,
-        happened_at=min(happened_at or reading.now, reading.now),  # a clock ahead would beat all later reports
-        received_at=reading.now,
-        received_day=reading.today,
+        comment=_comment(overrides) if context.stores_comments else None,
+        happened_at=min(happened_at or context.now, context.now),  # a clock ahead would beat all later reports
+        received_at=context.now,
+        received_day=context.today,
         suggestions=suggestions,
         digest=hashlib.sha256(json.dumps(same).encode()).hexdigest(),
     )
@@ -86,8 +86,8 @@ def _moment(value: object) -> datetime | None:
 
 def _suggestions(report: Json) -> set[str]:
     accepted = report.get("acceptedSuggestions")
-    ids = (_uuid(one.get("id")) for one in _objects(accepted))
-    return {found for found in ids if found}
+    ids = (_uuid(suggestion.get("id")) for suggestion in _objects(accepted))
+    return {suggestion_id for suggestion_id in ids if suggestion_id}
 
 
 def _overrides(report: Json) -> Iterator[Json]:
@@ -98,14 +98,14 @@ def _overrides(report: Json) -> Iterator[Json]:
 
 def _objects(value: object) -> list[Json]:
     """Return the objects of a list; one that stands alone is a list of one."""
-    return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, dict)]
+    return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, dict)]
 
 
-def _reason(overrides: list[Json], reading: Reading) -> str | None:
+def _reason(overrides: list[Json], context: ReportContext) -> str | None:
     """Return the first of our override reasons that is given, `unlisted` for any other, None where none is."""
-    given = [coding for override in overrides for coding in _codings(override)]
-    listed = (_listed(coding, reading) for coding in given)
-    return next((reason for reason in listed if reason), UNLISTED if given else None)
+    codings = [coding for override in overrides for coding in _codings(override)]
+    reasons = (_listed_reason(coding, context) for coding in codings)
+    return next((reason for reason in reasons if reason), UNLISTED if codings else None)
 
 
 def _codings(override: Json) -> Iterator[Json]:
@@ -126,77 +126,77 @@ def _reason_displays(extension: object) -> Iterator[str]:
             )
 
 
-def _listed(coding: Json, reading: Reading) -> str | None:
+def _listed_reason(coding: Json, context: ReportContext) -> str | None:
     code, display = coding.get("code"), coding.get("display")
     if code:
-        return reading.codes.get(code) if isinstance(code, str) else None
-    return reading.displays.get(display.strip().lower()) if isinstance(display, str) else None
+        return context.codes.get(code) if isinstance(code, str) else None
+    return context.displays.get(display.strip().lower()) if isinstance(display, str) else None
 
 
 def _comment(overrides: list[Json]) -> str | None:
     """Return the clinician's words, without the NUL that PostgreSQL cannot store."""
-    said: list[Any] = [override.get("userComment") for override in overrides]
-    words = "\n".join(one.replace("\0", "") for one in said if isinstance(one, str))
-    return words[:_COMMENT_LENGTH] or None
+    comments: list[Any] = [override.get("userComment") for override in overrides]
+    text = "\n".join(comment.replace("\0", "") for comment in comments if isinstance(comment, str))
+    return text[:_COMMENT_LENGTH] or None
 
 
 blueprint = Blueprint("feedback", __name__)
 
-_REPORTS = 1000
+_MAX_REPORTS = 1000
 """In one body, at most: one of megabytes would keep the store from others, who need it to prove who they are."""
 
 
 @blueprint.post("/cds-services/<service>/feedback")
 def feedback(service: str) -> Response:
     """Store a batch, or a single report; 200 says that what can be used of it is durable."""
-    found, call = services(), this_call()
-    found.hook_of(service)
-    call.service = service
-    given = _reports(json_body(call.environ, found.body_limit, found.body_depth))
-    reading = _reading(call)
-    reports = [report for report in (read_report(one, reading) for one in given) if report]
-    _store(call, reports, unusable=len(given) - len(reports))
+    services, context = current_services(), current_request()
+    services.hook_of(service)
+    context.service = service
+    received = _reports(json_body(context.environ, services.body_limit, services.body_depth))
+    report_context = _report_context(context)
+    reports = [report for report in (read_report(report, report_context) for report in received) if report]
+    _store(context, reports, unusable=len(received) - len(reports))
     return jsonify({})
 
 
 def _reports(body: Any) -> list[Any]:
     """Return the reports: those of the list, the one in its place, or the body itself."""
-    found = body.get("feedback", body) if isinstance(body, dict) else None
-    reports = [found] if isinstance(found, dict) and "card" in found else found
-    if not isinstance(reports, list) or (reports and not any(isinstance(one, dict) for one in reports)):
-        message = "This is not feedback: a body with a list `feedback` of objects is expected."
+    content = body.get("feedback", body) if isinstance(body, dict) else None
+    reports = [content] if isinstance(content, dict) and "card" in content else content
+    if not isinstance(reports, list) or (reports and not any(isinstance(report, dict) for report in reports)):
+        message = "Not feedback: the body must be an object with a list `feedback` of objects."
         raise NotAHookCall(message)
-    if len(reports) > _REPORTS:
+    if len(reports) > _MAX_REPORTS:
         message = (
-            f"The body has {len(reports)} reports, and this service takes {_REPORTS} in one. "
-            "Nothing of it was kept: send them again in several bodies."
+            f"The body has {len(reports)} reports; the limit is {_MAX_REPORTS}. "
+            "None was stored: send them again in several requests."
         )
         raise TooLarge(message)
-    return [one if isinstance(one, dict) else {} for one in reports]
+    return [report if isinstance(report, dict) else {} for report in reports]
 
 
-def _reading(call: RequestContext) -> Reading:
-    found = services()
-    now = found.clock.now()
-    reasons = found.knowledge.card["override_reasons"]
-    return Reading(
-        service=call.service,
-        client=call.client,
+def _report_context(context: RequestContext) -> ReportContext:
+    services = current_services()
+    now = services.clock.now()
+    reasons = services.knowledge.card["override_reasons"]
+    return ReportContext(
+        service=context.service,
+        client=context.client,
         now=now,
-        today=found.clock.day_of(now),
-        codes={**found.site.override_reasons, **{code: code for code in found.knowledge.override_reasons}},
+        today=services.clock.day_of(now),
+        codes={**services.site.override_reasons, **{code: code for code in services.knowledge.override_reasons}},
         displays={reason["display"].lower(): reason["code"] for reason in reasons},
-        keeps_comments=found.privacy.comments,
+        stores_comments=services.privacy.comments,
     )
 
 
-def _store(call: RequestContext, reports: list[Report], unusable: int) -> None:
+def _store(context: RequestContext, reports: list[Report], unusable: int) -> None:
     """Write the reports after the cards of this process, so that a card just shown is known; log counts alone."""
-    call.has_own_line = True
-    given = Counter(report.outcome for report in reports) + Counter(unusable=unusable)
-    line: dict[str, Any] = {"service": call.service, "client": call.client, "reports": given}
-    now = services().clock.now()
-    new = call.reports = Counter[str]()  # what is kept before a fault counts, too: sent again, it counts as repeated
+    context.is_logged = True
+    received = Counter(report.outcome for report in reports) + Counter(unusable=unusable)
+    line: dict[str, Any] = {"service": context.service, "client": context.client, "reports": received}
+    now = current_services().clock.now()
+    new = context.reports = Counter[str]()  # what is kept before a fault counts, too: sent again, it counts as repeated
     try:
         _write(reports, new)
     except StoreUnavailable as error:
@@ -204,7 +204,7 @@ def _store(call: RequestContext, reports: list[Report], unusable: int) -> None:
         log_event("error", "feedback", at=now, **line, **failed)
         raise
     repeated = len(reports) - new.total()
-    call.reports = new + Counter(repeated=repeated, unusable=unusable)
+    context.reports = new + Counter(repeated=repeated, unusable=unusable)
     log_event("info", "feedback", at=now, **line, status=200, stored=new.total(), repeated=repeated)
 
 
@@ -212,9 +212,9 @@ def _write(reports: list[Report], new: Counter[str]) -> None:
     """Write the reports, and count those of each outcome that were new."""
     from cds_service.store.writing import write_reports  # noqa: PLC0415 - slow; the cards before have loaded it
 
-    found = services()
-    with found.feedback_gate.calling():
+    services = current_services()
+    with services.feedback_breaker.calling():
         task_queue.drain()  # what was decided before is written before, too
-        if not found.recorder.flush():
-            raise StoreUnavailable(found.recorder.last_error)
-        write_reports(found.store, reports, new)
+        if not services.recorder.flush():
+            raise StoreUnavailable(services.recorder.last_error)
+        write_reports(services.store, reports, new)

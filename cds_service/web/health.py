@@ -13,37 +13,36 @@ from cds_service.decision.order_select import decide
 from cds_service.examples import example
 from cds_service.model import Pages, Site
 from cds_service.store import READY, UNREACHABLE, Store
-from cds_service.web.services import AppServices, services
+from cds_service.web.services import AppServices, app_services, current_services
 
 blueprint = Blueprint("health", __name__)
 
-_PATIENCE = 0.4
-"""Seconds: a probe has given up after one."""
+_TIMEOUT = 0.4
+"""Seconds: a load balancer's probe often gives up after one."""
 
 
 class StoreProbe:
-    """Asks the store how it is, one question at a time, and does not wait long for the answer."""
+    """Asks the store for its state, one query at a time, and does not wait long for the answer."""
 
     def __init__(self, store: Store) -> None:
         self._store, self._pool, self._lock = store, ThreadPoolExecutor(1, "store-probe"), Lock()
-        self._asked: Future[str] | None = None
+        self._query: Future[str] | None = None
 
     def state(self) -> str:
         """Return ready, not_migrated, or unreachable, which a store that does not answer in time is too."""
         with self._lock:
-            if self._asked is None or self._asked.done():
-                self._asked = self._pool.submit(self._store.state)
-            asked = self._asked
+            if self._query is None or self._query.done():
+                self._query = self._pool.submit(self._store.state)
+            query = self._query
         try:
-            return asked.result(_PATIENCE)
+            return query.result(_TIMEOUT)
         except TimeoutError:
             return UNREACHABLE
 
 
 @blueprint.record_once
-def _probe(setup: BlueprintSetupState) -> None:
-    found: AppServices = setup.app.extensions["plexus_cds"]
-    setup.app.extensions["plexus_cds_store_probe"] = StoreProbe(found.store)
+def _create_probe(setup: BlueprintSetupState) -> None:
+    setup.app.extensions["plexus_cds_store_probe"] = StoreProbe(app_services(setup.app).store)
 
 
 @blueprint.after_request
@@ -54,54 +53,54 @@ def _no_store(response: Response) -> Response:
 
 @blueprint.get("/livez")
 def live() -> Response:
-    """Say that the process answers."""
+    """Report that the process is alive."""
     return jsonify({"status": "alive"})
 
 
 @blueprint.get("/readyz")
 def ready() -> tuple[Response, int]:
-    """Say whether hook calls can be answered rightly, and what else an operator wants to know."""
-    found, probe = services(), current_app.extensions["plexus_cds_store_probe"]
-    site = found.site
+    """Report whether hook calls can be answered correctly, with the state of rule content, files and store."""
+    services, probe = current_services(), current_app.extensions["plexus_cds_store_probe"]
+    site = services.site
     store = probe.state()
-    fault = _fault(found, site) or _replay_fault(found, store)
-    told: dict[str, Any] = {
+    fault = _fault(services, site) or _replay_fault(services, store)
+    report: dict[str, Any] = {
         "status": "unready" if fault else "ready",
-        "knowledge": found.knowledge.version,
+        "knowledge": services.knowledge.version,
         "card": "off" if site.is_off else "shadow" if site.is_shadow else "on",
-        "site_file": found.source.file_state,
-        "clients_file": found.callers.file_state if found.callers else "none",
+        "site_file": services.site_source.file_state,
+        "clients_file": services.authenticator.file_state if services.authenticator else "none",
         "store": store,
     }
-    return jsonify(told | ({"fault": fault} if fault else {})), 503 if fault else 200
+    return jsonify(report | ({"fault": fault} if fault else {})), 503 if fault else 200
 
 
 @blueprint.get("/metrics")
-def measured() -> Response:
-    """Answer Prometheus, where the site lets it ask."""
-    if not services().features.metrics:
+def prometheus_metrics() -> Response:
+    """Return the metrics in the text format of Prometheus; 404 where they are turned off."""
+    if not current_services().features.metrics:
         abort(404)
     task_queue.drain()
     return Response(metrics.exposition(), content_type=metrics.CONTENT_TYPE)
 
 
-def _replay_fault(found: AppServices, store: str) -> str:
-    """Return what would refuse every call, or no text: where tokens are asked for, used ones must be known."""
-    return "replay_memory" if found.callers and store != READY else ""
+def _replay_fault(services: AppServices, store: str) -> str:
+    """Return the fault that refuses every call, or no text: with authentication, used tokens must be known."""
+    return "replay_memory" if services.authenticator and store != READY else ""
 
 
-def _fault(found: AppServices, site: Site) -> str:
-    """Return the kind of fault that a call would meet, or no text: the article's call is decided to find out."""
-    today = found.clock.today()
+def _fault(services: AppServices, site: Site) -> str:
+    """Return the kind of exception that a hook call would meet, or no text: the sample patient's call is decided."""
+    today = services.clock.today()
     try:
         decide(
             example("calls", "article", today),
             "order-select",
-            found.knowledge,
+            services.knowledge,
             site,
             today=today,
             fetch=lambda _, searches: [Pages() for _ in searches],
-            new_id=found.new_id,
+            new_id=services.new_id,
         )
     except Exception as error:  # noqa: BLE001 - whatever it is, calls would meet it too
         return type(error).__name__

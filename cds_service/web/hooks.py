@@ -7,56 +7,64 @@ from flask import Blueprint, Response
 
 from cds_service.decision.order_select import decide
 from cds_service.errors import RecordUnavailable
-from cds_service.model import Decision, HookRequest, Pages, Search
+from cds_service.fhir.search import fetcher
+from cds_service.model import Decision, Fetch, HookRequest, Pages, Search
 from cds_service.strict_json import to_json
-from cds_service.web.authentication import fetch
 from cds_service.web.request_body import json_body
-from cds_service.web.request_context import Answer, RequestContext, this_call
-from cds_service.web.services import AppServices, services
+from cds_service.web.request_context import RawResponse, RequestContext, current_request
+from cds_service.web.services import AppServices, current_services
 
 blueprint = Blueprint("hook_calls", __name__)
 
 
 @blueprint.post("/cds-services/<service>")
-def answer(service: str) -> Response:
-    """Answer a call that came through Flask."""
-    said = answered(services(), this_call(), service)
-    return Response(said.body, content_type=said.content_type)
+def hook_call(service: str) -> Response:
+    """Answer a hook call that came through Flask."""
+    response = respond(current_services(), current_request(), service)
+    return Response(response.body, content_type=response.content_type)
 
 
-def answered(found: AppServices, call: RequestContext, service: str) -> Answer:
-    """Answer one call with the cards of its decision; an empty list is silence."""
-    call.hook = found.hook_of(service)
-    call.service = service
-    watch = call.stopwatch
-    watch.enter("read")
-    body = json_body(call.environ, found.body_limit, found.body_depth)
-    watch.enter("decide")
-    call.decision = decision = _decision(body, found, call)
-    watch.enter("write")
-    return Answer(200, to_json({"cards": decision.cards}))
+def respond(services: AppServices, context: RequestContext, service_id: str) -> RawResponse:
+    """Return the cards of one hook call, perhaps an empty list, or raise a CallError."""
+    context.hook = services.hook_of(service_id)
+    context.service = service_id
+    stopwatch = context.stopwatch
+    stopwatch.enter("read")
+    body = json_body(context.environ, services.body_limit, services.body_depth)
+    stopwatch.enter("decide")
+    context.decision = decision = _decide(body, services, context)
+    stopwatch.enter("write")
+    return RawResponse(200, to_json({"cards": decision.cards}))
 
 
-def _decision(body: Any, found: AppServices, call: RequestContext) -> Decision:
-    """Return the decision, and leave how the record was had for the log."""
-    today = found.clock.today()
+def _decide(body: Any, services: AppServices, context: RequestContext) -> Decision:
+    """Return the decision, and note in the context how the record was retrieved, for the log."""
+    today = services.clock.today()
 
-    def fetched(request: HookRequest, searches: Sequence[Search]) -> Sequence[Pages]:
-        return call.stopwatch.around(fetch(found, call))(request, searches)
+    def fetch(request: HookRequest, searches: Sequence[Search]) -> Sequence[Pages]:
+        return context.stopwatch.around(_fetcher(services, context))(request, searches)
 
     try:
         decision = decide(
             body,
-            call.hook,
-            found.knowledge,
-            found.source.current(today),
+            context.hook,
+            services.knowledge,
+            services.site_source.current(today),
             today=today,
-            fetch=fetched,
-            new_id=found.new_id,
+            fetch=fetch,
+            new_id=services.new_id,
         )
     except RecordUnavailable as error:
-        call.retrieval = error.retrieval
+        context.retrieval = error.retrieval
         raise
     if decision.record:
-        call.retrieval = decision.record.retrieval
+        context.retrieval = decision.record.retrieval
     return decision
+
+
+def _fetcher(services: AppServices, context: RequestContext) -> Fetch:
+    """Return what searches the FHIR servers of the principal, or those of the settings where clients have no names."""
+    if services.authenticator is None:
+        return fetcher(services.fhir_servers, services.fetch_limits)
+    assert context.principal  # the guard let nobody else in
+    return fetcher(context.principal.fhir_servers, services.fetch_limits)

@@ -1,105 +1,82 @@
-"""The way of each request: the doors that it passes before it is answered, and what is noted of it afterwards.
+"""The request pipeline: what a request passes through on its way to an answer, in this order.
 
-Flask takes all requests this way. Hook calls need nothing else of it, and it would take longer than most of their
-decisions; so they go the same way straight from the server, unless a browser sends them (Flask-CORS answers that).
+1. Guards, each of which lets the request pass or raises a CallError: concurrency limit, authentication, rate limit.
+2. The view: `hooks.py` for a hook call. An error becomes its answer in `error_handlers.py`.
+3. After-request hooks: record the cards that were shown, summarize the call for log and metrics.
+4. Release of the concurrency slot, whatever happened.
+
+`install` registers the pipeline with Flask; `fast_path.py` runs the same pipeline for hook calls without Flask.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
 
 from flask import Flask, Response, g
-from werkzeug.http import HTTP_STATUS_CODES
 
+from cds_service.config.settings import Settings
 from cds_service.logs import log_fault
-from cds_service.web import error_handlers
-from cds_service.web.request_context import Answer, RequestContext, begin_call, this_call
+from cds_service.web import call_log, playground, recording
+from cds_service.web.authentication import AuthenticationGuard
+from cds_service.web.rate_limiter import ConcurrencyLimiter, RateLimiter
+from cds_service.web.request_context import RequestContext, begin_request, current_request
+from cds_service.web.services import AppServices
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+Guard = Callable[[RequestContext], None]
+"""Lets a request pass, or raises why not."""
 
-
-Door = Callable[[RequestContext], None]
-"""Lets a call pass, or raises why not."""
-
-Note = Callable[[RequestContext, int], None]
-"""Takes note of a call and its status, when it is answered."""
+AfterRequestHook = Callable[[RequestContext, int], None]
+"""Called with a request and the status of its answer."""
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
-    """The doors in their order, what is done whatever happened, and the notes in theirs."""
+class RequestPipeline:
+    """The guards and after-request hooks in their order, and what is done at the end of each request."""
 
-    doors: tuple[Door, ...]
-    leave: Door
-    notes: tuple[Note, ...]
+    guards: tuple[Guard, ...]
+    after_request: tuple[AfterRequestHook, ...]
+    release: Callable[[RequestContext], None]
 
-    def note(self, call: RequestContext, status: int) -> None:
-        """Take all notes; a fault of ours is logged by its kind, and keeps no answer back."""
-        for note in self.notes:
+    def run_after_request(self, context: RequestContext, status: int) -> None:
+        """Run all after-request hooks; an exception in one is logged by its kind, and the answer still goes out."""
+        for hook in self.after_request:
             try:
-                note(call, status)
+                hook(context, status)
             except Exception as error:  # noqa: BLE001 - whatever it is, the clinician gets the answer
                 log_fault(error)
 
 
-def through_flask(app: Flask, passage: Passage) -> None:
-    """Let Flask take all requests this way."""
+def build_pipeline(services: AppServices, settings: Settings) -> RequestPipeline:
+    """Return the pipeline that every request takes; a guard added here applies to Flask and to the fast path."""
+    concurrency = ConcurrencyLimiter(settings.threads, services.clock)
+    guards: list[Guard] = [concurrency.acquire]
+    if services.authenticator:
+        guards.append(AuthenticationGuard(services.authenticator, services.clock))
+    elif services.features.playground:
+        guards.insert(0, playground.mark_playground_calls)
+    if services.authenticator or settings.calls_per_minute:
+        guards.append(RateLimiter(settings.calls_per_minute, services.clock))
+    after_request = (partial(recording.record_cards, services), call_log.call_logger(services))
+    return RequestPipeline(tuple(guards), after_request, concurrency.release)
 
-    def note(response: Response) -> Response:
-        passage.note(this_call(), response.status_code)
+
+def install(app: Flask, pipeline: RequestPipeline) -> None:
+    """Register the pipeline with Flask, for every request that Flask answers."""
+
+    def after_request(response: Response) -> Response:
+        pipeline.run_after_request(current_request(), response.status_code)
         return response
 
-    def leave(_error: BaseException | None) -> None:
-        if "call" in g:
-            passage.leave(this_call())
+    def release(_error: BaseException | None) -> None:
+        if "request_context" in g:
+            pipeline.release(current_request())
 
-    app.before_request(begin_call)
-    for door in passage.doors:
-        app.before_request(_by_flask(door))
-    app.after_request(note)
-    app.teardown_request(leave)
-
-
-def _by_flask(door: Door) -> Callable[[], None]:
-    return lambda: door(this_call())
+    app.before_request(begin_request)
+    for guard in pipeline.guards:
+        app.before_request(_before_request(guard))
+    app.after_request(after_request)
+    app.teardown_request(release)
 
 
-def straight(
-    flask: "WSGIApplication",
-    passage: Passage,
-    answered: Callable[[RequestContext, str], Answer],
-    services: Iterable[str],
-) -> "WSGIApplication":
-    """Return an application that answers the calls of these services this way, and leaves all else to Flask."""
-    addresses = {f"/cds-services/{service}": service for service in services}
-
-    def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        path = environ["PATH_INFO"]
-        service = addresses.get(path)
-        if service is None or environ["REQUEST_METHOD"] != "POST" or "HTTP_ORIGIN" in environ:
-            return flask(environ, start_response)
-        call = RequestContext(environ, "POST", path, "hook_calls")
-        answer = _passed(call, service)
-        passage.note(call, answer.status)
-        start_response(*_head(answer))
-        return (answer.body,)
-
-    def _passed(call: RequestContext, service: str) -> Answer:
-        try:
-            for door in passage.doors:
-                door(call)
-            return answered(call, service)
-        except Exception as error:  # noqa: BLE001 - each has its answer
-            return error_handlers.answer_to(error)
-        finally:
-            passage.leave(call)
-
-    return application
-
-
-def _head(answer: Answer) -> tuple[str, list[tuple[str, str]]]:
-    """Return the status line and the headers."""
-    status = f"{answer.status} {HTTP_STATUS_CODES[answer.status]}"
-    sized = [("Content-Type", answer.content_type), ("Content-Length", str(len(answer.body)))]
-    return status, [*sized, *answer.headers.items()]
+def _before_request(guard: Guard) -> Callable[[], None]:
+    return lambda: guard(current_request())

@@ -1,4 +1,4 @@
-"""The page behind the card: what the advice rests on, how it decides here, and whom to tell that it is wrong."""
+"""The page behind the card: its sources, its decision table at this site, and how to report a problem."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +8,7 @@ from flask import Blueprint, Response, jsonify, make_response, render_template
 from cds_service.knowledge import Knowledge
 from cds_service.model import Site
 from cds_service.review.review_page import grid
-from cds_service.web.services import services
+from cds_service.web.services import current_services
 
 _POLICY = {
     "default-src": "'none'",
@@ -24,8 +24,10 @@ _POLICY = {
 
 def page(template: str, *, policy: dict[str, str] | None = None, **values: object) -> Response:
     """Return a rendered page under a strict Content-Security-Policy; `policy` widens it for this page alone."""
-    found = services()
-    response = make_response(render_template(template, knowledge=found.knowledge, features=found.features, **values))
+    services = current_services()
+    response = make_response(
+        render_template(template, knowledge=services.knowledge, features=services.features, **values)
+    )
     directives = _POLICY | (policy or {})
     response.headers["Content-Security-Policy"] = "; ".join(f"{name} {value}" for name, value in directives.items())
     response.headers["X-Content-Type-Options"] = "nosniff"
@@ -41,9 +43,9 @@ _PAGES_POLICY = {"script-src": "'none'", "connect-src": "'none'", "form-action":
 
 @blueprint.get("/cards/lumbosacral-plexus-mri")
 def about() -> Response:
-    """Tell a clinician who followed the card's link what it rests on, and what is in force here."""
-    found = services()
-    knowledge, site = found.knowledge, found.site
+    """Show a clinician who followed the card's link its sources, and the rules in force at this site."""
+    services = current_services()
+    knowledge, site = services.knowledge, services.site
     sources = knowledge.plan["relatedArtifact"]
     return page(
         "about.html",
@@ -64,8 +66,8 @@ def about() -> Response:
 
 @blueprint.get("/cards/lumbosacral-plexus-mri/source-attributes.json")
 def source_attributes() -> Response:
-    """Give the source attributes of the card for a machine: what the page shows of them."""
-    knowledge = services().knowledge
+    """Return the source attributes of the card as JSON."""
+    knowledge = current_services().knowledge
     return jsonify(
         {
             "card": knowledge.plan["id"],
@@ -74,13 +76,13 @@ def source_attributes() -> Response:
             "date": knowledge.plan["date"],
             "status": knowledge.plan["status"],
             "source_attributes": knowledge.source_attributes,
-            "citations": [_cited(source) for source in knowledge.plan["relatedArtifact"]],
+            "citations": [_citation(source) for source in knowledge.plan["relatedArtifact"]],
             "signatures": _signatures(knowledge),
         }
     )
 
 
-def _cited(source: dict[str, str]) -> dict[str, str]:
+def _citation(source: dict[str, str]) -> dict[str, str]:
     return {name: source[name] for name in ("label", "display", "citation", "url")}
 
 
@@ -96,7 +98,7 @@ def _signatures(knowledge: Knowledge) -> list[dict[str, Any]]:
 
 
 def _contact(contact: str) -> dict[str, str]:
-    """Return what to show of the site's contact, and its link where it is one; the site file was checked."""
+    """Return the text of the site's contact, and its URL where it is a link; the site file was validated."""
     scheme, _, rest = contact.partition(":")
     is_link = scheme in ("mailto", "https", "tel")
     return {"text": rest if is_link and scheme != "https" else contact, "url": contact if is_link else ""}

@@ -1,14 +1,11 @@
-"""How much clients may ask, at once and in a minute: whoever asks for more is told so at once, and when to come back.
+"""Limits on calls in progress and on calls per minute: a call beyond them is refused at once, with a Retry-After.
 
-This is the only door to throttled. Its counts are this process's own: each worker has the whole of every limit.
+Counts are kept in memory by each worker process, so each worker applies the whole of every limit.
 """
 
-from collections.abc import Callable
-from functools import cache
-from math import ceil
-from queue import Empty, SimpleQueue
-
-from throttled import BaseRateLimiter, MemoryStore, RateLimiterType, Throttled, per_min
+from collections import OrderedDict
+from threading import BoundedSemaphore, Lock
+from time import monotonic_ns
 
 from cds_service.clock import Clock
 from cds_service.errors import Overloaded, TooManyCalls
@@ -18,84 +15,82 @@ from cds_service.web.request_context import RequestContext
 _PROBES = ("/livez", "/readyz", "/metrics")
 """An operator must see an overload from outside."""
 
-_CLIENTS = 4096
+_MAX_CLIENTS = 4096
 """Clients, or addresses of unknown ones, that are counted at the same time; the one that was quiet longest goes."""
 
-
 _EVENTS = {"overloaded": "overloaded", "throttled": "rate_limited"}
-"""The log's word for an outcome."""
+"""The log's event for each outcome."""
 
-_LOT, _LOTS = 10, 600
-"""To count each call by itself would take longer than deciding on most: ten are, for who may make so many in 0.1 s."""
+_SECOND = 1_000_000_000
+_MINUTE = 60 * _SECOND
+"""Nanoseconds."""
 
 
 class ConcurrencyLimiter:
-    """Lets so many requests be worked on at once, and refuses others unread; probes are always answered."""
+    """Limits the requests in progress and refuses others before their body is read; probes are always answered."""
 
-    def __init__(self, most: int, clock: Clock) -> None:
-        self._free: SimpleQueue[None] = SimpleQueue()  # a semaphore is Python code, and each call needs it twice
+    def __init__(self, limit: int, clock: Clock) -> None:
+        self._slots = BoundedSemaphore(limit)
         self._log_throttle = LogThrottle(clock)
-        for _ in range(most):
-            self._free.put(None)
 
-    def enter(self, call: RequestContext) -> None:
-        """Take a place, or raise Overloaded."""
-        if call.path in _PROBES:
+    def acquire(self, context: RequestContext) -> None:
+        """Take a slot, or raise Overloaded."""
+        if context.path in _PROBES:
             return
-        try:
-            self._free.get_nowait()
-        except Empty:
-            _log(call, self._log_throttle, "overloaded", 503)
-            raise Overloaded from None
-        call.has_place = True
+        if not self._slots.acquire(blocking=False):
+            _log_refusal(context, self._log_throttle, "overloaded", 503)
+            raise Overloaded
+        context.holds_slot = True
 
-    def leave(self, call: RequestContext) -> None:
-        """Give the place back, if there was one."""
-        if call.has_place:
-            call.has_place = False
-            self._free.put(None)
+    def release(self, context: RequestContext) -> None:
+        """Release the slot of a request that holds one."""
+        if context.holds_slot:
+            context.holds_slot = False
+            self._slots.release()
 
 
-def calls_per_minute(most: int, clock: Clock) -> Callable[[RequestContext], None]:
-    """Return a door that lets each client through so often; a client of the clients file may have its own number.
+class RateLimiter:
+    """Guard that limits the calls of each client per minute; a client of the clients file may have its own limit.
 
-    0 is without a limit.
-
-    A client that was quiet for a minute may use the whole of one at once, and gets it back evenly.
+    A token bucket, kept as the time at which it is full again (GCRA): a client that was quiet for a minute may make a
+    whole minute's calls at once, and gets them back evenly. A limit of 0 is no limit.
     """
-    store, log_throttle = MemoryStore(options={"MAX_SIZE": _CLIENTS}), LogThrottle(clock)
-    lots: dict[str, int] = {}  # the calls that each client may still make before the store is asked again
 
-    @cache
-    def limiter(calls: int) -> BaseRateLimiter:
-        return Throttled(using=RateLimiterType.GCRA.value, quota=per_min(calls, burst=calls), store=store).limiter
+    def __init__(self, calls_per_minute: int, clock: Clock) -> None:
+        self._calls_per_minute = calls_per_minute
+        self._log_throttle = LogThrottle(clock)
+        self._lock = Lock()
+        self._full_at: OrderedDict[str, int] = OrderedDict()
 
-    def count(call: RequestContext) -> None:
-        if not call.path.startswith("/cds-services") or call.method == "OPTIONS":
+    def __call__(self, context: RequestContext) -> None:
+        """Count a call, or raise TooManyCalls with the seconds after which the next one is allowed."""
+        if not context.path.startswith("/cds-services") or context.method == "OPTIONS":
             return
-        caller = call.caller
-        calls = (caller and caller.calls_per_minute) or most
-        if not calls:
+        principal = context.principal
+        limit = (principal and principal.calls_per_minute) or self._calls_per_minute
+        if not limit:
             return
-        key = f"client {caller.issuer}" if caller else f"address {call.environ.get('REMOTE_ADDR')}"
-        if ready := lots.get(key):
-            lots[key] = ready - 1
-            return
-        lot = max(1, min(_LOT, calls // _LOTS))
-        result = limiter(calls).limit(key, lot)
-        if result.limited and lot > 1:
-            lot, result = 1, limiter(calls).limit(key)
-        if result.limited:
-            _log(call, log_throttle, "throttled", 429)
-            raise TooManyCalls(ceil(result.state.retry_after))
-        if len(lots) >= _CLIENTS:
-            lots.clear()
-        lots[key] = lot - 1
+        client = f"client {principal.issuer}" if principal else f"address {context.environ.get('REMOTE_ADDR')}"
+        wait = self._take(client, _MINUTE // limit)
+        if wait > 0:
+            _log_refusal(context, self._log_throttle, "throttled", 429)
+            raise TooManyCalls(-(-wait // _SECOND))
 
-    return count
+    def _take(self, client: str, interval: int) -> int:
+        """Take a call from a client's bucket, or return the nanoseconds until it has one; 0 or less: taken."""
+        with self._lock:
+            now = monotonic_ns()
+            full_at = max(now, self._full_at.get(client, now)) + interval
+            wait = full_at - now - _MINUTE
+            if wait <= 0:
+                self._full_at[client] = full_at
+                self._full_at.move_to_end(client)
+                if len(self._full_at) > _MAX_CLIENTS:
+                    self._full_at.popitem(last=False)
+            return wait
 
 
-def _log(call: RequestContext, log_throttle: LogThrottle, outcome: str, status: int) -> None:
-    """Log a refusal now and then; the call gets no other line."""
-    call.has_own_line, call.outcome = True, outcome
-    log_throttle.log(_EVENTS[outcome], client=call.client, status=status)
+def _log_refusal(context: RequestContext, log_throttle: LogThrottle, outcome: str, status: int) -> None:
+    """Log a refusal, at most one a second; the call gets no other line."""
+    context.is_logged, context.outcome = True, outcome
+    log_throttle.log(_EVENTS[outcome], client=context.client, status=status)

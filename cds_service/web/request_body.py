@@ -1,4 +1,4 @@
-"""The body of a call: read up to a limit, whatever it says of its length, and parsed."""
+"""The body of a request: read up to a limit, whatever its Content-Length says, and parsed."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ DEPTH = 64
 """Levels of lists and objects within each other; a call with a deep resource has about twenty."""
 
 _CHUNK = 1 << 16
-_BYTES_OF_A_VALUE = 16
-"""Of a chart; a body of smaller values would take many times its size of memory, and seconds to parse."""
+_BYTES_PER_VALUE = 16
+"""Of a real chart; a body of smaller values would take many times its size of memory, and seconds to parse."""
 
-_BEGIN_NO_VALUE = bytes(set(range(256)) - set(b",[{"))
+_NOT_A_DELIMITER = bytes(set(range(256)) - set(b",[{"))
 
 
 def json_body(environ: dict[str, Any], limit: int, depth: int) -> Any:
@@ -22,15 +22,15 @@ def json_body(environ: dict[str, Any], limit: int, depth: int) -> Any:
     if environ.get("HTTP_CONTENT_ENCODING", "identity") not in ("", "identity"):
         raise Compressed
     content = _content(environ, limit)
-    most = limit // _BYTES_OF_A_VALUE
-    if len(content) > most < len(content.translate(None, _BEGIN_NO_VALUE)):
-        message = f"The body has more than the {most} values that this service reads."
+    max_values = limit // _BYTES_PER_VALUE
+    if len(content) > max_values < len(content.translate(None, _NOT_A_DELIMITER)):
+        message = f"The body has too many JSON values; the limit is {max_values}."
         raise TooLarge(message)
     return parsed(content, depth)
 
 
 def parsed(content: bytes, depth: int = DEPTH) -> Any:
-    """Return JSON that goes out again as it came, or raise NotJson."""
+    """Return JSON that can be sent back unchanged, or raise NotJson."""
     try:
         return strict_json(content, depth=depth)
     except UnsafeJson as error:
@@ -41,14 +41,14 @@ def parsed(content: bytes, depth: int = DEPTH) -> Any:
 
 
 def _content(environ: dict[str, Any], limit: int) -> bytes:
-    """Read the body ourselves: a chunked one has no length to refuse it by."""
-    message = f"The body is larger than the {limit // 1024 // 1024} MiB that this service reads."
+    """Read the body up to the limit: a chunked one has no Content-Length to refuse it by."""
+    message = f"The body is too large; the limit is {limit // 1024 // 1024} MiB."
     if (get_content_length(environ) or 0) > limit:
         raise TooLarge(message)
-    chunks, left, stream = [], limit, get_input_stream(environ)
-    while chunk := stream.read(min(_CHUNK, left + 1)):
+    chunks, remaining, stream = [], limit, get_input_stream(environ)
+    while chunk := stream.read(min(_CHUNK, remaining + 1)):
         chunks.append(chunk)
-        left -= len(chunk)
-        if left < 0:
+        remaining -= len(chunk)
+        if remaining < 0:
             raise TooLarge(message)
     return b"".join(chunks)

@@ -1,4 +1,4 @@
-"""The call that Flask answers at this moment; it is in Flask's `g`."""
+"""The context of one request; for a request that Flask answers, it is in Flask's `g`."""
 
 from collections.abc import Mapping, Sequence
 from time import perf_counter
@@ -12,7 +12,7 @@ from cds_service.model import Decision, Fetch, HookRequest, Pages, Retrieval, Se
 
 
 class Stopwatch:
-    """Measures one call, which is in one phase at a time, or in none."""
+    """Measures the phases of one request, which is in one phase at a time, or in none."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -20,14 +20,14 @@ class Stopwatch:
         self._phase = ""
 
     def enter(self, phase: str) -> None:
-        """End the phase that the call is in, and begin another."""
+        """End the current phase, and begin another."""
         now = perf_counter()
         if self._phase:
             self.seconds[self._phase] = self.seconds.get(self._phase, 0.0) + now - self._since
         self._phase, self._since = phase, now
 
     def stop(self) -> dict[str, float]:
-        """End the call and return the seconds of each phase that it went through, and of all in `total`."""
+        """End the request and return the seconds of each phase, and of all in `total`."""
         self.enter("")
         self.seconds["total"] = self._since - self._began
         return self.seconds
@@ -47,51 +47,52 @@ class Stopwatch:
 
 
 JSON = "application/json"
-_NONE: Mapping[str, Any] = MappingProxyType({})
+_EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 class RequestContext:
-    """What the doors, the view and the notes of one request hand on; what is not known yet is empty.
+    """One request and what guards, view and after-request hooks learn of it; what is not known yet is empty.
 
-    A plain class with its defaults on it: each call makes one, and most set little of it.
+    It knows nothing of Flask, so that the fast path can use it. A plain class with its defaults on it: each request
+    makes one, and most set few attributes.
     """
 
     service = "unknown"
     hook = "unknown"
     client = ""
     """The issuer of a client of the clients file, or the playground."""
-    caller: Principal | None = None
+    principal: Principal | None = None
     decision: Decision | None = None
     retrieval: Retrieval | None = None
     outcome = ""
-    """The word for a call that was refused at a door; of the others, status and decision tell it."""
-    reports: Mapping[str, int] = _NONE
-    """How many reports of feedback were kept, by their outcome."""
-    has_own_line = False
-    """It was logged already."""
-    has_place = False
-    """It is among those that are worked on at once."""
+    """Set for a request that a guard refused; otherwise the outcome follows from status and decision."""
+    reports: Mapping[str, int] = _EMPTY
+    """How many reports of feedback were stored, by their outcome."""
+    is_logged = False
+    """It has a log line already."""
+    holds_slot = False
+    """It counts among the requests in progress."""
 
     def __init__(self, environ: dict[str, Any], method: str, path: str, blueprint: str | None) -> None:
         self.environ, self.method, self.path, self.blueprint = environ, method, path, blueprint
         self.stopwatch = Stopwatch()
 
 
-class Answer(NamedTuple):
-    """What goes out, whoever sends it."""
+class RawResponse(NamedTuple):
+    """An HTTP response that knows nothing of Flask."""
 
     status: int
     body: bytes
     content_type: str = JSON
-    headers: Mapping[str, str] = _NONE
+    headers: Mapping[str, str] = _EMPTY
 
 
-def begin_call() -> None:
-    """Begin the call."""
-    g.call = RequestContext(request.environ, request.method, request.path, request.blueprint)
+def begin_request() -> None:
+    """Create the context of the request that Flask begins to answer."""
+    g.request_context = RequestContext(request.environ, request.method, request.path, request.blueprint)
 
 
-def this_call() -> RequestContext:
-    """Return the call."""
-    found: RequestContext = g.call
-    return found
+def current_request() -> RequestContext:
+    """Return the context of the request that Flask answers at this moment."""
+    context: RequestContext = g.request_context
+    return context

@@ -1,10 +1,13 @@
-"""What the views work with, kept on the application."""
+"""The services that the views work with, created once for each application and kept in `app.extensions`."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from uuid import UUID
 
-from flask import current_app
+from flask import Flask, current_app
+from flask.sansio.app import App
 
 from cds_service.clock import Clock
 from cds_service.config.site_file import SiteSource
@@ -13,12 +16,15 @@ from cds_service.errors import UnknownService
 from cds_service.knowledge import Knowledge
 from cds_service.model import Site
 from cds_service.store import CircuitBreaker, Recorder, Store
-from cds_service.web.authenticator import Authenticator
+from cds_service.web.authentication import Authenticator
+
+_EXTENSION = "plexus_cds"
+_RANDOM_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureFlags:
-    """What the site lets others see, beside the page behind the card."""
+    """The optional pages that the site turned on."""
 
     playground: bool
     dashboard: bool
@@ -27,7 +33,7 @@ class FeatureFlags:
 
 @dataclass(frozen=True, slots=True)
 class PrivacyOptions:
-    """What the site lets the store keep that is, or comes from, patient data."""
+    """What the site lets the store keep that is, or is derived from, patient data."""
 
     comments: bool
     patient_key: str = field(repr=False)
@@ -35,31 +41,32 @@ class PrivacyOptions:
 
 @dataclass(frozen=True)
 class AppServices:
-    """The knowledge, and what a pure decision is given from outside."""
+    """The knowledge, and everything that a pure decision is given from outside."""
 
     knowledge: Knowledge
-    source: SiteSource
-    callers: Authenticator | None
-    """Who may call, or None where anyone may who reaches the service."""
+    site_source: SiteSource
+    authenticator: Authenticator | None
+    """None where anyone who reaches the service may call."""
     fhir_servers: tuple[str, ...]
-    """Those that may be read for anyone; each of the callers has its own."""
+    """Those that may be searched for any caller; with an authenticator, each client has its own."""
     fetch_limits: FetchLimits
     clock: Clock
     new_id: Callable[[], str]
     body_limit: int
+    """Bytes."""
     body_depth: int
     store: Store
     recorder: Recorder
-    feedback_gate: CircuitBreaker
-    dashboard_gate: CircuitBreaker
+    feedback_breaker: CircuitBreaker
+    dashboard_breaker: CircuitBreaker
     """Two, so that exports, which take their time, do not keep feedback out."""
     privacy: PrivacyOptions
     features: FeatureFlags
 
     @property
     def site(self) -> Site:
-        """Return the site as it is at this moment."""
-        return self.source.current(self.clock.today())
+        """Return the site configuration in force at this moment."""
+        return self.site_source.current(self.clock.today())
 
     @cached_property
     def hooks(self) -> dict[str, str]:
@@ -68,15 +75,45 @@ class AppServices:
         names = [trigger["name"] for action in plan["action"] for trigger in action["trigger"]]
         return {f"{plan['id']}-{name}": name for name in names}
 
-    def hook_of(self, service: str) -> str:
-        """Return the hook that a service answers, or raise UnknownService."""
-        if service not in self.hooks:
-            message = f"There is no such service. There are: {', '.join(self.hooks)}."
+    def hook_of(self, service_id: str) -> str:
+        """Return the hook of a service, or raise UnknownService."""
+        if service_id not in self.hooks:
+            message = f"Unknown service. Available services: {', '.join(self.hooks)}."
             raise UnknownService(message)
-        return self.hooks[service]
+        return self.hooks[service_id]
 
 
-def services() -> AppServices:
-    """Return the parts of the application that answers the present call."""
-    found: AppServices = current_app.extensions["plexus_cds"]
-    return found
+class RandomIds:
+    """Makes the random UUIDs (version 4) of cards and suggestions.
+
+    uuid.uuid4 asks the operating system for each, which hands the interpreter to another thread; this asks for many.
+    """
+
+    def __init__(self) -> None:
+        self._blocks: list[bytes] = []
+
+    def __call__(self) -> str:
+        """Return a new UUID."""
+        try:
+            block = self._blocks.pop()
+        except IndexError:
+            random = os.urandom(_RANDOM_BYTES)
+            block, *more = [random[start : start + 16] for start in range(0, _RANDOM_BYTES, 16)]
+            self._blocks.extend(more)
+        return str(UUID(bytes=block, version=4))
+
+
+def install(app: Flask, services: AppServices) -> None:
+    """Keep the services on the application."""
+    app.extensions[_EXTENSION] = services
+
+
+def app_services(app: App) -> AppServices:
+    """Return the services of an application."""
+    services: AppServices = app.extensions[_EXTENSION]
+    return services
+
+
+def current_services() -> AppServices:
+    """Return the services of the application that answers the current request."""
+    return app_services(current_app)

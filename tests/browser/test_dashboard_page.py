@@ -53,13 +53,13 @@ def test_the_numbers_of_an_ehr(page):
     expect(page.locator("#cards > p")).to_have_text(
         "1 card shown: 0 accepted, 1 overridden, 0 without feedback so far."
     )
-    expect(page.locator("#silences > p")).to_contain_text("1 decision on monitored orders resulted in no card.")
+    expect(page.locator("#silences > p")).to_contain_text("1 decision on monitored orders without a card.")
 
 
 def test_nothing_to_tell(size, page):
     """A period without calls says so, draws nothing, and is sound."""
     page.goto(NEVER)
-    expect(page.get_by_text("No decisions in this period")).to_be_visible()
+    expect(page.get_by_text("Nothing was decided in this period")).to_be_visible()
     assert page.locator(".chart").count() == 0, size
     assert_sound(page)
 
@@ -69,7 +69,7 @@ def test_no_date(day, size, page):
     """A day that is none is told beside its field, which is empty; the browser says no more than that it was a 400."""
     page.goto(f"/dashboard?from={day}&to=2026-11-22")
     expect(page.get_by_label("From")).to_have_value("")
-    expect(page.locator("#from-fault")).to_contain_text(f"“{day}” is not a date")
+    expect(page.locator("#from-fault")).to_contain_text(f"“{day}” is not a valid date")
     assert_sound(page)
     [line] = page.faults
     assert "status of 400" in line, size

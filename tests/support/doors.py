@@ -65,7 +65,7 @@ def door(folder: Path, knowledge, *clients: str, **settings) -> Iterator[Door]:
         client.session.close()
     found = app.extensions["plexus_cds"]
     found.recorder.close()
-    found.callers.close()
+    found.authenticator.close()
 
 
 def written(folder: Path, *clients: str) -> Path:

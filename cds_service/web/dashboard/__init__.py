@@ -1,46 +1,73 @@
-"""The dashboard: how often which card was shown, what became of it, and the rows behind the figures as files.
+"""The dashboard: cards shown, their feedback, and the rows behind the figures as files.
 
-Its addresses are here; what they show is loaded when it is first asked for, with SQLAlchemy, as no call needs it.
+Its routes are here, and plotly.js, which draws its charts; `views.py` is loaded at the first request, as it loads
+SQLAlchemy, which no hook call needs.
 """
+
+import re
+from base64 import b64encode
+from functools import cache
+from hashlib import sha256
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
 
 from flask import Blueprint, Response, abort, send_file
 
-from cds_service.web.dashboard import plotly_files
-from cds_service.web.services import services
+from cds_service.web.services import current_services
 
 blueprint = Blueprint("dashboard", __name__, url_prefix="/dashboard")
 
-_A_YEAR = 31_536_000
+PLOTLY_VERSION = version("plotly")
+
+_YEAR = 31_536_000
+"""Seconds."""
+
+_STYLE = re.compile(r"""createElement\("style"\);\w+\.id="\w+",\w+\.textContent='([^'\\]*)'""")
 
 
 @blueprint.before_request
-def only_where_shown() -> None:
-    """Answer as if there were no dashboard where the site has none."""
-    if not services().features.dashboard:
+def require_dashboard() -> None:
+    """Return 404 where the dashboard is turned off."""
+    if not current_services().features.dashboard:
         abort(404)
 
 
 @blueprint.get("")
 def page() -> Response:
-    """Show the figures of a period, or what is wrong with the period that was asked for."""
-    from cds_service.web.dashboard import views  # noqa: PLC0415 - see above
+    """Show the figures of a period, or what is wrong with the period in the form."""
+    from cds_service.web.dashboard import views  # noqa: PLC0415 - loads SQLAlchemy
 
     return views.page()
 
 
 @blueprint.get("/export/<any(cards, feedback, decisions, unrecognized):what>.<any(csv, ndjson):kind>")
 def export(what: str, kind: str) -> Response:
-    """Send the rows behind the figures as a file, read and sent part by part."""
-    from cds_service.web.dashboard import views  # noqa: PLC0415 - see above
+    """Stream the rows behind the figures as a file."""
+    from cds_service.web.dashboard import views  # noqa: PLC0415 - loads SQLAlchemy
 
     return views.export(what, kind)
 
 
 @blueprint.get("/plotly-<number>.js")
 def plotly(number: str) -> Response:
-    """Send the library that draws the charts, as it is installed; its URL changes with its version."""
-    if number != plotly_files.VERSION:
+    """Send plotly.js from its package; its URL changes with its version."""
+    if number != PLOTLY_VERSION:
         abort(404)
-    response = send_file(plotly_files.script(), mimetype="text/javascript", max_age=_A_YEAR)
+    response = send_file(_plotly_script(), mimetype="text/javascript", max_age=_YEAR)
     response.cache_control.immutable = True
     return response
+
+
+@cache
+def plotly_style_digests() -> tuple[str, ...]:
+    """Return the CSP hashes of the inline styles that plotly.js adds to a page.
+
+    One <style> is added empty and filled by script afterwards, and one belongs to maps, which are not drawn here.
+    """
+    styles = ("", *_STYLE.findall(_plotly_script().read_text(encoding="utf-8")))
+    return tuple(f"'sha256-{b64encode(sha256(style.encode()).digest()).decode()}'" for style in styles)
+
+
+def _plotly_script() -> Path:
+    return Path(str(files("plotly") / "package_data" / "plotly.min.js"))

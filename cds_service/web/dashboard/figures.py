@@ -1,4 +1,4 @@
-"""The figures of the dashboard: what the statistics of a period amount to, in words, as tables and as charts."""
+"""The figures of the dashboard: the statistics of a period in words, as tables and as charts."""
 
 from calendar import monthrange
 from collections.abc import Mapping, Sequence
@@ -12,12 +12,12 @@ from cds_service.store.period import Period
 from cds_service.store.statistics import Outcomes, Records, Statistics
 
 FEW = 20
-"""A share of fewer is told as n of N only: it would be too few to judge by."""
+"""Of fewer, a share is shown as n of N, without a percentage."""
 
 _WEEK = 7
 """Days."""
 
-TOO_FEW = "too few to judge"
+TOO_FEW = f"n < {FEW}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One question answered: in words, as a table whose first column names its rows, and as a chart."""
+    """One section of the page: a summary, a table whose first column names its rows, and a chart."""
 
     name: str
     heading: str
@@ -51,7 +51,7 @@ class Series:
 
 
 def number(count: int) -> str:
-    """Return a count as people write it."""
+    """Return a count with thousands separators."""
     return f"{count:,}"
 
 
@@ -61,7 +61,7 @@ def counted(count: int, one: str, many: str = "") -> str:
 
 
 def percent(part: int, whole: int) -> str:
-    """Return a share in percent, or that it is too few to judge."""
+    """Return a share in percent, or that there are too few for one."""
     if whole < FEW:
         return TOO_FEW
     return "under 1%" if 0 < part / whole < 0.01 else f"{part / whole:.0%}"  # noqa: PLR2004 - as it says
@@ -73,15 +73,15 @@ def share(part: int, whole: int) -> str:
 
 
 def share_tile(label: str, part: int, whole: int, what: str) -> Tile:
-    """Return a tile that tells a share, and no percentage where there are too few."""
+    """Return a tile with a share, without a percentage where there are too few."""
     fraction = f"{number(part)} of {number(whole)}"
     if whole < FEW:
-        return Tile(label, fraction, f"{what}; {TOO_FEW}" if whole else f"{what}: there was none")
+        return Tile(label, fraction, f"{what}; {TOO_FEW}" if whole else f"no {what}")
     return Tile(label, percent(part, whole), f"{fraction} {what}")
 
 
 def step(begins: date, period: Period) -> str:
-    """Return a week, or a month of a long period, with those of its days that are of the period."""
+    """Return the label of a week, or of a month of a long period, with the number of its days in the period if cut."""
     whole = monthrange(begins.year, begins.month)[1] if period.by_month else _WEEK
     begin = max(begins, period.first)
     end = date.fromordinal(min(begins.toordinal() + whole - 1, period.last.toordinal()))
@@ -94,7 +94,7 @@ def step(begins: date, period: Period) -> str:
 
 
 def steps_chart(period: Period, series: Sequence[Series], unit: str, marks: Sequence[date] = ()) -> Json:
-    """Return columns over weeks or months; on a marked day a new version of the knowledge came into use."""
+    """Return columns over weeks or months; on a marked day a new rule version came into use."""
     return _chart("steps", series, unit) | {
         "step": "month" if period.by_month else "week",
         "days": [day.isoformat() for day in period.steps],
@@ -105,12 +105,12 @@ def steps_chart(period: Period, series: Sequence[Series], unit: str, marks: Sequ
 def bars_chart(
     labels: Sequence[str], notes: Sequence[str], series: Sequence[Series], *, unit: str = "", whole: int = 0
 ) -> Json:
-    """Return one bar under each label, as long as its part of the whole, or of the longest; the notes tell numbers."""
+    """Return one bar for each label, scaled to the whole or to the longest; the notes have the numbers."""
     return _chart("bars", series, unit) | {"labels": list(labels), "notes": list(notes), "whole": whole}
 
 
 def share_series(name: str, parts: Sequence[tuple[int, int]]) -> list[Series]:
-    """Return shares in percent, those of too few apart."""
+    """Return shares in percent; those of too few are a series of their own."""
 
     def chosen(*, few: bool) -> tuple[float | None, ...]:
         return tuple(100 * part / whole if whole and (whole < FEW) == few else None for part, whole in parts)
@@ -122,174 +122,185 @@ def share_series(name: str, parts: Sequence[tuple[int, int]]) -> list[Series]:
 
 
 def _chart(kind: str, series: Sequence[Series], unit: str) -> dict[str, object]:
-    used = [one for one in series if any(one.values)] or list(series[:1])
-    told = [{"role": one.role, "name": one.name, "values": list(one.values)} for one in used]
-    return {"kind": kind, "unit": unit, "series": told}
+    drawn = [item for item in series if any(item.values)] or list(series[:1])
+    drawn_series = [{"role": item.role, "name": item.name, "values": list(item.values)} for item in drawn]
+    return {"kind": kind, "unit": unit, "series": drawn_series}
 
 
 _OUTCOMES = {"accepted": "Accepted", "overridden": "Overridden", "unreported": "No feedback"}
-"""The parts of Outcomes, in our words and the order in which they are told."""
+"""The parts of Outcomes, with their labels, in the order in which they are shown."""
 
-_DECIDED = {"card": "Card", "shadow": "Shadow", "silent": "No card", "refused": "Error"}
+_DECIDED = {"card": "Card", "shadow": "Shadow", "silent": "No card", "refused": "Refused"}
 """The outcomes of a decision, likewise."""
 
 
 _SYSTEMS = {"none": "no code", "other": "another system"}
 
 
-def tiles(found: Statistics) -> list[Tile]:
+def tiles(results: Statistics) -> list[Tile]:
     """Return the numbers at the top."""
-    cards, records = sum(found.cards.values(), Outcomes()), sum(found.records.values(), Records())
-    due, watched = _due(found)
-    shadow = sum(outcomes.get("shadow", 0) for outcomes in found.studies.values())
-    told = [
-        Tile("Decisions", number(found.decisions), f"{number(watched)} on monitored orders"),
-        Tile("Cards shown", number(cards.shown), f"in {counted(len(found.cards), _step(found))}"),
+    cards, records = sum(results.cards.values(), Outcomes()), sum(results.records.values(), Records())
+    due, watched = _due(results)
+    shadow = sum(outcomes.get("shadow", 0) for outcomes in results.studies.values())
+    tiles = [
+        Tile("Decisions", number(results.decisions), f"{number(watched)} on monitored orders"),
+        Tile("Cards shown", number(cards.shown), f"in {counted(len(results.cards), _step(results))}"),
         *(share_tile(name, getattr(cards, part), cards.shown, "cards shown") for part, name in _OUTCOMES.items()),
-        share_tile("Incomplete", records.incomplete, records.needed, "records required"),
+        share_tile("Incomplete", records.incomplete, records.needed, "records needed"),
     ]
-    if found.unknown_reports is not None:
-        told.append(Tile("Unmatched feedback", number(found.unknown_reports), "for cards that are not in the store"))
+    if results.unknown_reports is not None:
+        tiles.append(Tile("Unmatched feedback", number(results.unknown_reports), "for cards that are not in the store"))
     if shadow:
-        told.append(Tile("In shadow mode", number(shadow), f"of {counted(due, 'card')} decided, not shown"))
-    return told
+        tiles.append(Tile("In shadow mode", number(shadow), f"of {counted(due, 'card')}, not shown"))
+    return tiles
 
 
-def figures(found: Statistics, knowledge: Knowledge) -> list[Figure]:
+def figures(results: Statistics, knowledge: Knowledge) -> list[Figure]:
     """Return the figures, in the order in which they are read."""
     return [
-        _cards(found),
-        _kinds(found, knowledge),
-        _firing(found, knowledge),
-        _reasons(found, knowledge),
-        _silences(found, knowledge),
-        _records(found),
-        _unrecognized(found),
-        _versions(found),
+        _cards(results),
+        _kinds(results, knowledge),
+        _firing(results, knowledge),
+        _reasons(results, knowledge),
+        _silences(results, knowledge),
+        _records(results),
+        _unrecognized(results),
+        _versions(results),
     ]
 
 
-def _cards(found: Statistics) -> Figure:
-    period, total = found.period, sum(found.cards.values(), Outcomes())
-    newer = [version.since for version in found.versions[1:] if version.since > period.first]
+def _cards(results: Statistics) -> Figure:
+    period, total = results.period, sum(results.cards.values(), Outcomes())
+    newer = [version.since for version in results.versions[1:] if version.since > period.first]
     return Figure(
         "cards",
-        f"Cards by {_step(found)}",
+        f"Cards by {_step(results)}",
         f"{counted(total.shown, 'card')} shown: {number(total.accepted)} accepted, "
         f"{number(total.overridden)} overridden, {number(total.unreported)} without feedback so far.",
-        (_step(found).capitalize(), *_columns("Shown")),
-        tuple((step(day, period), *_told(outcomes)) for day, outcomes in found.cards.items()),
-        steps_chart(period, _stacked(list(found.cards.values())), "cards", newer),
+        (_step(results).capitalize(), *_columns("Shown")),
+        tuple((step(day, period), *_outcome_cells(outcomes)) for day, outcomes in results.cards.items()),
+        steps_chart(period, _stacked(list(results.cards.values())), "cards", newer),
     )
 
 
-def _reasons(found: Statistics, knowledge: Knowledge) -> Figure:
-    words = {one["code"]: one["display"] for one in knowledge.card["override_reasons"]}
-    words |= {"unlisted": "Reason not listed on the card", None: "No reason given"}
-    total = sum(found.override_reasons.values())
+def _reasons(results: Statistics, knowledge: Knowledge) -> Figure:
+    labels = {reason["code"]: reason["display"] for reason in knowledge.card["override_reasons"]}
+    labels |= {"unlisted": "Reason not listed on the card", None: "No reason given"}
+    total = sum(results.override_reasons.values())
     return _ranked(
         Figure("reasons", "Override reasons", f"{counted(total, 'card')} overridden.", ("Reason", "Cards")),
-        {words.get(code, str(code)): count for code, count in found.override_reasons.items()},
+        {labels.get(code, str(code)): count for code, count in results.override_reasons.items()},
         total,
     )
 
 
-def _kinds(found: Statistics, knowledge: Knowledge) -> Figure:
-    """Name each kind by its label in card.json, the holes filled for no order in particular."""
+def _kinds(results: Statistics, knowledge: Knowledge) -> Figure:
+    """Name each kind by its label in card.json, with its placeholders filled for no order in particular."""
     nouns = {"proposed": "the proposed study", "order": "ordered study", "alternative": "the alternative"}
     nouns["without_contrast"] = "the study without contrast"
-    said = knowledge.card["suggestions"].items()
-    words: dict[str | None, str] = {kind: Template(one["label"]).safe_substitute(nouns) for kind, one in said}
-    words[None] = "Suggestion not named in the feedback"
-    total = sum(found.cards.values(), Outcomes()).accepted
+    suggestions = knowledge.card["suggestions"].items()
+    labels: dict[str | None, str] = {kind: Template(one["label"]).safe_substitute(nouns) for kind, one in suggestions}
+    labels[None] = "Suggestion not reported"
+    total = sum(results.cards.values(), Outcomes()).accepted
     return _ranked(
         Figure("kinds", "Accepted suggestions", f"{counted(total, 'card')} accepted.", ("Suggestion", "Cards")),
-        {words.get(kind, str(kind)): count for kind, count in found.accepted_kinds.items()},
+        {labels.get(kind, str(kind)): count for kind, count in results.accepted_kinds.items()},
         total,
     )
 
 
-def _firing(found: Statistics, knowledge: Knowledge) -> Figure:
-    studies = [*knowledge.watched, *sorted(found.studies.keys() - knowledge.watched.keys() - {""})]
+def _firing(results: Statistics, knowledge: Knowledge) -> Figure:
+    studies = [*knowledge.watched, *sorted(results.studies.keys() - knowledge.watched.keys() - {""})]
     names = [_study(study, knowledge) for study in studies]
-    counts = [found.studies.get(study, {}) for study in studies]
-    parts = [(_cards_due(one), sum(one.values())) for one in counts]
-    told = [share(part, whole) for part, whole in parts]
-    due, watched = _due(found)
+    counts = [results.studies.get(study, {}) for study in studies]
+    parts = [(_cards_due(outcomes), sum(outcomes.values())) for outcomes in counts]
+    rates = [share(part, whole) for part, whole in parts]
+    due, watched = _due(results)
     return Figure(
         "firing",
         "Card rate by order",
-        f"Decisions with a card, shown or in shadow mode: {share(due, watched)} on monitored orders."
+        f"{share(due, watched)} decisions on monitored orders called for a card."
         if watched
-        else "No monitored order was received.",
+        else "No monitored orders in this period.",
         ("Order", *_DECIDED.values(), "Card rate"),
         tuple(
-            (name, *(number(one.get(outcome, 0)) for outcome in _DECIDED), rate)
-            for name, one, rate in zip(names, counts, told, strict=True)
+            (name, *(number(outcomes.get(outcome, 0)) for outcome in _DECIDED), rate)
+            for name, outcomes, rate in zip(names, counts, rates, strict=True)
         ),
-        bars_chart(names, told, share_series("Card rate", parts), unit="%", whole=100),
+        bars_chart(names, rates, share_series("Card rate", parts), unit="%", whole=100),
     )
 
 
-def _silences(found: Statistics, knowledge: Knowledge) -> Figure:
-    words = knowledge.silences
-    total = sum(found.silences.values())
-    beside = ", ".join(f"{number(count)} of “{words.get(one, one)}”" for one, count in found.unwatched.items())
+def _silences(results: Statistics, knowledge: Knowledge) -> Figure:
+    reasons = knowledge.silences
+    total = sum(results.silences.values())
+    beside = ", ".join(
+        f"{number(count)} of “{reasons.get(reason, reason)}”" for reason, count in results.unwatched.items()
+    )
     return _ranked(
         Figure(
             "silences",
-            "Why no card was shown for a monitored order",
-            f"{counted(total, 'decision')} on monitored orders resulted in no card."
-            + (f" Not charted, because no monitored order was selected: {beside}" if beside else ""),
+            "Reasons for no card on monitored orders",
+            f"{counted(total, 'decision')} on monitored orders without a card."
+            + (f" Not shown, as no monitored order was selected: {beside}" if beside else ""),
             ("Reason", "Decisions"),
         ),
-        {words.get(one, one): count for one, count in found.silences.items()},
+        {reasons.get(reason, reason): count for reason, count in results.silences.items()},
         total,
     )
 
 
-def _records(found: Statistics) -> Figure:
-    period, total = found.period, sum(found.records.values(), Records())
-    told = (
-        f"The record was incomplete or missing for {share(total.incomplete, total.needed)} decisions that required it."
+def _records(results: Statistics) -> Figure:
+    period, total = results.period, sum(results.records.values(), Records())
+    summary = (
+        f"The record was incomplete or missing for {share(total.incomplete, total.needed)} decisions that needed it."
     )
-    parts = [(one.incomplete, one.needed) for one in found.records.values()]
+    parts = [(records.incomplete, records.needed) for records in results.records.values()]
     return Figure(
         "records",
-        f"Incomplete records by {_step(found)}",
-        told if total.needed else "No decision required a record.",
-        (_step(found).capitalize(), "Incomplete"),
-        tuple((step(day, period), share(one.incomplete, one.needed)) for day, one in found.records.items()),
+        f"Incomplete records by {_step(results)}",
+        summary if total.needed else "No decision needed a record.",
+        (_step(results).capitalize(), "Incomplete"),
+        tuple(
+            (step(day, period), share(records.incomplete, records.needed)) for day, records in results.records.items()
+        ),
         steps_chart(period, share_series("Incomplete", parts), "%"),
     )
 
 
-def _unrecognized(found: Statistics) -> Figure:
-    total = sum(found.unrecognized.values())
+def _unrecognized(results: Statistics) -> Figure:
+    total = sum(results.unrecognized.values())
     figure = Figure(
         "unrecognized",
         "Unrecognized codes",
-        f"{counted(total, 'order or entry', 'orders and entries')} had only codes from unsupported code systems and "
-        "no usable text. To fix this, map the system under [systems] or the code under [[orders]] in the site file."
+        f"{counted(total, 'order or entry', 'orders and entries')} had only codes of unrecognized code systems, and "
+        "no usable text. To fix this, add the system under [systems] in the site file, or the code under [[orders]]."
         if total
-        else "All orders and entries had a code from a supported system, or text.",
+        else "All orders and entries had a recognized code system, or text.",
         ("Resource and code system", "Orders and entries"),
     )
-    named = {f"{resource}: {_SYSTEMS.get(one, one)}": count for (resource, one), count in found.unrecognized.items()}
-    return _ranked(figure, named, total)
+    counts = {
+        f"{resource}: {_SYSTEMS.get(system, system)}": count
+        for (resource, system), count in results.unrecognized.items()
+    }
+    return _ranked(figure, counts, total)
 
 
-def _versions(found: Statistics) -> Figure:
+def _versions(results: Statistics) -> Figure:
+    versions = results.versions
     return Figure(
         "versions",
         "By rule version",
-        f"{counted(len(found.versions), 'version')} of the rule in use in this period.",
+        f"{counted(len(versions), 'rule version')} in use in this period.",
         ("Version", "First day", "Decisions", *_columns("Cards")),
-        tuple((one.name, str(one.since), number(one.decisions), *_told(one.cards)) for one in found.versions),
+        tuple(
+            (version.name, str(version.since), number(version.decisions), *_outcome_cells(version.cards))
+            for version in versions
+        ),
         bars_chart(
-            [f"{one.name}, since {one.since}" for one in found.versions],
-            [f"{share(one.cards.accepted, one.cards.shown)} accepted" for one in found.versions],
-            _stacked([one.cards for one in found.versions]),
+            [f"{version.name}, since {version.since}" for version in versions],
+            [f"{share(version.cards.accepted, version.cards.shown)} accepted" for version in versions],
+            _stacked([version.cards for version in versions]),
         ),
     )
 
@@ -297,22 +308,22 @@ def _versions(found: Statistics) -> Figure:
 def _ranked(figure: Figure, counts: Mapping[str, int], total: int) -> Figure:
     """Return a figure of counts, the most frequent first."""
     ranked = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
-    told = [share(count, total) for _, count in ranked]
-    name, counts_told = figure.columns[-1], tuple(count for _, count in ranked)
-    series = Series("few", f"{name}: {TOO_FEW}", counts_told) if total < FEW else Series("plain", name, counts_told)
-    rows = tuple((name, rate) for (name, _), rate in zip(ranked, told, strict=True))
-    return replace(figure, rows=rows, chart=bars_chart([name for name, _ in ranked], told, [series], whole=total))
+    shares = [share(count, total) for _, count in ranked]
+    name, values = figure.columns[-1], tuple(count for _, count in ranked)
+    series = Series("few", f"{name}: {TOO_FEW}", values) if total < FEW else Series("plain", name, values)
+    rows = tuple((name, rate) for (name, _), rate in zip(ranked, shares, strict=True))
+    return replace(figure, rows=rows, chart=bars_chart([name for name, _ in ranked], shares, [series], whole=total))
 
 
-def _step(found: Statistics) -> str:
-    return "month" if found.period.by_month else "week"
+def _step(results: Statistics) -> str:
+    return "month" if results.period.by_month else "week"
 
 
 def _columns(total: str) -> tuple[str, ...]:
     return (total, *_OUTCOMES.values(), "Accepted share")
 
 
-def _told(cards: Outcomes) -> tuple[str, ...]:
+def _outcome_cells(cards: Outcomes) -> tuple[str, ...]:
     parts = (number(getattr(cards, part)) for part in _OUTCOMES)
     return (number(cards.shown), *parts, share(cards.accepted, cards.shown))
 
@@ -326,9 +337,9 @@ def _study(study: str, knowledge: Knowledge) -> str:
     return name[:1].upper() + name[1:]
 
 
-def _due(found: Statistics) -> tuple[int, int]:
-    """Return how many decisions on monitored orders had a card, shown or not, and how many decisions there were."""
-    watched = [outcomes for study, outcomes in found.studies.items() if study]
+def _due(results: Statistics) -> tuple[int, int]:
+    """Return how many decisions on monitored orders called for a card, and how many there were."""
+    watched = [outcomes for study, outcomes in results.studies.items() if study]
     return sum(map(_cards_due, watched)), sum(sum(outcomes.values()) for outcomes in watched)
 
 

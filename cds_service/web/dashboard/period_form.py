@@ -1,4 +1,4 @@
-"""The form by which a period is chosen: what was typed, what is wrong with it, and the period it asks for."""
+"""The form that selects a period: what was entered, what is wrong with it, and the period."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,8 @@ from cds_service.store.period import NARROWED_BY, PLAYGROUND, UNNAMED, Period, m
 
 _WEEKS = 12
 _YEARS = 10
-_TOLD = 40
+_MAX_SHOWN = 40
+_LABELS = {"service": "service", "client": "client", "knowledge": "rule version"}
 _SHORTCUTS = {"12 weeks": _WEEKS, "6 months": 26, "1 year": 52}
 
 
@@ -22,18 +23,18 @@ class PeriodForm:
 
     @property
     def query(self) -> dict[str, str]:
-        """Return the fields that say something, for the address of another view of the same period."""
+        """Return the fields with a value, for the URL of another view of the same period."""
         return {name: value for name, value in self.values.items() if value}
 
 
 def read_form(query: Mapping[str, str], choices: Mapping[str, tuple[str, ...]], today: date) -> PeriodForm:
-    """Return the form for a query; what the query does not name is the last twelve weeks of everything."""
-    usual = {"from": first_day(_WEEKS, today).isoformat(), "to": today.isoformat()}
-    values = {name: query.get(name, usual.get(name, "")).strip() for name in ("from", "to", *NARROWED_BY)}
-    days = {name: _day(values[name]) for name in usual}
+    """Return the form for a query; the default is the last twelve weeks of all data."""
+    defaults = {"from": first_day(_WEEKS, today).isoformat(), "to": today.isoformat()}
+    values = {name: query.get(name, defaults.get(name, "")).strip() for name in ("from", "to", *NARROWED_BY)}
+    days = {name: _day(values[name]) for name in defaults}
     faults = {name: _not_a_day(values[name], today) for name, day in days.items() if day is None}
     faults |= {
-        name: f"No {'rule version' if name == 'knowledge' else name} with this name in the store."
+        name: f"Unknown {_LABELS[name]}: choose one from the list."
         for name in NARROWED_BY
         if _unknown(name, values, choices)
     }
@@ -47,12 +48,12 @@ def read_form(query: Mapping[str, str], choices: Mapping[str, tuple[str, ...]], 
 
 
 def first_day(weeks: int, today: date) -> date:
-    """Return the Monday with which as many weeks begin, the present one among them."""
+    """Return the Monday that begins the last so many weeks, the current one included."""
     return monday_of(today) - timedelta(weeks=weeks - 1)
 
 
 def shortcuts(today: date) -> dict[str, dict[str, str]]:
-    """Return the periods that people ask for most, as queries by their names."""
+    """Return the query of each shortcut, by its label."""
     return {
         name: {"from": first_day(weeks, today).isoformat(), "to": today.isoformat()}
         for name, weeks in _SHORTCUTS.items()
@@ -67,15 +68,15 @@ def _day(text: str) -> date | None:
 
 
 def _not_a_day(text: str, today: date) -> str:
-    what = f"“{text[:_TOLD]}” is not a date" if text else "Date required"
-    return f"{what}: use YYYY-MM-DD, for example {today.isoformat()}."
+    what = f"“{text[:_MAX_SHOWN]}” is not a valid date" if text else "Enter a date"
+    return f"{what}; use YYYY-MM-DD, for example {today.isoformat()}."
 
 
 def _fault(first: date, last: date) -> str:
     if first > last:
-        return f"Start date must be on or before the end date: use {last} or earlier, or a later end date."
+        return "Start date must be on or before the end date."
     if (last - first).days > _YEARS * 366:
-        return f"The period is longer than {_YEARS} years: use a later start date."
+        return f"The period is longer than {_YEARS} years; choose a later start date."
     return ""
 
 

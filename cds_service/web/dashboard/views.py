@@ -1,4 +1,4 @@
-"""What the dashboard shows: its page, and the rows behind the figures as files."""
+"""The dashboard's page, and the export of the rows behind its figures."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,40 +9,42 @@ from cds_service.errors import StoreUnavailable
 from cds_service.store.export import columns, rows
 from cds_service.store.period import Period
 from cds_service.store.statistics import Statistics, choices, statistics
-from cds_service.web.dashboard import plotly_files
+from cds_service.web.dashboard import PLOTLY_VERSION, plotly_style_digests
 from cds_service.web.dashboard.figures import FEW, figures, tiles
 from cds_service.web.dashboard.period_form import read_form, shortcuts
 from cds_service.web.dashboard.table_files import TYPES, chunks
-from cds_service.web.pages import page as rendered
-from cds_service.web.services import AppServices, services
+from cds_service.web.pages import page as render_page
+from cds_service.web.services import AppServices, current_services
 
 
 def page() -> Response:
-    """Show the figures of a period, or what is wrong with the period that was asked for."""
+    """Show the figures of a period, or what is wrong with the period in the form."""
+    services = current_services()
     try:
-        with services().dashboard_gate.calling(), services().store.reading() as connection:
-            offered = choices(connection)
-            form = read_form(request.args, offered, services().clock.today())
-            found = statistics(connection, form.period) if form.period else None
+        with services.dashboard_breaker.calling(), services.store.reading() as connection:
+            clients_and_versions = choices(connection)
+            form = read_form(request.args, clients_and_versions, services.clock.today())
+            results = statistics(connection, form.period) if form.period else None
     except StoreUnavailable:
         return _page(503)
-    return _page(200 if found else 400, form=form, choices=offered, **_told(found))
+    return _page(200 if results else 400, form=form, choices=clients_and_versions, **_values(services, results))
 
 
 def export(what: str, kind: str) -> Response:
-    """Send the rows behind the figures as a file, read and sent part by part."""
+    """Stream the rows behind the figures as a file."""
+    services = current_services()
     try:
-        with services().dashboard_gate.calling(), services().store.reading() as connection:
-            offered = choices(connection)
-        form = read_form(request.args, offered, services().clock.today())
+        with services.dashboard_breaker.calling(), services.store.reading() as connection:
+            clients_and_versions = choices(connection)
+        form = read_form(request.args, clients_and_versions, services.clock.today())
         if form.period is None:
-            return _page(400, form=form, choices=offered, **_told(None))
-        sent = _sent(services(), what, kind, form.period)
-        first = next(sent)
+            return _page(400, form=form, choices=clients_and_versions, **_values(services, None))
+        parts = _export_parts(services, what, kind, form.period)
+        first = next(parts)
     except StoreUnavailable:
         return _page(503)
     name = f"plexus-cds-{what}-{form.period.first}-to-{form.period.last}.{kind}"
-    response = Response(_begun(first, sent), content_type=TYPES[kind])
+    response = Response(_chained(first, parts), content_type=TYPES[kind])
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Cache-Control"] = "no-store"
@@ -50,27 +52,28 @@ def export(what: str, kind: str) -> Response:
 
 
 def _page(status: int, **values: Any) -> Response:
-    policy = {"style-src": " ".join(("'self'", *plotly_files.style_digests()))}
-    response = rendered("dashboard.html", policy=policy, plotly=plotly_files.VERSION, **values)
+    policy = {"style-src": " ".join(("'self'", *plotly_style_digests()))}
+    response = render_page("dashboard.html", policy=policy, plotly=PLOTLY_VERSION, **values)
     response.status_code = status
     response.headers["Cache-Control"] = "no-store"
     return response
 
 
-def _told(found: Statistics | None) -> dict[str, Any]:
-    told: dict[str, Any] = {"found": found, "shortcuts": shortcuts(services().clock.today()), "few": FEW}
-    if found and not found.is_empty:
-        drawn = figures(found, services().knowledge)
-        told |= {"tiles": tiles(found), "figures": drawn, "charts": {one.name: one.chart for one in drawn}}
-    return told
+def _values(services: AppServices, results: Statistics | None) -> dict[str, Any]:
+    """Return the values of the page's template."""
+    values: dict[str, Any] = {"found": results, "shortcuts": shortcuts(services.clock.today()), "few": FEW}
+    if results and not results.is_empty:
+        drawn = figures(results, services.knowledge)
+        values |= {"tiles": tiles(results), "figures": drawn, "charts": {figure.name: figure.chart for figure in drawn}}
+    return values
 
 
-def _sent(found: AppServices, what: str, kind: str, period: Period) -> Iterator[str]:
-    with found.dashboard_gate.calling(), found.store.reading() as connection:
+def _export_parts(services: AppServices, what: str, kind: str, period: Period) -> Iterator[str]:
+    with services.dashboard_breaker.calling(), services.store.reading() as connection:
         yield from chunks(kind, columns(what), rows(connection, what, period))
 
 
-def _begun(first: str, rest: Iterator[str]) -> Iterator[str]:
-    """Yield what was read to see whether the store answers at all, and then the rest."""
+def _chained(first: str, rest: Iterator[str]) -> Iterator[str]:
+    """Yield the part that was read to see whether the store answers at all, and then the rest."""
     yield first
     yield from rest

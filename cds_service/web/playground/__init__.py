@@ -1,7 +1,7 @@
-"""The playground: choose a patient and an order, see the card and why.
+"""The playground: select a patient and an order, and see the card and the steps of its decision.
 
-The page sends its calls and its feedback to the service itself, as an EHR would; what only the page needs (the
-choices, and why a call was answered so) comes from here.
+The page sends hook calls and feedback to the service itself, as an EHR would; what only the page needs (its choices,
+and the explanation of a decision) comes from here.
 """
 
 import time
@@ -13,63 +13,63 @@ from cds_service.decision.order_select import decide
 from cds_service.explanation import explanation
 from cds_service.model import FetchFault, HookRequest, Pages, Search
 from cds_service.store.period import PLAYGROUND
-from cds_service.web.pages import page as rendered
+from cds_service.web.pages import page as render_page
 from cds_service.web.playground.data import data, html
 from cds_service.web.request_body import json_body
 from cds_service.web.request_context import RequestContext
-from cds_service.web.services import services
+from cds_service.web.services import current_services
 
 blueprint = Blueprint("playground", __name__)
 
 
 @blueprint.before_request
-def where_shown() -> None:
-    """Answer with 404 where the site does not have the playground."""
-    if not services().features.playground:
+def require_playground() -> None:
+    """Return 404 where the playground is turned off."""
+    if not current_services().features.playground:
         abort(404)
 
 
-def name_its_calls(call: RequestContext) -> None:
-    """Name the calls and the feedback that our page marks, so that they are not counted among those of an EHR."""
-    if call.environ.get("HTTP_X_PLEXUS_CDS_CLIENT") == PLAYGROUND:
-        call.client = PLAYGROUND
+def mark_playground_calls(context: RequestContext) -> None:
+    """Set the client of the page's own calls and feedback, so that they are not counted among those of an EHR."""
+    if context.environ.get("HTTP_X_PLEXUS_CDS_CLIENT") == PLAYGROUND:
+        context.client = PLAYGROUND
 
 
 @blueprint.get("/")
 def page() -> Response:
     """Show the playground."""
-    return rendered("playground.html")
+    return render_page("playground.html")
 
 
 @blueprint.get("/playground/data.json")
 def choices() -> Response:
-    """Answer with the vignettes and what else can be chosen."""
-    found = services()
-    response = jsonify(data(found.knowledge, found.hooks, found.clock.today(), found.site.optional_keys))
+    """Return the sample cases, and everything else that can be selected."""
+    services = current_services()
+    response = jsonify(data(services.knowledge, services.hooks, services.clock.today(), services.site.optional_keys))
     response.headers["Cache-Control"] = "no-cache"
     return response
 
 
 @blueprint.post("/playground/explanations/<service>")
 def explain(service: str) -> Response:
-    """Decide on the call that was sent to a service, and answer with the steps and the details of the cards as HTML.
+    """Decide a hook call again, and return the steps of the decision and the details of the cards as HTML.
 
-    Only JSON is taken: no page from elsewhere can send that without asking first. No FHIR server is read, for nobody is
-    asked who they are.
+    Only JSON is accepted: a page of another origin cannot send that without a preflight. No FHIR server is read, as
+    the endpoint has no authentication.
     """
     if request.mimetype != "application/json":
         abort(415)
-    found = services()
-    hook, today, site = found.hook_of(service), found.clock.today(), found.site
-    body = json_body(request.environ, found.body_limit, found.body_depth)
-    began = time.perf_counter()
-    decision = decide(body, hook, found.knowledge, site, today=today, fetch=_unread, new_id=found.new_id)
-    milliseconds = round((time.perf_counter() - began) * 1000, 1)
-    steps = explanation(decision, body, hook, found.knowledge, site, today)
+    services = current_services()
+    hook, today, site = services.hook_of(service), services.clock.today(), services.site
+    body = json_body(request.environ, services.body_limit, services.body_depth)
+    started = time.perf_counter()
+    decision = decide(body, hook, services.knowledge, site, today=today, fetch=_no_fetch, new_id=services.new_id)
+    milliseconds = round((time.perf_counter() - started) * 1000, 1)
+    steps = explanation(decision, body, hook, services.knowledge, site, today)
     return jsonify(
         {"milliseconds": milliseconds, "details": [html(card["detail"]) for card in decision.cards], "steps": steps}
     )
 
 
-def _unread(_request: HookRequest, searches: Sequence[Search]) -> Sequence[Pages]:
+def _no_fetch(_request: HookRequest, searches: Sequence[Search]) -> Sequence[Pages]:
     return [Pages((), FetchFault.NOT_ASKED) for _ in searches]

@@ -1,4 +1,4 @@
-"""What the playground offers to choose from: vignettes, orders, and the words of the value sets with a code each."""
+"""The choices of the playground: vignettes, orders, and the terms of the value sets with a code each."""
 
 from collections.abc import Iterable, Iterator
 from datetime import date
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def html(markdown: str) -> str:
-    """Return Markdown as HTML that cannot hold more than the Markdown said."""
+    """Return Markdown as HTML; HTML within the Markdown is escaped."""
     return str(_markdown().render(markdown))
 
 
@@ -43,56 +43,60 @@ _CHOICES = {
     "procedures": ("radiotherapy", "device", "order"),
     "sites": ("body_site",),
 }
-"""The families of value sets that each list of choices is made of."""
+"""The families of value sets of each list."""
 
 
 def data(knowledge: Knowledge, hooks: dict[str, str], today: date, keys: Iterable[str]) -> dict[str, Any]:
-    """Return all that the page needs to begin with, dated from a day; its patients have none of the site's `keys`."""
+    """Return what the page needs at start, dated from `today`; its patients have no data for the optional `keys`."""
     return {
         "today": today.isoformat(),
         "services": {hook: service for service, hook in hooks.items()},
-        "vignettes": [_sent(one, dict.fromkeys(keys)) for one in examples.vignettes(today)],
+        "vignettes": [_with_empty_keys(vignette, dict.fromkeys(keys)) for vignette in examples.vignettes(today)],
         "orders": [_order(name, today) for name in examples.names("orders")],
         "choices": {name: _choices(knowledge, families) for name, families in _CHOICES.items()},
     }
 
 
-def _sent(vignette: dict[str, Any], none: dict[str, None]) -> dict[str, Any]:
-    """Return a vignette whose call says that there is none of what the site asks for, where it has a record at all."""
+def _with_empty_keys(vignette: dict[str, Any], empty: dict[str, None]) -> dict[str, Any]:
+    """Return a vignette whose call has null for each optional key, where it has a record at all."""
     call = vignette["call"]
-    return vignette | {"call": call | {"prefetch": none | call["prefetch"]}} if call.get("prefetch") else vignette
+    return vignette | {"call": call | {"prefetch": empty | call["prefetch"]}} if call.get("prefetch") else vignette
 
 
 def _order(name: str, today: date) -> dict[str, Any]:
     order = examples.example("orders", name, today)
-    words = order["code"].get("text") or name.replace("-", " ")
-    return {"name": name, "title": f"{words} ({_coded_as(order)})", "order": order}
+    text = order["code"].get("text") or name.replace("-", " ")
+    return {"name": name, "title": f"{text} ({_code_of(order)})", "order": order}
 
 
-def _coded_as(order: dict[str, Any]) -> str:
-    codings = [one for one in order["code"].get("coding", ()) if one]
-    return next((f"{SYSTEMS.get(one['system'], one['system'])} {one['code']}" for one in codings), "no code")
+def _code_of(order: dict[str, Any]) -> str:
+    codings = (coding for coding in order["code"].get("coding", ()) if coding)
+    return next(
+        (f"{SYSTEMS.get(coding['system'], coding['system'])} {coding['code']}" for coding in codings), "no code"
+    )
 
 
 def _choices(knowledge: Knowledge, families: tuple[str, ...]) -> list[dict[str, str]]:
-    """Return each wording of these families once, with the first code that it has, in the order of the alphabet."""
-    chosen: dict[str, dict[str, str]] = {}
+    """Return each term of these families once, with its first code, in alphabetical order."""
+    choices: dict[str, dict[str, str]] = {}
     for family in families:
-        for one in _coded(knowledge, family):
-            chosen.setdefault(one["words"], one)
-    return sorted(chosen.values(), key=lambda one: one["words"].lower())
+        for term in _terms(knowledge, family):
+            choices.setdefault(term["words"], term)
+    return sorted(choices.values(), key=lambda term: term["words"].lower())
 
 
-def _coded(knowledge: Knowledge, family: str) -> Iterator[dict[str, str]]:
-    """Yield the wordings of a family with a code; single codes come before categories, and patterns are no codes."""
+def _terms(knowledge: Knowledge, family: str) -> Iterator[dict[str, str]]:
+    """Yield the terms of a family with a code: single codes before categories; patterns are no codes."""
     index = knowledge.codes[family]
-    named = {term.value_set for term in (*index.exact.values(), *index.prefixes.values())}
-    includes = [one for name in knowledge.value_sets if name in named for one in _includes(knowledge, name)]
+    value_sets = {term.value_set for term in (*index.exact.values(), *index.prefixes.values())}
+    includes = [
+        include for name in knowledge.value_sets if name in value_sets for include in _includes(knowledge, name)
+    ]
     for member, key in (("concept", "code"), ("filter", "value")):
         for include in includes:
-            for one in include.get(member, ())[:1]:
-                if one.get("op") != "regex":
-                    yield {"words": extension(include, WORDING), "system": include["system"], "code": one[key]}
+            for entry in include.get(member, ())[:1]:
+                if entry.get("op") != "regex":
+                    yield {"words": extension(include, WORDING), "system": include["system"], "code": entry[key]}
 
 
 def _includes(knowledge: Knowledge, value_set: str) -> Any:

@@ -1,4 +1,4 @@
-"""A hook call is answered, logged and counted alike, straight from the server or, as a browser's, through Flask."""
+"""A hook call is answered, logged and counted alike on the fast path, from a browser through Flask, and with it off."""
 
 import json
 import socket
@@ -6,19 +6,22 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from flask import request
 
 from cds_service import examples
+from cds_service.config.settings import Settings
 from cds_service.errors import CallError
 from cds_service.store import Store
 from cds_service.store.migration import migrate
 from cds_service.store.tables import CARDS, DECISIONS
 from cds_service.web import call_summary, error_handlers
+from cds_service.web.app import create_app
 from tests.generative.hostile.short_cuts import PASSING, UUID
 from tests.support.corpus import call
 from tests.support.counted import series
 from tests.support.databases import rows, serving_with
 from tests.support.doors import BASE, LEAST, door
-from tests.support.service import ORDER_SELECT, ORDER_SIGN, TODAY
+from tests.support.service import CLOCK, ORDER_SELECT, ORDER_SIGN, TODAY
 from tests.support.signing import bearer
 
 ARTICLE = examples.example("calls", "article", TODAY)
@@ -121,6 +124,31 @@ def test_each_kind_of_call(name, open_service, logged):
     Seen(open_service[0], logged).both(*CALLS[name], STATUSES[name])
 
 
+@pytest.fixture(scope="module")
+def flask_service(tmp_path_factory, knowledge):
+    """Yield a client of a service whose fast path is turned off."""
+    url = store_in(tmp_path_factory.mktemp("flask_alone"))
+    with serving_with(url, knowledge, body_megabytes=1, fast_path=False) as (client, _):
+        yield client
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_each_kind_of_call_with_the_fast_path_off(name, open_service, flask_service, logged):
+    """Status, body, headers, log line and counts of a call are the same with the setting fast_path on and off."""
+    fast, flask = (Seen(client, logged).sent(*CALLS[name]) for client in (open_service[0], flask_service))
+    assert vars(fast) == vars(flask)
+    assert (fast.status, len(flask.lines)) == (STATUSES[name], 1)
+
+
+@pytest.mark.parametrize(("fast_path", "seen"), [(True, []), (False, [ORDER_SELECT])])
+def test_what_an_extension_of_flask_sees(fast_path, seen, knowledge):
+    """With the fast path off, an extension that hooks into Flask's requests sees hook calls."""
+    app, paths = create_app(Settings(fast_path=fast_path), knowledge, clock=CLOCK), []
+    app.before_request(lambda: paths.append(request.path))
+    assert app.test_client().post(ORDER_SELECT, json=ARTICLE).json["cards"]
+    assert paths == seen
+
+
 def test_the_playgrounds_calls(open_service, logged):
     """A call that the playground marks is its own, both ways."""
     for headers in ({}, BROWSER):
@@ -213,12 +241,12 @@ def test_too_many_at_once(tmp_path, knowledge, logged):
 
 def test_each_error_has_a_status():
     """Each error that a call can meet has an answer of its own."""
-    answers = [error_handlers.answer_to(kind.__new__(kind)) for kind in CallError.__subclasses__()]
+    answers = [error_handlers.error_response(kind.__new__(kind)) for kind in CallError.__subclasses__()]
     assert len(answers) > 10
     assert 500 not in {answer.status for answer in answers}
 
 
 def test_an_error_without_a_status(logged):
     """An error that nobody gave a status is a fault of ours, and is told as one."""
-    assert error_handlers.answer_to(CallError("x")).status == 500
+    assert error_handlers.error_response(CallError("x")).status == 500
     assert logged() == [{"fault": "CallError", "at": None}]

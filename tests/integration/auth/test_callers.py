@@ -86,7 +86,7 @@ def test_a_clients_file_that_went_wrong(entrance, tmp_path, logged):
 def test_a_store_that_is_gone(path, entrance, tmp_path, logged):
     """Where nobody can tell whether a token was used, a call is answered 503, which says so and when to come again."""
     (tmp_path / "store.sqlite3").rename(tmp_path / "gone")
-    entrance.parts.callers.close()
+    entrance.parts.authenticator.close()
     answers = []
     rise = rises(entrance.client, lambda: answers.append(entrance.asked(path)), "refused", "calls")
     assert rise["refused{check=replay_memory}"] == 1

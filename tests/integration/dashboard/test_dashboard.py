@@ -40,35 +40,35 @@ def shown(filled):
 
 TABLES = {
     "Cards by week": [
-        ["2026-W45, Nov 2 to Nov 8", "3", "2", "1", "0", "2 of 3 (too few to judge)"],
-        ["2026-W46, Nov 9 to Nov 15", "4", "2", "1", "1", "2 of 4 (too few to judge)"],
+        ["2026-W45, Nov 2 to Nov 8", "3", "2", "1", "0", "2 of 3 (n < 20)"],
+        ["2026-W46, Nov 9 to Nov 15", "4", "2", "1", "1", "2 of 4 (n < 20)"],
     ],
     "Accepted suggestions": [
-        ["Add the proposed study, keep the ordered study", "2 of 4 (too few to judge)"],
-        ["If MRI is contraindicated: the alternative", "1 of 4 (too few to judge)"],
-        ["Order the proposed study instead", "1 of 4 (too few to judge)"],
-        ["Suggestion not named in the feedback", "1 of 4 (too few to judge)"],
+        ["Add the proposed study, keep the ordered study", "2 of 4 (n < 20)"],
+        ["If MRI is contraindicated: the alternative", "1 of 4 (n < 20)"],
+        ["Order the proposed study instead", "1 of 4 (n < 20)"],
+        ["Suggestion not reported", "1 of 4 (n < 20)"],
     ],
     "Card rate by order": [
-        ["Lumbar-spine MRI", "3", "0", "12", "0", "3 of 15 (too few to judge)"],
+        ["Lumbar-spine MRI", "3", "0", "12", "0", "3 of 15 (n < 20)"],
         ["Plexus MRI without contrast", "0", "0", "0", "0", "none"],
-        ["PET/CT", "4", "6", "0", "0", "10 of 10 (too few to judge)"],
+        ["PET/CT", "4", "6", "0", "0", "10 of 10 (n < 20)"],
         ["CT of the abdomen and pelvis", "0", "0", "0", "0", "none"],
     ],
     "Override reasons": [
-        ["No reason given", "1 of 2 (too few to judge)"],
-        ["The spine itself is the question", "1 of 2 (too few to judge)"],
+        ["No reason given", "1 of 2 (n < 20)"],
+        ["The spine itself is the question", "1 of 2 (n < 20)"],
     ],
-    "Why no card was shown for a monitored order": [
-        ["No malignancy and no radiotherapy that counts is on record.", "12 of 12 (too few to judge)"],
+    "Reasons for no card on monitored orders": [
+        ["No malignancy and no radiotherapy that counts is on record.", "12 of 12 (n < 20)"],
     ],
     "Incomplete records by week": [
-        ["2026-W45, Nov 2 to Nov 8", "3 of 16 (too few to judge)"],
-        ["2026-W46, Nov 9 to Nov 15", "6 of 10 (too few to judge)"],
+        ["2026-W45, Nov 2 to Nov 8", "3 of 16 (n < 20)"],
+        ["2026-W46, Nov 9 to Nov 15", "6 of 10 (n < 20)"],
     ],
     "By rule version": [
-        ["1", "2026-11-01", "116", "3", "2", "1", "0", "2 of 3 (too few to judge)"],
-        ["2", "2026-11-09", "17", "4", "2", "1", "1", "2 of 4 (too few to judge)"],
+        ["1", "2026-11-01", "116", "3", "2", "1", "0", "2 of 3 (n < 20)"],
+        ["2", "2026-11-09", "17", "4", "2", "1", "1", "2 of 4 (n < 20)"],
     ],
 }
 
@@ -81,11 +81,11 @@ def test_tables(shown, heading):
 
 SAID = {
     "cards": "7 cards shown: 4 accepted, 2 overridden, 1 without feedback so far.",
-    "firing": "Decisions with a card, shown or in shadow mode: 13 of 25 (52%) on monitored orders.",
-    "silences": "12 decisions on monitored orders resulted in no card. "
-    "Not charted, because no monitored order was selected: 100 of “No selected order is one that this card monitors.”, 7 of “The site has switched this card off.”",
-    "records": "The record was incomplete or missing for 9 of 26 (35%) decisions that required it.",
-    "versions": "2 versions of the rule in use in this period.",
+    "firing": "13 of 25 (52%) decisions on monitored orders called for a card.",
+    "silences": "12 decisions on monitored orders without a card. Not shown, as no monitored order was selected: "
+    "100 of “No selected order is one that this card watches.”, 7 of “The site has switched this card off.”",
+    "records": "The record was incomplete or missing for 9 of 26 (35%) decisions that needed it.",
+    "versions": "2 rule versions in use in this period.",
 }
 
 
@@ -102,12 +102,12 @@ def test_tiles(filled):
     assert tiles == [
         ("Decisions", "133", "25 on monitored orders"),
         ("Cards shown", "7", "in 2 weeks"),
-        ("Accepted", "4 of 7", "cards shown; too few to judge"),
-        ("Overridden", "2 of 7", "cards shown; too few to judge"),
-        ("No feedback", "1 of 7", "cards shown; too few to judge"),
-        ("Incomplete", "35%", "9 of 26 records required"),
+        ("Accepted", "4 of 7", "cards shown; n &lt; 20"),
+        ("Overridden", "2 of 7", "cards shown; n &lt; 20"),
+        ("No feedback", "1 of 7", "cards shown; n &lt; 20"),
+        ("Incomplete", "35%", "9 of 26 records needed"),
         ("Unmatched feedback", "2", "for cards that are not in the store"),
-        ("In shadow mode", "6", "of 13 cards decided, not shown"),
+        ("In shadow mode", "6", "of 13 cards, not shown"),
     ]
 
 
@@ -134,7 +134,7 @@ def test_charts(filled):
         ],
     }
     [few] = charts["firing"]["series"]
-    assert few == {"role": "few", "name": "Card rate: too few to judge", "values": [20, None, 100, None]}
+    assert few == {"role": "few", "name": "Card rate: n < 20", "values": [20, None, 100, None]}
     assert (charts["reasons"]["whole"], charts["reasons"]["series"][0]["role"]) == (2, "few")
 
 
@@ -147,16 +147,16 @@ def test_the_last_twelve_weeks(client, store):
 
 
 WRONG = {
-    "from=2026-11-15&to=2026-11-02": (
+    "from=2026-11-15&to=2026-11-02": ("from", "Start date must be on or before the end date."),
+    "from=2026-02-30&to=2026-11-02": (
         "from",
-        "Start date must be on or before the end date: use 2026-11-02 or earlier",
+        "“2026-02-30” is not a valid date; use YYYY-MM-DD, for example 2026-11-22.",
     ),
-    "from=2026-02-30&to=2026-11-02": ("from", "“2026-02-30” is not a date: use YYYY-MM-DD, for example 2026-11-22."),
-    "from=2026-11-02&to=": ("to", "Date required: use YYYY-MM-DD, for example 2026-11-22."),
+    "from=2026-11-02&to=": ("to", "Enter a date; use YYYY-MM-DD, for example 2026-11-22."),
     "from=1900-01-01&to=2026-11-02": ("from", "The period is longer than 10 years"),
     "from=0001-01-01&to=9999-12-31": ("from", "The period is longer than 10 years"),
-    "client=nobody": ("client", "No client with this name in the store."),
-    "knowledge=%3Cscript%3Ealert(1)%3C/script%3E": ("knowledge", "No rule version with this name in the store."),
+    "client=nobody": ("client", "Unknown client: choose one from the list."),
+    "knowledge=%3Cscript%3Ealert(1)%3C/script%3E": ("knowledge", "Unknown rule version: choose one from the list."),
 }
 
 
@@ -190,7 +190,7 @@ def test_hostile_names(client, store):
 def test_nothing_yet(client, store):
     """An empty store says what to do, and nothing is drawn."""
     text = client.get("/dashboard").text
-    assert "No decisions in this period" in text
+    assert "Nothing was decided in this period" in text
     assert '<a href="/">get a card in the playground</a>' in text
     assert ("plotly" in text, store.state()) == (False, "ready")
 
@@ -201,7 +201,7 @@ def test_no_card_yet(client, store):
         write_decisions(connection, [("11-20", SELECT, "", "1", SPINE, "silent", "no_history", False, 30)])
     text = client.get("/dashboard").text
     assert "No card was shown in this period." in text
-    assert Page(text).tables["Why no card was shown for a monitored order"].rows[1][1] == "30 of 30 (100%)"
+    assert Page(text).tables["Reasons for no card on monitored orders"].rows[1][1] == "30 of 30 (100%)"
 
 
 @pytest.mark.parametrize("path", ADDRESSES)
@@ -210,7 +210,7 @@ def test_store_gone(knowledge, tmp_path, path):
     with serving_with(f"sqlite:///{tmp_path}/nothing.sqlite3", knowledge) as (client, _):
         response = client.get(path)
     assert response.status_code == 503
-    assert "Statistics are unavailable: the database does not respond." in response.text
+    assert "The figures cannot be read: the database does not answer." in response.text
     assert "Traceback" not in response.text
 
 

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from cds_service.config.settings import Settings
+from cds_service.web import rate_limiter
 from cds_service.web.app import create_app
 from tests.support.corpus import call
 from tests.support.doors import LEAST, door
@@ -108,7 +109,7 @@ def test_calls_that_nobody_made_cost_no_client(tmp_path, knowledge):
 
 @pytest.mark.parametrize("limit", [599, 1500])
 def test_many_a_minute(limit, knowledge):
-    """A limit that is so high that calls are counted some at a time is kept as exactly as a low one."""
+    """A high limit is kept as exactly as a low one."""
     client = create_app(Settings(calls_per_minute=limit), knowledge).test_client()
     began = time.monotonic()
     answered = 0
@@ -116,3 +117,30 @@ def test_many_a_minute(limit, knowledge):
         answered += 1
     free_again = (time.monotonic() - began) * limit / 60
     assert limit <= answered <= limit + free_again + 1
+
+
+def discover(client, address: str, times: int) -> list[int]:
+    """Return the statuses of so many requests from an IP address."""
+    environ = {"REMOTE_ADDR": address}
+    return [client.get("/cds-services", environ_base=environ).status_code for _ in range(times)]
+
+
+def test_calls_come_back_evenly(knowledge, monkeypatch):
+    """A client that used up its minute's calls gets one back at each part of a minute, and no more than a minute's."""
+    now = [time.monotonic_ns()]
+    monkeypatch.setattr(rate_limiter, "monotonic_ns", lambda: now[0])
+    client = create_app(Settings(calls_per_minute=3), knowledge).test_client()
+    assert discover(client, "192.0.2.1", 4) == [200, 200, 200, 429]
+    for seconds, statuses in ((19, [429]), (1, [200, 429]), (40, [200, 200, 429]), (3600, [200, 200, 200, 429])):
+        now[0] += seconds * 1_000_000_000
+        assert discover(client, "192.0.2.1", len(statuses)) == statuses
+
+
+def test_memory_is_bounded(knowledge, monkeypatch):
+    """Beyond the clients that are counted at once, the one that was quiet longest is forgotten, and no other."""
+    monkeypatch.setattr(rate_limiter, "_MAX_CLIENTS", 2)
+    client = create_app(Settings(calls_per_minute=2), knowledge).test_client()
+    assert [discover(client, address, 1) for address in ("192.0.2.1", "192.0.2.2", "192.0.2.1")] == [[200]] * 3
+    assert discover(client, "192.0.2.3", 1) == [200]
+    assert discover(client, "192.0.2.1", 1) == [429]
+    assert discover(client, "192.0.2.2", 2) == [200, 200]
