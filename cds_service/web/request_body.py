@@ -24,7 +24,7 @@ def json_body(environ: dict[str, Any], limit: int, depth: int) -> Any:
     content = _content(environ, limit)
     max_values = limit // _BYTES_PER_VALUE
     if len(content) > max_values < len(content.translate(None, _NOT_A_DELIMITER)):
-        message = f"The body has too many JSON values; the limit is {max_values}."
+        message = f"The body has too many values; the limit is {max_values} values."
         raise TooLarge(message)
     return parsed(content, depth)
 

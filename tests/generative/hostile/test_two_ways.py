@@ -214,7 +214,7 @@ def test_too_often(tmp_path, knowledge, logged):
 
 
 def until_answered(status, client) -> None:
-    """Ask until a status comes: a place is taken, and given back, a moment after the client sees anything of it."""
+    """Ask until a status comes: a slot is taken, and released, a moment after the client sees anything of it."""
     for _ in range(500):
         if client.post(call()).status_code == status:
             return
@@ -223,7 +223,7 @@ def until_answered(status, client) -> None:
 
 
 def test_too_many_at_once(tmp_path, knowledge, logged):
-    """Where no place is left, both ways are refused at once; and whichever way a call came, it gives its place back."""
+    """Where no slot is free, both ways are refused at once; and whichever way a call came, it releases its slot."""
     with serving_with(store_in(tmp_path), knowledge, threads=1) as (client, _):
         seen, host = Seen(client, logged), client.base.removeprefix("http://")
         for headers in ({}, BROWSER):

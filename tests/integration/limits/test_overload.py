@@ -60,7 +60,7 @@ def free(server) -> None:
     for _ in range(500):
         if not refused(server):
             return
-    pytest.fail("a place was not given back")
+    pytest.fail("a slot was not released")
 
 
 def finish(connections) -> None:
@@ -82,7 +82,7 @@ def test_edge(server):
 
 
 def test_probes_are_answered(server):
-    """While everything is at work, probes and metrics tell of it, and a call that went away gives its place back."""
+    """While everything is at work, probes and metrics tell of it, and a call that went away releases its slot."""
     with at_work(server, THREADS):
         assert refused(server)
         assert server.client.get("/livez").status_code == 200
