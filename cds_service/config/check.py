@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
@@ -91,7 +92,7 @@ def _client(client: Client, path: str) -> Iterator[str]:
     yield from _values(values, client.model_fields_set, Path(path).name)
 
 
-def _values(values: dict[str, Any], given: Set[str], source: str) -> Iterator[str]:
+def _values(values: dict[str, Any], given: AbstractSet[str], source: str) -> Iterator[str]:
     for name, value in values.items():
         yield f"  {name}: {_shown(value)} ({source if name in given else 'default'})"
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from flask import Blueprint, Response, abort, jsonify, request
 
 from cds_service.decision.order_select import decide
-from cds_service.explanation import explanation
+from cds_service.explanation import describe
 from cds_service.model import FetchFault, HookRequest, Pages, Search
 from cds_service.store.period import PLAYGROUND
 from cds_service.web.pages import page as rendered
@@ -65,7 +65,7 @@ def explain(service: str) -> Response:
     began = time.perf_counter()
     decision = decide(body, hook, found.knowledge, site, today=today, fetch=_unread, new_id=found.new_id)
     milliseconds = round((time.perf_counter() - began) * 1000, 1)
-    steps = explanation(decision, body, hook, found.knowledge, site, today)
+    steps = describe(decision, body, hook, found.knowledge, site, today)
     return jsonify(
         {"milliseconds": milliseconds, "details": [html(card["detail"]) for card in decision.cards], "steps": steps}
     )
