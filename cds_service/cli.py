@@ -225,7 +225,7 @@ def _purge(clock: Clock, *, days: int | None, dry_run: bool) -> None:
 @_command(
     "export",
     "Export stored data.\n\n"
-    "The store is at PLEXUS_CDS_STORE_URL. Comments of clinicians may contain patient data; only this command has them.",
+    "The store is at PLEXUS_CDS_STORE_URL. Comments may contain patient data and are exported only here.",
     "plexus-cds export cards --from 2026-10-01 --to 2026-12-31 > cards.csv",
     "plexus-cds export feedback --format ndjson",
 )

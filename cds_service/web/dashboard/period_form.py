@@ -71,7 +71,7 @@ def _not_a_day(text: str, today: date) -> str:
 
 def _fault(first: date, last: date) -> str:
     if first > last:
-        return f"The period begins after it ends: choose {last} or a day before it, or a later last day."
+        return f"Start date must be on or before the end date, {last}."
     if (last - first).days > _YEARS * 366:
         return f"The period is longer than {_YEARS} years: choose a later first day."
     return ""
