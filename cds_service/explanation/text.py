@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cds_service.decision.orders import NO_CODE
-from cds_service.explanation.steps import COUNTS, ELSEWHERE
+from cds_service.explanation.steps import ELSEWHERE
 
 _STATES = {"passed": "Tested, do not hold", "holds": "Holds", "not reached": "Not tested"}
 
@@ -69,9 +69,9 @@ def _outcome(outcome: dict[str, Any]) -> Iterator[str]:
 
 
 def _finding(finding: dict[str, Any]) -> str:
-    kind = "" if finding["use"] == COUNTS else "does not count: " if finding["use"] == ELSEWHERE else "to be checked: "
+    use = "does not count: " if finding["use"] == ELSEWHERE else ""
     places = ", ".join(finding["references"]) or "the order"
-    return f"    {finding['words']} [{places}] - {kind}{finding['why']}"
+    return f"    {finding['words']} [{places}] - {use}{finding['why']}"
 
 
 def _cell(cell: dict[str, str]) -> str:

@@ -84,7 +84,7 @@ SAYS = {
     "what silences": (
         body("prostate cancer", 'lumbar MRI [for "cauda equina syndrome"]'),
         [
-            "    Cauda equina syndrome (this order's reason) [the order] - to be checked: it suppresses the card",
+            "    Cauda equina syndrome (this order's reason) [the order] - it suppresses the card",
             "    No card (emergency): ",
         ],
     ),
