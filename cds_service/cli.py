@@ -1,185 +1,240 @@
-"""The command `plexus-cds`: serve the hooks, explain one decision, print an example call, review the knowledge."""
+"""The command `plexus-cds`: its commands, options, help and exit codes.
 
-import argparse
-import json
-import os
+cds_service/commands.py, which has what they do, is imported by the first that runs, so that help, `--version` and
+shell completion answer quickly.
+"""
+
+import gc
 import sys
-from contextlib import closing
-from datetime import date, timedelta
-from pathlib import Path
-from uuid import uuid4
+from collections.abc import Callable
+from datetime import date
+from importlib import import_module
+from typing import Any
 
-from cds_service import __version__, examples, review, server
-from cds_service.auth import read_clients
+import click
+from click.shell_completion import CompletionItem
+
+from cds_service import __version__, examples
 from cds_service.clock import SYSTEM_CLOCK, Clock
-from cds_service.config.check import effective_configuration
-from cds_service.config.settings import MOST_DAYS, PREFIX, read_settings
-from cds_service.config.site_file import SiteSource
-from cds_service.decision.as_of import as_of
-from cds_service.decision.order_select import decide
-from cds_service.errors import PlexusError, SettingsError, StoreUnavailable
-from cds_service.explanation import explain
-from cds_service.fhir.search import fetcher
-from cds_service.store import Store
-from cds_service.store.migration import migrate
-from cds_service.store.period import Period
-from cds_service.validation_stamp import check_stamp, checked_knowledge, fully_checked, write_stamp
-from cds_service.web.app import limits_of
-from cds_service.web.dashboard.table_files import chunks
-from cds_service.web.request_body import parsed
+from cds_service.errors import PlexusError, StoreUnavailable
+
+_SECTIONS = {
+    "Run": ("serve",),
+    "Try": ("example", "decide"),
+    "Configure": ("check-config",),
+    "Knowledge": ("review",),
+    "Data": ("migrate", "purge", "export"),
+}
+
+_DATA = ("cards", "feedback", "decisions", "unrecognized", "comments")
 
 
 def main(arguments: list[str] | None = None, clock: Clock = SYSTEM_CLOCK) -> int:
-    """Run one command and return its exit code: 0 done, 1 a fault that is told in one line, 2 wrong usage."""
-    chosen = _parser(clock).parse_args(arguments)
+    """Run one command and return its exit code: 0 done, 1 a fault that is printed in one line, 2 wrong usage."""
     try:
-        return int(chosen.run(chosen) or 0)
+        return plexus_cds.main(arguments, "plexus-cds", standalone_mode=False, obj=clock) or 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        raise KeyboardInterrupt from None
     except StoreUnavailable as error:
-        print(f"plexus-cds: the store cannot be used: {error.why}", file=sys.stderr)
+        fault = f"the store cannot be used: {error.why}"
     except PlexusError as error:
-        print(f"plexus-cds: {error}", file=sys.stderr)
+        fault = str(error)
     except RecursionError:
-        print("plexus-cds: the JSON is nested too deeply", file=sys.stderr)
+        fault = "the JSON is nested too deeply"
+    click.echo(f"plexus-cds: {fault}", err=True)
     return 1
 
 
-def _parser(clock: Clock) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="plexus-cds", description=__doc__)
-    parser.add_argument("--version", action="version", version=__version__)
-    parser.set_defaults(clock=clock)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    serve = commands.add_parser("serve", help="answer hook calls")
-    serve.add_argument("--host", help="address to listen on (default 127.0.0.1)")
-    serve.add_argument("--port", help="port to listen on (default 8080)")
-    serve.add_argument("--workers", help="processes (default 1)")
-    serve.add_argument("--threads", help="calls that each works on at once (default 32)")
-    serve.add_argument("--development", action="store_true", help="for trying out: the Sandbox may call")
-    serve.set_defaults(run=_serve)
-    explained = commands.add_parser("decide", help="explain the decision for one hook call")
-    explained.add_argument("call", type=argparse.FileType("rb"), help="a file with the call, or - for standard input")
-    explained.add_argument("--cards", action="store_true", help="print the cards as JSON instead")
-    when = explained.add_mutually_exclusive_group()
-    when.add_argument("--today", type=date.fromisoformat, help="the day to decide on; the record is read as it is")
-    when.add_argument("--as-of", type=date.fromisoformat, help="likewise, without what was recorded after that day")
-    explained.set_defaults(run=_decide)
-    example = commands.add_parser("example", help="print an example call, dated from today")
-    example.add_argument("name", nargs="?", help="which (default: list them)")
-    example.set_defaults(run=_example)
-    checked = commands.add_parser("check-config", help="say what is wrong with the settings and their files")
-    checked.add_argument("site_file", nargs="?", help="a site file (default: the one in PLEXUS_CDS_SITE_FILE)")
-    checked.set_defaults(run=_check_config)
-    migrated = commands.add_parser("migrate", help="bring the tables of the store up to date")
-    migrated.set_defaults(run=_migrate)
-    purged = commands.add_parser("purge", help="delete what the store has kept for long enough")
-    purged.add_argument("--days", type=int, help="how long is long enough (default: PLEXUS_CDS_STORE_DAYS)")
-    purged.add_argument("--dry-run", action="store_true", help="say what would be deleted instead")
-    purged.set_defaults(run=_purge)
-    exported = commands.add_parser("export", help="print what the store has; comments of clinicians are told only here")
-    exported.add_argument("what", choices=("cards", "feedback", "decisions", "unrecognized", "comments"))
-    exported.add_argument("--from", dest="first", type=date.fromisoformat, default=date.min, help="the first day")
-    exported.add_argument("--to", dest="last", type=date.fromisoformat, default=date.max, help="the last day")
-    exported.add_argument("--format", choices=("csv", "ndjson"), default="csv")
-    exported.set_defaults(run=_export)
-    reviewed = commands.add_parser("review", help="check the knowledge, and write REVIEW.md and the hazard log from it")
-    reviewed.add_argument("--check", action="store_true", help="fail where it is stale instead")
-    reviewed.set_defaults(run=_review)
-    return parser
+class _Sections(click.Group):
+    """Commands that the help lists by section."""
+
+    def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the sections."""
+        for title, names in _SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, self.commands[name].get_short_help_str(80)) for name in names])
 
 
-def _serve(chosen: argparse.Namespace) -> None:
-    for name in ("host", "port", "workers", "threads"):
-        if getattr(chosen, name) is not None:
-            os.environ[f"{PREFIX}{name.upper()}"] = getattr(chosen, name)
-    if chosen.development:
-        os.environ[f"{PREFIX}DEVELOPMENT"] = "true"
-    settings = read_settings()
-    SiteSource(settings, checked_knowledge())
-    file, development = settings.clients_file, settings.development
-    server.serve(settings, read_clients(Path(file), development=development) if file else ())
+class _Day(click.ParamType[date]):
+    """A date, written as YYYY-MM-DD."""
+
+    name = "YYYY-MM-DD"
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> date:
+        """Return the date, or fail with what was given instead."""
+        if isinstance(value, date):
+            return value
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a date; use YYYY-MM-DD", param, context)
 
 
-_NOT_AS_OF = (
-    "the record is read as it is now, and what was recorded after {} counts as of that day. "
-    "Use --as-of instead to leave it out."
+class _ExampleName(click.ParamType[str]):
+    """The name of an example call, which shell completion knows."""
+
+    name = "name"
+
+    def shell_complete(self, _context: click.Context, _param: click.Parameter, prefix: str) -> list[CompletionItem]:
+        """Return the examples that begin with what is typed."""
+        return [CompletionItem(name) for name in examples.names("calls") if name.startswith(prefix)]
+
+
+def _commands() -> Any:
+    """Import what the commands do. Imports leave no garbage, and looking for it is a seventh of their time."""
+    if "cds_service.commands" not in sys.modules:
+        gc.disable()
+        import_module("cds_service.commands")
+        gc.freeze()  # what was imported is not looked through while the knowledge is read
+        gc.enable()
+    return sys.modules["cds_service.commands"]
+
+
+def _examples_of_use(*lines: str) -> str:
+    """Return the last part of a command's help, whose mark keeps its lines apart."""
+    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
+
+
+def _command(name: str, help_text: str, *lines: str) -> Callable[[Callable[..., Any]], click.Command]:
+    return plexus_cds.command(name, help=help_text, epilog=_examples_of_use(*lines))
+
+
+@click.group(
+    cls=_Sections,
+    help="A CDS Hooks service that suggests an MRI of the lumbosacral plexus where it fits better than the order.",
+    epilog="Settings are environment variables, PLEXUS_CDS_...: `plexus-cds check-config` lists them.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
+@click.version_option(__version__, message="plexus-cds %(version)s")
+def plexus_cds() -> None:
+    """Group the commands."""
 
 
-def _decide(chosen: argparse.Namespace) -> int:
-    settings, knowledge = read_settings(), checked_knowledge()
-    today = chosen.as_of or chosen.today or chosen.clock.today()
-    body = examples.dated(parsed(chosen.call.read()), today)
-    if chosen.as_of:
-        body, left_out = as_of(body, chosen.as_of)
-        print(f"As of {today}: entries of the record that came later and are left out: {left_out}.", file=sys.stderr)
-    elif today < chosen.clock.today():
-        print(f"Warning: {_NOT_AS_OF.format(today)}", file=sys.stderr)
-    hook = body.get("hook") if isinstance(body, dict) else None
-    decision = decide(
-        body,
-        hook if hook in ("order-select", "order-sign") else "order-select",
-        knowledge,
-        SiteSource(settings, knowledge).current(today),
-        today=today,
-        fetch=fetcher(settings.fhir_servers, limits_of(settings)),
-        new_id=lambda: str(uuid4()),
-    )
-    print(json.dumps({"cards": decision.cards}, indent=2) if chosen.cards else explain(decision, knowledge, today))
-    return 0
+@_command(
+    "serve", "Run the CDS Hooks server.", "plexus-cds serve --development", "plexus-cds serve --port 9000 --workers 2"
+)
+@click.option("--host", metavar="ADDRESS", help="Address to listen on  [env: PLEXUS_CDS_HOST; default: 127.0.0.1]")
+@click.option("--port", metavar="NUMBER", help="Port to listen on  [env: PLEXUS_CDS_PORT; default: 8080]")
+@click.option("--workers", metavar="NUMBER", help="Worker processes  [env: PLEXUS_CDS_WORKERS; default: 1]")
+@click.option(
+    "--threads",
+    metavar="NUMBER",
+    help="Calls that each worker handles at the same time  [env: PLEXUS_CDS_THREADS; default: 32]",
+)
+@click.option(
+    "--development",
+    is_flag=True,
+    help="Development mode: playground, dashboard, CORS for the Sandbox  [env: PLEXUS_CDS_DEVELOPMENT]",
+)
+def _serve(*, development: bool, **options: str | None) -> None:
+    _commands().serve(options, development=development)
 
 
-def _example(chosen: argparse.Namespace) -> int:
-    if chosen.name is None:
-        print("\n".join(examples.names("calls")))
-        return 0
-    try:
-        print(json.dumps(examples.example("calls", chosen.name, chosen.clock.today()), indent=2))
-    except KeyError as error:
-        raise PlexusError(error.args[0]) from None
-    return 0
+@_command(
+    "decide",
+    "Explain the decision for one hook call.\n\n"
+    "CALL is a file with the JSON body of the call, or - for standard input. Settings and site file apply as in the "
+    "server  [env: PLEXUS_CDS_SITE_FILE, PLEXUS_CDS_FHIR_SERVERS].",
+    "plexus-cds example article | plexus-cds decide -",
+    "plexus-cds decide call.json --as-of 2026-03-31",
+    "plexus-cds decide call.json --cards",
+)
+@click.argument("call", type=click.File("rb"))
+@click.option("--cards", is_flag=True, help="Print the cards as JSON, as a client gets them.")
+@click.option("--json", "as_json", is_flag=True, help="Print the explanation as JSON.")
+@click.option("--today", type=_Day(), help="Day to decide on; the record is read as it is.")
+@click.option("--as-of", type=_Day(), help="Day to decide on, without what was recorded after it.")
+@click.pass_obj
+def _decide(clock: Clock, call: Any, *, cards: bool, as_json: bool, today: date | None, as_of: date | None) -> None:
+    _refuse_both("--cards", "--json", cards and as_json)
+    _refuse_both("--today", "--as-of", bool(today and as_of))
+    name = getattr(call, "name", "<stdin>").replace("<stdin>", "standard input")
+    _commands().decide(call.read(), name, as_json=as_json, cards=cards, today=today, as_of_day=as_of, clock=clock)
 
 
-def _check_config(chosen: argparse.Namespace) -> None:
-    print(effective_configuration(chosen.site_file, fully_checked(), chosen.clock.today()))
+def _refuse_both(option: str, other: str, are_given: bool) -> None:  # noqa: FBT001 - what it is about comes first
+    if are_given:
+        message = f"{option} and {other} exclude each other: give one of them."
+        raise click.UsageError(message, click.get_current_context())
 
 
-def _migrate(_chosen: argparse.Namespace) -> None:
-    store = Store(read_settings().store_url.get_secret_value())
-    is_ahead = migrate(store)
-    print(f"{store}: the tables are {'ahead of this version: nothing to do' if is_ahead else 'up to date'}.")
+@_command(
+    "example",
+    "Print an example hook call, dated from today.\n\nWithout NAME, list the names.",
+    "plexus-cds example",
+    "plexus-cds example article > call.json",
+)
+@click.argument("name", type=_ExampleName(), required=False)
+@click.pass_obj
+def _example(clock: Clock, name: str | None) -> None:
+    _commands().example(name, clock)
 
 
-def _purge(chosen: argparse.Namespace) -> None:
-    from cds_service.store.retention import purge  # noqa: PLC0415 - it loads SQLAlchemy, for which a start would wait
-
-    settings = read_settings()
-    days = settings.store_days if chosen.days is None else chosen.days
-    if not 0 <= days <= MOST_DAYS:
-        message = f"--days: must be from 0 to {MOST_DAYS}"
-        raise SettingsError(message)
-    if days == 0:
-        print("Nothing is deleted: 0 days means for ever.")
-        return
-    before = chosen.clock.today() - timedelta(days=days)
-    with closing(Store(settings.store_url.get_secret_value())) as store:
-        deleted = purge(store, before, dry_run=chosen.dry_run)
-    print(f"{store}: {'would delete' if chosen.dry_run else 'deleted'} what is older than {before}:")
-    for table, amount in deleted.items():
-        print(f"  {table}: {amount}")
+@_command(
+    "check-config",
+    "Validate the configuration and print effective values.\n\n"
+    "Settings, site file and clients file are all checked; every fault is printed, with its line and its value. "
+    "SITE_FILE goes before the one of the settings  [env: PLEXUS_CDS_SITE_FILE].",
+    "plexus-cds check-config",
+    "plexus-cds check-config site.toml",
+)
+@click.argument("site_file", required=False, type=click.Path())
+@click.pass_obj
+def _check_config(clock: Clock, site_file: str | None) -> None:
+    _commands().check_config(site_file, clock)
 
 
-def _export(chosen: argparse.Namespace) -> None:
-    from cds_service.store.export import columns, rows  # noqa: PLC0415 - likewise
+@_command(
+    "review",
+    "Validate the card files, and write REVIEW.md and the hazard log from them.",
+    "plexus-cds review",
+    "plexus-cds review --check",
+)
+@click.option("--check", is_flag=True, help="Write nothing; exit 1 if REVIEW.md is out of date.")
+def _review(*, check: bool) -> None:
+    _commands().write_review(check_only=check)
 
-    period = Period(chosen.first, chosen.last)
-    with closing(Store(read_settings().store_url.get_secret_value())) as store, store.reading() as connection:
-        sys.stdout.writelines(chunks(chosen.format, columns(chosen.what), rows(connection, chosen.what, period)))
+
+@_command(
+    "migrate",
+    "Apply database migrations.\n\nThe store is at PLEXUS_CDS_STORE_URL; the server migrates an embedded store itself.",
+    "plexus-cds migrate",
+)
+def _migrate() -> None:
+    _commands().migrate()
 
 
-def _review(chosen: argparse.Namespace) -> int:
-    knowledge = fully_checked()
-    if chosen.check:
-        review.check(knowledge)
-        check_stamp()
-    else:
-        print(f"Wrote {', '.join(map(str, review.write(knowledge)))} and {write_stamp().name}")
-    return 0
+@_command(
+    "purge",
+    "Delete records past the retention period.\n\nThe store is at PLEXUS_CDS_STORE_URL.",
+    "plexus-cds purge --dry-run",
+    "plexus-cds purge --days 365",
+)
+@click.option(
+    "--days", type=int, help="Retention period; 0 keeps everything  [env: PLEXUS_CDS_STORE_DAYS; default: 730]"
+)
+@click.option("--dry-run", is_flag=True, help="Delete nothing; print how many records would go.")
+@click.pass_obj
+def _purge(clock: Clock, *, days: int | None, dry_run: bool) -> None:
+    _commands().purge(days, dry_run=dry_run, clock=clock)
+
+
+@_command(
+    "export",
+    "Export stored data.\n\n"
+    "The store is at PLEXUS_CDS_STORE_URL. Comments may contain patient data and are exported only here.",
+    "plexus-cds export cards --from 2026-10-01 --to 2026-12-31 > cards.csv",
+    "plexus-cds export feedback --format ndjson",
+)
+@click.argument("what", type=click.Choice(_DATA))
+@click.option("--from", "first", type=_Day(), default=date.min, help="First day  [default: all]")
+@click.option("--to", "last", type=_Day(), default=date.max, help="Last day, included  [default: all]")
+@click.option("--format", "file_format", type=click.Choice(["csv", "ndjson"]), default="csv", show_default=True)
+def _export(what: str, first: date, last: date, file_format: str) -> None:
+    if first > last:
+        message = f"--from {first} is after --to {last}."
+        raise click.UsageError(message, click.get_current_context())
+    _commands().export(what, first, last, file_format)

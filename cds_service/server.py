@@ -1,4 +1,4 @@
-"""The server: what `plexus-cds serve` does once the settings are read."""
+"""The server that `plexus-cds serve` runs: granian with its workers, after the checks of a start."""
 
 import gc
 import socket
@@ -17,31 +17,31 @@ from cds_service.store import NOT_MIGRATED, READY, Store
 from cds_service.store.migration import prepare
 
 _SPARE_THREADS = 4
-"""They refuse what is too much, and answer probes, while all the others are at work."""
+"""They refuse excess calls and answer probes while all other threads are busy."""
 
 _CONNECTIONS = 512
-"""Of each worker, idle ones too; who comes when they are all taken hears nothing, so there must be more than enough."""
+"""Of each worker, including idle ones; a client beyond them gets no answer at all, so there are more than enough."""
 
 _HEADER_MILLISECONDS = 10_000
-"""For the head of a request; a connection that has none goes after this time, too."""
+"""For the headers of a request; an idle connection is closed after this time, too."""
 
 _SPARE_SECONDS = 2
-"""A server that is told to stop waits for the calls in work, which may read a record, and for so much longer.
+"""Beyond the calls in progress, which may read a record, before a server that stops kills its workers.
 
-Then it kills, as a worker that is told so while it starts never hears it.
+A worker that is told to stop while it starts misses it.
 """
 
 
 def serve(settings: Settings, clients: Iterable[Client] = ()) -> None:
-    """Answer hook calls until told to stop; the settings reach the workers by the environment."""
+    """Answer hook calls until stopped; the settings reach the workers through the environment."""
     from granian import Granian  # noqa: PLC0415 - no other command needs a server
     from granian.constants import HTTPModes, Interfaces  # noqa: PLC0415
     from granian.http import HTTP1Settings  # noqa: PLC0415
     from granian.log import LogLevels  # noqa: PLC0415
 
     log_to_stderr()
-    _claim(settings)
-    _warn_of_strangers(settings)
+    _check_port(settings)
+    _warn_of_open_access(settings)
     _prepare_store(settings)
     _load(settings, clients)
     server = Granian(
@@ -64,22 +64,22 @@ def serve(settings: Settings, clients: Iterable[Client] = ()) -> None:
     )
     with metrics.shared():
         print(_greeting(settings), flush=True)
-        gc.freeze()  # the workers are forks: what they share is not looked through, and so copied, by each of them
+        gc.freeze()  # the workers are forks: a collection in each would copy what they share
         server.serve()
 
 
 def _load(settings: Settings, clients: Iterable[Client]) -> None:
-    """Load what calls need and is slow to load: the workers, which are forks, then have it before the first call."""
-    if settings.fhir_servers or any(one.fhir_servers or not one.jwks_file for one in clients):
+    """Import what calls need and is slow to import, so that the workers, which are forks, share it."""
+    if settings.fhir_servers or any(client.fhir_servers or not client.jwks_file for client in clients):
         import_module("cds_service.http_client")
     if settings.clients_file:
         import_module("cds_service.auth.public_keys")
     if settings.workers > 1:
-        import_module("cds_service.store.writing")  # one loads it when it first writes; of several each would have it
+        import_module("cds_service.store.writing")  # a single worker imports it at its first write
 
 
-def _claim(settings: Settings) -> None:
-    """Fail on a taken port: two servers on one port would start and share the calls."""
+def _check_port(settings: Settings) -> None:
+    """Raise SettingsError where the port is taken: two servers on one port would start and share the calls."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -90,11 +90,11 @@ def _claim(settings: Settings) -> None:
             raise SettingsError(message) from None
 
 
-def _warn_of_strangers(settings: Settings) -> None:
-    """Say loudly what is open to anyone, where others than this machine may come."""
+def _warn_of_open_access(settings: Settings) -> None:
+    """Warn of what anyone may use, where other machines can reach the service."""
     if settings.is_local and not settings.public_url:
         return
-    reached = f"anyone who reaches {settings.host}:{settings.port}, or {settings.base_url}"
+    reached = f"anyone who can reach {settings.host}:{settings.port} or {settings.base_url}"
     if not settings.clients_file:
         action = "name the clients in PLEXUS_CDS_CLIENTS_FILE, or let a proxy in front authenticate callers"
         effect = "hook calls are answered without authentication"
@@ -110,7 +110,7 @@ def _warn_of_strangers(settings: Settings) -> None:
 
 
 def _prepare_store(settings: Settings) -> None:
-    """Migrate an embedded store before the workers start; one that is not ready costs no card, and is told loudly."""
+    """Migrate an embedded store before the workers start; warn of a store that is not ready, which costs no card."""
     store = Store(settings.store_url.get_secret_value())
     state, why = prepare(store)
     store.close()
@@ -132,10 +132,10 @@ def _prepare_store(settings: Settings) -> None:
 
 def _greeting(settings: Settings) -> str:
     base = settings.base_url
-    lines = [f"plexus-cds {__version__} answers on {base}", f"Discovery: {base}/cds-services"]
+    lines = [f"plexus-cds {__version__} listening on {base}", f"Discovery: {base}/cds-services"]
     if settings.development:
         lines += [
-            "Development mode: for trying out, not for patients.",
+            "Development mode: playground, dashboard, CORS for the Sandbox. Not for use with patients.",
             f"Playground: {base}/",
             f"Dashboard: {base}/dashboard",
             *_first_call(settings),
@@ -145,13 +145,13 @@ def _greeting(settings: Settings) -> str:
 
 
 def _first_call(settings: Settings) -> list[str]:
-    """Return what to type for a first card, or that it takes a token."""
+    """Return the commands for a first card, or that a token is needed."""
     if settings.clients_file:
         return [f"Each call needs a token of a client in {settings.clients_file}."]
     command = Path(sys.argv[0])
     shown = command.relative_to(Path.cwd()) if command.is_relative_to(Path.cwd()) else command
     return [
-        "A card for the article's patient:",
+        "To get a card for the sample patient:",
         f"  {shown} example article | curl -s -H 'Content-Type: application/json' -d @- \\",
         f"    {settings.base_url}/cds-services/lumbosacral-plexus-mri-order-select",
     ]

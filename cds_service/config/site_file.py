@@ -1,4 +1,4 @@
-"""The site's own words: a TOML file beside the settings, read again whenever it changes."""
+"""The site file: a site's own policy, codes and limits as TOML, read again whenever it changes."""
 
 import re
 from collections import Counter
@@ -28,7 +28,7 @@ from cds_service.watched_file import WatchedFile
 
 
 def one_of(names: Callable[[Knowledge], Collection[str]]) -> AfterValidator:
-    """Refuse a name that the knowledge does not have; it is the context of the validation."""
+    """Return a validator that refuses a name that is not in the knowledge, which is the context of the validation."""
 
     def check(name: str, info: ValidationInfo) -> str:
         known = names(info.context) if info.context else [name]
@@ -41,7 +41,7 @@ def one_of(names: Callable[[Knowledge], Collection[str]]) -> AfterValidator:
 
 
 def known_system(name: str, info: ValidationInfo) -> str:
-    """Return a code system by the name that systems.csv gives it, or refuse one that we don't know."""
+    """Return a code system under its name in systems.csv; ValueError where it is not there."""
     if info.context is None:
         return name
     known = info.context.known_systems
@@ -52,7 +52,7 @@ def known_system(name: str, info: ValidationInfo) -> str:
 
 
 def unknown_system(name: str, info: ValidationInfo) -> str:
-    """Refuse to take a system that we know for another one."""
+    """Return the URI of a code system that systems.csv does not have; ValueError where it does."""
     if info.context is not None and name in info.context.known_systems:
         message = f"{name} is known as {info.context.known_systems[name]} already"
         raise ValueError(message)
@@ -64,11 +64,11 @@ _LINKS = {
     "https": r"https://[^\s/@]+(/\S*)?",
     "tel": r"tel:\+?[0-9][0-9().-]*",
 }
-"""The links that a contact may be, by scheme."""
+"""The links that a contact may be, by their scheme."""
 
 
 def safe_contact(text: str) -> str:
-    """Refuse a contact that is neither one line of plain text nor a link that a reader can safely follow."""
+    """Return a contact that is one line of plain text or a safe link; ValueError for anything else."""
     text = text.strip()
     if not text or not text.isprintable():
         message = "must be one line of text"
@@ -81,7 +81,7 @@ def safe_contact(text: str) -> str:
 
 
 def key_name(name: str) -> str:
-    """Refuse a name that is no plain one for a prefetch key of Conditions, or is that of another key."""
+    """Return the name of a prefetch key for Conditions; ValueError where it has odd characters or is another key's."""
     if not KEY_NAME.fullmatch(name):
         message = "must be a letter, and then letters, digits, _, . or - (40 characters at most)"
         raise ValueError(message)
@@ -96,38 +96,38 @@ class _Strict(BaseModel):
 
 
 class Coding(_Strict):
-    """One code of the site's own."""
+    """A local code."""
 
     system: str = Field(min_length=1)
     code: str = Field(min_length=1)
 
 
 class LocalOrder(Coding):
-    """A local order code, and the study that it asks for."""
+    """A local order code, and the study that it orders."""
 
     study: Annotated[str, one_of(lambda knowledge: knowledge.studies)]
     _named: str = PrivateAttr(default="")
 
     @model_validator(mode="after")
     def _name(self, info: ValidationInfo) -> Self:
-        """Take in the name that systems.csv gives the system, for an order may have any of its spellings."""
+        """Take the name of the system in systems.csv, as an order may have any of its spellings."""
         self._named = info.context.known_systems.get(self.system, self.system) if info.context else self.system
         return self
 
     @property
     def pair(self) -> tuple[str, str]:
-        """Return the code with its system, by the name that systems.csv gives that."""
+        """Return the code with its system, under the name of that in systems.csv."""
         return self._named, self.code
 
 
 class Proposal(Coding):
-    """The local order code of a study that we propose."""
+    """The local code that a proposed order carries first."""
 
     display: str = Field(min_length=1)
 
 
 class Shadow(_Strict):
-    """Decide without speaking, up to and with this day."""
+    """Decide and log without showing a card, through this day."""
 
     until: date
 
@@ -136,7 +136,7 @@ _PROBLEMS = "problem-list-item"
 
 
 class SiteFile(_Strict):
-    """All that a site can say; docs/integration.md has an example."""
+    """All that a site can set; docs/integration.md has an example."""
 
     policy: Literal["broad", "focused"] = "broad"
     off: bool = False
@@ -162,7 +162,7 @@ class SiteFile(_Strict):
     @field_validator("conditions")
     @classmethod
     def _with_problems(cls, keys: dict[str, str]) -> dict[str, str]:
-        """Refuse keys by which the problem list would not be asked for any more."""
+        """Refuse keys without the problem list, which would no longer be requested."""
         if keys and _PROBLEMS not in keys.values():
             message = f'one of the keys must have the category "{_PROBLEMS}": they take the place of `conditions`'
             raise ValueError(message)
@@ -170,7 +170,8 @@ class SiteFile(_Strict):
 
     @field_validator("orders")
     @classmethod
-    def _once(cls, orders: tuple[LocalOrder, ...]) -> tuple[LocalOrder, ...]:
+    def _each_once(cls, orders: tuple[LocalOrder, ...]) -> tuple[LocalOrder, ...]:
+        """Refuse a code that is mapped twice."""
         times = Counter(order.pair for order in orders)
         if twice := sorted({code for (_, code), count in times.items() if count > 1}):
             message = f"mapped more than once: {', '.join(twice)}"
@@ -179,7 +180,7 @@ class SiteFile(_Strict):
 
 
 _TABLES: dict[str, type[BaseModel]] = {"shadow": Shadow, "orders": LocalOrder, "propose": Proposal}
-"""What has names of its own within the file."""
+"""The tables within the file."""
 
 
 def read_site_file(path: Path, knowledge: Knowledge) -> SiteFile:
@@ -193,50 +194,50 @@ class SiteSource:
     def __init__(self, settings: Settings, knowledge: Knowledge) -> None:
         self._settings = settings
         self._file: WatchedFile[SiteFile] | None = None
-        self._says_nothing = SiteFile()
-        self._known: tuple[SiteFile, date, Site] | None = None
+        self._empty_file = SiteFile()
+        self._cached: tuple[SiteFile, date, Site] | None = None
         if settings.site_file:
             read = partial(read_site_file, knowledge=knowledge)
-            self._file = WatchedFile("site_file", Path(settings.site_file), read, _told)
+            self._file = WatchedFile("site_file", Path(settings.site_file), read, _log_fields)
 
     @property
     def file_state(self) -> str:
-        """Return none, read, or wrong where the file before stays in force."""
+        """Return none, read, or wrong where the version before stays in effect."""
         if self._file is None:
             return "none"
         return "wrong" if self._file.is_invalid else "read"
 
     def current(self, today: date) -> Site:
-        """Return the site on a day; it is built anew where the day or the file is another one."""
-        said = self._file.current() if self._file else self._says_nothing
-        known = self._known
-        if known is None or known[0] is not said or known[1] != today:
-            self._known = known = (said, today, effective(self._settings, said, today))
-        return known[2]
+        """Return the site on a day; it is built anew where the day or the file has changed."""
+        file = self._file.current() if self._file else self._empty_file
+        cached = self._cached
+        if cached is None or cached[0] is not file or cached[1] != today:
+            self._cached = cached = (file, today, effective_site(self._settings, file, today))
+        return cached[2]
 
 
-def _told(said: SiteFile) -> dict[str, Any]:
-    return {"off": said.off, "policy": said.policy}
+def _log_fields(file: SiteFile) -> dict[str, Any]:
+    return {"off": file.off, "policy": file.policy}
 
 
-def effective(settings: Settings, said: SiteFile, today: date) -> Site:
+def effective_site(settings: Settings, file: SiteFile, today: date) -> Site:
     """Return what settings and site file amount to on a day."""
     return Site(
         public_url=settings.base_url,
         development=settings.development,
-        policy=said.policy,
-        limits=said.limits,
-        systems=said.systems,
+        policy=file.policy,
+        limits=file.limits,
+        systems=file.systems,
         studies={
-            (said.systems.get(system, system), code): order.study
-            for order in said.orders
+            (file.systems.get(system, system), code): order.study
+            for order in file.orders
             for system, code in [order.pair]
         },
-        proposed_codings={study: (one.model_dump(),) for study, one in said.propose.items()},
-        override_reasons=said.override_reasons,
-        optional_keys=tuple(dict.fromkeys(said.prefetch)),
-        condition_keys=said.conditions,
-        contact=said.contact,
-        is_off=said.off,
-        is_shadow=said.shadow is not None and today <= said.shadow.until,
+        proposed_codings={study: (coding.model_dump(),) for study, coding in file.propose.items()},
+        override_reasons=file.override_reasons,
+        optional_keys=tuple(dict.fromkeys(file.prefetch)),
+        condition_keys=file.conditions,
+        contact=file.contact,
+        is_off=file.off,
+        is_shadow=file.shadow is not None and today <= file.shadow.until,
     )

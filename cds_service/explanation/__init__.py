@@ -1,6 +1,6 @@
-"""A decision explained in steps: once as data, for the playground, and once as the text of `plexus-cds decide`."""
+"""A decision explained step by step: as data, for the playground and `plexus-cds decide --json`, and as text."""
 
-from cds_service.explanation.data import explanation
-from cds_service.explanation.text import explain
+from cds_service.explanation.steps import describe
+from cds_service.explanation.text import render
 
-__all__ = ["explain", "explanation"]
+__all__ = ["describe", "render"]

@@ -1,19 +1,24 @@
-"""The entries of the record that no finding comes from, and why."""
+"""A decision described step by step, as JSON-able data; of the chart it holds references and our own words alone."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
+from typing import Any
 
 from cds_service.decision.entry_filter import EntryFilter
 from cds_service.decision.fhir_fields import reference_of, status_codes
 from cds_service.decision.orders import selected_orders
+from cds_service.decision.record import amounts
 from cds_service.decision.references import ReferenceResolver
 from cds_service.decision.rendering import finding_words, told
+from cds_service.decision.request import read_hook
 from cds_service.decision.rules import SILENCES, plainest, recommend
 from cds_service.decision.studies import UNRECOGNIZED, study_of
+from cds_service.errors import TooLarge
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.terminology import UNREAD
 from cds_service.model import (
+    Decision,
     DraftOrder,
     Finding,
     FindingKind,
@@ -30,6 +35,65 @@ from cds_service.model import (
     WatchedOrder,
 )
 
+_MOST_PAIRS = 100_000
+"""Of a monitored order and an entry of the record, each of which is described; a real call has a few thousand."""
+
+
+def describe(decision: Decision, body: Any, hook: str, knowledge: Knowledge, site: Site, today: date) -> dict[str, Any]:
+    """Return the steps of a decision on a call: its orders, the record, and for each outcome what led to it.
+
+    An outcome has its findings, the unused entries of the record, the decision table of its study, and the reasons for
+    no card in the order in which they were tested. TooLarge for a call with too many orders and too large a record.
+    """
+    request = read_hook(body, hook)
+    _refuse_too_large(decision)
+    return {
+        "is_shadow": decision.is_shadow,
+        "orders": [asdict(step) for step in order_steps(request, knowledge, site, today)],
+        "record": _record(decision.record) if decision.record else None,
+        "unrecognized": [
+            {"resource": resource, "system": system, "count": count}
+            for (resource, system), count in decision.unrecognized.items()
+        ],
+        "outcomes": [_outcome(outcome, decision.record, knowledge, site, today) for outcome in decision.outcomes],
+    }
+
+
+def _refuse_too_large(decision: Decision) -> None:
+    orders = len(decision.outcomes)
+    entries = sum(amounts(decision.record).values()) if decision.record else 0
+    if orders * entries > _MOST_PAIRS:
+        message = (
+            f"The call has {orders} monitored orders and {entries} entries of the record, and each order would be "
+            f"explained with each entry. At most {_MOST_PAIRS} such pairs are explained: send fewer of either."
+        )
+        raise TooLarge(message)
+
+
+def _record(record: PatientRecord) -> dict[str, Any]:
+    return {
+        "conditions": len(record.conditions),
+        "procedures": len(record.procedures),
+        "more": {key: len(entries) for key, entries in record.optional.items()},
+        "unread": [asdict(part) for part in record.unread],
+        "skipped": record.skipped,
+        "other_patient": record.other_patient,
+        "not_sent": record.not_sent,
+    }
+
+
+def _outcome(
+    outcome: Recommendation | Silence, record: PatientRecord | None, knowledge: Knowledge, site: Site, today: date
+) -> dict[str, Any]:
+    step = outcome_step(outcome, knowledge, today)
+    used = {reference for finding in step.findings for reference in finding.references}
+    unused = unused_entries(record, used, knowledge, site, today) if record and outcome.findings else ()
+    return asdict(step) | {
+        "unused_entries": [asdict(entry) for entry in unused],
+        "decision_table": [asdict(cell) for cell in decision_table(outcome, knowledge, site)],
+        "silences": [asdict(silence) for silence in silence_steps(outcome, knowledge)],
+    }
+
 
 @dataclass(frozen=True, slots=True)
 class OrderStep:
@@ -44,12 +108,12 @@ class OrderStep:
 
 def order_steps(request: HookRequest, knowledge: Knowledge, site: Site, today: date) -> Iterator[OrderStep]:
     """Yield each draft order of a call as it was read, in its order."""
-    watched = [one.order for one in selected_orders(request, knowledge, site, today).watched]
+    watched = [order.order for order in selected_orders(request, knowledge, site, today).watched]
     for draft in request.draft_orders:
         study, name = study_of(draft.resource, knowledge, site)
-        is_watched = any(draft is one for one in watched)
+        is_watched = any(draft is order for order in watched)
         why = (
-            "it was chosen, and this card watches its study"
+            "it is selected, and this card monitors its study"
             if is_watched
             else _why_not(draft, study, request, knowledge, site, today)
         )
@@ -58,28 +122,28 @@ def order_steps(request: HookRequest, knowledge: Knowledge, site: Site, today: d
 
 
 def _why_not(draft: DraftOrder, study: str, request: HookRequest, knowledge: Knowledge, site: Site, today: date) -> str:
-    """Tell what keeps an order from being watched, by asking again with that one thing changed."""
+    """Return what keeps an order from being monitored, found by deciding again with that one thing changed."""
     if study == UNRECOGNIZED:
-        return "neither its code nor its words tell its study: map the code in the site file"
+        return "its study is recognized neither by code nor by text: map the code in the site file"
     if study not in knowledge.watched:
-        return "this card does not watch its study"
+        return "this card does not monitor its study"
     if not draft.selected:
-        return "it was not chosen now"
+        return "it is not selected"
     live = {**draft.resource, "status": "draft", "doNotPerform": False, "subject": None, "patient": None}
     asked = request._replace(draft_orders=(draft._replace(resource=live),))
     if selected_orders(asked, knowledge, site, today).watched:
-        return "it is not a draft that can still become an order of this patient"
-    return f"its own reason is not a {knowledge.watched[study].only_for} sign of plexopathy"
+        return "it is not an active draft of this patient"
+    return f"its reason for exam is not a {knowledge.watched[study].only_for} sign of plexopathy"
 
 
 COUNTS, CHECKED, ELSEWHERE = "counts", "checked", "elsewhere"
-"""What use a finding is: it counts, it silences the card or is to be checked first, or its field is elsewhere."""
+"""The use of a finding: it counts, it suppresses the card or is to be checked first, or its field is elsewhere."""
 
 _USES = {
     "specific": "it points to the plexus",
-    "compatible": "it is compatible with a plexopathy, and with much else",
+    "compatible": "it is compatible with plexopathy, and with other causes",
     Reach.PLEXUS_ADJACENT: "it can reach the plexus",
-    Reach.UNSPECIFIED: "it may reach the plexus: its place is not stated",
+    Reach.UNSPECIFIED: "it may reach the plexus: its site is not stated",
     Reach.REMOTE: "it is far from the plexus",
     FindingKind.RADIOTHERAPY: "its field may have reached the plexus",
     FindingKind.DEVICE: "to be checked before an MRI",
@@ -89,11 +153,11 @@ _USES = {
     FindingKind.CORD_SIGN: "a sign of the cord or the sphincters that is past or chronic, so nothing is recommended",
     FindingKind.OTHER_EXPLANATION: "it may explain the sign otherwise, so the card only asks",
     FindingKind.PLEXUS_MRI_EARLIER: "an MRI of the plexus within the last year, so nothing is recommended",
-    FindingKind.MRI_DONE: "an MRI is spoken of",
-    FindingKind.STAT: "nothing is to delay the order, so nothing is recommended",
-    FindingKind.UPPER_LIMB: "the arm is named, which asks for silence where nothing is said of the low back or the leg",
-    FindingKind.OTHER_QUESTION: "it asks for silence on a PET/CT or a CT alone",
-    CHECKED: "it asks for silence",
+    FindingKind.MRI_DONE: "an MRI is mentioned",
+    FindingKind.STAT: "the order is not to be delayed, so nothing is recommended",
+    FindingKind.UPPER_LIMB: "the arm is named, which suppresses the card where neither low back nor leg is named",
+    FindingKind.OTHER_QUESTION: "it suppresses the card on a PET/CT or a CT alone",
+    CHECKED: "it suppresses the card",
     ELSEWHERE: "its field does not reach the plexus",
 }
 
@@ -111,7 +175,7 @@ class FindingStep:
 
 @dataclass(frozen=True, slots=True)
 class ReasonStep:
-    """Why there is silence, or why nothing is recommended."""
+    """Why there is no card, or why a card recommends nothing."""
 
     reason: str
     words: str
@@ -119,7 +183,7 @@ class ReasonStep:
 
 @dataclass(frozen=True, slots=True)
 class CardStep:
-    """How the card speaks; `recommended` is a suggestion, or no text where none is recommended."""
+    """The card; `recommended` is a suggestion, or an empty text where none is recommended."""
 
     indicator: str
     recommended: str
@@ -130,10 +194,10 @@ class CardStep:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeStep:
-    """What was found for one order, what it amounts to, and what is said: a card, or a silence."""
+    """What was found for one order, what it amounts to, and the result: a card, or a silence."""
 
     order: str
-    """The reference of the order, or no text where the silence is of the whole call."""
+    """The reference of the order, or an empty text where the silence is of the whole call."""
     name: str
     findings: tuple[FindingStep, ...]
     not_used: Mapping[str, int]
@@ -160,24 +224,24 @@ def outcome_step(outcome: Recommendation | Silence, knowledge: Knowledge, today:
     )
 
 
-def _card(said: Recommendation, knowledge: Knowledge) -> CardStep:
-    proposed = knowledge.card["proposals"][said.order.proposed]["code"]["text"]
-    words = {row.reason: row.words for row in knowledge.reservations if said.order.study in row.studies}
-    against = tuple(ReasonStep(reason, words[reason]) for reason in said.against)
-    return CardStep(said.indicator, said.recommended, proposed, against)
+def _card(outcome: Recommendation, knowledge: Knowledge) -> CardStep:
+    proposed = knowledge.card["proposals"][outcome.order.proposed]["code"]["text"]
+    words = {row.reason: row.words for row in knowledge.reservations if outcome.order.study in row.studies}
+    against = tuple(ReasonStep(reason, words[reason]) for reason in outcome.against)
+    return CardStep(outcome.indicator, outcome.recommended, proposed, against)
 
 
 def _findings(findings: Findings, knowledge: Knowledge, today: date) -> Iterator[FindingStep]:
-    checked = [one for one in findings.others if one.wording and one.kind is not FindingKind.LOWER_BODY]
+    checked = [finding for finding in findings.others if finding.wording and finding.kind is not FindingKind.LOWER_BODY]
     groups = ((COUNTS, told(findings)), (CHECKED, checked), (ELSEWHERE, findings.radiotherapy_elsewhere))
     for use, group in groups:
-        for one in group:
-            words = finding_words(one, knowledge.card["findings"], knowledge.card["durations"], today)
-            yield FindingStep(one.kind, words, one.references, use, _why(one, use))
+        for finding in group:
+            words = finding_words(finding, knowledge.card["findings"], knowledge.card["durations"], today)
+            yield FindingStep(finding.kind, words, finding.references, use, _why(finding, use))
 
 
 def _why(finding: Finding, use: str) -> str:
-    """Tell in words why a finding is of this use."""
+    """Return why a finding has this use."""
     if use == ELSEWHERE:
         return _USES[ELSEWHERE]
     if use == CHECKED:
@@ -187,12 +251,12 @@ def _why(finding: Finding, use: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What is said of a study with this history and this presentation, and whether the patient is here."""
+    """What the decision table has for a history and a presentation, and whether the patient is here."""
 
     history: str
     presentation: str
     indicator: str
-    """Of the card, or no text where there is none."""
+    """Of the card, or an empty text where there is none."""
     recommended: str
     reason: str
     is_here: bool
@@ -207,8 +271,8 @@ class SilenceStep:
     state: str
 
 
-def cells(outcome: Recommendation | Silence, knowledge: Knowledge, site: Site) -> Iterator[Cell]:
-    """Yield the table of an order's study, row by row, by asking the code for each cell."""
+def decision_table(outcome: Recommendation | Silence, knowledge: Knowledge, site: Site) -> Iterator[Cell]:
+    """Yield the decision table of an order's study, row by row, by deciding for each cell."""
     if outcome.order is None or outcome.findings is None:
         return
     for history in History:
@@ -226,13 +290,13 @@ def _cell(
     *,
     is_here: bool,
 ) -> Cell:
-    said = recommend(order, plainest(history, presentation), knowledge, site)
+    outcome = recommend(order, plainest(history, presentation), knowledge, site)
     only_for = knowledge.watched[order.study].only_for
     if only_for and presentation != only_for:
         return Cell(history, presentation, "", "", "nothing_watched", is_here)
-    if isinstance(said, Recommendation):
-        return Cell(history, presentation, said.indicator, said.recommended, "", is_here)
-    return Cell(history, presentation, "", "", said.reason, is_here)
+    if isinstance(outcome, Recommendation):
+        return Cell(history, presentation, outcome.indicator, outcome.recommended, "", is_here)
+    return Cell(history, presentation, "", "", outcome.reason, is_here)
 
 
 def silence_steps(outcome: Recommendation | Silence, knowledge: Knowledge) -> Iterator[SilenceStep]:
@@ -249,8 +313,8 @@ def silence_steps(outcome: Recommendation | Silence, knowledge: Knowledge) -> It
 
 
 _EXCLUDED = {
-    "not_delivery": "it is no delivery of radiotherapy",
-    "removed": "it tells of a removal",
+    "not_delivery": "it is not a delivery of radiotherapy",
+    "removed": "it states a removal",
 }
 _CONDITIONS = (
     "malignancy",
@@ -267,36 +331,36 @@ _CONDITIONS = (
 _PROCEDURES = ("radiotherapy", "device", "contrast", "spine", "order")
 _NO_CODE = "it has no code"
 _UNKNOWN = "this card does not look for it"
-_UNREAD = "its code is of a system that is not read"
-_ELSE = "it is not active, too long ago, or of no matter to this order"
+_UNREAD = "its code system is not supported"
+_ELSE = "it is not active, too long ago, or not relevant to this order"
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class UnusedEntry:
     """One entry of the record that was read and not used."""
 
     reference: str
     why: str
 
 
-def left_out(
+def unused_entries(
     record: PatientRecord, used: Collection[str], knowledge: Knowledge, site: Site, today: date
-) -> Iterator[LeftOut]:
+) -> Iterator[UnusedEntry]:
     """Yield each entry that is not among those `used`, with the reason."""
     reader = EntryFilter(knowledge, site, today, ReferenceResolver())
     for condition in record.conditions:
         if reference_of(condition) not in used:
             status = "" if reader.stands(condition) else _status(reader, "verificationStatus", condition)
-            yield LeftOut(reference_of(condition), _left_out_why(reader, condition, _CONDITIONS, status))
+            yield UnusedEntry(reference_of(condition), _why_unused(reader, condition, _CONDITIONS, status))
     more = record.optional
     for procedure in (*record.procedures, *more.get("encounters", ()), *more.get("imaging_reports", ())):
         if reference_of(procedure) not in used:
             status = "" if reader.was_performed(procedure) else _status(reader, "status", procedure)
-            yield LeftOut(reference_of(procedure), _left_out_why(reader, procedure, _PROCEDURES, status))
+            yield UnusedEntry(reference_of(procedure), _why_unused(reader, procedure, _PROCEDURES, status))
     for order in more.get("imaging_orders", ()):
         if reference_of(order) not in used:
             status = "" if reader.is_ordered(order) else _status(reader, "status", order)
-            yield LeftOut(reference_of(order), _left_out_why(reader, order, ("order",), status))
+            yield UnusedEntry(reference_of(order), _why_unused(reader, order, ("order",), status))
 
 
 def _status(reader: EntryFilter, member: str, entry: Json) -> str:
@@ -307,7 +371,7 @@ def _status(reader: EntryFilter, member: str, entry: Json) -> str:
     return f"its status{named} does not count"
 
 
-def _left_out_why(reader: EntryFilter, entry: Json, families: tuple[str, ...], status: str) -> str:
+def _why_unused(reader: EntryFilter, entry: Json, families: tuple[str, ...], status: str) -> str:
     pairs = reader.codings(entry.get("code"))
     if not pairs:
         return _NO_CODE
@@ -316,8 +380,10 @@ def _left_out_why(reader: EntryFilter, entry: Json, families: tuple[str, ...], s
     means = [term.means for family in families for term in reader.knowledge.codes[family].terms(pairs)]
     if not means:
         return _UNKNOWN
-    return status or next((_EXCLUDED[one] for one in means if one in _EXCLUDED), _no_malignancy(means) or _ELSE)
+    return status or next(
+        (_EXCLUDED[meaning] for meaning in means if meaning in _EXCLUDED), _no_malignancy(means) or _ELSE
+    )
 
 
 def _no_malignancy(means: list[str]) -> str:
-    return "it is not a malignancy that counts" if any(one.startswith("excluded") for one in means) else ""
+    return "it is not a malignancy that counts" if any(meaning.startswith("excluded") for meaning in means) else ""

@@ -1,60 +1,101 @@
-"""The steps of a decision as a person would tell them, line by line."""
+"""The description of a decision as text, for `plexus-cds decide`."""
 
 from collections.abc import Iterator
-from datetime import date
+from typing import Any
 
 from cds_service.decision.orders import NO_CODE
-from cds_service.decision.record import amounts
-from cds_service.explanation.steps import CHECKED, COUNTS, ELSEWHERE, FindingStep, OutcomeStep, outcome_step
-from cds_service.knowledge import Knowledge
-from cds_service.model import Decision, PatientRecord
+from cds_service.explanation.steps import ELSEWHERE
 
-_FOUND = {COUNTS: "Found", CHECKED: "Found, {kind}", ELSEWHERE: "Not counted, {why}"}
+_STATES = {"passed": "Tested, do not hold", "holds": "Holds", "not reached": "Not tested"}
 
 
-def explain(decision: Decision, knowledge: Knowledge, today: date) -> str:
-    """Return the decision as plain lines, each finding with the entries of the record that it comes from."""
-    lines = ["The site runs this card in shadow mode: no card is shown."] if decision.is_shadow else []
-    for outcome in decision.outcomes:
-        lines += _outcome(outcome_step(outcome, knowledge, today))
-    if decision.record:
-        lines += _record(decision.record)
-    for (resource, system), count in decision.unrecognized.items():
-        lines.append(f"No code is read of {count} {resource} ({'no code' if system == NO_CODE else system}).")
+def render(description: dict[str, Any]) -> str:
+    """Return what `describe` returns as lines of text, in the same steps."""
+    lines = ["Shadow mode: no card is shown."] if description["is_shadow"] else []
+    lines += ["Orders", *_orders(description["orders"])]
+    lines += ["Record", *_record(description["record"])]
+    for row in description["unrecognized"]:
+        system = "no code" if row["system"] == NO_CODE else row["system"]
+        lines.append(f"  No supported code: {row['count']} {row['resource']} ({system})")
+    for outcome in description["outcomes"]:
+        lines += _outcome(outcome)
     return "\n".join(lines)
 
 
-def _outcome(step: OutcomeStep) -> Iterator[str]:
-    if step.order:
-        yield f"Watched order: {step.order}, {step.name}."
-    yield from map(_finding, step.findings)
-    for what, count in step.not_used.items():
-        yield f"  Not used, {what}: {count}"
-    if step.history and step.presentation:
-        yield f"  History: {step.history.replace('_', ' ')}. Presentation: {step.presentation}."
-    if step.silence:
-        yield f"Silent ({step.silence.reason}): {step.silence.words}"
-    if card := step.card:
-        yield f"Card: {card.indicator}{f', {card.recommended} is recommended' if card.recommended else ''}."
-        yield f"  It proposes {card.proposes}."
-        for one in card.against:
-            yield f"  Nothing is recommended ({one.reason}): {one.words}"
+def _orders(orders: list[dict[str, Any]]) -> Iterator[str]:
+    for order in orders:
+        name = f", {order['name']}" if order["name"] else ""
+        yield f"  {order['reference'] or 'An order without an id'}{name}"
+        yield f"    {'monitored' if order['is_watched'] else 'not monitored'}: {order['why']}"
+    if not orders:
+        yield "  The call has no draft order."
 
 
-def _finding(step: FindingStep) -> str:
-    how = _FOUND[step.use].format(kind=step.kind.replace("_", " "), why=step.why)
-    return f"  {how}: {step.words} [{', '.join(step.references) or 'the order'}]"
+def _record(record: dict[str, Any] | None) -> Iterator[str]:
+    if record is None:
+        yield "  Not read: the answer did not need it."
+        return
+    more = "".join(f", {count} {_plain(key)}" for key, count in record["more"].items())
+    yield f"  Read: {record['conditions']} Conditions, {record['procedures']} Procedures{more}"
+    for part in record["unread"]:
+        yield f"  Not read{' in full' if part['partly'] else ''}: {part['key']}, {part['why']}"
+    notes = {
+        "skipped": "Entries that are not resources",
+        "not_sent": "Entries in a Bundle's total that were not sent",
+        "other_patient": "Entries of another patient, dropped",
+    }
+    yield from (f"  {words}: {record[member]}" for member, words in notes.items() if record[member])
 
 
-def _record(record: PatientRecord) -> Iterator[str]:
-    read = amounts(record)
-    more = "".join(f", {read[key]} {key.replace('_', ' ')}" for key in record.optional)
-    yield f"Record: {read['conditions']} Conditions, {read['procedures']} Procedures{more} were read."
-    for part in record.unread:
-        yield f"  Not read{' in full' if part.partly else ''}: {part.key}, {part.why}."
-    if record.skipped:
-        yield f"  Entries that are no resources: {record.skipped}."
-    if record.not_sent:
-        yield f"  Entries that the client counts and did not send: {record.not_sent}."
-    if record.other_patient:
-        yield f"  Entries of another patient, dropped: {record.other_patient}."
+def _outcome(outcome: dict[str, Any]) -> Iterator[str]:
+    heading = f"{outcome['order']}, {outcome['name']}" if outcome["order"] else "All orders"
+    yield heading
+    if outcome["history"]:
+        yield "  Findings"
+        yield from map(_finding, outcome["findings"])
+        if not outcome["findings"]:
+            yield "    none"
+        yield "  Unused entries"
+        yield from (f"    {entry['reference']}: {entry['why']}" for entry in outcome["unused_entries"])
+        yield from (f"    {what}: {count}" for what, count in outcome["not_used"].items())
+        if not outcome["unused_entries"] and not outcome["not_used"]:
+            yield "    none"
+        yield "  Decision table"
+        yield from (_cell(cell) for cell in outcome["decision_table"] if cell["is_here"])
+    yield "  Reasons for no card"
+    yield from _silences(outcome["silences"])
+    yield "  Outcome"
+    yield from _result(outcome)
+
+
+def _finding(finding: dict[str, Any]) -> str:
+    use = "does not count: " if finding["use"] == ELSEWHERE else ""
+    places = ", ".join(finding["references"]) or "the order"
+    return f"    {finding['words']} [{places}] - {use}{finding['why']}"
+
+
+def _cell(cell: dict[str, str]) -> str:
+    card = f"card, {cell['indicator']}" if cell["indicator"] else f"no card ({cell['reason']})"
+    recommended = f", recommends {cell['recommended']}" if cell["recommended"] else ""
+    return f"    History {_plain(cell['history'])}, presentation {_plain(cell['presentation'])}: {card}{recommended}"
+
+
+def _silences(silences: list[dict[str, str]]) -> Iterator[str]:
+    for state, words in _STATES.items():
+        reasons = [silence["reason"] for silence in silences if silence["state"] == state]
+        if reasons:
+            yield f"    {words}: {', '.join(reasons)}"
+
+
+def _result(outcome: dict[str, Any]) -> Iterator[str]:
+    if outcome["silence"]:
+        yield f"    No card ({outcome['silence']['reason']}): {outcome['silence']['words']}"
+        return
+    card = outcome["card"]
+    yield f"    Card ({card['indicator']}): proposes {card['proposes']}"
+    yield f"    Recommended suggestion: {card['recommended'] or 'none'}"
+    yield from (f"      because ({row['reason']}): {row['words']}" for row in card["against"])
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", " ")

@@ -26,7 +26,7 @@ def test_steps_of_a_card(service):
     """A card is explained by its order, its findings with references, its cell of the table, and silences passed."""
     steps = explained(service, VIGNETTES["article"]["call"])["steps"]
     outcome = steps["outcomes"][0]
-    here = [cell for cell in outcome["cells"] if cell["is_here"]]
+    here = [cell for cell in outcome["decision_table"] if cell["is_here"]]
     assert [order["is_watched"] for order in steps["orders"]] == [True]
     assert (steps["record"]["conditions"], steps["record"]["procedures"]) == (1, 1)
     assert [(one["kind"], one["references"]) for one in outcome["findings"]] == [
@@ -34,7 +34,7 @@ def test_steps_of_a_card(service):
         ("radiotherapy", ["Procedure/p1"]),
         ("malignancy", ["Condition/c1"]),
     ]
-    assert len(outcome["cells"]) == 12
+    assert len(outcome["decision_table"]) == 12
     assert [(one["history"], one["presentation"], one["indicator"], one["recommended"]) for one in here] == [
         ("in_reach", "specific", "warning", "replace")
     ]
@@ -53,7 +53,7 @@ def test_why_nothing_is_recommended(service):
 def test_steps_of_a_silence(service):
     """A silence is explained by each entry that was not used, and by its place among the reasons."""
     outcome = explained(service, VIGNETTES["refuted-cancer"]["call"])["steps"]["outcomes"][0]
-    assert {one["reference"]: one["why"] for one in outcome["left_out"]} == {
+    assert {one["reference"]: one["why"] for one in outcome["unused_entries"]} == {
         "Condition/c1": "its status, refuted, does not count",
         "Condition/c2": "it is not a malignancy that counts",
         "Procedure/p1": "it has no code",
@@ -64,22 +64,22 @@ def test_steps_of_a_silence(service):
 
 
 ORDERS = {
-    "of a study that is not watched": ("mri-pelvis", {}, "this card does not watch its study"),
-    "not chosen": ("mri-lumbar-spine-loinc", {"id": "other"}, "it was not chosen now"),
+    "of a study that is not watched": ("mri-pelvis", {}, "this card does not monitor its study"),
+    "not chosen": ("mri-lumbar-spine-loinc", {"id": "other"}, "it is not selected"),
     "revoked": (
         "mri-lumbar-spine-loinc",
         {"status": "revoked"},
-        "it is not a draft that can still become an order of this patient",
+        "it is not an active draft of this patient",
     ),
     "without the reason that it needs": (
         "fdg-pet-ct",
         {"reasonCode": []},
-        "its own reason is not a specific sign of plexopathy",
+        "its reason for exam is not a specific sign of plexopathy",
     ),
     "revoked, with the reason that it needs": (
         "fdg-pet-ct",
         {"status": "revoked"},
-        "it is not a draft that can still become an order of this patient",
+        "it is not an active draft of this patient",
     ),
 }
 
@@ -128,7 +128,7 @@ def test_nothing_of_the_chart_is_told(service):
 ODD = {
     "remote radiotherapy does not count": ("breast-cancer", "elsewhere", "its field does not reach the plexus"),
     "a device is to be checked": ("pacemaker", "checked", "to be checked before an MRI"),
-    "an emergency asks for silence": ("emergency", "checked", "it asks for silence"),
+    "an emergency suppresses the card": ("emergency", "checked", "it suppresses the card"),
     "a malignancy far away counts": ("breast-cancer", "counts", "it is far from the plexus"),
 }
 
@@ -141,11 +141,11 @@ def test_use_of_findings(name, use, why, service):
 
 
 WORDS = {
-    "STAT, foot drop": ("stat", "nothing is to delay the order, so nothing is recommended"),
-    "foot drop, abdominal pain": ("other_question", "it asks for silence on a PET/CT or a CT alone"),
+    "STAT, foot drop": ("stat", "the order is not to be delayed, so nothing is recommended"),
+    "foot drop, abdominal pain": ("other_question", "it suppresses the card on a PET/CT or a CT alone"),
     "foot drop, arm pain": (
         "upper_limb",
-        "the arm is named, which asks for silence where nothing is said of the low back or the leg",
+        "the arm is named, which suppresses the card where neither low back nor leg is named",
     ),
     "foot drop, lumbar stenosis": ("spine", "the spine itself is named or diseased, so nothing is recommended"),
 }
@@ -162,7 +162,7 @@ def test_use_of_what_a_reason_says(words, service):
 
 def test_table_of_a_study_with_a_reason(service):
     """Of a study that is watched for a specific sign alone, the other columns say that it is not watched."""
-    cells = explained(service, VIGNETTES["pet-ct-first"]["call"])["steps"]["outcomes"][0]["cells"]
+    cells = explained(service, VIGNETTES["pet-ct-first"]["call"])["steps"]["outcomes"][0]["decision_table"]
     assert {cell["reason"] for cell in cells if cell["presentation"] != "specific"} == {"nothing_watched"}
     assert [cell["indicator"] for cell in cells if cell["is_here"]] == ["warning"]
 

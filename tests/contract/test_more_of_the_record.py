@@ -158,9 +158,9 @@ def test_what_the_explanation_tells(clients):
     steps = clients["all"].post(body, path).json()["steps"]
     assert (steps["record"]["conditions"], steps["record"]["more"]) == (1, dict.fromkeys(MORE, 1))
     assert [one["key"] for one in steps["record"]["unread"]] == ["encounter_diagnoses"]
-    assert {one["reference"]: one["why"] for one in steps["outcomes"][0]["left_out"]} == {
+    assert {one["reference"]: one["why"] for one in steps["outcomes"][0]["unused_entries"]} == {
         "Encounter/radiotherapy-visit": "its status, cancelled, does not count",
-        "DiagnosticReport/lumbar-mri-report": "it is not active, too long ago, or of no matter to this order",
+        "DiagnosticReport/lumbar-mri-report": "it is not active, too long ago, or not relevant to this order",
         "ServiceRequest/plexus-mri": "its status, revoked, does not count",
     }
 
@@ -200,8 +200,8 @@ def test_decide_tells_it(tmp_path, monkeypatch, capsys):
     told = capsys.readouterr().out
     for words in (
         "[DiagnosticReport/plexus-mri-report]",
-        "Silent (plexus_mri_done)",
-        "Record: 1 Conditions, 0 Procedures, 0 encounters, 0 imaging orders, 1 imaging reports were read.",
-        "Not read: encounters, it was not prefetched in full, and this service does not fetch it.",
+        "No card (plexus_mri_done)",
+        "Read: 1 Conditions, 0 Procedures, 0 encounters, 0 imaging orders, 1 imaging reports",
+        "Not read: encounters, it was not prefetched in full, and this service does not fetch it",
     ):
         assert words in told

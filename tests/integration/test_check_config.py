@@ -80,6 +80,7 @@ def test_each_way_to_be_wrong_stops_the_start(text, names, tmp_path, knowledge, 
     assert "instance of" not in line, "plain"
 
 
+KEYS = "'allergies', 'devices', 'egfr', 'encounters', 'imaging_orders' or 'imaging_reports'"
 SEVERAL = """
 polcy = "broad"
 policy = "narrow"
@@ -110,10 +111,7 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path, capsys):
         "orders.1.study: brain_mri is not known; there are: ... (line 16)",
         "polcy: is not known; did you mean policy? (line 2)",
         "policy: must be 'broad' or 'focused', not \"narrow\" (line 3)",
-        (
-            "prefetch.1: must be 'allergies', 'devices', 'egfr', 'encounters', 'imaging_orders' or 'imaging_reports', "
-            'not "labs" (line 5)'
-        ),
+        f'prefetch.1: must be {KEYS}, not "labs" (line 5)',
         "propose.brain_mri.code: is missing (line 11)",
         "propose.brain_mri.display: is missing (line 11)",
         "propose.brain_mri.system: must not be empty (line 12)",

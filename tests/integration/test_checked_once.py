@@ -16,7 +16,7 @@ from cds_service.validation_stamp import check_stamp, checked_knowledge
 from tests.contract.test_knowledge_refused import removed, replaced
 
 SLOW = {"alembic", "fhir", "jsonschema", "markdown_it", "requests"}
-LOADED = f"import sys; from cds_service import cli; cli.checked_knowledge(); print(*{SLOW} & set(sys.modules))"
+LOADED = f"import sys; from cds_service import commands as c; c.checked_knowledge(); print(*{SLOW} & set(sys.modules))"
 SERVED = "import sys; from cds_service import cli; sys.exit(cli.main(['serve']))"
 CHECKS = (
     "validation_stamp.py",

@@ -4,12 +4,15 @@ import dataclasses
 import gc
 import io
 import json
+import os
+import re
+import subprocess
 import sys
 
 import pytest
 
 from cds_service import __main__ as command
-from cds_service import cli, examples, review
+from cds_service import __version__, cli, examples, review
 from cds_service.cli import main
 from cds_service.knowledge import load
 from tests.support.notation import call
@@ -41,23 +44,26 @@ SAYS = {
     "card": (
         body("prostate cancer [remission, 2023-03]", "lumbar MRI [for leg weakness]"),
         [
-            "Watched order: ServiceRequest/o1, MRI lumbar spine without contrast.",
-            "  Found: Leg weakness (this order's reason) [the order]",
-            "  Found: Prostate cancer, in remission, since 2023-03 [Condition/prostate-cancer]",
-            "  History: in reach. Presentation: specific.",
-            "Card: warning, replace is recommended.",
-            "  It proposes MRI lumbosacral plexus without and with IV contrast.",
-            "Record: 1 Conditions, 0 Procedures were read.",
+            "Orders\n  ServiceRequest/o1, MRI lumbar spine without contrast\n    monitored: it is selected, and",
+            "Record\n  Read: 1 Conditions, 0 Procedures\n",
+            "    Leg weakness (this order's reason) [the order] - it points to the plexus\n",
+            "    Prostate cancer, in remission, since 2023-03 [Condition/prostate-cancer] - it can reach the plexus\n",
+            "  Decision table\n    History in reach, presentation specific: card, warning, recommends replace\n",
+            "    Tested, do not hold: rule_off, ",
+            "    Card (warning): proposes MRI lumbosacral plexus without and with IV contrast\n",
+            "    Recommended suggestion: replace",
         ],
     ),
     "silence with its order and what was not used": (
         body("prostate cancer [refuted]; radiotherapy course [completed, site breast]", "lumbar MRI"),
         [
-            "Watched order: ServiceRequest/o1, MRI lumbar spine without contrast.",
-            "  Not counted, its field does not reach the plexus: Radiotherapy, breast [Procedure/radiotherapy-course]",
-            "  Not used, status does not count: 1",
-            "  History: none. Presentation: none.",
-            "Silent (no_history): No malignancy and no radiotherapy that counts is on record.",
+            "ServiceRequest/o1, MRI lumbar spine without contrast\n  Findings\n",
+            "    Radiotherapy, breast [Procedure/radiotherapy-course] - does not count: its field does not reach the",
+            "    Condition/prostate-cancer: its status, refuted, does not count\n",
+            "    status does not count: 1\n",
+            "    History none, presentation none: no card (no_history)\n",
+            "    Holds: no_history\n    Not tested: remote_without_presentation\n",
+            "    No card (no_history): No malignancy and no radiotherapy that counts is on record.",
         ],
     ),
     "what was not used, by its reason": (
@@ -68,19 +74,25 @@ SAYS = {
             "lumbar MRI",
         ),
         [
-            "  Not used, without a code: 2",
-            "  Not used, not a malignancy that counts: 2",
-            "  Not used, radiotherapy not delivered: 2",
-            "  Not used, status does not count: 2",
+            "    without a code: 2",
+            "    not a malignancy that counts: 2",
+            "    radiotherapy not delivered: 2",
+            "    status does not count: 2",
         ],
     ),
     "what silences": (
         body("prostate cancer", 'lumbar MRI [for "cauda equina syndrome"]'),
-        ["  Found, emergency: Cauda equina syndrome (this order's reason) [the order]", "Silent (emergency): "],
+        [
+            "    Cauda equina syndrome (this order's reason) [the order] - it suppresses the card",
+            "    No card (emergency): ",
+        ],
     ),
     "unwatched": (
         body("prostate cancer", "cervical MRI"),
-        ["Silent (nothing_watched): No selected order is one that this card monitors."],
+        [
+            "    not monitored: this card does not monitor",
+            "    No card (nothing_watched): No selected order is one that this card monitors.",
+        ],
     ),
     "half a record": (
         body(
@@ -104,10 +116,10 @@ SAYS = {
             },
         ),
         [
-            "Record: 1 Conditions, 0 Procedures were read.",
-            "  Not read: procedures, the client could not read it.",
-            "  Entries that are no resources: 1.",
-            "  Entries of another patient, dropped: 1.",
+            "  Read: 1 Conditions, 0 Procedures\n",
+            "  Not read: procedures, the client could not read it\n",
+            "  Entries that are not resources: 1\n",
+            "  Entries of another patient, dropped: 1\n",
         ],
     ),
 }
@@ -115,7 +127,7 @@ SAYS = {
 
 @pytest.mark.parametrize(("sent", "lines"), SAYS.values(), ids=SAYS)
 def test_decide(sent, lines, run):
-    """`decide` tells what was watched, what was found and where, and what is said or why nothing is."""
+    """`decide` prints orders, record, findings, unused entries, decision table, reasons for no card, and outcome."""
     code, out, _ = run("decide", "-", *DAY, body=sent)
     assert code == 0
     assert [line for line in lines if line not in out] == [], out
@@ -127,7 +139,7 @@ def test_decide_in_shadow(run, tmp_path, monkeypatch):
     file.write_text("shadow.until = 2099-01-01\n")
     monkeypatch.setenv("PLEXUS_CDS_SITE_FILE", str(file))
     _, out, _ = run("decide", "-", *DAY, body=body("prostate cancer", "lumbar MRI"))
-    assert out.startswith("The site runs this card in shadow mode: no card is shown.\nWatched order")
+    assert out.startswith("Shadow mode: no card is shown.\nOrders\n")
 
 
 def test_decide_cards(run):
@@ -136,12 +148,75 @@ def test_decide_cards(run):
     assert (code, len(json.loads(out)["cards"])) == (0, 1)
 
 
+def test_decide_json(run):
+    """`decide --json` prints the same steps as data."""
+    code, out, _ = run("decide", "-", "--json", *DAY, body=body("prostate cancer", "lumbar MRI [for leg weakness]"))
+    steps = json.loads(out)
+    [outcome] = steps["outcomes"]
+    assert (code, steps["orders"][0]["is_watched"], outcome["card"]["indicator"]) == (0, True, "warning")
+    assert len(outcome["decision_table"]) == 12
+
+
+WRONG_USAGE = {
+    "a mistyped command": (["decid"], "No such command 'decid'. Did you mean 'decide'?"),
+    "a mistyped option": (["serve", "--prot", "1"], "Did you mean one of: '--host', '--port'?"),
+    "no command": ([], "Usage: plexus-cds"),
+    "no date": (["export", "cards", "--from", "2026-02-30"], "'2026-02-30' is not a date; use YYYY-MM-DD"),
+    "a reversed period": (
+        ["export", "cards", "--from", "2026-02-02", "--to", "2026-02-01"],
+        "--from 2026-02-02 is after --to 2026-02-01",
+    ),
+    "a file that is not there": (["decide", "gone.json"], "'gone.json': No such file or directory"),
+    "two days": (["decide", "-", *DAY, "--as-of", "2026-02-01"], "--today and --as-of exclude each other"),
+    "two formats": (["decide", "-", "--cards", "--json"], "--cards and --json exclude each other"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "fault"), WRONG_USAGE.values(), ids=WRONG_USAGE)
+def test_wrong_usage(arguments, fault, run):
+    """Wrong usage is exit code 2, and says what is wrong and what was given."""
+    code, out, errors = run(*arguments)
+    assert (code, out) == (2, "")
+    assert fault in errors
+
+
+def test_help(run):
+    """The help lists the commands by section, and that of each command has examples."""
+    code, out, _ = run("--help")
+    sections = re.findall(r"^([A-Z][a-z]+):$", out, re.MULTILINE)
+    assert (code, sections) == (0, ["Options", "Run", "Try", "Configure", "Knowledge", "Data"])
+    for name in cli.plexus_cds.commands:
+        assert f"\n  {name} " in out
+        code, own, _ = run(name, "--help")
+        assert (code, "Example" in own, f"    plexus-cds {name}" in own or "| plexus-cds" in own) == (0, True, True)
+
+
+def test_version(run):
+    """`--version` prints the name and the version."""
+    assert run("--version") == (0, f"plexus-cds {__version__}\n", "")
+
+
+def test_completion():
+    """Shell completion knows commands and examples, and imports nothing that only a command needs."""
+    script = "import sys; from cds_service import cli\ntry: cli.main()\nfinally: print('flask' in sys.modules)"
+    own = {
+        **os.environ,
+        "_PLEXUS_CDS_COMPLETE": "bash_complete",
+        "COMP_WORDS": "plexus-cds example art",
+        "COMP_CWORD": "2",
+    }
+    done = subprocess.run([sys.executable, "-c", script], env=own, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-2:] == ["plain,article", "False"]
+
+
 @pytest.mark.parametrize(
     ("sent", "fault"),
     [
-        (b"{", "The body is not JSON"),
+        (b"{", "standard input, line 1, column 2: The body is not JSON"),
+        (b'{"hook":\n  ?}', "standard input, line 2, column 3: The body is not JSON"),
+        (b"{\xff}", "byte 2: The body is not JSON: it is not UTF-8"),
         (b"[" * 100_000, "The body is not JSON"),
-        (b"[]", "This is not a CDS Hooks call: the body must be object."),
+        (b"[]", "This is not a CDS Hooks call: the body must be a JSON object, not an array."),
         (b'{"hook": "patient-view", "hookInstance": "1", "context": {"patientId": "p"}}', "of another one"),
         (body("", "lumbar MRI", prefetch=None), "The patient's record could not be read"),
     ],

@@ -16,7 +16,7 @@ from requests.adapters import BaseAdapter
 from werkzeug.test import Client as Caller
 
 from cds_service.config.settings import Settings
-from cds_service.config.site_file import SiteFile, effective
+from cds_service.config.site_file import SiteFile, effective_site
 from cds_service.decision.order_select import decide
 from cds_service.fhir import validation as fhir_validation
 from cds_service.knowledge import Knowledge
@@ -91,7 +91,7 @@ def switch_on() -> None:
 @cache
 def site_of(name: str, today: date) -> Site:
     """Return what a site of the vignettes has set."""
-    return effective(Settings(), SiteFile.model_validate(tomllib.loads(SITES.get(name, ""))), today)
+    return effective_site(Settings(), SiteFile.model_validate(tomllib.loads(SITES.get(name, ""))), today)
 
 
 def decided(row: dict[str, str], knowledge: Knowledge, today: date, body: dict[str, Any] | None = None) -> Decision:

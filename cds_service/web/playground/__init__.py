@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from flask import Blueprint, Response, abort, jsonify, request
 
 from cds_service.decision.order_select import decide
-from cds_service.explanation import explanation
+from cds_service.explanation import describe
 from cds_service.model import FetchFault, HookRequest, Pages, Search
 from cds_service.store.period import PLAYGROUND
 from cds_service.web.pages import page as render_page
@@ -65,7 +65,7 @@ def explain(service: str) -> Response:
     started = time.perf_counter()
     decision = decide(body, hook, services.knowledge, site, today=today, fetch=_no_fetch, new_id=services.new_id)
     milliseconds = round((time.perf_counter() - started) * 1000, 1)
-    steps = explanation(decision, body, hook, services.knowledge, site, today)
+    steps = describe(decision, body, hook, services.knowledge, site, today)
     return jsonify(
         {"milliseconds": milliseconds, "details": [html(card["detail"]) for card in decision.cards], "steps": steps}
     )

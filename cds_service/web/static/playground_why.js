@@ -75,7 +75,7 @@ function findingsNode(outcome, call) {
   const found = outcome.findings.map(({ kind, words, references, use, why }) =>
     row(mark(use === "counts", use === "elsewhere" ? "does not count" : plain(kind)), words, places(references), why),
   );
-  const rest = outcome.left_out.map(({ reference, why }) =>
+  const rest = outcome.unused_entries.map(({ reference, why }) =>
     row(mark(false, "not used"), nameOf(call, reference) || "Entry without text", [code(reference)], why),
   );
   if (!found.length && !rest.length) return faint("None in the record or in the reason for exam.");
@@ -90,11 +90,11 @@ function places(all) {
 }
 
 function tableNode(outcome) {
-  if (!outcome.cells.length) return faint("The decision table was not used.");
-  const columns = [...new Set(outcome.cells.map((cell) => cell.presentation))];
+  if (!outcome.decision_table.length) return faint("The decision table was not used.");
+  const columns = [...new Set(outcome.decision_table.map((cell) => cell.presentation))];
   const heads = ["history", ...columns].map((name) => el("th", { scope: "col", text: plain(name) }));
-  const rows = [...new Set(outcome.cells.map((cell) => cell.history))].map((history) => {
-    const own = outcome.cells.filter((cell) => cell.history === history);
+  const rows = [...new Set(outcome.decision_table.map((cell) => cell.history))].map((history) => {
+    const own = outcome.decision_table.filter((cell) => cell.history === history);
     return el("tr", {}, el("th", { scope: "row", text: plain(history) }), ...own.map(cellNode));
   });
   const caption = el("caption", { text: `${outcome.name}: history (rows) by presentation (columns)` });
