@@ -313,7 +313,7 @@ def _left_out_why(reader: EntryFilter, entry: Json, families: tuple[str, ...], s
         return _NO_CODE
     if reader.meaning(entry, pairs) is UNREAD:
         return _UNREAD
-    means = [term.means for family in families for term in reader.knowledge.codes[family].terms(pairs)]
+    means = [term.means for family in families for term in reader.knowledge.terminology.terms(family, pairs)]
     if not means:
         return _UNKNOWN
     return status or next((_EXCLUDED[one] for one in means if one in _EXCLUDED), _no_malignancy(means) or _ELSE)

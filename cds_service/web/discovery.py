@@ -7,7 +7,6 @@ from urllib.parse import quote
 from flask import Blueprint, Response, jsonify
 
 from cds_service.decision.record import OPTIONAL
-from cds_service.knowledge.terminology import plain
 from cds_service.model import PLEXUS_STUDIES, Site
 from cds_service.web.services import services
 
@@ -45,15 +44,11 @@ def _optional(key: str) -> str:
 
 def _codes(key: str) -> list[tuple[str, str]]:
     """Return the codes by which a key is searched, where a chart has much else: of reports the site's own, too."""
-    codes, site = services().knowledge.codes, services().site
+    families, site = services().knowledge.terminology.families, services().site
     if key == "egfr":
-        return list(codes["observation"].listed)
+        return [(member.system, member.code) for member in families["observation"]]
     if key == "imaging_reports":
-        ours = [
-            pair
-            for pair in codes["order"].listed
-            if codes["order"].exact[pair[0], plain(pair[1])].means in PLEXUS_STUDIES
-        ]
+        ours = [(member.system, member.code) for member in families["order"] if member.term.means in PLEXUS_STUDIES]
         return [*ours, *(pair for pair, study in site.studies.items() if study in PLEXUS_STUDIES)]
     return []
 

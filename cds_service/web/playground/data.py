@@ -85,8 +85,8 @@ def _choices(knowledge: Knowledge, families: tuple[str, ...]) -> list[dict[str, 
 
 def _coded(knowledge: Knowledge, family: str) -> Iterator[dict[str, str]]:
     """Yield the wordings of a family with a code; single codes come before categories, and patterns are no codes."""
-    index = knowledge.codes[family]
-    named = {term.value_set for term in (*index.exact.values(), *index.prefixes.values())}
+    listed = knowledge.terminology.families[family]
+    named = {member.term.value_set for member in listed if member.kind != "pattern"}
     includes = [one for name in knowledge.value_sets if name in named for one in _includes(knowledge, name)]
     for member, key in (("concept", "code"), ("filter", "value")):
         for include in includes:
