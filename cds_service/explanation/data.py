@@ -7,7 +7,7 @@ from typing import Any
 from cds_service.decision.record import amounts
 from cds_service.decision.request import read_hook
 from cds_service.errors import TooLarge
-from cds_service.explanation.steps import cells, left_out, order_steps, outcome_step, silence_steps
+from cds_service.explanation.steps import decision_cells, left_out, order_steps, outcome_step, silence_steps
 from cds_service.knowledge import Knowledge
 from cds_service.model import Decision, PatientRecord, Recommendation, Silence, Site
 
@@ -65,6 +65,6 @@ def _outcome(
     rest = left_out(record, used, knowledge, site, today) if record and outcome.findings else ()
     return asdict(step) | {
         "left_out": [asdict(one) for one in rest],
-        "cells": [asdict(cell) for cell in cells(outcome, knowledge, site)],
+        "cells": [cell._asdict() | {"is_here": is_here} for cell, is_here in decision_cells(outcome, knowledge, site)],
         "silences": [asdict(one) for one in silence_steps(outcome, knowledge)],
     }

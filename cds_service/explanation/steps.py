@@ -9,7 +9,7 @@ from cds_service.decision.fhir_fields import reference_of, status_codes
 from cds_service.decision.orders import selected_orders
 from cds_service.decision.references import ReferenceResolver
 from cds_service.decision.rendering import finding_words, told
-from cds_service.decision.rules import SILENCES, plainest, recommend
+from cds_service.decision.rules import SILENCES, DecisionCell, decision_table
 from cds_service.decision.studies import UNRECOGNIZED, study_of
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.terminology import UNREAD
@@ -27,7 +27,6 @@ from cds_service.model import (
     Recommendation,
     Silence,
     Site,
-    WatchedOrder,
 )
 
 
@@ -186,19 +185,6 @@ def _why(finding: Finding, use: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """What is said of a study with this history and this presentation, and whether the patient is here."""
-
-    history: str
-    presentation: str
-    indicator: str
-    """Of the card, or no text where there is none."""
-    recommended: str
-    reason: str
-    is_here: bool
-
-
-@dataclass(frozen=True, slots=True)
 class SilenceStep:
     """One row of silences.csv, and whether it was passed, holds, or was not reached."""
 
@@ -207,32 +193,15 @@ class SilenceStep:
     state: str
 
 
-def cells(outcome: Recommendation | Silence, knowledge: Knowledge, site: Site) -> Iterator[Cell]:
-    """Yield the table of an order's study, row by row, by asking the code for each cell."""
+def decision_cells(
+    outcome: Recommendation | Silence, knowledge: Knowledge, site: Site
+) -> Iterator[tuple[DecisionCell, bool]]:
+    """Yield each cell of the decision table of an order's study, and whether the patient is in it."""
     if outcome.order is None or outcome.findings is None:
         return
-    for history in History:
-        for presentation in Presentation:
-            is_here = (outcome.findings.history, outcome.findings.presentation) == (history, presentation)
-            yield _cell(outcome.order, history, presentation, knowledge, site, is_here=is_here)
-
-
-def _cell(
-    order: WatchedOrder,
-    history: History,
-    presentation: Presentation,
-    knowledge: Knowledge,
-    site: Site,
-    *,
-    is_here: bool,
-) -> Cell:
-    said = recommend(order, plainest(history, presentation), knowledge, site)
-    only_for = knowledge.watched[order.study].only_for
-    if only_for and presentation != only_for:
-        return Cell(history, presentation, "", "", "nothing_watched", is_here)
-    if isinstance(said, Recommendation):
-        return Cell(history, presentation, said.indicator, said.recommended, "", is_here)
-    return Cell(history, presentation, "", "", said.reason, is_here)
+    patient = (outcome.findings.history, outcome.findings.presentation)
+    for row in decision_table(outcome.order.study, knowledge, site):
+        yield from ((cell, (cell.history, cell.presentation) == patient) for cell in row)
 
 
 def silence_steps(outcome: Recommendation | Silence, knowledge: Knowledge) -> Iterator[SilenceStep]:
