@@ -14,7 +14,6 @@ from cds_service.decision import findings, orders, rendering, request
 from cds_service.decision.references import ReferenceResolver
 from cds_service.knowledge.order_text import OrderWords
 from cds_service.knowledge.terminology import UNREAD, Terminology
-from cds_service.knowledge.typed_text.vocabulary import Vocabulary
 from cds_service.strict_json import slow_json
 from cds_service.web import request_body
 from tests.support.service import ORDER_SELECT, ORDER_SIGN
@@ -73,7 +72,6 @@ def slowly(service):
         patch.setattr(request, "is_call", lambda _: False)
         patch.setattr(rendering, "_format", Filled)
         patch.setattr(OrderWords, "names_plexus", lambda *_: True)
-        patch.setattr(Vocabulary, "has_words", lambda *_: True)
         for module in (findings, orders):
             patch.setattr(module, "ReferenceResolver", Gathered)
         yield
