@@ -44,7 +44,7 @@ def in_order(reader: EntryFilter, order: Json) -> Iterator[Finding]:
 
 def _named(reader: EntryFilter, study: Term) -> Term:
     """Return a study with a name of ours, where it was known by the site's code or by words."""
-    known = reader.knowledge.codes["order"].exact.values()
+    known = [member.term for member in reader.knowledge.terminology.families["order"]]
     return replace(study, wording=study.wording or next(one.wording for one in known if one.means == study.means))
 
 
@@ -95,14 +95,14 @@ def _allergy(reader: EntryFilter, allergy: Json) -> Iterator[Finding]:
     for reaction in members(allergy.get("reaction")):
         substances += reader.codings(reaction.get("substance"))
     for kind, family in (FindingKind.CONTRAST, "contrast"), (FindingKind.IODINE, "iodine"):
-        terms = reader.knowledge.codes[family].terms(substances)
+        terms = reader.knowledge.terminology.terms(family, substances)
         if terms and reader.is_allergy(allergy) and reader.is_active(allergy):
             yield reader.of_condition(kind, terms[0], allergy)
 
 
 def _device(reader: EntryFilter, device: Json) -> Iterator[Finding]:
     """Yield an active Device: it is in the body today, whatever was removed before."""
-    terms = reader.knowledge.codes["device"].terms(reader.codings(device.get("type")))
+    terms = reader.knowledge.terminology.terms("device", reader.codings(device.get("type")))
     if terms and {"inactive", "entered-in-error"}.isdisjoint(status_codes(device.get("status"))):
         today = PartialDate(reader.today.isoformat(), reader.today, reader.today)
         yield Finding(FindingKind.DEVICE, terms[0].wording, (reference_of(device),), recorded=today, means=_IN_USE)
@@ -110,7 +110,7 @@ def _device(reader: EntryFilter, device: Json) -> Iterator[Finding]:
 
 def _filtration(reader: EntryFilter, observation: Json) -> tuple[float, Finding] | None:
     """Return an estimated glomerular filtration rate that was measured."""
-    terms = reader.knowledge.codes["observation"].terms(reader.codings(observation.get("code")))
+    terms = reader.knowledge.terminology.terms("observation", reader.codings(observation.get("code")))
     quantity = observation.get("valueQuantity")
     value = quantity.get("value") if isinstance(quantity, dict) else None
     is_void = status_codes(observation.get("status")) in (["cancelled"], ["entered-in-error"])

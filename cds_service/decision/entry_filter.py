@@ -77,9 +77,11 @@ class EntryFilter:
 
     def meaning(self, entry: Json, pairs: list[tuple[str, str]]) -> Terms:
         """Return what the codes of an entry mean; that a Procedure is radiotherapy may stand in its category alone."""
-        terms = self.knowledge.meanings.of(pairs)
+        terms = self.knowledge.terminology.lookup(pairs)
         if "category" in entry and "radiotherapy" not in terms and entry.get("resourceType") == "Procedure":
-            delivered = self.knowledge.meanings.of(codings(entry["category"], self.site.systems)).get("radiotherapy")
+            delivered = self.knowledge.terminology.lookup(codings(entry["category"], self.site.systems)).get(
+                "radiotherapy"
+            )
             if delivered and not any(term.means == "not_delivery" for term in self.sites(self.typed(entry))):
                 return {**terms, "radiotherapy": delivered}
         return terms

@@ -33,7 +33,9 @@ def _sited(reader: EntryFilter, entry: Json, term: Term, terms: Terms) -> Term:
     """Return a term; of one that leaves the reach to the site of the tumor, as the site beside it tells."""
     if _BY_SITE not in term.means:
         return term
-    sites = terms.get("tumor_site") or reader.knowledge.codes["tumor_site"].terms(reader.codings(entry.get("bodySite")))
+    sites = terms.get("tumor_site") or reader.knowledge.terminology.terms(
+        "tumor_site", reader.codings(entry.get("bodySite"))
+    )
     site = min(sites, key=_nearness, default=None)
     means = _by_site(term, site.means if site else "")
     counts = site and not term.metastatic and term.means == _BY_SITE and site.means != _SKIN
@@ -125,7 +127,7 @@ def _by_site_of_field(reader: EntryFilter, sites: list[Json], in_words: list[Ter
 
 def _at(reader: EntryFilter, site: Json) -> list[Term]:
     """Return what one bodySite means, by its codes or else by its words."""
-    by_code = reader.knowledge.codes["body_site"].terms(reader.codings(site))
+    by_code = reader.knowledge.terminology.terms("body_site", reader.codings(site))
     return by_code or _fields(reader.sites(reader.typed_in(site)))
 
 

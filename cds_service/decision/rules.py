@@ -1,10 +1,12 @@
 """Step 5: a watched order and its Findings -> Recommendation or Silence(reason) (contract sections 5 and 6)."""
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from cds_service.knowledge import Knowledge, ReservationRow
 from cds_service.model import (
     PLEXUS_STUDIES,
+    DraftOrder,
     Field,
     Finding,
     FindingKind,
@@ -94,8 +96,36 @@ def reservations(order: WatchedOrder, findings: Findings, knowledge: Knowledge) 
             yield row
 
 
-def plainest(history: History, presentation: Presentation) -> Findings:
-    """Return the plainest findings that amount to these, with nothing against any suggestion: a cell of the table."""
+class DecisionCell(NamedTuple):
+    """What the card does for one history and one presentation: an indicator, or the reason for no card."""
+
+    history: History
+    presentation: Presentation
+    indicator: str = ""
+    recommended: str = ""
+    reason: str = ""
+    """A row of silences.csv; `nothing_watched` where the study is not watched for this presentation."""
+
+
+def decision_table(study: str, knowledge: Knowledge, site: Site) -> Iterator[tuple[DecisionCell, ...]]:
+    """Yield a study's decision table, a row a history, by running the rules (contract section 5)."""
+    for history in History:
+        yield tuple(_cell(study, history, presentation, knowledge, site) for presentation in Presentation)
+
+
+def _cell(study: str, history: History, presentation: Presentation, knowledge: Knowledge, site: Site) -> DecisionCell:
+    row = knowledge.watched[study]
+    if row.only_for and presentation != row.only_for:
+        return DecisionCell(history, presentation, reason="nothing_watched")
+    order = WatchedOrder(DraftOrder({}, "", selected=True), study, "", row.proposes)
+    outcome = recommend(order, _plainest(history, presentation), knowledge, site)
+    if isinstance(outcome, Recommendation):
+        return DecisionCell(history, presentation, outcome.indicator, outcome.recommended)
+    return DecisionCell(history, presentation, reason=outcome.reason)
+
+
+def _plainest(history: History, presentation: Presentation) -> Findings:
+    """Return the plainest findings that amount to these, with nothing against any suggestion."""
     reach = {History.IN_REACH: Reach.PLEXUS_ADJACENT, History.REMOTE_ONLY: Reach.REMOTE}.get(history)
     cancer = (Finding(FindingKind.MALIGNANCY, "", (), reach=reach),) if reach else ()
     return Findings(malignancies=cancer, history=history, presentation=presentation)

@@ -21,7 +21,7 @@ def study_of(resource: Json, knowledge: Knowledge, site: Site) -> tuple[str, str
     pairs = _all_codings(code, site)
     if study := own_study(pairs, site.studies, knowledge.known_systems):
         return study, ""
-    meanings = knowledge.meanings.of(pairs)
+    meanings = knowledge.terminology.lookup(pairs)
     terms = meanings.get("order", ())
     known = [term for term in terms if term.means != _LEVEL_NOT_STATED]
     term, words = _first(known), words_of(code)[:LONGEST]
@@ -40,7 +40,7 @@ def _with_site(words: str, resource: Json, knowledge: Knowledge) -> str:
     sites = resource.get("bodySite")
     if not sites or not knowledge.words.is_generic_mr(words):
         return words
-    terms = knowledge.codes["body_site"].terms(codings(sites))
+    terms = knowledge.terminology.terms("body_site", codings(sites))
     return " ".join([words, words_of(sites)[:LONGEST], *(term.wording for term in terms)])
 
 

@@ -12,7 +12,7 @@ from cds_service.decision.record import amounts
 from cds_service.decision.references import ReferenceResolver
 from cds_service.decision.rendering import finding_words, told
 from cds_service.decision.request import read_hook
-from cds_service.decision.rules import SILENCES, plainest, recommend
+from cds_service.decision.rules import SILENCES, DecisionCell, decision_table
 from cds_service.decision.studies import UNRECOGNIZED, study_of
 from cds_service.errors import TooLarge
 from cds_service.knowledge import Knowledge
@@ -32,7 +32,6 @@ from cds_service.model import (
     Recommendation,
     Silence,
     Site,
-    WatchedOrder,
 )
 
 _MOST_PAIRS = 100_000
@@ -90,7 +89,9 @@ def _outcome(
     unused = unused_entries(record, used, knowledge, site, today) if record and outcome.findings else ()
     return asdict(step) | {
         "unused_entries": [asdict(entry) for entry in unused],
-        "decision_table": [asdict(cell) for cell in decision_table(outcome, knowledge, site)],
+        "decision_table": [
+            cell._asdict() | {"is_here": is_here} for cell, is_here in decision_cells(outcome, knowledge, site)
+        ],
         "silences": [asdict(silence) for silence in silence_steps(outcome, knowledge)],
     }
 
@@ -250,19 +251,6 @@ def _why(finding: Finding, use: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """What the decision table has for a history and a presentation, and whether the patient is here."""
-
-    history: str
-    presentation: str
-    indicator: str
-    """Of the card, or an empty text where there is none."""
-    recommended: str
-    reason: str
-    is_here: bool
-
-
-@dataclass(frozen=True, slots=True)
 class SilenceStep:
     """One row of silences.csv, and whether it was passed, holds, or was not reached."""
 
@@ -271,32 +259,15 @@ class SilenceStep:
     state: str
 
 
-def decision_table(outcome: Recommendation | Silence, knowledge: Knowledge, site: Site) -> Iterator[Cell]:
-    """Yield the decision table of an order's study, row by row, by deciding for each cell."""
+def decision_cells(
+    outcome: Recommendation | Silence, knowledge: Knowledge, site: Site
+) -> Iterator[tuple[DecisionCell, bool]]:
+    """Yield each cell of the decision table of an order's study, and whether the patient is in it."""
     if outcome.order is None or outcome.findings is None:
         return
-    for history in History:
-        for presentation in Presentation:
-            is_here = (outcome.findings.history, outcome.findings.presentation) == (history, presentation)
-            yield _cell(outcome.order, history, presentation, knowledge, site, is_here=is_here)
-
-
-def _cell(
-    order: WatchedOrder,
-    history: History,
-    presentation: Presentation,
-    knowledge: Knowledge,
-    site: Site,
-    *,
-    is_here: bool,
-) -> Cell:
-    outcome = recommend(order, plainest(history, presentation), knowledge, site)
-    only_for = knowledge.watched[order.study].only_for
-    if only_for and presentation != only_for:
-        return Cell(history, presentation, "", "", "nothing_watched", is_here)
-    if isinstance(outcome, Recommendation):
-        return Cell(history, presentation, outcome.indicator, outcome.recommended, "", is_here)
-    return Cell(history, presentation, "", "", outcome.reason, is_here)
+    patient = (outcome.findings.history, outcome.findings.presentation)
+    for row in decision_table(outcome.order.study, knowledge, site):
+        yield from ((cell, (cell.history, cell.presentation) == patient) for cell in row)
 
 
 def silence_steps(outcome: Recommendation | Silence, knowledge: Knowledge) -> Iterator[SilenceStep]:
@@ -377,7 +348,7 @@ def _why_unused(reader: EntryFilter, entry: Json, families: tuple[str, ...], sta
         return _NO_CODE
     if reader.meaning(entry, pairs) is UNREAD:
         return _UNREAD
-    means = [term.means for family in families for term in reader.knowledge.codes[family].terms(pairs)]
+    means = [term.means for family in families for term in reader.knowledge.terminology.terms(family, pairs)]
     if not means:
         return _UNKNOWN
     return status or next(

@@ -1,6 +1,6 @@
 """What we say, read once from cards/ and refused where it contradicts itself."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -14,7 +14,7 @@ from cds_service.knowledge.about import About
 from cds_service.knowledge.card_files import CardFiles, Rows, read_folder
 from cds_service.knowledge.order_text import OrderWords
 from cds_service.knowledge.site_text import SiteWords
-from cds_service.knowledge.terminology import CodeIndex, Meanings, Systems
+from cds_service.knowledge.terminology import CodeSystems, Member, Terminology, members
 from cds_service.knowledge.typed_text import ReasonWords
 from cds_service.knowledge.validation import check
 from cds_service.model import History, Presentation
@@ -72,12 +72,11 @@ class Knowledge:
     version: str
     plan: Mapping[str, Any]
     card: Mapping[str, Any]
-    codes: Mapping[str, CodeIndex]
-    meanings: Meanings = field(compare=False)  # made of the codes
+    terminology: Terminology = field(compare=False)  # made of value_sets
     words: OrderWords
     reason_words: ReasonWords = field(compare=False)  # made of reason_rows
     site_words: SiteWords = field(compare=False)  # made of its table
-    known_systems: Systems = field(compare=False)
+    known_systems: CodeSystems = field(compare=False)
     """The code systems that we know, in all their spellings."""
     watched: Mapping[str, WatchedRow]
     reservations: tuple[ReservationRow, ...]
@@ -101,7 +100,7 @@ class Knowledge:
     @property
     def studies(self) -> frozenset[str]:
         """Return the studies that an order can ask for."""
-        return frozenset(term.means for term in self.codes["order"].exact.values())
+        return frozenset(member.term.means for member in self.terminology.families["order"])
 
     @property
     def override_reasons(self) -> tuple[str, ...]:
@@ -151,14 +150,13 @@ def compiled(folder: CardFiles) -> Knowledge:
 
 def _compiled(folder: CardFiles) -> Knowledge:
     tables = folder.tables
-    systems = Systems(folder.systems)
-    codes, entries = _codes(folder, systems)
+    systems = CodeSystems(folder.systems)
+    families = _families(folder, systems)
     return Knowledge(
         version=f"{folder.plan['version']}+{folder.digest}",
         plan=folder.plan,
         card=folder.card,
-        codes=codes,
-        meanings=Meanings(codes, systems),
+        terminology=Terminology(families, systems),
         words=OrderWords.compiled(_phrases(tables["words"])),
         reason_words=ReasonWords(tables["reason_words"]),
         site_words=SiteWords(tables["site_words"]),
@@ -173,7 +171,7 @@ def _compiled(folder: CardFiles) -> Knowledge:
         active=frozenset(row["code"] for row in tables["statuses"] if row["active"] == "yes"),
         status_wording={row["code"]: row["wording"] for row in tables["statuses"] if row["wording"]},
         value_sets=folder.value_sets,
-        entries=entries,
+        entries=Counter(member.term.value_set for listed in families.values() for member in listed),
         phrases=_phrases(tables["words"]),
         unknowns=tables["unknowns"],
         lookback_window_rows=tables["lookback_windows"],
@@ -183,17 +181,13 @@ def _compiled(folder: CardFiles) -> Knowledge:
     )
 
 
-def _codes(folder: CardFiles, systems: Systems) -> tuple[dict[str, CodeIndex], dict[str, int]]:
-    families: dict[str, CodeIndex] = defaultdict(lambda: CodeIndex(systems))
-    entries = {}
+def _families(folder: CardFiles, systems: CodeSystems) -> dict[str, list[Member]]:
+    """Return the members of all value sets by family, in the order of valuesets.csv."""
+    families: dict[str, list[Member]] = defaultdict(list)
     for row in folder.tables["valuesets"]:
-        value_set = folder.value_sets[row["value_set"]]
-        family = families[row["family"]]
-        entries[row["value_set"]] = family.add(value_set, row["means"], metastatic=row["metastatic"] == "yes")
-    taken_back = frozenset(code for _, code in families["context"].exact)
-    for family in families.values():
-        family.taken_back = taken_back
-    return dict(families), entries
+        value_set, is_metastatic = folder.value_sets[row["value_set"]], row["metastatic"] == "yes"
+        families[row["family"]] += members(value_set, row["means"], systems, metastatic=is_metastatic)
+    return dict(families)
 
 
 def _phrases(rows: Rows) -> dict[str, list[str]]:

@@ -12,7 +12,7 @@ from cds_service.knowledge.about import HOLES
 from cds_service.knowledge.card_files import CardFiles, Rows
 from cds_service.knowledge.placeholders import WORDING_LIMIT, hole_faults
 from cds_service.knowledge.site_text import doubled
-from cds_service.knowledge.terminology import PROVENANCE, WORDING, Systems, clashes, extension
+from cds_service.knowledge.terminology import PROVENANCE, WORDING, CodeSystems, extension, spelling_clashes
 from cds_service.knowledge.typed_text import word_faults
 from cds_service.model import History, Presentation
 from cds_service.schemas import first_fault
@@ -73,7 +73,7 @@ def table_faults(folder: CardFiles) -> Iterator[str]:
     """Yield a sentence for each contradiction in the tables."""
     yield from _missing_rows(folder)
     yield from _doubled_rows(folder)
-    for fault in clashes(folder.systems):
+    for fault in spelling_clashes(folder.systems):
         yield f"systems.csv: {fault}"
     for words in doubled(folder.tables["site_words"]):
         yield f"site_words.csv: {words} stands in more than one row"
@@ -432,6 +432,6 @@ def _plexopathy_faults(folder: CardFiles) -> Iterator[str]:
 
 def _systems(folder: CardFiles, rows: Rows) -> set[str]:
     """Return the code systems that these value sets have codes of, each by the name that systems.csv gives it."""
-    names = Systems(folder.systems)
+    names = CodeSystems(folder.systems)
     value_sets = (folder.value_sets[row["value_set"]] for row in rows)
     return {str(names.get(one["system"], one["system"])) for each in value_sets for one in each["compose"]["include"]}

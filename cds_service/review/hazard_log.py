@@ -145,14 +145,7 @@ def _brakes(log: Log) -> Iterator[str]:
 
 def _by_system(knowledge: Knowledge, family: str) -> Counter[str]:
     """Return how many codes, categories and patterns a family has of each code system."""
-    index = knowledge.codes[family]
-    return Counter(
-        [
-            *(system for system, _ in index.exact),
-            *(system for system, _ in index.prefixes),
-            *(system for system, _, _ in index.patterns),
-        ]
-    )
+    return Counter(member.system for member in knowledge.terminology.families[family])
 
 
 def _silences(log: Log) -> Iterator[str]:

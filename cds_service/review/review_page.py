@@ -3,17 +3,16 @@
 import csv
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from cds_service import examples
 from cds_service.decision.order_select import decide
-from cds_service.decision.rules import plainest, recommend
-from cds_service.knowledge import Knowledge, WatchedRow
+from cds_service.decision.rules import DecisionCell, decision_table
+from cds_service.knowledge import Knowledge
 from cds_service.knowledge.terminology import PROVENANCE, WORDING, extension
-from cds_service.model import DraftOrder, Findings, History, Pages, Presentation, Recommendation, Site, WatchedOrder
+from cds_service.model import Pages, Presentation, Site
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
@@ -25,34 +24,6 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
 
 
 POLICIES = ("broad", "focused")
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One cell: a card's indicator and recommended suggestion, or the reason of a silence, or nothing watched."""
-
-    indicator: str = ""
-    recommended: str = ""
-    silence: str = ""
-
-
-def grid(knowledge: Knowledge, row: WatchedRow, site: Site) -> Iterator[tuple[History, tuple[Answer, ...]]]:
-    """Yield for each history the answers to the presentations, in their order."""
-    for history in History:
-        yield (
-            history,
-            tuple(_answer(knowledge, row, plainest(history, one), site) for one in Presentation),
-        )
-
-
-def _answer(knowledge: Knowledge, row: WatchedRow, findings: Findings, site: Site) -> Answer:
-    if row.only_for and findings.presentation != row.only_for:
-        return Answer()
-    order = WatchedOrder(DraftOrder({}, "", selected=True), row.study, "", row.proposes)
-    outcome = recommend(order, findings, knowledge, site)
-    if isinstance(outcome, Recommendation):
-        return Answer(outcome.indicator, outcome.recommended)
-    return Answer(silence=outcome.reason)
 
 
 CASES = (
@@ -193,10 +164,10 @@ def page(knowledge: Knowledge, vignettes_table: Path) -> str:
         *(
             _head,
             _watched,
-            _strength,
+            _decision_table,
             _reservations,
             _silences,
-            _limits,
+            _lookback_windows,
             _ratings,
             _sources,
             cards,
@@ -262,7 +233,7 @@ def _watched(knowledge: Knowledge) -> Iterator[str]:
     )
 
 
-def _strength(knowledge: Knowledge) -> Iterator[str]:
+def _decision_table(knowledge: Knowledge) -> Iterator[str]:
     yield "## How strongly it speaks"
     yield ""
     yield "Each cell is the answer of the code to a patient with this history and this presentation."
@@ -276,16 +247,16 @@ def _strength(knowledge: Knowledge) -> Iterator[str]:
             yield from table(
                 ("history", *(f"presentation {one}" for one in Presentation)),
                 (
-                    (history.replace("_", " "), *map(_cell, answers))
-                    for history, answers in grid(knowledge, row, Site(policy=policy))
+                    (cells[0].history.replace("_", " "), *map(_cell, cells))
+                    for cells in decision_table(row.study, knowledge, Site(policy=policy))
                 ),
             )
 
 
-def _cell(answer: Answer) -> str:
-    if answer.indicator:
-        return f"{answer.indicator}{f', *{answer.recommended}* recommended' if answer.recommended else ''}"
-    return f"silent: {answer.silence}" if answer.silence else "not watched"
+def _cell(cell: DecisionCell) -> str:
+    if cell.indicator:
+        return f"{cell.indicator}{f', *{cell.recommended}* recommended' if cell.recommended else ''}"
+    return "not watched" if cell.reason == "nothing_watched" else f"silent: {cell.reason}"
 
 
 def _reservations(knowledge: Knowledge) -> Iterator[str]:
@@ -336,7 +307,7 @@ def _sources(knowledge: Knowledge) -> Iterator[str]:
         yield f"* `{source['label']}` {source['citation']} <{source['url']}>"
 
 
-def _limits(knowledge: Knowledge) -> Iterator[str]:
+def _lookback_windows(knowledge: Knowledge) -> Iterator[str]:
     yield "## Limits"
     yield ""
     yield from table(

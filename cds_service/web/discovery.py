@@ -7,7 +7,6 @@ from urllib.parse import quote
 from flask import Blueprint, Response, jsonify
 
 from cds_service.decision.record import OPTIONAL
-from cds_service.knowledge.terminology import plain
 from cds_service.model import PLEXUS_STUDIES, Site
 from cds_service.web.services import AppServices, current_services
 
@@ -45,14 +44,12 @@ def _optional_template(key: str, services: AppServices) -> str:
 
 def _codes(key: str, services: AppServices) -> list[tuple[str, str]]:
     """Return the (system, code) pairs that narrow the search of a key: of reports the site's own, too."""
-    codes, site = services.knowledge.codes, services.site
+    families, site = services.knowledge.terminology.families, services.site
     if key == "egfr":
-        return list(codes["observation"].listed)
+        return [(member.system, member.code) for member in families["observation"]]
     if key == "imaging_reports":
         plexus_codes = [
-            pair
-            for pair in codes["order"].listed
-            if codes["order"].exact[pair[0], plain(pair[1])].means in PLEXUS_STUDIES
+            (member.system, member.code) for member in families["order"] if member.term.means in PLEXUS_STUDIES
         ]
         return [*plexus_codes, *(pair for pair, study in site.studies.items() if study in PLEXUS_STUDIES)]
     return []

@@ -5,9 +5,9 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, make_response, render_template
 
+from cds_service.decision.rules import decision_table
 from cds_service.knowledge import Knowledge
 from cds_service.model import Site
-from cds_service.review.review_page import grid
 from cds_service.web.services import current_services
 
 _POLICY = {
@@ -55,7 +55,7 @@ def about() -> Response:
         site=site,
         numbers={source["label"]: number for number, source in enumerate(sources, 1)},
         grids=[
-            (knowledge.card["orders"][row.study], row, list(grid(knowledge, row, site)))
+            (knowledge.card["orders"][row.study], row, list(decision_table(row.study, knowledge, site)))
             for row in knowledge.watched.values()
         ],
         limits=list(_limits(knowledge, site)),

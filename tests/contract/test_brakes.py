@@ -23,24 +23,25 @@ def reason(cell: str) -> str | None:
     return cell.removeprefix("none: ") if cell.startswith("none: ") else None
 
 
-def is_known(index, system: str, code: str) -> bool:
+def is_known(knowledge, family: str, system: str, code: str) -> bool:
     """Tell whether a family has a code, a category or a pattern as it is written."""
     if code.startswith("^"):
-        return (system, code) in {(known, pattern.pattern) for known, pattern, _ in index.patterns}
-    return index.find(system, code) is not None
+        members = knowledge.terminology.families[family]
+        return ("pattern", system, code) in {(one.kind, one.system, one.code) for one in members}
+    return bool(knowledge.terminology.terms(family, [(system, code)]))
 
 
-def written(index) -> set[str]:
+def members(knowledge, family: str) -> set[str]:
     """Return the codes, categories and patterns of ICD-10-CM in a family, without dots; of a pattern its category."""
-    listed = {code for system, code in (*index.exact, *index.prefixes) if system == CM}
-    return listed | {pattern.pattern[1:].partition("(")[0] for system, pattern, _ in index.patterns if system == CM}
+    listed = [one for one in knowledge.terminology.families[family] if one.system == CM]
+    return {one.code[1:].partition("(")[0] if one.kind == "pattern" else plain(one.code) for one in listed}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_each_code_has_its_counterparts(family, knowledge):
     """Each ICD-10-CM code of a brake has a row in the table of counterparts, and the table names no others."""
     named = {plain(row["icd_10_cm"]) for row in PAIRS if row["family"] == family and not reason(row["icd_10_cm"])}
-    assert named == written(knowledge.codes[family])
+    assert named == members(knowledge, family)
 
 
 @pytest.mark.parametrize("row", PAIRS, ids=[f"{n}-{row['icd_10_cm'][:12]}" for n, row in enumerate(PAIRS)])
@@ -50,16 +51,15 @@ def test_a_counterpart_holds(row, knowledge):
     for column, system in COLUMNS.items():
         why = reason(row[column])
         assert why is None or len(why) >= SHORTEST_REASON, column
-        unknown = [code for code in row[column].split() if not is_known(knowledge.codes[row["family"]], system, code)]
+        unknown = [code for code in row[column].split() if not is_known(knowledge, row["family"], system, code)]
         assert why or (row[column] and not unknown), (column, unknown)
 
 
 def test_a_wrong_counterpart_is_found(knowledge):
     """A code outside the family, or a pattern that no set has, is found out."""
-    index = knowledge.codes["emergency"]
-    assert is_known(index, SYSTEMS["icd10"], "G83.4")
-    assert not is_known(index, SYSTEMS["icd10"], "G83.8")
-    assert not is_known(index, SYSTEMS["icd10"], "^G83")
+    assert is_known(knowledge, "emergency", SYSTEMS["icd10"], "G83.4")
+    assert not is_known(knowledge, "emergency", SYSTEMS["icd10"], "G83.8")
+    assert not is_known(knowledge, "emergency", SYSTEMS["icd10"], "^G83")
 
 
 LOOKED_UP = [
@@ -102,12 +102,12 @@ LOOKED_UP = [
 @pytest.mark.parametrize(("family", "system", "code", "means"), LOOKED_UP)
 def test_looked_up(family, system, code, means, knowledge):
     """A code means in a family what it says, and its neighbor of another place or kind nothing."""
-    term = knowledge.codes[family].find(SYSTEMS[system], code)
-    assert (term and term.means) == means
+    terms = knowledge.terminology.terms(family, [(SYSTEMS[system], code)])
+    assert [term.means for term in terms] == ([means] if means else [])
 
 
 def test_several_families_at_once(knowledge):
     """A code may be a sign and the spine, or a cancer and the spine: each family is looked up for itself."""
-    families = knowledge.meanings.of([(CM, "M54.16"), (CM, "C79.51"), (CM, "M46.46")])
+    families = knowledge.terminology.lookup([(CM, "M54.16"), (CM, "C79.51"), (CM, "M46.46")])
     assert [term.value_set for term in families["spine"]] == ["spine-disease", "spine-tumor", "spine-disease"]
     assert {"presentation", "malignancy", "emergency"} <= families.keys()

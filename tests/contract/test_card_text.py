@@ -426,8 +426,7 @@ def summary_of(knowledge: Knowledge, study: str, indicator: str, *findings: Find
 
 def wordings(knowledge: Knowledge, family: str) -> list[str]:
     """Return all our words for the codes of a family, and for what is typed of it."""
-    index = knowledge.codes[family]
-    terms = [*index.exact.values(), *index.prefixes.values(), *(term for _, _, term in index.patterns)]
+    terms = [member.term for member in knowledge.terminology.families[family]]
     typed = [row["wording"] for row in knowledge.reason_rows if row["topic"] in (family, "plexopathy")]
     return sorted({*(term.wording for term in terms), *typed})
 

@@ -4,7 +4,7 @@ import pytest
 
 from cds_service.decision.fhir_fields import certainties, codings, own_study, status_codes
 from cds_service.knowledge.site_text import SiteWords, doubled
-from cds_service.knowledge.terminology import Systems, clashes, written
+from cds_service.knowledge.terminology import CodeSystems, spelling_clashes, split_code
 from tests.support.notation import SYSTEMS
 
 SCT, CM, WHO, CPT = SYSTEMS["sct"], SYSTEMS["icd10cm"], SYSTEMS["icd10"], SYSTEMS["cpt"]
@@ -63,9 +63,9 @@ def test_what_is_no_spelling(name, knowledge):
 def test_a_spelling_of_two_systems():
     """A spelling that two rows have is told, however each writes it."""
     rows = [{"canonical": "http://a", "also_seen_as": "urn:oid:1.2"}, {"canonical": "http://b", "also_seen_as": "1.2"}]
-    assert list(clashes(rows)) == ["1.2 is a spelling of http://a and of http://b"]
-    assert list(clashes(rows[:1])) == []
-    assert len(Systems(rows[:1])) == len(list(Systems(rows[:1]))) == 2
+    assert list(spelling_clashes(rows)) == ["1.2 is a spelling of http://a and of http://b"]
+    assert list(spelling_clashes(rows[:1])) == []
+    assert len(CodeSystems(rows[:1])) == len(list(CodeSystems(rows[:1]))) == 2
 
 
 ABSENT = {"410516002"}
@@ -96,7 +96,7 @@ WRITTEN = {
 @pytest.mark.parametrize("code", WRITTEN, ids=range(len(WRITTEN)))
 def test_codes_as_they_are_written(code):
     """Of an expression the focus counts, of a pair both codes, and marks and letters after a code are no part of it."""
-    assert written(code, ABSENT) == WRITTEN[code]
+    assert split_code(code, ABSENT) == WRITTEN[code]
 
 
 @pytest.mark.parametrize(
@@ -112,8 +112,8 @@ def test_codes_as_they_are_written(code):
 )
 def test_an_expression_in_the_chart(code, counts, knowledge):
     """An expression counts by its focus, unless it says absent, suspected or of the family."""
-    assert bool(knowledge.meanings.of([(SCT, code)])) is counts
-    assert bool(knowledge.codes["malignancy"].terms([(SCT, code)])) is counts
+    assert bool(knowledge.terminology.lookup([(SCT, code)])) is counts
+    assert bool(knowledge.terminology.terms("malignancy", [(SCT, code)])) is counts
 
 
 GERMAN = "http://fhir.de/StructureDefinition/icd-10-gm-diagnosesicherheit"

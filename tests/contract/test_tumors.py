@@ -21,8 +21,8 @@ ONLY_CM = ("C4A.9",)
 
 def reach(knowledge, system: str, code: str) -> str | None:
     """Return what a code means among the malignancies."""
-    term = knowledge.codes["malignancy"].find(system, code)
-    return term.means if term else None
+    terms = knowledge.terminology.terms("malignancy", [(system, code)])
+    return terms[0].means if terms else None
 
 
 def check(knowledge, row: dict[str, str]) -> None:

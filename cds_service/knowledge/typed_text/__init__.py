@@ -45,8 +45,6 @@ class ReasonWords:
 
     def read(self, text: str, today: date, limits: Mapping[str, int]) -> list[Mention]:
         """Return what a text says, each once; `limits` are days by topic, and `egfr_below`."""
-        if not text or not self._vocabulary.has_words(text):
-            return []
         sentences = self._sentences.read(text, today, low_filtration=limits["egfr_below"])
         return list(dict.fromkeys(mention for one in sentences for mention in self._mentions(one, today, limits)))
 

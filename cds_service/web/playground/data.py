@@ -87,8 +87,8 @@ def _choices(knowledge: Knowledge, families: tuple[str, ...]) -> list[dict[str, 
 
 def _terms(knowledge: Knowledge, family: str) -> Iterator[dict[str, str]]:
     """Yield the terms of a family with a code: single codes before categories; patterns are no codes."""
-    index = knowledge.codes[family]
-    value_sets = {term.value_set for term in (*index.exact.values(), *index.prefixes.values())}
+    members = knowledge.terminology.families[family]
+    value_sets = {member.term.value_set for member in members if member.kind != "pattern"}
     includes = [
         include for name in knowledge.value_sets if name in value_sets for include in _includes(knowledge, name)
     ]

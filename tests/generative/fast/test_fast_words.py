@@ -1,20 +1,16 @@
-"""Texts are filled, words looked for, and what a reason refers to is found, quickly exactly as slowly."""
+"""Texts are filled, and what a reason refers to is found, quickly exactly as slowly."""
 
-import re
 from itertools import product
 from random import Random
 from string import Template
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cds_service.decision.references import ReferenceResolver
 from cds_service.decision.rendering import fill
-from cds_service.knowledge.typed_text.vocabulary import Vocabulary
 from cds_service.model import HookRequest, PatientRecord
 from tests.support.notation import PATIENT
-from tests.support.service import TODAY
 
 AWKWARD = [
     *(
@@ -113,31 +109,6 @@ def a_text(random, phrases) -> str:
     return "".join(
         random.choice([str.upper, str.lower, str])(one) + random.choice([" ", ", ", "-", "", "; "]) for one in pieces
     )
-
-
-@pytest.fixture(scope="module")
-def reasons_in_words(knowledge):
-    """Return thousands of made-up reasons, the phrases of reason_words.csv among them."""
-    lists = {row["means"]: row["words"].split(";") for row in knowledge.reason_rows if row["topic"] == "list"}
-    random = Random(3)
-    phrases = [
-        re.sub(r"<(\w+)>", lambda name: random.choice(lists[name[1]]), phrase).strip()
-        for row in knowledge.reason_rows
-        for phrase in row["words"].split(";")
-    ]
-    misspelled = [one[:3] + one[4:] for one in phrases if len(one) > 5]
-    return [*phrases, "eGFR 18", "GFR: 12", *misspelled, *(a_text(random, phrases) for _ in range(3000))]
-
-
-def test_a_text_that_is_passed_over_says_nothing(knowledge, reasons_in_words, monkeypatch):
-    """A text is passed over only where reading it word by word finds nothing in it."""
-    words, asked = knowledge.reason_words, []
-    has_words = Vocabulary.has_words
-    monkeypatch.setattr(Vocabulary, "has_words", lambda *given: asked.append(has_words(*given)) or asked[-1])
-    quick = [words.read(text, TODAY, knowledge.lookback_windows) for text in reasons_in_words]
-    assert min(asked.count(True), asked.count(False)) > 300
-    monkeypatch.setattr(Vocabulary, "has_words", lambda *_: True)
-    assert [words.read(text, TODAY, knowledge.lookback_windows) for text in reasons_in_words] == quick
 
 
 def test_what_names_no_plexus_is_no_plexus_study(knowledge):

@@ -13,8 +13,7 @@ from flask import Flask
 from cds_service.decision import findings, orders, rendering, request
 from cds_service.decision.references import ReferenceResolver
 from cds_service.knowledge.order_text import OrderWords
-from cds_service.knowledge.terminology import UNREAD
-from cds_service.knowledge.typed_text.vocabulary import Vocabulary
+from cds_service.knowledge.terminology import UNREAD, Terminology
 from cds_service.strict_json import slow_json
 from cds_service.web import request_body
 from tests.support.service import ORDER_SELECT, ORDER_SIGN
@@ -33,17 +32,13 @@ class Matters(dict):
         return True
 
 
-class Asked:
-    """Asks each family for what codes mean, and passes nothing over."""
+class PassesNothingOver(Terminology):
+    """Says of every entry whose code is of a known system that its terms matter."""
 
-    def __init__(self, meanings, codes) -> None:
-        self.meanings, self.codes = meanings, codes
-
-    def of(self, codings) -> Matters:
+    def lookup(self, codings) -> Matters:
         """Return the terms of some codings by family; whether any could be read is what it is."""
-        if self.meanings.of(codings) is UNREAD:
-            return UNREAD
-        return Matters({family: terms for family, index in self.codes.items() if (terms := index.terms(codings))})
+        terms = super().lookup(codings)
+        return UNREAD if terms is UNREAD else Matters(terms)
 
 
 class Filled(Template):
@@ -66,9 +61,9 @@ class Gathered(ReferenceResolver):
 def slowly(service):
     """Take every short cut away from the service."""
     parts = service.parts
-    plain = replace(
-        parts, knowledge=replace(parts.knowledge, meanings=Asked(parts.knowledge.meanings, parts.knowledge.codes))
-    )
+    knowledge = parts.knowledge
+    terminology = PassesNothingOver(knowledge.terminology.families, knowledge.known_systems)
+    plain = replace(parts, knowledge=replace(knowledge, terminology=terminology))
     with pytest.MonkeyPatch.context() as patch:
         app = service.client.application
         patch.setitem(app.extensions, "plexus_cds", plain)
@@ -77,7 +72,6 @@ def slowly(service):
         patch.setattr(request, "is_call", lambda _: False)
         patch.setattr(rendering, "_format", Filled)
         patch.setattr(OrderWords, "names_plexus", lambda *_: True)
-        patch.setattr(Vocabulary, "has_words", lambda *_: True)
         for module in (findings, orders):
             patch.setattr(module, "ReferenceResolver", Gathered)
         yield
