@@ -46,7 +46,7 @@ class _Gated:
     """The replay memory, of which calls hear within seconds that it hangs, and at once where others just heard so."""
 
     def __init__(self, replay: ReplayProtection, threads: int) -> None:
-        self._replay, self._gate = replay, CircuitBreaker(threads, at_once=min(_AT_ONCE, threads // 4))
+        self._replay, self._gate = replay, CircuitBreaker(threads, max_concurrent=min(_AT_ONCE, threads // 4))
 
     def is_new(self, issuer: str, token_id: str, expires_at: datetime) -> bool:
         """Tell whether a token is used for the first time, or raise StoreUnavailable."""
