@@ -1,4 +1,4 @@
-"""The operator's files: TOML, and read again whenever they change; one that went wrong changes nothing."""
+"""The operator's TOML files, read again whenever they change; an invalid file changes nothing."""
 
 import json
 import logging
@@ -13,38 +13,38 @@ _T = TypeVar("_T")
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Return what a file says, or raise SettingsError with its name and what keeps it from being read."""
+    """Return the contents of a TOML file; SettingsError, with its name and the cause, where it cannot be read."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError:
-        why = "it is not UTF-8: save it with that encoding"
+        reason = "it is not UTF-8: save it with that encoding"
     except RecursionError:
-        why = "it is nested too deeply"
+        reason = "it is nested too deeply"
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-    message = f"{path.name} cannot be read: {why}"
+        reason = getattr(error, "strerror", None) or str(error)
+    message = f"{path.name} cannot be read: {reason}"
     raise SettingsError(message)
 
 
 class WatchedFile(Generic[_T]):
-    """What a file says at this moment; `told` is what is logged of it when it was read again."""
+    """The current value of a file; `summarize` returns the fields to log when it was read again."""
 
     def __init__(
-        self, name: str, path: Path, read: Callable[[Path], _T], told: Callable[[_T], Mapping[str, Any]]
+        self, name: str, path: Path, read: Callable[[Path], _T], summarize: Callable[[_T], Mapping[str, Any]]
     ) -> None:
         self.is_invalid = False
-        """The file was changed and cannot be used; what it said before stays in force."""
-        self._name, self._path, self._read, self._told = name, path, read, told
-        self._seen = self._stamp()
-        self._said = read(path)
+        """The file was changed and is not valid; its last valid value stays in force."""
+        self._name, self._path, self._read, self._summarize = name, path, read, summarize
+        self._last_stamp = self._stamp()
+        self._value = read(path)
 
     def current(self) -> _T:
-        """Return what the file says, read anew where it has changed."""
+        """Return the value of the file, read again where it has changed."""
         stamp = self._stamp()
-        if stamp != self._seen:
-            self._seen = stamp
+        if stamp != self._last_stamp:
+            self._last_stamp = stamp
             self._read_again()
-        return self._said
+        return self._value
 
     def _stamp(self) -> tuple[int, ...] | None:
         try:
@@ -55,9 +55,9 @@ class WatchedFile(Generic[_T]):
 
     def _read_again(self) -> None:
         try:
-            self._said = self._read(self._path)
+            self._value = self._read(self._path)
             self.is_invalid = False
-            note = {self._name: "read again", **self._told(self._said)}
+            note = {self._name: "read again", **self._summarize(self._value)}
         except SettingsError as error:
             self.is_invalid = True
             note = {self._name: "wrong; the one before stays in force", "fault": str(error)}
