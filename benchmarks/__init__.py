@@ -1,1 +1,1 @@
-"""What the service costs, measured side by side with a bare Flask application; README.md tells how."""
+"""Benchmarks of the service beside a bare Flask application; README.md describes them."""

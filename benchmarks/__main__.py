@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measure the service side by side with a bare Flask application, and write the results."""
+"""`python -m benchmarks`: measure the service beside a bare Flask application, and write the results."""
 
 import argparse
 import shutil
@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks import machine, report
-from benchmarks.load import need_wrk
-from benchmarks.machine import Unfit
-from benchmarks.rounds import rounds, say
+from benchmarks.load import check_tools
+from benchmarks.machine import BenchmarkError
+from benchmarks.rounds import log, rounds
 from benchmarks.running import running
 from benchmarks.scaling import charts, scaling
 from benchmarks.soak import CALLS, EACH, MIXED, soak
-from benchmarks.subjects import offers
+from benchmarks.subjects import subject_factories
 
 _ROOT = Path(__file__).parents[1]
 _WORK = _ROOT / "build" / "benchmarks"
@@ -22,12 +22,12 @@ _ROUNDS, _SECONDS = 5, 5
 
 
 def main() -> int:
-    """Measure what is asked for, and return the exit code: 0 done, 1 nothing can be measured, 2 wrong usage."""
-    chosen = _parser().parse_args()
+    """Run the selected benchmarks and return the exit code: 0 done, 1 nothing can be measured, 2 wrong usage."""
+    options = _parser().parse_args()
     try:
-        _measure(chosen)
-    except Unfit as unfit:
-        sys.stderr.write(f"benchmarks: {unfit}\n")
+        _measure(options)
+    except BenchmarkError as error:
+        sys.stderr.write(f"benchmarks: {error}\n")
         return 1
     return 0
 
@@ -50,48 +50,50 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _measure(chosen: argparse.Namespace) -> None:
-    need_wrk()
+def _measure(options: argparse.Namespace) -> None:
+    check_tools()
     cores = machine.cores()
     shutil.rmtree(_WORK / "state-ready", ignore_errors=True)
     _WORK.mkdir(parents=True, exist_ok=True)
-    count, seconds, calls = (1, 1, EACH) if chosen.quick else (chosen.rounds, chosen.seconds, CALLS)
+    count, seconds, calls = (1, 1, EACH) if options.quick else (options.rounds, options.seconds, CALLS)
     with _fhir_server(cores[1]) as url, machine.on_core(cores[1]):
-        known = offers(_WORK, url)
-        wanted = _wanted(chosen, known)
-        say("preparing the calls and the answers to them")
-        asked = {offer: make() for offer, make in known.items() if wanted.intersection(offer)}
+        factories = subject_factories(_WORK, url)
+        selected = _selected(options, factories)
+        log("preparing the calls and the expected responses")
+        subjects = {key: make() for key, make in factories.items() if selected.intersection(key)}
         results: report.Results = {
             "machine": machine.described(),
             "rounds": count,
             "seconds": seconds,
-            "subjects": [{"letter": letter, "name": name, "title": one.title} for (letter, name), one in asked.items()],
-            "rows": list(rounds(list(asked.values()), count, seconds, cores, _WORK)),
-            "charts": list(scaling(charts(_WORK), count, seconds, cores, _WORK)) if "i" in wanted else [],
-            "memory": list(soak([known[one]() for one in MIXED], calls, cores, _WORK)) if "j" in wanted else [],
+            "subjects": [
+                {"letter": letter, "name": name, "title": subject.title} for (letter, name), subject in subjects.items()
+            ],
+            "rows": list(rounds(list(subjects.values()), count, seconds, cores, _WORK)),
+            "charts": list(scaling(charts(_WORK), count, seconds, cores, _WORK)) if "i" in selected else [],
+            "memory": list(soak([factories[key]() for key in MIXED], calls, cores, _WORK)) if "j" in selected else [],
         }
-    whole = not (chosen.only or chosen.quick)
-    folder = chosen.results or (_ROOT / "benchmarks" / "results" if whole else _WORK / "results")
+    is_complete = not (options.only or options.quick)
+    folder = options.results or (_ROOT / "benchmarks" / "results" if is_complete else _WORK / "results")
     sys.stdout.write(report.write(results, folder))
 
 
-def _wanted(chosen: argparse.Namespace, known: Iterable[tuple[str, str]]) -> set[str]:
-    """Return the letters and names that are asked for; Unfit where one is none."""
-    names = {name for offer in known for name in offer} | {"i", "j"}
-    wanted = set(filter(None, chosen.only.split(",")))
-    if wanted - names:
-        message = f"--only: {', '.join(sorted(wanted - names))} is none of {', '.join(sorted(names))}"
-        raise Unfit(message)
-    return (wanted or names - {"j"}) | ({"j"} if chosen.soak else set())
+def _selected(options: argparse.Namespace, known: Iterable[tuple[str, str]]) -> set[str]:
+    """Return the letters and names of the selected subjects; BenchmarkError where one is unknown."""
+    names = {name for key in known for name in key} | {"i", "j"}
+    selected = set(filter(None, options.only.split(",")))
+    if selected - names:
+        message = f"--only: {', '.join(sorted(selected - names))} is not one of {', '.join(sorted(names))}"
+        raise BenchmarkError(message)
+    return (selected or names - {"j"}) | ({"j"} if options.soak else set())
 
 
 @contextmanager
 def _fhir_server(core: int) -> Iterator[str]:
-    """Run the FHIR server beside the generator; yields its base URL."""
+    """Run the FHIR server on the load generator's core; yields its base URL."""
     with running(
         [sys.executable, "-m", "benchmarks.fhir_server", "{port}"], {}, core, _WORK, "fhir_server.log"
     ) as server:
-        server.first_answer("/Condition", b"")
+        server.wait_for_response("/Condition", b"")
         yield f"http://127.0.0.1:{server.port}"
 
 

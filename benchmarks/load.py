@@ -1,4 +1,4 @@
-"""The load: wrk on its core for some seconds, with every answer checked."""
+"""The load generator: wrk on its own core for some seconds, with every response checked."""
 
 import json
 import re
@@ -8,19 +8,19 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.machine import Unfit
+from benchmarks.machine import BenchmarkError
 
 _SCRIPT = Path(__file__).parent / "load.lua"
 _RESULT = re.compile(r"^RESULT (\{.*\})$", re.MULTILINE)
 
 
-class TokensUsedUp(Unfit):
-    """There were more calls than tokens for them."""
+class OutOfTokens(BenchmarkError):
+    """The run made more calls than there were tokens."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """What is sent, and by what a right answer is known: one of these lengths, and a marker within it."""
+class Load:
+    """The requests to send, and how a correct response is recognized: its length is listed, and it has the marker."""
 
     path: str
     bodies: tuple[Path, ...]
@@ -30,8 +30,8 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """One run of the generator; times are in microseconds."""
+class LoadResult:
+    """The result of one run of the load generator; times are in microseconds."""
 
     connections: int
     calls: int
@@ -43,41 +43,48 @@ class Measured:
     """The share of its core that the generator used: near 1 it would measure itself."""
 
 
-def need_wrk() -> None:
-    """Raise Unfit where the generator is missing."""
+def check_tools() -> None:
+    """Raise BenchmarkError where the load generator is not installed."""
     for name, package in (("wrk", "wrk"), ("taskset", "util-linux")):
         if not shutil.which(name):
             message = f"{name} is missing: install it with `apt-get install {package}`, or the like"
-            raise Unfit(message)
+            raise BenchmarkError(message)
 
 
-def load(port: int, sent: Sent, connections: int, seconds: int, core: int) -> Measured:
-    """Send calls for some seconds; raise Unfit where a single answer was not the right one."""
-    told = [",".join(map(str, sorted(sent.lengths))), sent.marker, str(sent.tokens or "-"), *map(str, sent.bodies)]
-    url = f"http://127.0.0.1:{port}{sent.path}"
+def load(port: int, requests: Load, connections: int, seconds: int, core: int) -> LoadResult:
+    """Send calls for some seconds; BenchmarkError where a single response was not the expected one."""
+    arguments = [
+        ",".join(map(str, sorted(requests.lengths))),
+        requests.marker,
+        str(requests.tokens or "-"),
+        *map(str, requests.bodies),
+    ]
+    url = f"http://127.0.0.1:{port}{requests.path}"
     options = ["-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", str(_SCRIPT)]
     before = _used()
     done = subprocess.run(
-        ["taskset", "-c", str(core), "wrk", *options, url, "--", *told],
+        ["taskset", "-c", str(core), "wrk", *options, url, "--", *arguments],
         capture_output=True,
         text=True,
         check=False,
     )
-    found = _RESULT.search(done.stdout)
-    if found is None:
+    result = _RESULT.search(done.stdout)
+    if result is None:
         message = f"wrk failed: {(done.stderr or done.stdout).strip()[-1000:]}"
-        raise Unfit(message)
-    return _measured(json.loads(found[1]), connections, (_used() - before) / seconds)
+        raise BenchmarkError(message)
+    return _load_result(json.loads(result[1]), connections, (_used() - before) / seconds)
 
 
-def _measured(said: dict[str, float], connections: int, busy: float) -> Measured:
-    if said["lacked"]:
-        raise TokensUsedUp
-    if said["wrong"] or said["lost"] or not said["calls"]:
-        message = f"of {said['calls']} answers {said['wrong']} were wrong, and {said['lost']} calls had none"
-        raise Unfit(message)
-    per_second = round(said["calls"] / said["microseconds"] * 1e6, 1)
-    return Measured(connections, int(said["calls"]), said["p50"], said["p99"], said["mean"], per_second, round(busy, 3))
+def _load_result(counts: dict[str, float], connections: int, busy: float) -> LoadResult:
+    if counts["lacked"]:
+        raise OutOfTokens
+    if counts["wrong"] or counts["lost"] or not counts["calls"]:
+        message = f"of {counts['calls']} answers {counts['wrong']} were wrong, and {counts['lost']} calls had none"
+        raise BenchmarkError(message)
+    per_second = round(counts["calls"] / counts["microseconds"] * 1e6, 1)
+    return LoadResult(
+        connections, int(counts["calls"]), counts["p50"], counts["p99"], counts["mean"], per_second, round(busy, 3)
+    )
 
 
 def _used() -> float:

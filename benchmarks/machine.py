@@ -1,4 +1,4 @@
-"""The machine: which core is the server's and which the generator's, and what stands in the results about it."""
+"""The machine: the core of the server, that of the load generator, and the description in the results."""
 
 import os
 import platform
@@ -22,8 +22,8 @@ _PACKAGES = (
 )
 
 
-class Unfit(Exception):
-    """Nothing can be measured here, and the text says what to do about it."""
+class BenchmarkError(Exception):
+    """A benchmark cannot be run or is not valid; the text says what to do about it."""
 
 
 def cores() -> tuple[int, int]:
@@ -31,7 +31,7 @@ def cores() -> tuple[int, int]:
     free = sorted(os.sched_getaffinity(0))
     if len(free) < 2:
         message = "two cores are needed, one for the server and one for the load generator; there is one"
-        raise Unfit(message)
+        raise BenchmarkError(message)
     return free[0], free[-1]
 
 
@@ -47,7 +47,7 @@ def on_core(core: int) -> Iterator[None]:
 
 
 def described() -> dict[str, object]:
-    """Return what a reader of the numbers needs to know; nothing tells which machine this is."""
+    """Return hardware and versions for the results; nothing identifies the machine."""
     return {
         "date": SYSTEM_CLOCK.today().isoformat(),
         "processor": _first("/proc/cpuinfo", "model name"),
@@ -66,16 +66,16 @@ def resident_kib(pid: int) -> int:
 
 def children(pid: int) -> list[int]:
     """Return the processes that a process started."""
-    found: list[int] = []
+    pids: list[int] = []
     for task in Path(f"/proc/{pid}/task").iterdir():
-        found += map(int, (task / "children").read_text(encoding="utf-8").split())
-    return found
+        pids += map(int, (task / "children").read_text(encoding="utf-8").split())
+    return pids
 
 
 def _first(file: str, name: str) -> str:
-    """Return what the first line of a name says, or that nothing does."""
+    """Return the value of a file's first line with a name."""
     for line in Path(file).read_text(encoding="utf-8").splitlines():
-        told, _, value = line.partition(":")
-        if told.strip() == name:
+        label, _, value = line.partition(":")
+        if label.strip() == name:
             return value.strip()
-    return "0 (not told)"
+    return "0 (unknown)"

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.machine import Unfit
+from benchmarks.machine import BenchmarkError
 
 PATH = "/cds/cds-services/fixed-card"
 RELEASE = "0.16.1"
@@ -22,7 +22,7 @@ def command(folder: Path) -> list[str]:
 
 
 def install(folder: Path) -> None:
-    """Install it, unless it is; raise Unfit with the reason where that cannot be done."""
+    """Install it, unless it is; raise BenchmarkError with the reason where that cannot be done."""
     home = environment_in(folder)
     done = home / f"installed-{RELEASE}"
     if done.exists():
@@ -38,4 +38,4 @@ def _run(command: list[str]) -> None:
     if done.returncode:
         sys.stderr.write(done.stderr)
         message = f"HealthChain {RELEASE} cannot be installed"
-        raise Unfit(message)
+        raise BenchmarkError(message)

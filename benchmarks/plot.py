@@ -1,4 +1,4 @@
-"""plot.svg: how many calls a second each subject answers, and what the size of a chart costs."""
+"""plot.svg: the throughput of each subject, and the response time by the size of the chart."""
 
 from collections.abc import Sequence
 from html import escape
@@ -24,8 +24,8 @@ _APART = 14
 _LINES = (("service_us", "service", _OURS), ("json_us", "json.loads", "#2f7d4f"), ("orjson_us", "orjson.loads", _BARE))
 
 
-def drawn(results: dict[str, Any]) -> str:
-    """Return the picture of what was measured, or no text where that was too little."""
+def to_svg(results: dict[str, Any]) -> str:
+    """Return the results as an SVG picture, or no text where too little was measured."""
     bars, lines = _throughputs(results), _medians(results["charts"])
     if not bars and not lines:
         return ""

@@ -1,4 +1,4 @@
-"""The results as people read them: table.md, and plot.svg beside it."""
+"""The report: table.md, and plot.svg beside it."""
 
 import json
 from collections.abc import Sequence
@@ -16,13 +16,13 @@ _KIB = 1024
 def write(results: Results, folder: Path) -> str:
     """Write results.json, table.md and plot.svg to a folder, and return the table."""
     folder.mkdir(parents=True, exist_ok=True)
-    told = table(results)
+    tables = table(results)
     (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    (folder / "table.md").write_text(told, encoding="utf-8")
-    drawn = plot.drawn(results)
-    if drawn:
-        (folder / "plot.svg").write_text(drawn, encoding="utf-8")
-    return told
+    (folder / "table.md").write_text(tables, encoding="utf-8")
+    svg = plot.to_svg(results)
+    if svg:
+        (folder / "plot.svg").write_text(svg, encoding="utf-8")
+    return tables
 
 
 def table(results: Results) -> str:
@@ -41,8 +41,8 @@ def _about(results: Results) -> str:
     machine = results["machine"]
     packages = ", ".join(f"{name} {number}" for name, number in machine["packages"].items())
     return (
-        "# What the service costs\n\n"
-        "Written by `python -m benchmarks`; [README.md](../README.md) tells what is measured.\n\n"
+        "# Benchmark results\n\n"
+        "Written by `python -m benchmarks`; [README.md](../README.md) describes what is measured.\n\n"
         f"{machine['date']}, {machine['processor']}, {machine['cores']} cores, {machine['system']}, Python "
         f"{machine['python']}, {packages}. Rounds: {results['rounds']}, of {results['seconds']} s at each number of "
         "connections; each number is the median of the rounds, with the least and the most in brackets. "
@@ -79,21 +79,21 @@ def _subject(subject: Row, rows: Sequence[Row]) -> list[str]:
     if not good:
         why = rows[0]["failed"] if rows else "was not asked for"
         return [*first, f"not measured: {' '.join(why.split())[:200]}", *[""] * 8]
-    found = [f"{good[0]['body_bytes'] / 1000:.0f}"]
+    figures = [f"{good[0]['body_bytes'] / 1000:.0f}"]
     for count in (1, 8):
         at = [row for row in good if row["connections"] == count]
-        found += [_spread([row[name] / 1000 for row in at], 2) for name in ("p50", "p99")]
-        found.append(_spread([row["per_second"] for row in at], 0))
-    found.append(_spread([row["resident_kib"] / _KIB for row in good], 0))
-    return [*first, *found, _spread([row["start_seconds"] for row in good], 2)]
+        figures += [_spread([row[name] / 1000 for row in at], 2) for name in ("p50", "p99")]
+        figures.append(_spread([row["per_second"] for row in at], 0))
+    figures.append(_spread([row["resident_kib"] / _KIB for row in good], 0))
+    return [*first, *figures, _spread([row["start_seconds"] for row in good], 2)]
 
 
-def _goals(found: Sequence[Outcome]) -> str:
+def _goals(goals: Sequence[Outcome]) -> str:
     lines = []
-    for one in found:
-        values = [_spread(value, 2) for value in one.found.values()]
+    for goal in goals:
+        values = [_spread(value, 2) for value in goal.values.values()]
         values += [""] * (2 - len(values))
-        lines.append([one.title, one.limit, *values, "met" if one.is_met else "**missed**"])
+        lines.append([goal.title, goal.limit, *values, "met" if goal.is_met else "**missed**"])
     return "## Goals\n\n" + _markdown(("goal", "limit", "at 1 connection", "at 8", ""), lines) if lines else ""
 
 

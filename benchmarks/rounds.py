@@ -1,4 +1,4 @@
-"""The rounds: every subject in turn, again and again, so that what drifts on the machine hits all alike."""
+"""The rounds: every subject in turn, several times, so that drift of the machine affects all alike."""
 
 import sys
 import time
@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import peer
-from benchmarks.load import Measured, Sent, TokensUsedUp, load
-from benchmarks.machine import Unfit
+from benchmarks.load import Load, LoadResult, OutOfTokens, load
+from benchmarks.machine import BenchmarkError
 from benchmarks.running import Running, running
 from benchmarks.subjects import PEER, Subject, empty_store
 
@@ -27,33 +27,33 @@ def rounds(
     """Yield a row for each round, subject and number of connections; every other round goes backwards."""
     for number in range(1, count + 1):
         for place, subject in enumerate(subjects if number % 2 else subjects[::-1], start=1):
-            say(f"round {number} of {count}, {place:2} of {len(subjects)}: {subject.name}")
-            yield from ({"round": number, **row} for row in _either(subject, seconds, cores, folder))
+            log(f"round {number} of {count}, {place:2} of {len(subjects)}: {subject.name}")
+            yield from ({"round": number, **row} for row in _measure_or_skip(subject, seconds, cores, folder))
 
 
-def say(text: str) -> None:
-    """Tell how far it is."""
+def log(text: str) -> None:
+    """Write the progress to stderr."""
     sys.stderr.write(f"{time.strftime('%H:%M:%S')}  {text}\n")
 
 
-def _either(subject: Subject, seconds: int, cores: tuple[int, int], folder: Path) -> list[Row]:
-    """Return the rows of a subject, or for a peer, which is not ours to mend, why there are none."""
+def _measure_or_skip(subject: Subject, seconds: int, cores: tuple[int, int], folder: Path) -> list[Row]:
+    """Return the rows of a subject; for the peer, which is not ours to fix, the error where it does not run."""
     try:
         if subject.name == PEER:
             peer.install(folder)
-        return measured(subject, seconds, cores, folder)
-    except Unfit as unfit:
+        return measure(subject, seconds, cores, folder)
+    except BenchmarkError as error:
         if subject.name != PEER:
             raise
-        return [{"subject": subject.name, "failed": str(unfit).partition("\n")[0]}]
+        return [{"subject": subject.name, "failed": str(error).partition("\n")[0]}]
 
 
-def measured(subject: Subject, seconds: int, cores: tuple[int, int], folder: Path) -> list[Row]:
-    """Start a subject, measure it at each number of connections, and see before and after that it answers rightly."""
+def measure(subject: Subject, seconds: int, cores: tuple[int, int], folder: Path) -> list[Row]:
+    """Start a subject and measure it at each number of connections; its responses are checked before and after."""
     empty_store(folder)
     begin = time.perf_counter()
     with running(subject.command, subject.settings, cores[0], folder) as server:
-        status, content = server.first_answer(subject.path, subject.body, _token(subject))
+        status, content = server.wait_for_response(subject.path, subject.body, _token(subject))
         subject.check(status, content)
         started = time.perf_counter() - begin
         sent = _sent(subject, content, folder)
@@ -67,27 +67,27 @@ def measured(subject: Subject, seconds: int, cores: tuple[int, int], folder: Pat
 
 
 def _run(
-    server: Running, subject: Subject, sent: Sent, connections: int, seconds: int, pace: float, cores: tuple[int, int]
-) -> Measured:
+    server: Running, subject: Subject, sent: Load, connections: int, seconds: int, pace: float, cores: tuple[int, int]
+) -> LoadResult:
     tokens = int(pace * seconds * _MORE)
     try:
         run = load(server.port, _with_tokens(sent, subject, tokens), connections, seconds, cores[1])
-    except TokensUsedUp:
+    except OutOfTokens:
         return _run(server, subject, sent, connections, seconds, 2 * pace, cores)
     subject.check(*server.post(subject.path, subject.body, _token(subject)))
     return run
 
 
-def _sent(subject: Subject, content: bytes, folder: Path) -> Sent:
+def _sent(subject: Subject, content: bytes, folder: Path) -> Load:
     body = folder / "body.json"
     body.write_bytes(subject.body)
-    return Sent(subject.path, (body,), frozenset({len(content)}), subject.marker)
+    return Load(subject.path, (body,), frozenset({len(content)}), subject.marker)
 
 
-def _with_tokens(sent: Sent, subject: Subject, count: int) -> Sent:
+def _with_tokens(sent: Load, subject: Subject, count: int) -> Load:
     if subject.signer is None:
         return sent
-    return Sent(sent.path, sent.bodies, sent.lengths, sent.marker, subject.signer.file_of(count))
+    return Load(sent.path, sent.bodies, sent.lengths, sent.marker, subject.signer.file_of(count))
 
 
 def _token(subject: Subject) -> str:

@@ -1,4 +1,4 @@
-"""A server on a core of its own: started, asked, measured from outside, and stopped."""
+"""A server process on its own core: start, requests, memory, stop."""
 
 import http.client
 import os
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.machine import Unfit, children, resident_kib
+from benchmarks.machine import BenchmarkError, children, resident_kib
 
 _STARTS_IN, _STOPS_IN, _PAUSE = 60.0, 20.0, 0.002
 """Seconds."""
@@ -19,25 +19,25 @@ _STARTS_IN, _STOPS_IN, _PAUSE = 60.0, 20.0, 0.002
 
 @dataclass(slots=True)
 class Running:
-    """A server that answers, or is about to."""
+    """A server process that runs or is starting."""
 
     port: int
     process: subprocess.Popen[bytes]
     log: Path
 
     def post(self, path: str, body: bytes, token: str = "") -> tuple[int, bytes]:
-        """Return status and body of the answer to one call, on a connection of its own."""
+        """Return status and body of the response to one call, on a new connection."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
         try:
             connection.request("POST", path, body, headers)
-            answer = connection.getresponse()
-            return answer.status, answer.read()
+            response = connection.getresponse()
+            return response.status, response.read()
         finally:
             connection.close()
 
-    def first_answer(self, path: str, body: bytes, token: str = "") -> tuple[int, bytes]:
-        """Return the answer to the first call that is heard."""
+    def wait_for_response(self, path: str, body: bytes, token: str = "") -> tuple[int, bytes]:
+        """Return the first response; BenchmarkError where the server ends or does not respond within 60 s."""
         end = time.monotonic() + _STARTS_IN
         while time.monotonic() < end and self.process.poll() is None:
             try:
@@ -45,7 +45,7 @@ class Running:
             except OSError:
                 time.sleep(_PAUSE)
         message = f"the server did not start; what it wrote:\n{self.log.read_text(encoding='utf-8')[-3000:]}"
-        raise Unfit(message)
+        raise BenchmarkError(message)
 
     def resident_kib(self) -> int:
         """Return the resident memory of the worker, which is the server itself where that has no workers."""

@@ -1,4 +1,4 @@
-"""What the size of a chart costs: the service's time, beside that of parsing the same JSON and nothing else."""
+"""The cost of the size of a chart: the service's time, beside that of only parsing the same JSON."""
 
 import gc
 import json
@@ -11,9 +11,9 @@ from typing import Any
 import orjson
 
 from benchmarks.bodies import WATCHED, as_bytes, hook_call
-from benchmarks.load import Sent, load
+from benchmarks.load import Load, load
 from benchmarks.machine import on_core
-from benchmarks.rounds import Row, say
+from benchmarks.rounds import Row, log
 from benchmarks.running import running
 from benchmarks.subjects import Subject, empty_store, service, settings_in
 
@@ -34,13 +34,13 @@ def scaling(
 ) -> Iterator[Row]:
     """Yield a row for each round and size; times are in microseconds, the service's at one connection."""
     for number in range(1, count + 1):
-        say(f"size of the chart, round {number} of {count}")
+        log(f"size of the chart, round {number} of {count}")
         empty_store(folder)
         with running(subjects[0].command, subjects[0].settings, cores[0], folder) as server:
             for subject in subjects:
-                status, content = server.first_answer(subject.path, subject.body)
+                status, content = server.wait_for_response(subject.path, subject.body)
                 subject.check(status, content)
-                sent = Sent(subject.path, (_file(subject, folder),), frozenset({len(content)}), subject.marker)
+                sent = Load(subject.path, (_file(subject, folder),), frozenset({len(content)}), subject.marker)
                 load(server.port, sent, 1, 1, cores[1])
                 run = load(server.port, sent, 1, seconds, cores[1])
                 subject.check(*server.post(subject.path, subject.body))

@@ -1,6 +1,6 @@
-"""`python -m benchmarks.server_options`: print how the service sets its server, for the bare application to be set so.
+"""`python -m benchmarks.server_options`: print the server options of the service, for the bare application.
 
-It lets the service set up its server, and takes note instead of serving; so the two cannot drift apart.
+The service sets up its server, whose options are recorded in place of serving; so the two cannot drift apart.
 """
 
 import pickle
@@ -10,20 +10,20 @@ from typing import Any
 import granian
 
 
-class _Noted(granian.Granian):  # type: ignore[misc,valid-type]
-    """Prints what it is given."""
+class _RecordingServer(granian.Granian):  # type: ignore[misc,valid-type]
+    """Prints its options."""
 
-    def __init__(self, target: str, **options: Any) -> None:
-        self._told = target, options
+    def __init__(self, _target: str, **options: Any) -> None:
+        self._options = options
 
     def serve(self) -> None:
-        """Print it as hexadecimal digits, and serve nothing."""
-        sys.stderr.write(pickle.dumps(self._told[1]).hex())
+        """Print the pickled options as hexadecimal digits, and serve nothing."""
+        sys.stderr.write(pickle.dumps(self._options).hex())
 
 
 def main() -> None:
     """Start the service, as far as it goes."""
-    granian.Granian = _Noted  # type: ignore[assignment]
+    granian.Granian = _RecordingServer  # type: ignore[assignment]
     from cds_service import server  # noqa: PLC0415 - it may import granian by name
     from cds_service.config.settings import read_settings  # noqa: PLC0415
 

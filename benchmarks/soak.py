@@ -1,17 +1,17 @@
-"""The memory of a worker over many calls: cards, silences and orders that are not watched, in turn."""
+"""The memory of a worker over many calls: card, silent and unwatched in turn."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.load import Sent, load
-from benchmarks.machine import Unfit
-from benchmarks.rounds import CONNECTIONS, Row, say
+from benchmarks.load import Load, load
+from benchmarks.machine import BenchmarkError
+from benchmarks.rounds import CONNECTIONS, Row, log
 from benchmarks.running import Running, running
 from benchmarks.subjects import Subject, empty_store
 
 CALLS, EACH = 200_000, 10_000
 MIXED = (("c", "card"), ("d", "silent"), ("b", "unwatched"))
-"""What is called."""
+"""The subjects whose calls are sent, by letter and name."""
 
 
 def soak(subjects: Sequence[Subject], calls: int, cores: tuple[int, int], folder: Path) -> Iterator[Row]:
@@ -25,16 +25,16 @@ def soak(subjects: Sequence[Subject], calls: int, cores: tuple[int, int], folder
             run = load(server.port, sent, CONNECTIONS[-1], seconds, cores[1])
             done, seconds = done + run.calls, max(1, round(EACH / run.per_second))
             yield {"calls": done, "resident_kib": server.resident_kib()}
-            say(f"memory: {done} of {calls} calls, {server.resident_kib() // 1024} MiB")
+            log(f"memory: {done} of {calls} calls, {server.resident_kib() // 1024} MiB")
         for subject in subjects:
             subject.check(*server.post(subject.path, subject.body))
 
 
-def _sent(server: Running, subjects: Sequence[Subject], folder: Path) -> Sent:
-    """Return all the calls in turn, each of which is answered rightly."""
+def _sent(server: Running, subjects: Sequence[Subject], folder: Path) -> Load:
+    """Return the calls of all subjects, each of which has been answered correctly."""
     files, lengths = [], set()
     for number, subject in enumerate(subjects):
-        status, content = server.first_answer(subject.path, subject.body)
+        status, content = server.wait_for_response(subject.path, subject.body)
         subject.check(status, content)
         file = folder / f"body-{number}.json"
         file.write_bytes(subject.body)
@@ -42,5 +42,5 @@ def _sent(server: Running, subjects: Sequence[Subject], folder: Path) -> Sent:
         lengths.add(len(content))
     if len({subject.path for subject in subjects}) > 1:
         message = "all calls must go to one path"
-        raise Unfit(message)
-    return Sent(subjects[0].path, tuple(files), frozenset(lengths), '"cards"')
+        raise BenchmarkError(message)
+    return Load(subjects[0].path, tuple(files), frozenset(lengths), '"cards"')

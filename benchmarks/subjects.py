@@ -1,4 +1,4 @@
-"""What is measured: each subject is a server, the settings it is started with, a call, and the right answer to it."""
+"""The subjects: each is a server with its settings, a call, and the expected response to it."""
 
 import json
 import re
@@ -13,13 +13,13 @@ from typing import Any
 
 from benchmarks import bare, peer
 from benchmarks.bodies import LARGE, SMALL, UNWATCHED, WATCHED, as_bytes, call_to_fetch, hook_call
-from benchmarks.machine import Unfit
+from benchmarks.machine import BenchmarkError
 from benchmarks.running import environment
 from benchmarks.tokens import Signer
 
 PATH = "/cds-services/lumbosacral-plexus-mri-order-select"
 PEER = "healthchain"
-"""It is not ours: where it does not run, the table says so."""
+"""A peer project: where it does not run, the table says so."""
 _STATE = "state"
 _PUBLIC_URL = "https://cds.example.org"
 _BIN = Path(sys.executable).parent
@@ -30,7 +30,7 @@ _SERVICE = {"PLEXUS_CDS_PUBLIC_URL": _PUBLIC_URL, "PLEXUS_CDS_CALLS_PER_MINUTE":
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One line of the table."""
+    """One row of the table; `answer` is the expected response, with its ids masked."""
 
     name: str
     title: str
@@ -43,60 +43,62 @@ class Subject:
 
     @property
     def marker(self) -> str:
-        """Return what stands in the right answer: how the card begins, or that there is none."""
+        """Return a part of the expected response: how its card begins, or `"cards"` where there is none."""
         cards = self.answer["cards"]
         return str(cards[0]["summary"])[:24] if cards else '"cards"'
 
     def check(self, status: int, content: bytes) -> None:
-        """Raise Unfit where an answer is not the right one in each of its parts, ids aside."""
-        said = masked(json.loads(content)) if status == 200 else None
-        if said != self.answer:
+        """Raise BenchmarkError where a response differs from the expected one in anything but ids."""
+        response = masked(json.loads(content)) if status == 200 else None
+        if response != self.answer:
             message = (
-                f"{self.name}: a wrong answer, {status}: {content[:500]!r}; expected {json.dumps(self.answer)[:500]}"
+                f"{self.name}: wrong response, {status}: {content[:500]!r}; expected {json.dumps(self.answer)[:500]}"
             )
-            raise Unfit(message)
+            raise BenchmarkError(message)
 
 
 def masked(answer: Any) -> Any:
-    """Return an answer with an x for each id that is made anew for each call."""
+    """Return a response with an x for each id that is new in each call."""
     return json.loads(_UUID.sub("x", json.dumps(answer)))
 
 
 _FIXED = masked({"cards": [bare.CARD]})
 
 
-def offers(folder: Path, fhir_server: str) -> dict[tuple[str, str], Callable[[], Subject]]:
-    """Return how each subject is made, by its letter and name, in the order of the table."""
+def subject_factories(folder: Path, fhir_server: str) -> dict[tuple[str, str], Callable[[], Subject]]:
+    """Return the functions that create the subjects, by letter and name, in the order of the table."""
     state = settings_in(folder)
     fetches = state | {"PLEXUS_CDS_DEVELOPMENT": "true", "PLEXUS_CDS_FHIR_SERVERS": fhir_server}
+    flask_only = state | {"PLEXUS_CDS_FAST_PATH": "false"}
     card = as_bytes(hook_call(WATCHED, SMALL))
     silent = as_bytes(hook_call(WATCHED, SMALL, matters=False))
     unwatched = as_bytes(hook_call(UNWATCHED, SMALL))
     large = as_bytes(hook_call(WATCHED, LARGE))
     fetched = as_bytes(call_to_fetch(WATCHED, fhir_server))
-    made = (
+    factories = (
         partial(_on_granian, "bare", "bare Flask on the service's server, the call of (c)", card, state),
         partial(_on_granian, "bare-large", "bare Flask on the service's server, the call of (e)", large, state),
         partial(_on_granian, "plain", "no Flask: plain WSGI on the service's server, the call of (c)", card, state),
         partial(_on_gunicorn, "bare-gunicorn", "bare Flask on gunicorn sync, the call of (c)", card, state),
         partial(service, "unwatched", "an order that is not watched", unwatched, state),
+        partial(service, "unwatched-flask", "the same, without the fast path", unwatched, flask_only),
         partial(service, "card", "a watched order, 5 Conditions and 3 Procedures: a card", card, state),
         partial(service, "silent", "the same, and nothing that matters: silence", silent, state),
         partial(service, "large", "500 Conditions and 1,000 Procedures: a card", large, state),
         partial(service, "fetched", "the small chart, read from a FHIR server: a card", fetched, fetches),
         partial(
-            _signed, "es384", "the call of (b) with a token, ES384, and the replay memory", unwatched, state, folder
+            _signed, "es384", "the call of (b) with a token, ES384, and the replay cache", unwatched, state, folder
         ),
         partial(
-            _signed, "rs384", "the call of (b) with a token, RS384, and the replay memory", unwatched, state, folder
+            _signed, "rs384", "the call of (b) with a token, RS384, and the replay cache", unwatched, state, folder
         ),
         partial(_healthchain, PEER, "HealthChain, the call of (c): a fixed card", card, folder),
     )
-    return {(letter, one.args[0]): one for letter, one in zip("aaaabcdefggh", made, strict=True)}
+    return {(letter, make.args[0]): make for letter, make in zip("aaaabbcdefggh", factories, strict=True)}
 
 
 def service(name: str, title: str, body: bytes, settings: dict[str, str]) -> Subject:
-    """Return this service with a call; the right answer is what `plexus-cds decide` says to it."""
+    """Return this service with a call; the expected response is that of `plexus-cds decide`."""
     command = [str(_BIN / "plexus-cds"), "serve", "--port", "{port}"]
     return Subject(name, title, command, settings, body, masked(_decided(body, settings)))
 
@@ -104,8 +106,8 @@ def service(name: str, title: str, body: bytes, settings: dict[str, str]) -> Sub
 def _signed(name: str, title: str, body: bytes, settings: dict[str, str], folder: Path) -> Subject:
     signer = Signer(name.upper(), _PUBLIC_URL + PATH, folder)
     with_clients = {"PLEXUS_CDS_CLIENTS_FILE": str(signer.clients_file())}
-    made = service(name, title, body, settings)
-    return replace(made, settings=settings | with_clients, signer=signer)
+    subject = service(name, title, body, settings)
+    return replace(subject, settings=settings | with_clients, signer=signer)
 
 
 def _on_granian(name: str, title: str, body: bytes, settings: dict[str, str]) -> Subject:
@@ -150,5 +152,5 @@ def _run(command: list[str], settings: dict[str, str], given: bytes) -> subproce
     done = subprocess.run(command, env=environment(settings), input=given, capture_output=True, check=False)
     if done.returncode:
         message = f"{' '.join(command[1:3])} failed: {done.stderr.decode()[-1000:]}"
-        raise Unfit(message)
+        raise BenchmarkError(message)
     return done

@@ -1,4 +1,4 @@
-"""A client of our own: its keys, the clients file, tokens that are signed beforehand, and what verifying one costs."""
+"""The benchmarks' client: its keys, the clients file, tokens signed beforehand, and the time to verify one."""
 
 import json
 import os

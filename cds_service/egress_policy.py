@@ -1,4 +1,4 @@
-"""Which servers may be asked, and what an answer may cost; `asking` does it."""
+"""The egress policy: which URLs may be read, within which limits; http_client reads them."""
 
 import ssl
 import time
@@ -9,12 +9,12 @@ from cds_service.errors import PlexusError
 from cds_service.model import FetchFault
 
 _PORTS = {"http": 80, "https": 443}
-_ODD = ("%2e", "%2f", "%5c", "%25", "\\")
-"""What a server may read as a dot or a slash, or decode to what it does."""
+_AMBIGUOUS = ("%2e", "%2f", "%5c", "%25", "\\")
+"""Parts of a path that a server may decode to a dot or a slash, at once or by decoding twice."""
 
 
 class HttpClientError(PlexusError):
-    """A server could not be read; the text names neither its address nor what it said."""
+    """A server could not be read; `fault` says why, and the text contains neither its URL nor its response."""
 
     def __init__(self, fault: FetchFault) -> None:
         super().__init__(fault)
@@ -23,52 +23,52 @@ class HttpClientError(PlexusError):
 
 @dataclass(frozen=True, slots=True)
 class FetchLimits:
-    """What reading one record may cost, and whom it may trust."""
+    """The limits of reading one record from a FHIR server."""
 
     seconds: float = 5.0
     megabytes: float = 16
     pages: int = 50
     ca_file: str = ""
-    """Certificates of authorities that are trusted in the place of the public ones."""
+    """A PEM file of certificate authorities that are trusted instead of the public ones; empty for these."""
 
 
 class Deadline:
-    """One deadline over everything that is read for a call."""
+    """One deadline for everything that is read for a call."""
 
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
 
     def remaining(self) -> float:
-        """Return the seconds that are left, or raise HttpClientError where there are none."""
-        left = self._end - time.monotonic()
-        if left <= 0:
+        """Return the seconds that remain; HttpClientError where there are none."""
+        seconds = self._end - time.monotonic()
+        if seconds <= 0:
             raise HttpClientError(FetchFault.TOO_SLOW)
-        return left
+        return seconds
 
 
 NO_CERTIFICATE = "must be a file of certificates in PEM"
 
 
 def same_origin(url: str, other: str) -> bool:
-    """Tell whether two URLs have the same scheme, host and port."""
-    one, two = _origin(url), _origin(other)
-    return one is not None and one == two
+    """Return whether two URLs have the same scheme, host and port."""
+    origin = _origin(url)
+    return origin is not None and origin == _origin(other)
 
 
 def within(url: str, base: str) -> bool:
-    """Tell whether a URL is on the same origin as `base` and its path is that of `base` or below it."""
-    path, root = _path(url), _path(base)
-    return same_origin(url, base) and path is not None and root is not None and path[: len(root)] == root
+    """Return whether a URL has the origin of `base`, and the path of `base` or one below it."""
+    path, base_path = _segments(url), _segments(base)
+    return same_origin(url, base) and path is not None and base_path is not None and path[: len(base_path)] == base_path
 
 
 def resolve_link(link: str, page: str) -> str:
-    """Return where a link of a page leads, or no text where it hides that."""
+    """Return the absolute URL of a link on a page, or no text where it is not one plain URL."""
     parts = _split(link)
     return "" if parts is None or (parts.scheme and not parts.netloc) else urljoin(page, link)
 
 
 def ca_file_fault(path: str) -> str:
-    """Return why no certificate can be read from a file, or no text where one can."""
+    """Return why a file has no readable PEM certificate, or no text where it has one."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         context.load_verify_locations(cafile=path)
@@ -86,14 +86,15 @@ def _origin(url: str) -> tuple[str, str, int] | None:
     return parts.scheme, parts.hostname, _PORTS[parts.scheme] if parts.port is None else parts.port
 
 
-def _path(url: str) -> list[str] | None:
-    """Return the segments of a path, or None where it could mean another one than it says."""
+def _segments(url: str) -> list[str] | None:
+    """Return the segments of a URL's path, or None where a server might read another path."""
     parts = _split(url)
     segments = [segment for segment in parts.path.split("/") if segment] if parts else []
-    odd = any(
-        segment.split(";")[0] in (".", "..") or any(sign in segment.lower() for sign in _ODD) for segment in segments
+    is_ambiguous = any(
+        segment.split(";")[0] in (".", "..") or any(text in segment.lower() for text in _AMBIGUOUS)
+        for segment in segments
     )
-    return None if parts is None or odd else segments
+    return None if parts is None or is_ambiguous else segments
 
 
 def _split(url: str) -> SplitResult | None:

@@ -1,6 +1,6 @@
-"""The only door to requests: no redirects, no proxies, one deadline, a cap on bytes.
+"""The HTTP client, by requests: no redirects, no proxies, one deadline over all reads, and a limit on bytes.
 
-It takes long to load, so it is imported where a server is asked.
+No other module imports requests. It is slow to load, so this module is imported where a server is read.
 """
 
 import logging
@@ -24,21 +24,21 @@ from cds_service.strict_json import strict_json
 _SUCCESS = range(200, 300)
 
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
-"""Its log lines name URLs, which after a refused POST hold the patient's id."""
+"""Its log lines contain URLs, which after a refused POST hold the patient's id."""
 
 
 class HttpClient:
-    """Reads JSON from one server, with the call's token if there is one, until the clock or the bytes run out."""
+    """Reads JSON from one server, with a bearer token where there is one, within a deadline and a limit on bytes."""
 
     def __init__(
-        self, token: str | None, clock: Deadline, limits: FetchLimits, accept: str = "application/fhir+json"
+        self, token: str | None, deadline: Deadline, limits: FetchLimits, accept: str = "application/fhir+json"
     ) -> None:
-        self._clock, self._bytes_left = clock, int(limits.megabytes * 1024 * 1024)
+        self._deadline, self._bytes_left = deadline, int(limits.megabytes * 1024 * 1024)
         self._session = _Session()
         self._session.trust_env = False
         self._session.verify = limits.ca_file or True
-        self._session.mount("http://", _ClockedAdapter())
-        self._session.mount("https://", _ClockedAdapter())
+        self._session.mount("http://", _DeadlineAdapter())
+        self._session.mount("https://", _DeadlineAdapter())
         self._session.headers = {"Accept": accept, "Accept-Encoding": "identity"}
         if token:
             self._session.headers["Authorization"] = f"Bearer {token}"
@@ -48,18 +48,18 @@ class HttpClient:
         self._session.close()
 
     def get(self, url: str) -> tuple[int, Any]:
-        """Return status and JSON of a GET; anything but a 2xx has None for JSON."""
+        """Return the status and the parsed JSON of a GET, None unless 2xx; HttpClientError where it cannot be read."""
         return self._read("GET", url, None)
 
     def post_form(self, url: str, form: Mapping[str, str]) -> tuple[int, Any]:
-        """Return status and JSON of a POST of a form, which keeps patient data out of URLs."""
+        """Return the same of a POST of a form, which keeps patient data out of URLs (FHIR R4, "Search")."""
         return self._read("POST", url, form)
 
     def _read(self, method: str, url: str, form: Mapping[str, str] | None) -> tuple[int, Any]:
-        with self._as_outbound_errors():
-            left: Any = Timeout(total=self._clock.remaining())
+        with self._as_client_errors():
+            timeout: Any = Timeout(total=self._deadline.remaining())
             with self._session.request(
-                method, url, data=form, timeout=left, stream=True, allow_redirects=False
+                method, url, data=form, timeout=timeout, stream=True, allow_redirects=False
             ) as response:
                 raw: Any = response.raw
                 try:
@@ -67,17 +67,17 @@ class HttpClient:
                         return response.status_code, None
                     return response.status_code, _json(self._body(response))
                 finally:
-                    raw.watch.cancel()
+                    raw.timer.cancel()
 
     @contextmanager
-    def _as_outbound_errors(self) -> Iterator[None]:
-        """Keep the exceptions of requests in this module: they name URLs."""
+    def _as_client_errors(self) -> Iterator[None]:
+        """Turn the exceptions of requests into HttpClientError: their texts contain URLs."""
         try:
             yield
         except requests.Timeout:
             raise HttpClientError(FetchFault.TOO_SLOW) from None
         except (requests.RequestException, HTTPError, OSError, ValueError):
-            self._clock.remaining()
+            self._deadline.remaining()
             raise HttpClientError(FetchFault.UNREACHABLE) from None
 
     def _body(self, response: requests.Response) -> bytes:
@@ -85,12 +85,12 @@ class HttpClient:
             raise HttpClientError(FetchFault.NOT_JSON)
         chunks = []
         while chunk := response.raw.read1(65536):
-            self._clock.remaining()
+            self._deadline.remaining()
             self._bytes_left -= len(chunk)
             if self._bytes_left < 0:
                 raise HttpClientError(FetchFault.TOO_LARGE)
             chunks.append(chunk)
-        self._clock.remaining()
+        self._deadline.remaining()
         return b"".join(chunks)
 
 
@@ -102,39 +102,39 @@ def _json(content: bytes) -> Any:
 
 
 class _Session(requests.Session):
-    """Sees no redirects: requests would read the whole body of one, however long, though it is not followed."""
+    """Ignores redirects: requests would read the whole body of one, however long, though it is not followed."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """Return that there is nothing to follow."""
+        """Return None: nothing is followed."""
 
 
-class _Clocked:
-    """A connection that is shut at the deadline: the time-out of a socket restarts with every byte that comes."""
+class _DeadlineConnection:
+    """A connection that is shut down at the deadline: the timeout of a socket restarts with every byte received."""
 
     def getresponse(self) -> Any:
-        """Return the response with its `watch`, to be cancelled once the body is read."""
-        watch = threading.Timer(float(self.timeout), _shut, [self.sock])  # type: ignore[attr-defined]
-        watch.daemon = True
-        watch.start()
+        """Return the response with its `timer`, to be cancelled once the body is read."""
+        timer = threading.Timer(float(self.timeout), _shut_down, [self.sock])  # type: ignore[attr-defined]
+        timer.daemon = True
+        timer.start()
         try:
             response = super().getresponse()  # type: ignore[misc]
         except BaseException:
-            watch.cancel()
+            timer.cancel()
             raise
-        response.watch = watch
+        response.timer = timer
         return response
 
 
-def _shut(connection: socket.socket) -> None:
+def _shut_down(connection: socket.socket) -> None:
     with suppress(OSError):
         socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
-class _HTTP(_Clocked, HTTPConnection):
+class _HTTP(_DeadlineConnection, HTTPConnection):
     pass
 
 
-class _HTTPS(_Clocked, HTTPSConnection):
+class _HTTPS(_DeadlineConnection, HTTPSConnection):
     pass
 
 
@@ -146,7 +146,7 @@ class _HTTPSPool(HTTPSConnectionPool):
     ConnectionCls = _HTTPS
 
 
-class _ClockedAdapter(HTTPAdapter):
+class _DeadlineAdapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}

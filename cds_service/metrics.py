@@ -1,4 +1,7 @@
-"""What is counted and timed, for Prometheus: the only door to prometheus_client."""
+"""Prometheus metrics of all workers; no other module imports prometheus_client.
+
+Every label value is from a fixed list, so that no patient data and no unbounded number of series can come in.
+"""
 
 import os
 import sys
@@ -28,7 +31,7 @@ from cds_service.model import FetchFault, PrefetchState
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""The variable by which prometheus_client knows the folder through which the workers count together."""
+"""The environment variable of prometheus_client for the folder that the workers share."""
 
 CALLS = (
     *("card", "shadow", "silent", "record", "unauthenticated", "not_json", "not_a_call", "too_large"),
@@ -38,59 +41,61 @@ PHASES = ("authenticate", "read", "decide", "fetch", "write", "total")
 FEEDBACK = ("accepted", "overridden", "repeated", "unusable", "refused")
 STORE = ("write", "lost", "feedback")
 RESOURCES = ("ServiceRequest", "Condition", "Procedure", "Encounter", "DiagnosticReport")
-"""What may be of a code system that is not read."""
+"""The types of resources whose codes may be unrecognized."""
 READ = "read"
-"""The outcome of a search of the FHIR server that brought everything."""
+"""The outcome of a FHIR search that was read completely."""
 
 _OTHER = "other"
-_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-_claimed: list[IO[str]] = []
+_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_locks: list[IO[str]] = []
 """The lock of this worker's files, held until the process ends."""
 
 
-class _Count:
-    """A counter of which all label values are known before; whatever else comes counts as `other`."""
+class _BoundedCounter:
+    """A counter whose label values are declared beforehand; any others are counted as `other`."""
 
     def __init__(self, name: str, text: str, labels: Iterable[str], registry: CollectorRegistry) -> None:
         self._counter = Counter(f"plexus_cds_{name}", text, tuple(labels), registry=registry)
         self._children: dict[tuple[str, ...], Counter] = {}
 
-    def foresee(self, *known: Iterable[str]) -> None:
-        """Let these values be counted, in all their combinations, which begin at 0."""
-        for labels in product(*known):
+    def declare(self, *label_values: Iterable[str]) -> None:
+        """Declare all combinations of these label values, as series that start at 0."""
+        for labels in product(*label_values):
             self._children[labels] = self._counter.labels(*labels)
 
-    def add(self, *labels: str, amount: int = 1) -> None:
-        """Count one more, or `amount`."""
+    def inc(self, *labels: str, amount: int = 1) -> None:
+        """Add to the series of these label values."""
         child = self._children.get(labels) or self._counter.labels(*(_OTHER for _ in labels))
         child.inc(amount)
 
 
 class _Metrics:
-    """All that is counted by this process; `shown` also has what the other workers count."""
+    """The metrics of this process; the registry `exposed` has those of the other workers, too."""
 
     def __init__(self, *, shared: bool) -> None:
         own = CollectorRegistry()
-        self.shown = CollectorRegistry() if shared else own
+        self.exposed = CollectorRegistry() if shared else own
         if shared:
-            MultiProcessCollector(self.shown)  # type: ignore[no-untyped-call]
-        self.calls = _Count("calls", "Calls of a service.", ("service", "outcome"), own)
-        self.decisions = _Count("decisions", "Decisions, one for an order.", ("study", "outcome", "reason"), own)
-        self.prefetch = _Count("prefetch", "What clients sent for a prefetch key.", ("key", "state"), own)
-        self.fetch = _Count("fetch", "Searches of a FHIR server.", ("key", "outcome"), own)
-        self.trials = _Count("trials", "Calls and feedback of the playground.", ("outcome",), own)
-        self.feedback = _Count("feedback", "Reports of feedback.", ("outcome",), own)
-        self.refused = _Count("refused", "Callers that were refused.", ("check",), own)
-        self.unrecognized = _Count(
+            MultiProcessCollector(self.exposed)  # type: ignore[no-untyped-call]
+        self.calls = _BoundedCounter("calls", "Calls of a service.", ("service", "outcome"), own)
+        self.decisions = _BoundedCounter(
+            "decisions", "Decisions, one for an order.", ("study", "outcome", "reason"), own
+        )
+        self.prefetch = _BoundedCounter("prefetch", "What clients sent for a prefetch key.", ("key", "state"), own)
+        self.fetch = _BoundedCounter("fetch", "Searches of a FHIR server.", ("key", "outcome"), own)
+        self.trials = _BoundedCounter("trials", "Calls and feedback of the playground.", ("outcome",), own)
+        self.feedback = _BoundedCounter("feedback", "Reports of feedback.", ("outcome",), own)
+        self.refused = _BoundedCounter("refused", "Callers that were refused.", ("check",), own)
+        self.unrecognized = _BoundedCounter(
             "unrecognized", "Orders and entries that neither a code nor words explained.", ("resource",), own
         )
-        self.store_failures = _Count("store_failures", "What the store could not do.", ("what",), own)
-        seconds = Histogram("plexus_cds_phase_seconds", "Time of a call.", ["phase"], registry=own, buckets=_SECONDS)
+        self.store_failures = _BoundedCounter("store_failures", "What the store could not do.", ("what",), own)
+        seconds = Histogram("plexus_cds_phase_seconds", "Time of a call.", ["phase"], registry=own, buckets=_BUCKETS)
         self.phases = {phase: seconds.labels(phase) for phase in PHASES}
         self.started = Gauge(
             "plexus_cds_start_time_seconds", "When the oldest worker began.", registry=own, multiprocess_mode="min"
         )
-        self.knowledge = Info("plexus_cds_knowledge", "The knowledge in force.", registry=self.shown)
+        self.knowledge = Info("plexus_cds_knowledge", "The knowledge in force.", registry=self.exposed)
 
 
 def prepare(
@@ -104,86 +109,89 @@ def prepare(
     version: str,
     started: float,
 ) -> None:
-    """Make known all that can be counted, so that a series is there before its first event."""
+    """Declare all series, so that each is there, at 0, before its first event."""
     metrics, studies, keys = _metrics(), (*studies, "none"), tuple(keys)
-    metrics.calls.foresee((*services, "unknown"), CALLS)
-    metrics.decisions.foresee(studies, ("card", "shadow"), tuple(indicators))
-    metrics.decisions.foresee(studies, ("silent",), tuple(reasons))
-    metrics.prefetch.foresee(keys, [str(state) for state in PrefetchState])
-    metrics.fetch.foresee(keys, (READ, *(fault.label for fault in FetchFault)))
-    metrics.trials.foresee((*CALLS, "feedback"))
-    metrics.feedback.foresee(FEEDBACK)
-    metrics.refused.foresee(checks)
-    metrics.unrecognized.foresee(RESOURCES)
-    metrics.store_failures.foresee(STORE)
+    metrics.calls.declare((*services, "unknown"), CALLS)
+    metrics.decisions.declare(studies, ("card", "shadow"), tuple(indicators))
+    metrics.decisions.declare(studies, ("silent",), tuple(reasons))
+    metrics.prefetch.declare(keys, [str(state) for state in PrefetchState])
+    metrics.fetch.declare(keys, (READ, *(fault.label for fault in FetchFault)))
+    metrics.trials.declare((*CALLS, "feedback"))
+    metrics.feedback.declare(FEEDBACK)
+    metrics.refused.declare(checks)
+    metrics.unrecognized.declare(RESOURCES)
+    metrics.store_failures.declare(STORE)
     metrics.knowledge.info({"version": version})
     metrics.started.set(started)
 
 
 def call(service: str, outcome: str, amount: int = 1) -> None:
-    """Count calls."""
-    _metrics().calls.add(service, outcome, amount=amount)
+    """Count hook calls by service and outcome."""
+    _metrics().calls.inc(service, outcome, amount=amount)
 
 
 def decision(study: str, outcome: str, reason: str, amount: int = 1) -> None:
-    """Count decisions."""
-    _metrics().decisions.add(study, outcome, reason, amount=amount)
+    """Count decisions by study, outcome and reason."""
+    _metrics().decisions.inc(study, outcome, reason, amount=amount)
 
 
 def unrecognized(resource: str, amount: int = 1) -> None:
-    """Count orders or entries that neither a code nor words explained."""
-    _metrics().unrecognized.add(resource, amount=amount)
+    """Count orders or entries that neither a code nor text identified, by resource type."""
+    _metrics().unrecognized.inc(resource, amount=amount)
 
 
 def phases(seconds: Mapping[str, float]) -> None:
-    """Note how long each phase of a call took."""
-    known = _metrics().phases
-    for phase, took in seconds.items():
-        known[phase].observe(took)
+    """Observe the seconds of each phase of a call."""
+    histograms = _metrics().phases
+    for phase, duration in seconds.items():
+        histograms[phase].observe(duration)
 
 
 def prefetch(key: str, state: str, amount: int = 1) -> None:
-    """Count what clients sent for a key."""
-    _metrics().prefetch.add(key, state, amount=amount)
+    """Count what clients sent for a prefetch key, by state."""
+    _metrics().prefetch.inc(key, state, amount=amount)
 
 
 def fetch(key: str, fault: FetchFault | None, amount: int = 1) -> None:
-    """Count searches of a FHIR server."""
-    _metrics().fetch.add(key, fault.label if fault else READ, amount=amount)
+    """Count FHIR searches by prefetch key and fault."""
+    _metrics().fetch.inc(key, fault.label if fault else READ, amount=amount)
 
 
 def feedback(outcome: str, amount: int = 1) -> None:
-    """Count reports of feedback."""
-    _metrics().feedback.add(outcome, amount=amount)
+    """Count feedback reports by outcome."""
+    _metrics().feedback.inc(outcome, amount=amount)
 
 
 def trial(outcome: str) -> None:
-    """Count a call of the playground, or its feedback."""
-    _metrics().trials.add(outcome)
+    """Count a call of the playground or its feedback, by outcome."""
+    _metrics().trials.inc(outcome)
 
 
 def refusal(check: str) -> None:
-    """Count a caller that was refused."""
-    _metrics().refused.add(check)
+    """Count a refused caller by the check that failed."""
+    _metrics().refused.inc(check)
 
 
 def store_failure(what: str, amount: int = 1) -> None:
-    """Count what the store could not do."""
-    _metrics().store_failures.add(what, amount=amount)
+    """Count failures of the store by operation."""
+    _metrics().store_failures.inc(what, amount=amount)
 
 
 def exposition() -> bytes:
-    """Return all that was counted, by all workers, as Prometheus reads it."""
-    return generate_latest(_metrics().shown)
+    """Return the metrics of all workers in Prometheus' text format."""
+    return generate_latest(_metrics().exposed)
 
 
 @contextmanager
 def shared() -> Iterator[None]:
-    """Let processes that start meanwhile count together: in the operator's folder, or in a new one of their own."""
-    _metrics.cache_clear()  # what this process has is not for the others
-    given = os.environ.get(FOLDER)
-    if given is not None:
-        if not Path(given).is_dir() or not os.access(given, os.W_OK):
+    """Let the processes started in the body share their metrics, in the operator's folder or in a temporary one.
+
+    SettingsError where the operator's folder cannot be written.
+    """
+    _metrics.cache_clear()  # the metrics of this process are not those of the workers
+    operators_folder = os.environ.get(FOLDER)
+    if operators_folder is not None:
+        if not Path(operators_folder).is_dir() or not os.access(operators_folder, os.W_OK):
             message = f"{FOLDER} must be a folder that can be written"
             raise SettingsError(message)
         yield
@@ -198,17 +206,17 @@ def shared() -> Iterator[None]:
 
 @cache
 def _metrics() -> _Metrics:
-    """Return the metrics of this process, made when they are first used: a worker is a fork of the server."""
+    """Return the metrics of this process, created on first use, as each worker is a fork of the server."""
     disable_created_metrics()  # type: ignore[no-untyped-call]
     folder = os.environ.get(FOLDER)
     if folder:
-        own = _files_of(Path(folder))
+        own = _claim_files(Path(folder))
         values.ValueClass = values.MultiProcessValue(lambda: own)  # type: ignore[no-untyped-call]
     return _Metrics(shared=bool(folder))
 
 
-def _files_of(folder: Path, number: int = 1) -> str:
-    """Return the name of this worker's files: those of one that has ended go on, so nothing is lost or doubled."""
+def _claim_files(folder: Path, number: int = 1) -> str:
+    """Return the name of this worker's files; those of an ended worker are continued, so that no count is lost."""
     if sys.platform == "win32":
         return str(os.getpid())
     import fcntl  # noqa: PLC0415 - Windows has none
@@ -218,6 +226,6 @@ def _files_of(folder: Path, number: int = 1) -> str:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.close()
-        return _files_of(folder, number + 1)
-    _claimed.append(lock)
+        return _claim_files(folder, number + 1)
+    _locks.append(lock)
     return f"worker{number}"

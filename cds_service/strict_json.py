@@ -1,6 +1,7 @@
-"""JSON, read strictly: what other parsers would refuse, or turn into another value, is no JSON here.
+"""Strict JSON (RFC 8259): what other parsers would refuse, or read as another value, is refused here.
 
-This is the only door to orjson.
+`reference_json` is the reference. `strict_json` returns the same and takes a fast path, through orjson, for texts that
+both parsers read alike. No other module imports orjson.
 """
 
 import json
@@ -10,96 +11,30 @@ from typing import Any, NoReturn
 
 import orjson
 
-_DIGITS = 1000
-"""More than any number needs, and few enough to be read quickly."""
+_MAX_DIGITS = 1000
+"""More than any number needs, and few enough to be parsed quickly."""
 
 
 class UnsafeJson(ValueError):
-    """JSON that is read as one thing here and as another, or not at all, elsewhere; the text holds nothing of it."""
+    """JSON that other parsers would read differently or not at all; the text holds nothing of it."""
 
 
-def strict_json(content: bytes | str, *, once: bool = False, depth: int | None = None) -> Any:
-    """Return the value of a JSON text, or raise ValueError for a text that is none.
+def strict_json(content: bytes | str, *, unique_names: bool = False, depth: int | None = None) -> Any:
+    """Return the value of a JSON text; ValueError where it is not JSON, UnsafeJson where it is not strict.
 
-    `once` refuses a name twice, and `depth` what is nested deeper than so many levels.
+    `unique_names` refuses an object with the same name twice, and `depth` a text nested more than so many levels deep.
     """
-    if isinstance(content, bytes) and not once and is_plain(content, depth):
+    if isinstance(content, bytes) and not unique_names and is_alike(content, depth):
         with suppress(ValueError):
             return orjson.loads(content)
-    return (_as_written(content) if once and depth is None else None) or slow_json(content, once=once, depth=depth)
+    return reference_json(content, unique_names=unique_names, depth=depth)
 
 
-def _as_written(content: bytes | str) -> Any:
-    """Return the value of a text that orjson would write itself, letter by letter; so no name is in it twice."""
+def reference_json(content: bytes | str, *, unique_names: bool = False, depth: int | None = None) -> Any:
+    """Return what `strict_json` returns, by the standard library's parser, whose hooks refuse what is not strict."""
+    hooks: dict[str, Any] = {"parse_constant": _refuse_constant, "parse_int": _integer, "parse_float": _finite_float}
     try:
-        value = orjson.loads(content)
-        written = orjson.dumps(value)
-    except (ValueError, TypeError):  # TypeError: deeper than orjson goes
-        return None
-    return value if written == (content.encode() if isinstance(content, str) else content) else None
-
-
-_LONG = b"0" * 19
-"""The fewest digits of a number that orjson might read as another one."""
-
-_STEP = 4
-
-_ZEROS = bytes(ord("0") if byte in b"0123456789" else ord(" ") for byte in range(256))
-"""Turns each digit into 0, and all else into a space."""
-
-_BRACKETS = bytes.maketrans(b"[]", b"{}")
-_NO_MARKS = bytes(byte for byte in range(256) if byte not in b'[]{}"')
-
-
-def is_plain(content: bytes, depth: int | None) -> bool:
-    """Tell quickly whether orjson reads a text as `slow_json` does, if it reads it; "no" only costs time.
-
-    It does where no number is long and nothing is nested deeper than so many levels.
-    """
-    return not _has_long_number(content) and (depth is None or not _is_text_deeper(content, depth))
-
-
-def _has_long_number(content: bytes) -> bool:
-    """Tell whether so many digits follow each other; most texts have not even a few at each fourth place."""
-    sampled = content[::_STEP].translate(_ZEROS)
-    return _LONG[: len(_LONG) // _STEP] in sampled and _LONG in content.translate(_ZEROS)
-
-
-def _is_text_deeper(content: bytes, depth: int) -> bool:
-    """Tell of a JSON text whether it is nested deeper: the innermost level of its brackets vanishes in each pass.
-
-    A text is no deeper than the levels that vanished and the pairs that are left.
-    """
-    if b"\\" in content:
-        content = content.replace(rb"\\", b"").replace(rb"\"", b"")
-    marks = content.translate(_BRACKETS, _NO_MARKS).replace(b'""', b"")
-    if b'"' in marks:  # some strings have brackets in them
-        marks = b"".join(marks.split(b'"')[::2])
-    if 2 * marks.count(b"{") != len(marks):
-        return False  # it is no JSON, however deep, and is refused by whoever reads it
-    for levels_left in range(depth, 0, -1):
-        before = len(marks)
-        if before <= 2 * levels_left:
-            return False
-        marks = marks.replace(b"{}", b"")
-        if len(marks) == before:  # those that are left do not match
-            break
-    return bool(marks)
-
-
-def to_json(value: Any) -> bytes:
-    """Return a value as JSON."""
-    try:
-        return orjson.dumps(value)
-    except TypeError:  # a lone surrogate, or deeper than orjson goes
-        return json.dumps(value).encode()
-
-
-def slow_json(content: bytes | str, *, once: bool = False, depth: int | None = None) -> Any:
-    """Return what `strict_json` does, by the parser that can be told what to refuse."""
-    numbers: dict[str, Any] = {"parse_constant": _no_number, "parse_int": _whole_number, "parse_float": _finite}
-    try:
-        value = json.loads(content, object_pairs_hook=_once if once else None, **numbers)
+        value = json.loads(content, object_pairs_hook=_unique_members if unique_names else None, **hooks)
     except RecursionError:
         message = "it is nested too deeply"
         raise UnsafeJson(message) from None
@@ -109,8 +44,61 @@ def slow_json(content: bytes | str, *, once: bool = False, depth: int | None = N
     return value
 
 
+def to_json(value: Any) -> bytes:
+    """Return a value as JSON, in UTF-8 without spaces where orjson can write it."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # a lone surrogate, or deeper than orjson goes
+        return json.dumps(value).encode()
+
+
+_LONG_NUMBER = b"0" * 19
+"""With fewer digits orjson reads every number as the reference does."""
+_SAMPLE_STEP = 4
+_ZEROS = bytes(ord("0") if byte in b"0123456789" else ord(" ") for byte in range(256))
+"""Maps each digit to 0, and any other byte to a space."""
+_BRACKETS = bytes.maketrans(b"[]", b"{}")
+_NOT_STRUCTURE = bytes(byte for byte in range(256) if byte not in b'[]{}"')
+
+
+def is_alike(content: bytes, depth: int | None) -> bool:
+    """Return whether orjson, if it accepts a text, reads it as the reference does; a wrong "no" only costs time.
+
+    It does where no number is long, and nothing is nested more than `depth` levels deep.
+    """
+    return not _has_long_number(content) and (depth is None or not _is_text_deeper(content, depth))
+
+
+def _has_long_number(content: bytes) -> bool:
+    """Return whether there are 19 digits in a row; first by every fourth byte, which is enough for most texts."""
+    sample = content[::_SAMPLE_STEP].translate(_ZEROS)
+    return _LONG_NUMBER[: len(_LONG_NUMBER) // _SAMPLE_STEP] in sample and _LONG_NUMBER in content.translate(_ZEROS)
+
+
+def _is_text_deeper(content: bytes, depth: int) -> bool:
+    """Return whether a JSON text is nested more than `depth` levels deep, without parsing it.
+
+    Each pass removes the innermost level of brackets; the text is no deeper than the passes so far and the pairs left.
+    """
+    if b"\\" in content:
+        content = content.replace(rb"\\", b"").replace(rb"\"", b"")
+    brackets = content.translate(_BRACKETS, _NOT_STRUCTURE).replace(b'""', b"")
+    if b'"' in brackets:  # some strings contain brackets
+        brackets = b"".join(brackets.split(b'"')[::2])
+    if 2 * brackets.count(b"{") != len(brackets):
+        return False  # it is not JSON, and either parser refuses it
+    for levels_left in range(depth, 0, -1):
+        before = len(brackets)
+        if before <= 2 * levels_left:
+            return False
+        brackets = brackets.replace(b"{}", b"")
+        if len(brackets) == before:  # those left do not match
+            break
+    return bool(brackets)
+
+
 def _is_deeper(value: Any, depth: int) -> bool:
-    """Tell whether lists and objects are nested deeper; level by level, as a recursion would itself go too deep."""
+    """Return whether a value is nested more than `depth` levels deep; level by level, as recursion has a limit."""
     level: list[Any] = [[value]]
     for _ in range(depth + 1):
         level = [
@@ -124,8 +112,8 @@ def _is_deeper(value: Any, depth: int) -> bool:
     return True
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse an object with two members of one name: of two readers, each may believe another one."""
+def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse an object with the same name twice: two parsers may each take another value."""
     members = dict(pairs)
     if len(members) == len(pairs):
         return members
@@ -133,33 +121,33 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     raise UnsafeJson(message)
 
 
-def _no_number(name: str) -> NoReturn:
-    """NaN and Infinity are no JSON."""
-    message = f"{name} is no number"
+def _refuse_constant(name: str) -> NoReturn:
+    """Refuse NaN and Infinity, which are not JSON."""
+    message = f"{name} is not a JSON number"
     raise UnsafeJson(message)
 
 
-def _finite(digits: str) -> float:
-    """Refuse numbers beyond a float, which would go out again as Infinity."""
-    number = float(_few(digits))
+def _finite_float(text: str) -> float:
+    """Refuse numbers beyond a 64-bit float, which would be written as Infinity."""
+    number = float(_check_length(text))
     if not isfinite(number):
         message = "a number is too large"
         raise UnsafeJson(message)
     return number
 
 
-def _whole_number(digits: str) -> int:
-    """Refuse integers beyond 64 bit, which other parsers would turn into another number."""
-    number = int(_few(digits))
+def _integer(text: str) -> int:
+    """Refuse integers beyond 64 bits, which other parsers would round."""
+    number = int(_check_length(text))
     if not -(1 << 63) <= number < 1 << 64:
         message = "a number is too large"
         raise UnsafeJson(message)
     return number
 
 
-def _few(digits: str) -> str:
-    """Refuse more digits than can be read at no cost, whatever Python's own guard is set to."""
-    if len(digits) <= _DIGITS:
-        return digits
-    message = f"a number has more than {_DIGITS} digits"
+def _check_length(text: str) -> str:
+    """Refuse numbers that are slow to parse, whatever Python's own limit is set to."""
+    if len(text) <= _MAX_DIGITS:
+        return text
+    message = f"a number has more than {_MAX_DIGITS} digits"
     raise UnsafeJson(message)

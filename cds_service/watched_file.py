@@ -11,24 +11,24 @@ _T = TypeVar("_T")
 
 
 class WatchedFile(Generic[_T]):
-    """What a file says at this moment; `told` is what is logged of it when it was read again."""
+    """The current value of a file; `summarize` returns the fields to log when it was read again."""
 
     def __init__(
-        self, name: str, path: Path, read: Callable[[Path], _T], told: Callable[[_T], Mapping[str, Any]]
+        self, name: str, path: Path, read: Callable[[Path], _T], summarize: Callable[[_T], Mapping[str, Any]]
     ) -> None:
         self.is_invalid = False
-        """The file was changed and cannot be used; what it said before stays in force."""
-        self._name, self._path, self._read, self._told = name, path, read, told
-        self._seen = self._stamp()
-        self._said = read(path)
+        """The file was changed and is not valid; its last valid value stays in force."""
+        self._name, self._path, self._read, self._summarize = name, path, read, summarize
+        self._last_stamp = self._stamp()
+        self._value = read(path)
 
     def current(self) -> _T:
-        """Return what the file says, read anew where it has changed."""
+        """Return the value of the file, read again where it has changed."""
         stamp = self._stamp()
-        if stamp != self._seen:
-            self._seen = stamp
+        if stamp != self._last_stamp:
+            self._last_stamp = stamp
             self._read_again()
-        return self._said
+        return self._value
 
     def _stamp(self) -> tuple[int, ...] | None:
         try:
@@ -39,9 +39,9 @@ class WatchedFile(Generic[_T]):
 
     def _read_again(self) -> None:
         try:
-            self._said = self._read(self._path)
+            self._value = self._read(self._path)
             self.is_invalid = False
-            log_event("info", f"{self._name}_reloaded", **self._told(self._said))
+            log_event("info", f"{self._name}_reloaded", **self._summarize(self._value))
         except SettingsError as error:
             self.is_invalid = True
             log_event("error", f"{self._name}_invalid", error=str(error))

@@ -1,4 +1,4 @@
-"""Who calls: the JWT of a CDS Hooks client is verified here, and nothing else is believed about the caller."""
+"""Authentication of CDS Hooks clients by their JWTs (CDS Hooks 2.0.1, section "Security")."""
 
 from cds_service.auth.clients import Client, Clients, read_clients
 from cds_service.auth.errors import Check, ReplayCacheUnavailable, Unauthenticated

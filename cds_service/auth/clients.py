@@ -1,4 +1,4 @@
-"""The clients file: TOML, refused with one line for each thing that is wrong with it."""
+"""The clients file, in TOML: the clients that may call, and where their public keys are (X-15)."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,35 +16,35 @@ from pydantic import (
     model_validator,
 )
 
-from cds_service.auth.key_sets import read_key_file
+from cds_service.auth.key_sets import read_key_set_file
 from cds_service.auth.tokens import ALGORITHMS
 from cds_service.egress_policy import within
 from cds_service.toml_file import read_toml
 
-_PUBLIC_SECRETS = ("sandbox.cds-hooks.org",)
-"""The CDS Hooks Sandbox: its private key is in its repository, so that anyone can sign as it."""
+_PUBLIC_KEY_HOSTS = ("sandbox.cds-hooks.org",)
+"""The CDS Hooks Sandbox: its private key is published, so that anyone can sign as it."""
 
 _Text = Annotated[str, Field(min_length=1)]
 
 
-def some(entries: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Refuse a list without entries; it would say less than no list."""
+def _at_least_one(entries: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Refuse an empty list, which is not the same as no list."""
     if not entries:
         message = "must have at least one entry"
         raise ValueError(message)
     return entries
 
 
-def _uri(text: str, info: ValidationInfo) -> str:
+def _issuer(text: str, info: ValidationInfo) -> str:
     scheme, _, rest = text.partition(":")
     if not scheme or not rest or not text.isprintable() or " " in text:
         message = "must be the URI that the client gives as iss, such as https://ehr.example.org"
         raise ValueError(message)
-    return _secret(text, info)
+    return _refuse_sandbox(text, info)
 
 
-def _address(text: str, info: ValidationInfo) -> str:
-    """Refuse an address that is not plain, or not https outside of development."""
+def _url(text: str, info: ValidationInfo) -> str:
+    """Refuse a URL that is not plain, or not https outside of development mode."""
     schemes = ("https://", "http://") if _is_development(info) else ("https://",)
     if not text.startswith(schemes):
         message = f"must begin with {' or '.join(schemes)}"
@@ -52,13 +52,13 @@ def _address(text: str, info: ValidationInfo) -> str:
     if not within(text, text) or "#" in text:
         message = "must be a plain address, without a user, a fragment or escaped characters"
         raise ValueError(message)
-    return _secret(text, info)
+    return _refuse_sandbox(text, info)
 
 
-def _secret(text: str, info: ValidationInfo) -> str:
-    """Refuse a client whose secret anyone knows."""
+def _refuse_sandbox(text: str, info: ValidationInfo) -> str:
+    """Refuse a client whose private key is public, outside of development mode."""
     host = (urlsplit(text).hostname or "").rstrip(".")
-    if host in _PUBLIC_SECRETS and not _is_development(info):
+    if host in _PUBLIC_KEY_HOSTS and not _is_development(info):
         message = "is the CDS Hooks Sandbox, whose private key is public: it may call in development mode only"
         raise ValueError(message)
     return text
@@ -68,7 +68,7 @@ def _base_url(text: str, info: ValidationInfo) -> str:
     if "?" in text:
         message = "must be a base URL, without a query"
         raise ValueError(message)
-    return _address(text, info)
+    return _url(text, info)
 
 
 def _algorithm(name: str) -> str:
@@ -78,11 +78,11 @@ def _algorithm(name: str) -> str:
     return name
 
 
-def _with_keys(file: Path, info: ValidationInfo) -> Path:
-    """Return the place of a file of keys, named from where the clients file is, if it has keys."""
+def _resolve_key_file(file: Path, info: ValidationInfo) -> Path:
+    """Return the path of a key set file, relative to the clients file; refuse one without usable keys."""
     file = (info.context or {}).get("folder", Path()) / file
     try:
-        has_keys = read_key_file(file).keys
+        has_keys = read_key_set_file(file).keys
     except OSError as error:
         message = f"{file.name} cannot be read: {error.strerror}"
         raise ValueError(message) from None
@@ -99,23 +99,23 @@ def _is_development(info: ValidationInfo) -> bool:
     return bool((info.context or {}).get("development"))
 
 
-class Strict(BaseModel):
-    """A table of the file, without names that we do not know."""
+class _Strict(BaseModel):
+    """A table of the file; unknown names are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-class Client(Strict):
-    """One client: an EHR, or one installation of it."""
+class Client(_Strict):
+    """One client: an EHR, or one installation of it (docs/authentication.md describes each setting)."""
 
-    issuer: Annotated[str, AfterValidator(_uri)]
-    jwks_url: Annotated[str, AfterValidator(_address)] | None = None
-    jwks_file: Annotated[Path, AfterValidator(_with_keys)] | None = None
-    algorithms: Annotated[tuple[Annotated[str, AfterValidator(_algorithm)], ...], AfterValidator(some)] = (
+    issuer: Annotated[str, AfterValidator(_issuer)]
+    jwks_url: Annotated[str, AfterValidator(_url)] | None = None
+    jwks_file: Annotated[Path, AfterValidator(_resolve_key_file)] | None = None
+    algorithms: Annotated[tuple[Annotated[str, AfterValidator(_algorithm)], ...], AfterValidator(_at_least_one)] = (
         "ES384",
         "RS384",
     )
-    tenants: Annotated[tuple[_Text, ...], AfterValidator(some)] | None = None
+    tenants: Annotated[tuple[_Text, ...], AfterValidator(_at_least_one)] | None = None
     lifetime_seconds: int = Field(900, ge=60, le=3600, strict=True)
     fhir_servers: tuple[Annotated[str, AfterValidator(_base_url)], ...] = ()
     calls_per_minute: int | None = Field(None, ge=1, strict=True)
@@ -130,34 +130,37 @@ class Client(Strict):
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """The clients by their issuers, which are compared letter by letter."""
+    """The clients by issuer; issuers are compared character by character."""
 
     by_issuer: Mapping[str, Client]
 
     def __iter__(self) -> Iterator[Client]:
-        """Return the clients in the order of the file."""
+        """Yield the clients in the order of the file."""
         return iter(self.by_issuer.values())
 
     def get(self, issuer: object) -> Client | None:
-        """Return the client that has an issuer, if one has."""
+        """Return the client with an issuer, or None."""
         return self.by_issuer.get(issuer) if isinstance(issuer, str) else None
 
 
-class _ClientsFile(Strict):
-    clients: Annotated[tuple[Client, ...], AfterValidator(some)]
+class _ClientsFile(_Strict):
+    clients: Annotated[tuple[Client, ...], AfterValidator(_at_least_one)]
 
     @field_validator("clients")
     @classmethod
-    def _once(cls, clients: tuple[Client, ...]) -> tuple[Client, ...]:
+    def _unique_issuers(cls, clients: tuple[Client, ...]) -> tuple[Client, ...]:
         issuers = [client.issuer for client in clients]
-        if twice := sorted({issuer for issuer in issuers if issuers.count(issuer) > 1}):
-            message = f"more than one has the issuer {', '.join(twice)}"
+        if repeated := sorted({issuer for issuer in issuers if issuers.count(issuer) > 1}):
+            message = f"more than one has the issuer {', '.join(repeated)}"
             raise ValueError(message)
         return clients
 
 
 def read_clients(path: Path, *, development: bool = False) -> Clients:
-    """Return the clients of a file, or raise SettingsError with one line for each thing that is wrong with it."""
+    """Return the clients of a file; SettingsError with one line per fault where it is not valid.
+
+    `development` also allows http:// URLs and the CDS Hooks Sandbox.
+    """
     context = {"folder": path.parent, "development": development}
     file = read_toml(path, _ClientsFile, {"clients": Client}, context)
     return Clients({client.issuer: client for client in file.clients})

@@ -1,4 +1,4 @@
-"""Why a caller is not believed: one word for the log, and nothing of the token itself."""
+"""Authentication errors: which check failed, for the log; nothing of the token itself."""
 
 from enum import StrEnum
 from hashlib import sha256
@@ -7,7 +7,7 @@ from cds_service.errors import CallError
 
 
 class Check(StrEnum):
-    """What a token did not pass, in the order of the checks."""
+    """The check that a token failed, in the order of the checks."""
 
     MISSING = "missing"
     TOO_LARGE = "too_large"
@@ -31,24 +31,24 @@ class Check(StrEnum):
 
 
 class Unauthenticated(CallError):
-    """The caller is nobody that we know; all that it holds is for the log, and the client is told nothing."""
+    """The caller is not authenticated (401); the attributes are for the log, and the client gets no detail (X-25)."""
 
     def __init__(self, check: Check, issuer: str = "", kid_hash: str = "", token_id_hash: str = "") -> None:
         super().__init__("The call is not authenticated.")
         self.check = check
         self.issuer = issuer
-        """The issuer, where it is one of the clients file."""
+        """The issuer, where the clients file has it; else empty."""
         self.kid_hash, self.token_id_hash = kid_hash, token_id_hash
 
 
 class ReplayCacheUnavailable(CallError):
-    """Nobody can tell whether a token was used before; `why` is for the operator, not for clients."""
+    """Whether a token was used before cannot be checked (503); `why` is for the operator, not for clients."""
 
     def __init__(self, why: str) -> None:
         super().__init__("The call cannot be authenticated at the moment. Send it again later, with a new token.")
         self.why = why
 
 
-def hashed(value: object) -> str:
-    """Return what a log may hold of an id: enough to tell two apart, too little to make the id from it."""
+def hash_id(value: object) -> str:
+    """Return the first 16 hex digits of an id's SHA-256 for the log, or no text where it is not a string."""
     return sha256(value.encode(errors="surrogatepass")).hexdigest()[:16] if isinstance(value, str) else ""

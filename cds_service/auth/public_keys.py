@@ -1,6 +1,6 @@
-"""The only door to joserfc: the public keys of a JWK Set, and whether a token is signed with one.
+"""The public keys of a JWK Set (RFC 7517) and the verification of signatures with them (RFC 7515), by joserfc.
 
-It takes long to load, so it is imported where keys are read.
+No other module imports joserfc. It is slow to load, so this module is imported where keys are read.
 """
 
 from base64 import urlsafe_b64decode
@@ -16,7 +16,7 @@ from joserfc.jwk import ECKey, RSAKey
 from cds_service.auth.tokens import ALGORITHMS
 
 _RSA_BITS = range(2048, 8193)
-"""A shorter key can be broken, and a longer one takes long to use."""
+"""A shorter key can be broken, and a longer one is slow to use."""
 
 _MEMBERS = {"RSA": ("kty", "n", "e"), "EC": ("kty", "crv", "x", "y")}
 _SECRET = ("d", "p", "q", "dp", "dq", "qi", "oth")
@@ -24,12 +24,12 @@ _SECRET = ("d", "p", "q", "dp", "dq", "qi", "oth")
 
 _REGISTRY = jws.JWSRegistry(algorithms=list(ALGORITHMS))
 _VERIFIERS = {name: _REGISTRY.get_alg(name) for name in ALGORITHMS}
-"""What verifies by each, so that a token is verified with the one that was checked; the header is not asked again."""
+"""By algorithm name, so that a token is verified with the algorithm that was checked, whatever its header says."""
 
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """One key of a set, and what it may be used with."""
+    """One key of a set; `algorithm` is its `alg` where it has one, `kind` its curve, or RSA."""
 
     kid: str
     algorithm: str | None
@@ -37,11 +37,11 @@ class PublicKey:
     key: RSAKey | ECKey = field(repr=False)
 
     def fits(self, algorithm: str) -> bool:
-        """Tell whether this is a key for an algorithm."""
+        """Return whether the key can be used with an algorithm."""
         return ALGORITHMS[algorithm] == self.kind and self.algorithm in (None, algorithm)
 
     def has_signed(self, text: bytes, signature: bytes, algorithm: str) -> bool:
-        """Tell whether a signature of a text is by this key and this algorithm."""
+        """Return whether a signature of a text is valid for this key and algorithm."""
         verifier = _VERIFIERS[algorithm]
         try:
             verifier.check_key(self.key)
@@ -52,39 +52,39 @@ class PublicKey:
 
 @dataclass(frozen=True)
 class KeySet:
-    """The usable keys of a set, and how many others it had, by why they are not used."""
+    """The usable keys of a set, and how many were ignored, by reason."""
 
     keys: tuple[PublicKey, ...]
     ignored: Counter[str]
 
     def with_id(self, kid: str) -> tuple[PublicKey, ...]:
-        """Return the keys of one id: one, as it should be, or all that share it."""
+        """Return the keys with a `kid`: none, one, or all that share it."""
         return self._by_id.get(kid, ())
 
     @cached_property
     def _by_id(self) -> dict[str, tuple[PublicKey, ...]]:
-        found: dict[str, tuple[PublicKey, ...]] = {}
+        keys_by_id: dict[str, tuple[PublicKey, ...]] = {}
         for key in self.keys:
-            found[key.kid] = (*found.get(key.kid, ()), key)
-        return found
+            keys_by_id[key.kid] = (*keys_by_id.get(key.kid, ()), key)
+        return keys_by_id
 
 
 def read_key_set(content: Any) -> KeySet:
-    """Return the keys of a JWK Set, or raise ValueError for what is none."""
-    found = content.get("keys") if isinstance(content, dict) else None
-    if not isinstance(found, list):
-        message = 'it is no JWK Set: {"keys": [...]}'
-        raise ValueError(message)  # noqa: TRY004 - as with all that cannot be read
-    read = [_public_key(jwk) for jwk in found]
-    keys = tuple(one for one in read if isinstance(one, PublicKey))
-    return KeySet(keys, Counter(one for one in read if isinstance(one, str)))
+    """Return the keys of a JWK Set, given as parsed JSON; ValueError where it is not a JWK Set."""
+    jwks = content.get("keys") if isinstance(content, dict) else None
+    if not isinstance(jwks, list):
+        message = 'it is not a JWK Set: {"keys": [...]}'
+        raise ValueError(message)  # noqa: TRY004 - as for any invalid content
+    results = [_public_key(jwk) for jwk in jwks]
+    keys = tuple(key for key in results if isinstance(key, PublicKey))
+    return KeySet(keys, Counter(reason for reason in results if isinstance(reason, str)))
 
 
 def _public_key(jwk: Any) -> PublicKey | str:
-    """Return a key, or why it is not used."""
-    why = _why_ignored(jwk)
-    if why:
-        return why
+    """Return a key, or the reason to ignore it."""
+    reason = _ignore_reason(jwk)
+    if reason:
+        return reason
     try:
         members = {name: jwk[name] for name in _MEMBERS[jwk["kty"]]}
         if jwk["kty"] == "EC":
@@ -96,8 +96,8 @@ def _public_key(jwk: Any) -> PublicKey | str:
         return "damaged"
 
 
-def _why_ignored(jwk: Any) -> str | None:
-    """Return why a key is not even tried; a private key that anyone can read proves nothing any more."""
+def _ignore_reason(jwk: Any) -> str | None:
+    """Return the reason to ignore a key unread; a private key that is published proves nothing."""
     if not isinstance(jwk, dict):
         return "damaged"
     if jwk.get("kty") == "oct" or "k" in jwk:

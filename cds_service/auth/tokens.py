@@ -1,4 +1,7 @@
-"""A token as it came, read without any belief in it: its size, its shape, and what its header asks for."""
+"""JSON Web Tokens before any trust in them: parsing (RFC 7515, section 3.1) and the checks of the header.
+
+Requirements X-06 to X-09 and X-17 to X-20.
+"""
 
 import re
 import string
@@ -18,25 +21,24 @@ ALGORITHMS = {
     "ES512": "P-521",
     **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), "RSA"),
 }
-"""All the algorithms that a client may ever use, and the kind of key of each: none of them has a shared secret."""
+"""The algorithms that a client may be allowed, with the curve or type of their keys; none uses a shared secret."""
 
+_MAX_LENGTH = 8192
+"""Characters of the Authorization header."""
+MAX_ID_LENGTH = 256
 
-_MOST = 8192
-"""Characters of the header Authorization."""
-LONGEST_ID = 256
-
-_SHAPE = re.compile(r"bearer (([\w-]+)\.([\w-]+))\.([\w-]*)", re.ASCII | re.IGNORECASE)
+_BEARER_TOKEN = re.compile(r"bearer (([\w-]+)\.([\w-]+))\.([\w-]*)", re.ASCII | re.IGNORECASE)
 _CRITICAL = frozenset({"crit", "b64"})
-"""What asks us to understand an extension; b64 is one that says so by itself."""
+"""Header parameters for extensions that the recipient must understand; there is none that this service does."""
 _EMBEDDED = frozenset({"jwk", "x5c", "x5u"})
-"""Where a token would bring the key that proves it."""
-_LAST = (string.ascii_letters + string.digits + "-_", "", "AQgw", "AEIMQUYcgkosw048")
-"""The letters with which base64url can end, by what its length leaves of 4: those whose spare bits are zero."""
+"""Header parameters by which a token would bring its own key."""
+_LAST_LETTERS = (string.ascii_letters + string.digits + "-_", "", "AQgw", "AEIMQUYcgkosw048")
+"""The letters with which base64url can end, by its length modulo 4: those whose unused bits are zero."""
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """The parts of a token, and what of it is signed, by what; none of them is ever shown."""
+    """A parsed token, not verified; `signed` is the JWS signing input. No part of it is ever shown."""
 
     signed: bytes = field(repr=False)
     signature: bytes = field(repr=False)
@@ -44,24 +46,24 @@ class Token:
     claims: Mapping[str, Any] = field(repr=False)
 
 
-def read_token(authorization: str | None) -> Token:
-    """Return the token of a header Authorization, or raise Unauthenticated."""
+def parse_token(authorization: str | None) -> Token:
+    """Return the token of an Authorization header, or raise Unauthenticated."""
     if not authorization:
         raise Unauthenticated(Check.MISSING)
-    if len(authorization) > _MOST:
+    if len(authorization) > _MAX_LENGTH:
         raise Unauthenticated(Check.TOO_LARGE)
-    shape = _SHAPE.fullmatch(authorization)
-    if shape is None:
+    match = _BEARER_TOKEN.fullmatch(authorization)
+    if match is None:
         raise Unauthenticated(Check.MALFORMED)
-    signed, header, claims, signature = shape.groups()
+    signed, header, claims, signature = match.groups()
     try:
-        return Token(signed.encode(), _decoded(signature), _header(header), _members(claims))
+        return Token(signed.encode(), _decode(signature), _parse_header(header), _parse_object(claims))
     except ValueError:
         raise Unauthenticated(Check.MALFORMED) from None
 
 
 def header_fault(header: Mapping[str, Any]) -> Check | None:
-    """Return what is wrong with a header, whoever sends it."""
+    """Return what is wrong with a header, whichever client sends it."""
     if not _CRITICAL.isdisjoint(header):
         return Check.CRIT
     if not _EMBEDDED.isdisjoint(header):
@@ -72,27 +74,27 @@ def header_fault(header: Mapping[str, Any]) -> Check | None:
 
 
 def is_id(value: object) -> bool:
-    """Tell whether a value can be an id: a text that is neither empty nor longer than anyone needs."""
-    return isinstance(value, str) and 0 < len(value) <= LONGEST_ID
+    """Return whether a value can be an id: a text of 1 to 256 characters."""
+    return isinstance(value, str) and 0 < len(value) <= MAX_ID_LENGTH
 
 
 @lru_cache(maxsize=64)
-def _header(part: str) -> Mapping[str, Any]:
-    """Return a header, which is one text in all tokens of a key; a client has few keys."""
-    return MappingProxyType(_members(part))
+def _parse_header(part: str) -> Mapping[str, Any]:
+    """Return a header, cached: all tokens that a client signs with one key have the same."""
+    return MappingProxyType(_parse_object(part))
 
 
-def _members(part: str) -> Mapping[str, Any]:
-    value = strict_json(_decoded(part).decode(), once=True)
+def _parse_object(part: str) -> Mapping[str, Any]:
+    value = strict_json(_decode(part).decode(), unique_names=True)
     if isinstance(value, dict):
         return value
-    message = "it is no object"
+    message = "it is not an object"
     raise ValueError(message)
 
 
-def _decoded(part: str) -> bytes:
-    """Return the bytes of base64url, of which there is one spelling: another one would be another token."""
-    if part[-1:] in _LAST[len(part) % 4]:
+def _decode(part: str) -> bytes:
+    """Return the bytes of base64url in its one canonical form: any other text would be a different token."""
+    if part[-1:] in _LAST_LETTERS[len(part) % 4]:
         return urlsafe_b64decode(part + "==")
     message = "it is not the base64url of its own bytes"
     raise ValueError(message)

@@ -1,1 +1,1 @@
-"""The only door to fhir.resources (R4B classes), and what is read from a client's FHIR server."""
+"""FHIR R4: searches of a client's FHIR server, and validation by fhir.resources (R4B classes)."""

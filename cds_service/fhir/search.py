@@ -1,4 +1,7 @@
-"""What is missing of a record, read from the client's FHIR server: both searches at once, page by page."""
+"""The missing parts of a record, read from the client's FHIR server: all searches in parallel, page by page.
+
+FHIR R4, "Search" (POST [type]/_search, with GET where a server lacks it) and "Paging" (links with relation `next`).
+"""
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -12,102 +15,105 @@ from cds_service.model import Fetch, FetchFault, HookRequest, Pages, Search
 if TYPE_CHECKING:
     from cds_service.http_client import HttpClient
 
-_NO_POST = (404, 405, 415, 501)
-"""A server that does not take POST _search says so by one of these."""
+_POST_UNSUPPORTED = (404, 405, 415, 501)
+"""The statuses of servers that do not support POST _search."""
 _NO_ACCESS = (401, 403)
-_THREADS = "fhir-search"
-"""How their names begin."""
+_THREAD_PREFIX = "fhir-search"
 _GRACE = 0.2
-"""Seconds after the deadline in which a search may still say itself that it is over."""
+"""Seconds after the deadline in which a search can still end by itself."""
 
 
 @dataclass(slots=True)
-class _Read:
-    """The pages of one search so far."""
+class _Result:
+    """The pages of one search so far, and the fault that ended it."""
 
     bundles: list[dict[str, Any]] = field(default_factory=list)
-    problem: FetchFault | None = None
+    fault: FetchFault | None = None
 
 
 def fetcher(servers: Sequence[str], limits: FetchLimits) -> Fetch:
-    """Return a function that reads searches from a call's FHIR server, if `servers` lists it."""
+    """Return a function that runs searches on a call's FHIR server, where `servers` allows that server.
+
+    It raises nothing: each search returns the pages that were read, and the fault that ended it early.
+    """
 
     def fetch(request: HookRequest, searches: Sequence[Search]) -> Sequence[Pages]:
-        problem = _refusal(request, servers)
-        if problem:
-            return [Pages((), problem) for _ in searches]
-        clock, reads = Deadline(limits.seconds), [_Read() for _ in searches]
-        pool = ThreadPoolExecutor(len(searches), _THREADS)
-        running = [
-            pool.submit(_search, read, request, search, clock, limits)
-            for read, search in zip(reads, searches, strict=True)
+        fault = _refusal(request, servers)
+        if fault:
+            return [Pages((), fault) for _ in searches]
+        deadline, results = Deadline(limits.seconds), [_Result() for _ in searches]
+        pool = ThreadPoolExecutor(len(searches), _THREAD_PREFIX)
+        futures = [
+            pool.submit(_search, result, request, search, deadline, limits)
+            for result, search in zip(results, searches, strict=True)
         ]
         pool.shutdown(wait=False)
-        wait(running, limits.seconds + _GRACE)
-        return [_pages(read, one) for read, one in zip(reads, running, strict=True)]
+        wait(futures, limits.seconds + _GRACE)
+        return [_pages(result, future) for result, future in zip(results, futures, strict=True)]
 
     return fetch
 
 
 def _refusal(request: HookRequest, servers: Sequence[str]) -> FetchFault | None:
-    if not request.fhir_server:
+    """Return why a call's FHIR server is not read, or None where it is allowed."""
+    server = request.fhir_server
+    if not server:
         return FetchFault.NO_SERVER
-    allowed = any(within(request.fhir_server, server) for server in servers)
-    return (
-        None if allowed and "?" not in request.fhir_server and "#" not in request.fhir_server else FetchFault.NOT_LISTED
-    )
+    is_allowed = any(within(server, allowed) for allowed in servers) and "?" not in server and "#" not in server
+    return None if is_allowed else FetchFault.NOT_LISTED
 
 
-def _search(read: _Read, request: HookRequest, search: Search, clock: Deadline, limits: FetchLimits) -> None:
-    from cds_service.http_client import HttpClient  # noqa: PLC0415 - slow, and many a service never asks
+def _search(result: _Result, request: HookRequest, search: Search, deadline: Deadline, limits: FetchLimits) -> None:
+    from cds_service.http_client import HttpClient  # noqa: PLC0415 - slow to load, and often not needed
 
-    outbound = HttpClient(request.access_token, clock, limits)
+    client = HttpClient(request.access_token, deadline, limits)
     try:
-        _read_pages(read, outbound, request.fhir_server or "", search, limits)
+        _read_pages(result, client, request.fhir_server or "", search, limits)
     except HttpClientError as error:
-        read.problem = error.fault
+        result.fault = error.fault
     finally:
-        outbound.close()
+        client.close()
 
 
-def _pages(read: _Read, search: Future[None]) -> Pages:
-    """Return what was read; a name service, unlike a FHIR server, cannot be hung up on, so it is not waited for."""
-    if not search.done():
-        return Pages(tuple(read.bundles), FetchFault.TOO_SLOW)
-    search.result()
-    return Pages(tuple(read.bundles), read.problem)
+def _pages(result: _Result, future: Future[None]) -> Pages:
+    """Return what was read so far: a DNS look-up, unlike a response, cannot be cancelled, and is not waited for."""
+    if not future.done():
+        return Pages(tuple(result.bundles), FetchFault.TOO_SLOW)
+    future.result()
+    return Pages(tuple(result.bundles), result.fault)
 
 
-def _read_pages(read: _Read, outbound: "HttpClient", server: str, search: Search, limits: FetchLimits) -> None:
+def _read_pages(result: _Result, client: "HttpClient", server: str, search: Search, limits: FetchLimits) -> None:
+    """Read the pages of a search, from the first or from the link where the client's prefetch ended."""
     page = f"{server.rstrip('/')}/{search.resource_type}"
     link = search.next_url
     if link is None:
-        link = _take(read, *_first_page(outbound, page, search))
+        link = _add_page(result, *_first_page(client, page, search))
     while link:
         page = resolve_link(link, page)
-        if len(read.bundles) >= limits.pages:
-            read.problem = FetchFault.TOO_MANY_PAGES
+        if len(result.bundles) >= limits.pages:
+            result.fault = FetchFault.TOO_MANY_PAGES
         elif not within(page, server):
-            read.problem = FetchFault.OUTSIDE
+            result.fault = FetchFault.OUTSIDE
         else:
-            link = _take(read, *outbound.get(page))
+            link = _add_page(result, *client.get(page))
             continue
         return
 
 
-def _first_page(outbound: "HttpClient", url: str, search: Search) -> tuple[int, Any]:
-    """Read the first page; its links are relative to `url`, whichever way it was searched."""
-    status, bundle = outbound.post_form(f"{url}/_search", {"patient": search.patient_id})
-    if status in _NO_POST:
-        status, bundle = outbound.get(f"{url}?patient={search.patient_id}")
+def _first_page(client: "HttpClient", url: str, search: Search) -> tuple[int, Any]:
+    """Return the status and the Bundle of the first page; its links are relative to `url`, by POST as by GET."""
+    status, bundle = client.post_form(f"{url}/_search", {"patient": search.patient_id})
+    if status in _POST_UNSUPPORTED:
+        status, bundle = client.get(f"{url}?patient={search.patient_id}")
     return status, bundle
 
 
-def _take(read: _Read, status: int, bundle: Any) -> str:
-    """Keep one page and return its link to the next, or no text after the last or a fault."""
+def _add_page(result: _Result, status: int, bundle: Any) -> str:
+    """Add a page and return its link to the next, or no text after the last page or a fault."""
     if not isinstance(bundle, dict) or bundle.get("resourceType") != "Bundle":
         refused = FetchFault.REFUSED if status in _NO_ACCESS else FetchFault.NOT_ANSWERED
-        read.problem = FetchFault.NOT_A_BUNDLE if bundle is not None else refused
+        result.fault = FetchFault.NOT_A_BUNDLE if bundle is not None else refused
         return ""
-    read.bundles.append(bundle)
+    result.bundles.append(bundle)
     return next_page(bundle)

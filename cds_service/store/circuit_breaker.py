@@ -1,80 +1,72 @@
-"""How many calls use the store at once: one that hangs must not hold the threads that answer hook calls."""
+"""Protection of the request threads from a store that hangs: a bulkhead with a circuit breaker."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from queue import Empty, SimpleQueue
+from threading import BoundedSemaphore
 
 from cds_service.errors import StoreUnavailable
 
-_AT_ONCE = 2
-"""Calls that use the store at once, unless it is said otherwise."""
-_WAITS, _SLOW, _RESTS = 1.0, 0.5, 5.0
-"""Seconds: how long a call waits for its turn, which failure was slow, and how long nobody asks the store after it."""
+_MAX_CONCURRENT = 2
+_QUEUE_SECONDS = 1.0
+"""How long a call waits for others to leave the store."""
+_SLOW_SECONDS = 0.5
+"""A failure that takes longer opens the circuit."""
+_OPEN_SECONDS = 5.0
 
 
 class CircuitBreaker:
-    """Lets few calls in at once, and few wait for that, shortly; whoever else comes is refused at once."""
+    """A bulkhead with a circuit breaker in front of the store; thread-safe.
 
-    def __init__(self, most: int, at_once: int = _AT_ONCE) -> None:
-        """At most so many calls are in or wait, and so many of them are in; one always may."""
-        at_once = max(1, min(most, at_once))
-        self._turns, self._places = _free(at_once), _free(most - at_once)
-        self._closed_until = float("-inf")
+    Bulkhead: at most `max_concurrent` calls use the store, the others up to `max_calls` wait for up to 1 s, and any
+    further call is refused immediately. Circuit breaker: a failure that took longer than 0.5 s opens the circuit for
+    5 s, during which every call is refused without trying the store; then the circuit is closed again. There is no
+    half-open state, as the bulkhead already limits how many calls try the store first. Fast failures never open the
+    circuit, because trying again costs nothing.
+    """
+
+    def __init__(self, max_calls: int, max_concurrent: int = _MAX_CONCURRENT) -> None:
+        """Limit the calls that use the store or wait for it; one call is always allowed."""
+        max_concurrent = max(1, min(max_calls, max_concurrent))
+        self._active = BoundedSemaphore(max_concurrent)
+        self._waiting = BoundedSemaphore(max(0, max_calls - max_concurrent))
+        self._open_until = float("-inf")
 
     @contextmanager
     def calling(self) -> Iterator[None]:
-        """Let a call use the store, or raise StoreUnavailable without asking it."""
-        began = time.monotonic()
+        """Run the body as one call of the store; StoreUnavailable where the call is refused or the body raises it."""
+        started = time.monotonic()
         try:
-            if not _taken(self._turns):
-                self._wait()
+            if not self._active.acquire(blocking=False):
+                self._wait_in_queue()
             try:
-                self._ask_whether_open()  # it may have closed meanwhile
+                self._refuse_if_open()  # the circuit may have opened while this call waited
                 yield
             finally:
-                self._turns.put(None)
+                self._active.release()
         except StoreUnavailable:
-            self._close_if_slow(began)
+            self._open_if_slow(started)
             raise
 
-    def _wait(self) -> None:
-        """Wait for a turn, in one of the places for that."""
-        self._ask_whether_open()
-        if not _taken(self._places):
-            message = "too many calls wait for it"
+    def _wait_in_queue(self) -> None:
+        """Acquire a place among the active calls, or raise StoreUnavailable."""
+        self._refuse_if_open()
+        if not self._waiting.acquire(blocking=False):
+            message = "too many calls are waiting for it"
             raise StoreUnavailable(message)
         try:
-            if not _taken(self._turns, _WAITS):
-                message = "the calls before do not end"
+            if not self._active.acquire(timeout=_QUEUE_SECONDS):
+                message = "earlier calls have not returned"
                 raise StoreUnavailable(message)
         finally:
-            self._places.put(None)
+            self._waiting.release()
 
-    def _ask_whether_open(self) -> None:
-        if time.monotonic() < self._closed_until:
-            message = "it did not answer a moment ago"
+    def _refuse_if_open(self) -> None:
+        if time.monotonic() < self._open_until:
+            message = "the circuit is open after a slow failure"
             raise StoreUnavailable(message)
 
-    def _close_if_slow(self, began: float) -> None:
-        """Refuse all for a while, but only where asking costs time: a store that fails at once may be asked again."""
+    def _open_if_slow(self, started: float) -> None:
         now = time.monotonic()
-        if now - began > _SLOW and now > self._closed_until:
-            self._closed_until = now + _RESTS
-
-
-def _free(number: int) -> SimpleQueue[None]:
-    """Return so many free places; a queue in C, as a semaphore in Python takes several times as long."""
-    places: SimpleQueue[None] = SimpleQueue()
-    for _ in range(number):
-        places.put(None)
-    return places
-
-
-def _taken(places: SimpleQueue[None], wait: float = 0) -> bool:
-    """Take a place, and tell whether there was one."""
-    try:
-        places.get(timeout=wait)
-    except Empty:
-        return False
-    return True
+        if now - started > _SLOW_SECONDS and now > self._open_until:
+            self._open_until = now + _OPEN_SECONDS

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _LOCK = 7539864201
-"""The advisory lock of PostgreSQL under which one migrates while others wait: any number that is ours alone."""
+"""PostgreSQL's advisory lock for migrations: any number that nothing else uses."""
 
 
 def prepare(store: Store) -> tuple[str, str]:
-    """Bring an embedded store up to date and return the state of the store, whatever it is, and why where known."""
+    """Migrate an embedded store where needed; return the state of the store, and the cause where it is known."""
     state = store.state()
     if state == READY or not store.embedded:
         return state, ""
@@ -28,12 +28,12 @@ def prepare(store: Store) -> tuple[str, str]:
 
 
 def migrate(store: Store, to: str = "head") -> bool:
-    """Bring the store up to date, from empty too, and tell whether it is ahead of this version, and left as it is.
+    """Apply the migrations up to a revision; return True where the database is ahead of this version and left as it is.
 
-    Several at once wait for each other.
+    StoreUnavailable where it fails. Concurrent migrations wait for each other.
     """
     if store.file:
-        _make(store.file)
+        _create_file(store.file)
     with closing(store), store.writing() as connection:
         if not store.embedded:
             connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
@@ -44,8 +44,8 @@ def migrate(store: Store, to: str = "head") -> bool:
     return False
 
 
-def _make(file: Path) -> None:
-    """Make the file of an embedded store, readable by its user alone."""
+def _create_file(file: Path) -> None:
+    """Create the file of an embedded store, readable by its user only."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
@@ -55,10 +55,10 @@ def _make(file: Path) -> None:
 
 
 def _is_ahead(connection: "Connection") -> bool:
-    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415 - slow, and needed once in a version's life
+    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415 - slow to load, and needed once per version
 
-    found = MigrationContext.configure(connection).get_current_heads()
-    return any(is_at_least(one, REVISION) and one != REVISION for one in found)
+    revisions = MigrationContext.configure(connection).get_current_heads()
+    return any(is_at_least(revision, REVISION) and revision != REVISION for revision in revisions)
 
 
 def _upgrade(connection: "Connection", to: str) -> None:

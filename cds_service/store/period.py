@@ -1,4 +1,4 @@
-"""Which rows a figure or an export is about: those of a period, and perhaps of one service, client or version."""
+"""The rows that a figure or an export covers: those of a period, filtered by service, client or knowledge version."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sqlalchemy import Column, ColumnElement, Table
 
-NARROWED_BY = ("service", "client", "knowledge")
+FILTERS = ("service", "client", "knowledge")
 
 PLAYGROUND, UNNAMED = "playground", "unnamed"
-"""Choices of a client that no client can be called, as an issuer is a URI: our own page, and whoever has no name."""
+"""Filter values for the playground and for clients without a name; no issuer has them, as an issuer is a URI."""
 
 _LONG = 2 * 366
-"""Days; a longer period is told by month, as its weeks are too many to be seen."""
+"""Days; a longer period is shown by month, as its weeks are too many to read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """The days from `first` to `last`, both included; an empty text narrows nothing, but leaves the playground out."""
+    """The days from `first` to `last`, both included; an empty text does not filter, but excludes the playground."""
 
     first: date
     last: date
@@ -28,30 +28,30 @@ class Period:
     client: str = ""
     knowledge: str = ""
 
-    def of(self, table: "Table", day: "Column[date] | None" = None) -> "ColumnElement[bool]":
-        """Return what a row of the period fulfills; a table without a column is not narrowed by it."""
-        when = table.c.day if day is None else day
-        wanted = {name: getattr(self, name) for name in ("service", "knowledge") if name in table.c}
-        narrowed = [table.c[name] == value for name, value in wanted.items() if value]
-        return reduce(and_, narrowed, when.between(self.first, self.last) & self._of_clients(table.c.client))
+    def where(self, table: "Table", day: "Column[date] | None" = None) -> "ColumnElement[bool]":
+        """Return the WHERE condition for a table's rows; a filter whose column the table lacks does not apply."""
+        day = table.c.day if day is None else day
+        values = {name: getattr(self, name) for name in ("service", "knowledge") if name in table.c}
+        filters = [table.c[name] == value for name, value in values.items() if value]
+        return reduce(and_, filters, day.between(self.first, self.last) & self._client_condition(table.c.client))
 
-    def _of_clients(self, client: "Column[str]") -> "ColumnElement[bool]":
+    def _client_condition(self, client: "Column[str]") -> "ColumnElement[bool]":
         if not self.client:
             return client != PLAYGROUND
         return client == ("" if self.client == UNNAMED else self.client)
 
     @property
     def by_month(self) -> bool:
-        """Tell whether the period is told by month, and not by week."""
+        """Return whether the period is shown by month, and not by week."""
         return (self.last - self.first).days > _LONG
 
     def step_of(self, day: date) -> date:
-        """Return the first day of the ISO week of a day, or of its month where the period is long."""
+        """Return the first day of a day's ISO week, or of its month where the period is shown by month."""
         return day.replace(day=1) if self.by_month else monday_of(day)
 
     @property
     def steps(self) -> list[date]:
-        """Return the first day of each week, or month, that the period touches."""
+        """Return the first day of each week, or month, that overlaps the period."""
         days = map(date.fromordinal, range(self.first.toordinal(), self.last.toordinal() + 1))
         return list(dict.fromkeys(map(self.step_of, days)))
 

@@ -1,4 +1,4 @@
-"""What is kept: cards shown, decisions counted, reports of feedback. None of it can hold patient data but a comment."""
+"""The rows to store: cards shown, counts of decisions, feedback reports. Only a comment can hold patient data."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -14,7 +14,7 @@ class ShownSuggestion(NamedTuple):
 
 
 class ShownCard(NamedTuple):
-    """A card that was shown; `patient` is a keyed hash, or None where the site sets no key."""
+    """A card shown; `patient` is a keyed hash, or None where the site sets no key."""
 
     uuid: str
     service: str
@@ -32,9 +32,9 @@ class ShownCard(NamedTuple):
 
 
 class DecisionKind(NamedTuple):
-    """What is counted: decisions that are alike in all of this.
+    """The key of a count of decisions.
 
-    `study` is empty where nothing watched was selected; `outcome` is card, silent, shadow or refused; `reason` is
+    `study` is empty where no watched order was selected; `outcome` is card, silent, shadow or refused; `reason` is
     that of the silence, the indicator of the card, or what a refused call lacked.
     """
 
@@ -49,7 +49,7 @@ class DecisionKind(NamedTuple):
 
 
 class Unrecognized(NamedTuple):
-    """What is counted: orders, or entries of records, of a code system that is not read; `none` is no code at all."""
+    """The key of a count of orders or entries that were not recognized; `system` is `none` where there is no code."""
 
     day: date
     service: str
@@ -63,7 +63,7 @@ Counted = DecisionKind | Unrecognized
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One report of feedback, read: `reason` is one of the card's override reasons or `unlisted`."""
+    """One feedback report (CDS Hooks 2.0.1, "Feedback"); `reason` is an override reason of the card or `unlisted`."""
 
     card: str
     service: str

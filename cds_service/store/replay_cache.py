@@ -1,4 +1,7 @@
-"""The tokens that were used, so that none is used twice, by whichever worker or machine."""
+"""The replay cache: the tokens that were used, so that each is accepted once by all workers and machines.
+
+CDS Hooks 2.0.1, section "Security": a `jti` identifies a token, so that it cannot be replayed.
+"""
 
 import json
 from contextlib import suppress
@@ -17,75 +20,76 @@ if TYPE_CHECKING:
     from sqlalchemy import TextClause
 
 
-_LONGER = timedelta(hours=1)
-"""What has expired is held for so much longer: another machine, whose clock is behind, may still accept it."""
-_EACH, _LOOKED_AT = 100, 1000
-"""After how many tokens how many are looked at: ten times those that came, so that the old ones never pile up."""
+_GRACE = timedelta(hours=1)
+"""Expired tokens are kept for so much longer: another machine, whose clock is behind, may still accept them."""
+_PURGE_EVERY, _PURGE_ROWS = 100, 1000
+"""Every 100 new tokens, 1,000 rows are checked for expiry: ten times as many as came, so old ones never pile up."""
 
-_INSERTION = "INSERT INTO seen_tokens (digest, expires_at) VALUES (:digest, :moment) ON CONFLICT DO NOTHING"
-"""Written out, as SQLite and PostgreSQL have it alike: every call waits for it, and building it takes longest."""
-_NEXT = f"""SELECT max(digest), count(digest) FROM
-    (SELECT digest FROM seen_tokens WHERE digest > :begin ORDER BY digest LIMIT {_LOOKED_AT}) AS next"""  # noqa: S608 - a number of ours
-_DELETION = """DELETE FROM seen_tokens WHERE digest IN
+_INSERT = "INSERT INTO seen_tokens (digest, expires_at) VALUES (:digest, :moment) ON CONFLICT DO NOTHING"
+"""Literal SQL, the same in SQLite and PostgreSQL: every call waits for it, and building it would take longest."""
+_NEXT_RANGE = f"""SELECT max(digest), count(digest) FROM
+    (SELECT digest FROM seen_tokens WHERE digest > :begin ORDER BY digest LIMIT {_PURGE_ROWS}) AS next"""  # noqa: S608 - a number of ours
+_DELETE_EXPIRED = """DELETE FROM seen_tokens WHERE digest IN
     (SELECT digest FROM seen_tokens WHERE digest > :begin AND digest <= :end AND expires_at < :moment{})"""
-"""Without an index by time, which each call would wait for: the table is gone through again and again, part by part."""
-_PASSING = " FOR UPDATE SKIP LOCKED"
-"""Lets workers of PostgreSQL that delete at once pass each other by; SQLite has one writer at a time."""
-
-_quoted = json.JSONEncoder().encode
+"""There is no index by time, which each insert would maintain: the table is purged range by range, in a cycle."""
+_SKIP_LOCKED = " FOR UPDATE SKIP LOCKED"
+"""Lets PostgreSQL workers purge at the same time without waiting; SQLite has one writer at a time."""
 
 
 class ReplayCache:
-    """Remembers for one process, in a store whose commits need not be durable.
+    """The used tokens of all processes that share a store; its commits need not be durable.
 
-    What a power failure takes back are the tokens of its last moments: who has one of them could use it a second time,
-    until it expires, which is within minutes.
+    A power failure can lose the tokens of the last moments: whoever has one of them could use it a second time until it
+    expires, which is within minutes.
     """
 
     def __init__(self, store: Store, clock: Clock, begin: str | None = None) -> None:
-        """`begin` is where looking for old ones begins, in the order of the digests: else by chance.
+        """`begin` is the digest at which purging starts; by default it is random.
 
-        So of processes that end early none looks at the first ones alone.
+        Otherwise short-lived processes would all purge the first rows only.
         """
         self._store, self._clock = store, clock
-        self._numbers = count(1)
+        self._token_numbers = count(1)
         self._begin = token_hex(32) if begin is None else begin
 
     def is_new(self, issuer: str, token_id: str, expires_at: datetime) -> bool:
-        """Tell whether a token is used for the first time, and remember it; StoreUnavailable where nobody can tell."""
-        named = f"[{_quoted(issuer)}, {_quoted(token_id)}]"  # as json.dumps writes a list, in a third of its time
-        is_new = self._changed(_INSERTION, expires_at, digest=sha256(named.encode()).hexdigest()) == 1
-        if next(self._numbers) % _EACH == 0:
-            self._forget()
+        """Return whether a token is used for the first time, and record it; StoreUnavailable where the store fails.
+
+        A token is identified by its `iss` and its `jti` (RFC 7519, section 4.1.7); only their hash is stored.
+        """
+        digest = sha256(json.dumps([issuer, token_id]).encode()).hexdigest()
+        is_new = self._execute(_INSERT, expires_at, digest=digest) == 1
+        if next(self._token_numbers) % _PURGE_EVERY == 0:
+            self._purge_next_range()
         return is_new
 
-    def _forget(self) -> None:
-        """Delete what is too old to be used from the next part; where that fails, the next time will do."""
-        deletion = _DELETION.format("" if self._store.embedded else _PASSING)
+    def _purge_next_range(self) -> None:
+        """Delete the expired tokens of the next range; where that fails, a later purge does it."""
+        delete = _DELETE_EXPIRED.format("" if self._store.embedded else _SKIP_LOCKED)
         with suppress(StoreUnavailable):
-            end, looked_at = self._found(_NEXT, begin=self._begin)
-            if looked_at:
-                self._changed(deletion, self._clock.now() - _LONGER, begin=self._begin, end=end)
-            self._begin = end if looked_at == _LOOKED_AT else ""
+            end, row_count = self._fetch_one(_NEXT_RANGE, begin=self._begin)
+            if row_count:
+                self._execute(delete, self._clock.now() - _GRACE, begin=self._begin, end=end)
+            self._begin = end if row_count == _PURGE_ROWS else ""
 
-    def _found(self, statement: str, **values: str) -> tuple[Any, ...]:
+    def _fetch_one(self, statement: str, **values: str) -> tuple[Any, ...]:
         if self._store.embedded:
-            return self._store.found(statement, values)
+            return self._store.fetch_one(statement, values)
         with self._store.writing() as connection:
-            return tuple(connection.execute(_typed(statement), values).one())
+            return tuple(connection.execute(_text_clause(statement), values).one())
 
-    def _changed(self, statement: str, moment: datetime, **more: str) -> int:
-        """Return how many rows were changed; SQLite is given a moment as SQLAlchemy writes it there."""
+    def _execute(self, statement: str, moment: datetime, **values: str) -> int:
+        """Return how many rows were changed; for SQLite the moment is formatted as SQLAlchemy formats it there."""
         if self._store.embedded:
-            written = moment.astimezone(UTC).isoformat(" ", "microseconds").removesuffix("+00:00")
-            return self._store.changed(statement, {"moment": written, **more})
+            formatted = moment.astimezone(UTC).isoformat(" ", "microseconds").removesuffix("+00:00")
+            return self._store.execute(statement, {"moment": formatted, **values})
         with self._store.writing() as connection:
-            return connection.execute(_typed(statement), {"moment": moment, **more}).rowcount
+            return connection.execute(_text_clause(statement), {"moment": moment, **values}).rowcount
 
 
 @cache
-def _typed(statement: str) -> "TextClause":
-    from sqlalchemy import bindparam, text  # noqa: PLC0415 - slow, and only where PostgreSQL is used
+def _text_clause(statement: str) -> "TextClause":
+    from sqlalchemy import bindparam, text  # noqa: PLC0415 - slow to load, and needed for PostgreSQL only
 
     from cds_service.store.tables import UtcDateTime  # noqa: PLC0415 - likewise
 

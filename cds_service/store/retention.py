@@ -1,4 +1,4 @@
-"""How long the store keeps what it has."""
+"""Retention: deleting records past the retention period."""
 
 from datetime import date
 
@@ -9,17 +9,17 @@ from cds_service.store.tables import ACCEPTED, CARDS, DECISIONS, FEEDBACK, SUGGE
 
 
 def purge(store: Store, before: date, *, dry_run: bool = False) -> dict[str, int]:
-    """Delete what is older than a day and return the rows of each table; a dry run takes all of it back."""
+    """Delete the rows from before a day and return how many per table; a dry run deletes none of them."""
     with store.writing() as connection:
         deleted = {name: connection.execute(statement).rowcount for name, statement in _deletions(before).items()}
         if dry_run:
             connection.rollback()
-    store.settle()
+    store.checkpoint()
     return deleted
 
 
 def _deletions(before: date) -> dict[str, Delete]:
-    """Return the deletions, what depends on other rows before these."""
+    """Return the deletions by table, dependent rows first."""
     old_cards = select(CARDS.c.uuid).where(CARDS.c.day < before)
     known = select(CARDS.c.uuid)
     orphaned = not_(FEEDBACK.c.card.in_(known)) & (FEEDBACK.c.received_day < before)

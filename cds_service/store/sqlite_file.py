@@ -1,6 +1,6 @@
-"""The embedded store as a file of SQLite: opened as it must be, and asked whether it is ready, without SQLAlchemy.
+"""The embedded store as an SQLite file, used through sqlite3 alone.
 
-SQLAlchemy takes a quarter of a second to load, for which a start would wait.
+Loading SQLAlchemy takes a quarter of a second, for which a start would wait.
 """
 
 import sqlite3
@@ -15,17 +15,20 @@ from cds_service.errors import StoreUnavailable
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",  # readers and the writer do not wait for each other
     "PRAGMA foreign_keys=ON",
-    "PRAGMA secure_delete=ON",  # what is purged is overwritten
+    "PRAGMA secure_delete=ON",  # purged rows are overwritten
 )
 _FULL = "PRAGMA synchronous=FULL"  # WAL's usual NORMAL can lose commits when power fails: feedback is acknowledged
 _NORMAL = "PRAGMA synchronous=NORMAL"  # never OFF: that can cost the whole file
-_LATER = "PRAGMA wal_autocheckpoint=8000"  # 32 MB: the durable writer copies the -wal file before, and no call waits
+_LATER = "PRAGMA wal_autocheckpoint=8000"  # 32 MB: the durable writer checkpoints earlier, and no call waits
 
-_ROWS = attrgetter("rowcount")
+_rowcount = attrgetter("rowcount")
 
 
-def opened(file: Path, *, durable: bool, patience: int) -> sqlite3.Connection:
-    """Open a file that is there; only a migration makes one."""
+def connect(file: Path, *, durable: bool, patience: int) -> sqlite3.Connection:
+    """Return a connection to an existing file; sqlite3.Error where there is none, as only a migration creates it.
+
+    `patience` is in seconds: how long a statement waits for SQLite's lock.
+    """
     address = f"{file.as_uri()}?mode=rw"
     connection = sqlite3.connect(address, timeout=patience, isolation_level=None, check_same_thread=False, uri=True)
     for pragma in (*_PRAGMAS, *((_FULL,) if durable else (_NORMAL, _LATER))):
@@ -33,65 +36,66 @@ def opened(file: Path, *, durable: bool, patience: int) -> sqlite3.Connection:
     return connection
 
 
-def revision(file: Path) -> str | None:
-    """Return the newest migration that a file has had, or None; StoreUnavailable where it cannot be opened to write."""
+def read_revision(file: Path) -> str | None:
+    """Return a file's newest migration, or None where it has none; StoreUnavailable where it cannot be written."""
     try:
-        with closing(opened(file, durable=True, patience=1)) as connection:
+        with closing(connect(file, durable=True, patience=1)) as connection:
             connection.execute("BEGIN IMMEDIATE")
-            return _revision(connection)
+            return _select_revision(connection)
     except sqlite3.Error as error:
         raise StoreUnavailable(str(error)) from None
 
 
-def _revision(connection: sqlite3.Connection) -> str | None:
+def _select_revision(connection: sqlite3.Connection) -> str | None:
     try:
-        found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    except sqlite3.OperationalError:  # there is no such table; what is damaged is another error
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.OperationalError:  # there is no such table; a damaged file raises another error
         return None
-    return found and str(found[0])
+    return row and str(row[0])
 
 
-class Statements:
-    """Runs statements that are transactions of their own.
+class SqliteStatements:
+    """Runs single statements in autocommit mode on pooled connections; thread-safe.
 
-    SQLAlchemy and BEGIN and COMMIT would take several times as long as the statement, for which each call waits.
+    Every authenticated call waits for one. SQLAlchemy, BEGIN and COMMIT would take several times as long.
     """
 
     def __init__(self, file: Path, *, durable: bool, patience: int) -> None:
         self._file, self._durable, self._patience = file, durable, patience
         self._idle: list[sqlite3.Connection] = []
 
-    def changed(self, statement: str, values: Mapping[str, str]) -> int:
+    def execute(self, statement: str, values: Mapping[str, str]) -> int:
         """Return how many rows a statement changed, or raise StoreUnavailable."""
-        changed: int = self._done(statement, values, _ROWS)
-        return changed
+        rowcount: int = self._run(statement, values, _rowcount)
+        return rowcount
 
-    def found(self, statement: str, values: Mapping[str, str]) -> tuple[Any, ...]:
-        """Return the one row that a statement finds, or raise StoreUnavailable."""
-        row: tuple[Any, ...] = self._done(statement, values, sqlite3.Cursor.fetchone)
+    def fetch_one(self, statement: str, values: Mapping[str, str]) -> tuple[Any, ...]:
+        """Return the single row of a query, or raise StoreUnavailable."""
+        row: tuple[Any, ...] = self._run(statement, values, sqlite3.Cursor.fetchone)
         return row
-
-    def _done(self, statement: str, values: Mapping[str, str], told: Callable[[sqlite3.Cursor], Any]) -> Any:
-        connection = self._idle_or_opened()
-        try:
-            result = told(connection.execute(statement, values))
-        except sqlite3.Error as error:
-            connection.close()
-            raise StoreUnavailable(type(error).__name__) from None
-        self._idle.append(connection)  # for whichever thread comes next: its statements and pages are at hand
-        return result
 
     def close(self) -> None:
         """Close the connections; a later use opens new ones."""
         while self._idle:
             self._idle.pop().close()
 
-    def _idle_or_opened(self) -> sqlite3.Connection:
+    def _run(self, statement: str, values: Mapping[str, str], get_result: Callable[[sqlite3.Cursor], Any]) -> Any:
+        connection = self._checkout()
+        try:
+            result = get_result(connection.execute(statement, values))
+        except sqlite3.Error as error:
+            connection.close()
+            raise StoreUnavailable(type(error).__name__) from None
+        self._idle.append(connection)  # for any thread: its prepared statements and cached pages are reused
+        return result
+
+    def _checkout(self) -> sqlite3.Connection:
+        """Return an idle connection, or else a new one."""
         try:
             return self._idle.pop()
         except IndexError:
             pass
         try:
-            return opened(self._file, durable=self._durable, patience=self._patience)
+            return connect(self._file, durable=self._durable, patience=self._patience)
         except sqlite3.Error as error:
             raise StoreUnavailable(str(error)) from None

@@ -1,4 +1,4 @@
-"""What became of the cards, and how often what was decided: counted by the database, and here by week or month."""
+"""Statistics for the dashboard: outcomes of cards and counts of decisions, by the database, per week or month."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -8,35 +8,13 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, FromClause, Select, Subquery, and_, func, or_, select, union
 
-from cds_service.store.period import NARROWED_BY, UNNAMED, Period
+from cds_service.store.period import FILTERS, UNNAMED, Period
 from cds_service.store.tables import ACCEPTED, CARDS, DECISIONS, FEEDBACK, SUGGESTIONS, UNRECOGNIZED
-
-
-def is_on(reports: FromClause, cards: FromClause) -> ColumnElement[bool]:
-    """Return whether a report is on a card: by its client alone, unless the card was shown to one without a name."""
-    by_its_client = or_(cards.c.client == "", cards.c.client == reports.c.client)
-    return and_(reports.c.card == cards.c.uuid, by_its_client)
-
-
-def judged_cards(period: Period) -> Subquery:
-    """Return a query for each card of the period once, with its latest report: the one that happened last."""
-    reports = FEEDBACK.alias("reports")
-    latest = (
-        select(reports.c.id)
-        .where(is_on(reports, CARDS), reports.c.outcome.in_(("accepted", "overridden")))
-        .order_by(reports.c.happened_at.desc(), reports.c.received_at.desc(), reports.c.id.desc())
-        .limit(1)
-        .correlate(CARDS)
-        .scalar_subquery()
-    )
-    said = (FEEDBACK.c.id.label("report"), FEEDBACK.c.outcome, FEEDBACK.c.reason, FEEDBACK.c.happened_at)
-    judged = CARDS.outerjoin(FEEDBACK, FEEDBACK.c.id == latest)
-    return select(CARDS, *said).select_from(judged).where(period.of(CARDS)).subquery("judged")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """What became of some cards, each counted once."""
+    """How many cards had each outcome; each card is counted once."""
 
     accepted: int = 0
     overridden: int = 0
@@ -44,11 +22,11 @@ class Outcomes:
 
     @property
     def shown(self) -> int:
-        """Return how many cards there were."""
+        """Return the number of cards shown."""
         return self.accepted + self.overridden + self.unreported
 
     def __add__(self, other: "Outcomes") -> "Outcomes":
-        """Return the sum, part by part."""
+        """Return the sums of the counts."""
         return Outcomes(
             self.accepted + other.accepted, self.overridden + other.overridden, self.unreported + other.unreported
         )
@@ -56,19 +34,19 @@ class Outcomes:
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """Of how many decisions that needed the record it was incomplete, or missing altogether."""
+    """How many decisions needed the record, and for how many of these it was incomplete or missing."""
 
     needed: int = 0
     incomplete: int = 0
 
     def __add__(self, other: "Records") -> "Records":
-        """Return the sum, part by part."""
+        """Return the sums of the counts."""
         return Records(self.needed + other.needed, self.incomplete + other.incomplete)
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What one version of the knowledge did in the period; `since` is its first day in the whole store."""
+    """The decisions and cards of one knowledge version in the period; `since` is its first day in the whole store."""
 
     name: str
     since: date
@@ -78,7 +56,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """All that the dashboard tells of one period."""
+    """All figures of the dashboard for one period."""
 
     period: Period
     cards: dict[date, Outcomes]
@@ -89,29 +67,29 @@ class Statistics:
     silences: dict[str, int]
     unwatched: dict[str, int]
     unrecognized: dict[tuple[str, str], int]
-    """How many orders and entries neither a code nor words explained, by resource type and code system."""
+    """Orders and entries that neither a code nor text identified, by resource type and code system."""
     versions: list[Version]
     unknown_reports: int | None
-    """None where the period is narrowed to a version: such a report tells none."""
+    """None where the period is filtered by version: an unmatched report has none."""
 
     @property
     def decisions(self) -> int:
-        """Return how many decisions there were, on watched orders and on none."""
+        """Return the number of decisions, those without a watched order included."""
         return sum(sum(outcomes.values()) for outcomes in self.studies.values())
 
     @property
     def shown(self) -> int:
-        """Return how many cards were shown."""
+        """Return the number of cards shown."""
         return sum(outcomes.shown for outcomes in self.cards.values())
 
     @property
     def is_empty(self) -> bool:
-        """Tell whether there is nothing to be told."""
+        """Return whether there are no figures at all."""
         return not (self.decisions or self.shown or self.unknown_reports)
 
 
 def statistics(connection: Connection, period: Period) -> Statistics:
-    """Return what is to be told of a period."""
+    """Return all figures of a period; `connection` is a reading one, so that they are of one snapshot."""
     return Statistics(
         period,
         cards_by_step(connection, period),
@@ -128,7 +106,7 @@ def statistics(connection: Connection, period: Period) -> Statistics:
 
 
 def cards_by_step(connection: Connection, period: Period) -> dict[date, Outcomes]:
-    """Return what became of the cards that were shown in each step of the period, by its first day; all are there."""
+    """Return the outcomes of the cards shown in every week or month of the period, by its first day."""
     steps = dict.fromkeys(period.steps, Outcomes())
     for day, outcomes in _outcomes(connection, period, "day").items():
         steps[period.step_of(day)] += outcomes
@@ -136,13 +114,13 @@ def cards_by_step(connection: Connection, period: Period) -> dict[date, Outcomes
 
 
 def records_by_step(connection: Connection, period: Period) -> dict[date, Records]:
-    """Return how complete the records of each step of the period were, by its first day; all are there.
+    """Return how complete the records were in every week or month of the period, by its first day.
 
-    A call without a watched order needs no record; a refused call is one whose record could not be had.
+    A call without a watched order needs no record; a refused call is one whose record could not be read.
     """
     refused = DECISIONS.c.outcome == "refused"
     needed = _decisions(period, DECISIONS.c.day).where(or_(DECISIONS.c.study != "", refused))
-    incomplete = _counted(connection.execute(needed.where(or_(DECISIONS.c.incomplete, refused))))
+    incomplete = _counts_by_key(connection.execute(needed.where(or_(DECISIONS.c.incomplete, refused))))
     steps = dict.fromkeys(period.steps, Records())
     for day, count in connection.execute(needed):
         steps[period.step_of(day)] += Records(count, incomplete.get(day, 0))
@@ -151,33 +129,39 @@ def records_by_step(connection: Connection, period: Period) -> dict[date, Record
 
 def override_reasons(connection: Connection, period: Period) -> dict[str | None, int]:
     """Return how many cards were overridden for each reason; None where no reason was given."""
-    cards = judged_cards(period)
+    cards = cards_with_outcome(period)
     query = select(cards.c.reason, func.count()).where(cards.c.outcome == "overridden").group_by(cards.c.reason)
-    return _counted(connection.execute(query))
+    return _counts_by_key(connection.execute(query))
 
 
 def accepted_kinds(connection: Connection, period: Period) -> dict[str | None, int]:
-    """Return how many cards were accepted by each kind of suggestion; None where the report names none of theirs."""
-    cards = judged_cards(period)
-    named = (
+    """Return how many cards were accepted by each kind of suggestion; None where the report names none."""
+    cards = cards_with_outcome(period)
+    suggestions = (
         select(ACCEPTED.c.feedback, SUGGESTIONS.c.card, SUGGESTIONS.c.kind)
         .join(SUGGESTIONS, SUGGESTIONS.c.uuid == ACCEPTED.c.suggestion)
-        .subquery("named")
+        .subquery("accepted")
     )
-    theirs = and_(named.c.feedback == cards.c.report, named.c.card == cards.c.uuid)
-    query = select(named.c.kind, func.count(cards.c.uuid.distinct())).select_from(cards).outerjoin(named, theirs)
-    return _counted(connection.execute(query.where(cards.c.outcome == "accepted").group_by(named.c.kind)))
+    of_card = and_(suggestions.c.feedback == cards.c.report, suggestions.c.card == cards.c.uuid)
+    query = (
+        select(suggestions.c.kind, func.count(cards.c.uuid.distinct()))
+        .select_from(cards)
+        .outerjoin(suggestions, of_card)
+        .where(cards.c.outcome == "accepted")
+        .group_by(suggestions.c.kind)
+    )
+    return _counts_by_key(connection.execute(query))
 
 
 def unknown_reports(connection: Connection, period: Period) -> int:
-    """Return how many reports came in the period on cards that the store does not have, or of another client."""
-    known = select(CARDS.c.uuid).where(is_on(FEEDBACK, CARDS)).exists()
-    received = period.of(FEEDBACK, FEEDBACK.c.received_day)
+    """Return how many reports of the period match no card of their client."""
+    known = select(CARDS.c.uuid).where(report_matches_card(FEEDBACK, CARDS)).exists()
+    received = period.where(FEEDBACK, FEEDBACK.c.received_day)
     return connection.scalar(select(func.count()).select_from(FEEDBACK).where(received, ~known)) or 0
 
 
 def decisions_by_study(connection: Connection, period: Period) -> dict[str, dict[str, int]]:
-    """Return how many decisions on each study had each outcome; under no text, those on no watched order."""
+    """Return the decisions per study and outcome; those without a watched order are under an empty text."""
     studies: dict[str, dict[str, int]] = defaultdict(dict)
     for study, outcome, count in connection.execute(_decisions(period, DECISIONS.c.study, DECISIONS.c.outcome)):
         studies[study][outcome] = int(count)
@@ -185,54 +169,76 @@ def decisions_by_study(connection: Connection, period: Period) -> dict[str, dict
 
 
 def silences(connection: Connection, period: Period, *, watched: bool) -> dict[str, int]:
-    """Return how often there was silence for each reason, on watched orders or else on calls without one."""
-    of_these = DECISIONS.c.study != "" if watched else DECISIONS.c.study == ""
-    query = _decisions(period, DECISIONS.c.reason).where(DECISIONS.c.outcome == "silent", of_these)
-    return _counted(connection.execute(query))
+    """Return the silent decisions per reason, on watched orders or else on calls without one."""
+    has_study = DECISIONS.c.study != "" if watched else DECISIONS.c.study == ""
+    query = _decisions(period, DECISIONS.c.reason).where(DECISIONS.c.outcome == "silent", has_study)
+    return _counts_by_key(connection.execute(query))
 
 
 def unrecognized(connection: Connection, period: Period) -> dict[tuple[str, str], int]:
-    """Return how many orders and entries of each resource type and code system nothing explained."""
+    """Return the unrecognized orders and entries per resource type and code system."""
     by = (UNRECOGNIZED.c.resource, UNRECOGNIZED.c.system)
-    query = select(*by, func.sum(UNRECOGNIZED.c["count"])).where(period.of(UNRECOGNIZED)).group_by(*by)
+    query = select(*by, func.sum(UNRECOGNIZED.c["count"])).where(period.where(UNRECOGNIZED)).group_by(*by)
     return {(resource, system): int(count) for resource, system, count in connection.execute(query)}
 
 
 def versions(connection: Connection, period: Period) -> list[Version]:
-    """Return what each version of the knowledge did in the period, in the order in which they came into use."""
+    """Return the knowledge versions that decided something in the period, in the order of their first use."""
     cards = _outcomes(connection, period, "knowledge")
-    decisions = _counted(connection.execute(_decisions(period, DECISIONS.c.knowledge)))
+    decisions = _counts_by_key(connection.execute(_decisions(period, DECISIONS.c.knowledge)))
     days = union(*(select(table.c.knowledge, table.c.day) for table in (DECISIONS, CARDS))).subquery("days")
     first = select(days.c.knowledge, func.min(days.c.day)).group_by(days.c.knowledge)
-    found = [
+    used = [
         Version(name, since, decisions.get(name, 0), cards.get(name, Outcomes()))
         for name, since in connection.execute(first)
         if name in cards or name in decisions
     ]
-    return sorted(found, key=lambda version: (version.since, version.name))
+    return sorted(used, key=lambda version: (version.since, version.name))
 
 
 def choices(connection: Connection) -> dict[str, tuple[str, ...]]:
-    """Return the services, clients and versions of the knowledge that a period can be narrowed to: the store's."""
+    """Return the services, clients and knowledge versions of the store, by which a period can be filtered."""
     tables = (DECISIONS, CARDS)
-    found = {name: union(*(select(table.c[name]) for table in tables)) for name in NARROWED_BY}
-    names = {name: sorted(connection.scalars(query)) for name, query in found.items()}
-    return {name: tuple(value or UNNAMED for value in values) for name, values in names.items()}
+    queries = {name: union(*(select(table.c[name]) for table in tables)) for name in FILTERS}
+    values = {name: sorted(connection.scalars(query)) for name, query in queries.items()}
+    return {name: tuple(value or UNNAMED for value in of_filter) for name, of_filter in values.items()}
+
+
+def cards_with_outcome(period: Period) -> Subquery:
+    """Return a query for each card of the period, with the report on it that happened last."""
+    reports = FEEDBACK.alias("reports")
+    latest = (
+        select(reports.c.id)
+        .where(report_matches_card(reports, CARDS), reports.c.outcome.in_(("accepted", "overridden")))
+        .order_by(reports.c.happened_at.desc(), reports.c.received_at.desc(), reports.c.id.desc())
+        .limit(1)
+        .correlate(CARDS)
+        .scalar_subquery()
+    )
+    report_columns = (FEEDBACK.c.id.label("report"), FEEDBACK.c.outcome, FEEDBACK.c.reason, FEEDBACK.c.happened_at)
+    joined = CARDS.outerjoin(FEEDBACK, FEEDBACK.c.id == latest)
+    return select(CARDS, *report_columns).select_from(joined).where(period.where(CARDS)).subquery("cards_with_outcome")
+
+
+def report_matches_card(reports: FromClause, cards: FromClause) -> ColumnElement[bool]:
+    """Return the condition that a report is on a card: from its client, unless the card's client had no name."""
+    same_client = or_(cards.c.client == "", cards.c.client == reports.c.client)
+    return and_(reports.c.card == cards.c.uuid, same_client)
 
 
 def _decisions(period: Period, *columns: Column[Any]) -> Select[Any]:
-    return select(*columns, func.sum(DECISIONS.c.count)).where(period.of(DECISIONS)).group_by(*columns)
+    return select(*columns, func.sum(DECISIONS.c.count)).where(period.where(DECISIONS)).group_by(*columns)
 
 
-def _outcomes(connection: Connection, period: Period, name: str) -> dict[Any, Outcomes]:
-    """Return what became of the cards of the period, by one of their columns."""
-    cards = judged_cards(period)
-    by = (cards.c[name], cards.c.outcome)
-    found: dict[Any, dict[str, int]] = defaultdict(dict)
+def _outcomes(connection: Connection, period: Period, column: str) -> dict[Any, Outcomes]:
+    """Return the outcomes of the cards of the period, by one of their columns."""
+    cards = cards_with_outcome(period)
+    by = (cards.c[column], cards.c.outcome)
+    outcomes: dict[Any, dict[str, int]] = defaultdict(dict)
     for key, outcome, count in connection.execute(select(*by, func.count()).group_by(*by)):
-        found[key][outcome or "unreported"] = int(count)
-    return {key: Outcomes(**counts) for key, counts in found.items()}
+        outcomes[key][outcome or "unreported"] = int(count)
+    return {key: Outcomes(**counts) for key, counts in outcomes.items()}
 
 
-def _counted(rows: Iterable[Any]) -> dict[Any, int]:
+def _counts_by_key(rows: Iterable[Any]) -> dict[Any, int]:
     return {key: int(count) for key, count in rows}

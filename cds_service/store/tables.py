@@ -1,4 +1,4 @@
-"""The tables: cards shown, their suggestions, feedback on them, and how often what was decided. No patient data."""
+"""The tables: cards shown, their suggestions, feedback on them, and counts of decisions. No patient data."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -25,7 +25,7 @@ METADATA = MetaData(
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A moment in UTC, in a database that keeps time zones and in one that does not."""
+    """A moment in UTC, in databases with and without time zones."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -55,7 +55,7 @@ CARDS = Table(
     Column("incomplete", Boolean, nullable=False),
     Column("patient", String(64)),
 )
-"""One row for each card that was shown; `patient` is a keyed hash, and empty where the site sets no key."""
+"""One row per card shown; `patient` is a keyed hash, NULL where the site sets no key."""
 
 SUGGESTIONS = Table(
     "suggestions",
@@ -82,7 +82,7 @@ FEEDBACK = Table(
     Column("received_at", UtcDateTime, nullable=False),
     Column("received_day", Date, nullable=False, index=True),
 )
-"""One row for each report; a repeated one has the same digest. Without a row of its card in `cards` it is unknown."""
+"""One row per report; a repeated report has the same digest. A report that matches no row of `cards` is unmatched."""
 
 ACCEPTED = Table(
     "accepted_suggestions",
@@ -90,7 +90,7 @@ ACCEPTED = Table(
     Column("feedback", Integer, ForeignKey("feedback.id", ondelete="CASCADE"), primary_key=True),
     Column("suggestion", String(36), primary_key=True),
 )
-"""The suggestions that a report says were accepted."""
+"""The suggestions that a report names as accepted."""
 
 DECISIONS = Table(
     "decisions",
@@ -105,7 +105,7 @@ DECISIONS = Table(
     Column("incomplete", Boolean, primary_key=True),
     Column("count", Integer, nullable=False),
 )
-"""How many decisions of one kind there were on a day: one for each watched order of a call, or one for the call."""
+"""Daily counts of decisions that are alike: one per watched order of a call, or one per call without any."""
 
 UNRECOGNIZED = Table(
     "unrecognized",
@@ -117,7 +117,7 @@ UNRECOGNIZED = Table(
     Column("system", String(120), primary_key=True),
     Column("count", Integer, nullable=False),
 )
-"""How many orders and entries of records neither a code nor words explained, by their code system."""
+"""Daily counts of orders and entries that neither a code nor text identified, by their code system."""
 
 SEEN_TOKENS = Table(
     "seen_tokens",
@@ -126,9 +126,9 @@ SEEN_TOKENS = Table(
     Column("expires_at", UtcDateTime, nullable=False),
     sqlite_with_rowid=False,
 )
-"""One row for each token that was used, until it has expired; `digest` is of its issuer and its id.
+"""The replay cache: one row per token used, until it has expired; `digest` is the hash of its issuer and its id.
 
-Each call waits for its row, so there is one tree of pages to write, and no index by time.
+Each call waits for its insert, so the table is one B-tree, without an index by time.
 """
 
 Index("ix_feedback_card_happened_at", FEEDBACK.c.card, FEEDBACK.c.happened_at)

@@ -1,4 +1,4 @@
-"""What is written, each time as a whole: cards with their suggestions, counts, reports."""
+"""Writes, each in one transaction: cards with their suggestions, counts of decisions, feedback reports."""
 
 import time
 from collections import Counter
@@ -13,58 +13,61 @@ from cds_service.store.database import Store
 from cds_service.store.records import Counted, Report, ShownCard, Unrecognized
 from cds_service.store.tables import ACCEPTED, CARDS, DECISIONS, FEEDBACK, SUGGESTIONS, UNRECOGNIZED
 
-_REPORTS_AT_ONCE = 50
-"""In one transaction, which takes some 0.03 s: each call of a client waits for SQLite's lock, to note its token."""
+_BATCH_SIZE = 50
+"""Reports per transaction, which takes some 0.03 s: each call with a token waits for SQLite's lock meanwhile."""
 _PAUSE = 0.05
-"""Seconds between two: who waits for SQLite's lock does not queue, but looks again and again whether it is free."""
+"""Seconds between two batches: SQLite has no queue for its lock, so that waiting calls need a gap to take it."""
 
 
 def write_shown(store: Store, cards: Sequence[ShownCard], counts: Mapping[Counted, int]) -> None:
-    """Write cards that were shown, each once however often it comes, and add to the counts."""
+    """Insert cards that are not there yet, and add to the counts; StoreUnavailable where it fails."""
     rows = [card._asdict() for card in cards]
-    suggestions = [{**one._asdict(), "card": row["uuid"]} for row in rows for one in row.pop("suggestions")]
+    suggestions = [
+        {**suggestion._asdict(), "card": row["uuid"]} for row in rows for suggestion in row.pop("suggestions")
+    ]
     with store.writing() as connection:
         if rows:
-            connection.execute(insert_into(connection, CARDS).on_conflict_do_nothing(), rows)
+            connection.execute(_insert_into(connection, CARDS).on_conflict_do_nothing(), rows)
         if suggestions:
-            connection.execute(insert_into(connection, SUGGESTIONS).on_conflict_do_nothing(), suggestions)
-        unrecognized = {one: count for one, count in counts.items() if isinstance(one, Unrecognized)}
-        _count(connection, DECISIONS, {one: count for one, count in counts.items() if one not in unrecognized})
-        _count(connection, UNRECOGNIZED, unrecognized)
+            connection.execute(_insert_into(connection, SUGGESTIONS).on_conflict_do_nothing(), suggestions)
+        unrecognized = {key: count for key, count in counts.items() if isinstance(key, Unrecognized)}
+        decisions = {key: count for key, count in counts.items() if key not in unrecognized}
+        _add_counts(connection, DECISIONS, decisions)
+        _add_counts(connection, UNRECOGNIZED, unrecognized)
 
 
 def write_reports(store: Store, reports: Sequence[Report], new: Counter[str]) -> None:
-    """Write reports that are not there yet, and count the outcomes of these in `new` when they are durable.
+    """Insert reports that are not there yet, and add their outcomes to `new` once they are committed.
 
-    Of one that is there already, a comment is added where it had none. Where some cannot be written, those before them
-    are kept and counted, so that all may come again.
+    A report that is there already gets the comment that it lacked. StoreUnavailable where a batch fails: earlier
+    batches are committed and counted, and the client can send all reports again.
     """
     ordered = sorted(reports, key=lambda report: (report.digest, report.comment is not None))
-    for some in _parts({report.digest: report for report in ordered}):
-        new.update(_write_some(store, some))
+    for batch in _batches({report.digest: report for report in ordered}):
+        new.update(_write_batch(store, batch))
 
 
-def _parts(by_digest: Mapping[str, Report]) -> Iterator[dict[str, Report]]:
-    """Yield the reports in parts that are written at once, with a pause between two."""
+def _batches(by_digest: Mapping[str, Report]) -> Iterator[dict[str, Report]]:
+    """Yield the reports in batches, with a pause between two."""
     items = list(by_digest.items())
-    for start in range(0, len(items), _REPORTS_AT_ONCE):
+    for start in range(0, len(items), _BATCH_SIZE):
         if start:
             time.sleep(_PAUSE)
-        yield dict(items[start : start + _REPORTS_AT_ONCE])
+        yield dict(items[start : start + _BATCH_SIZE])
 
 
-def _write_some(store: Store, by_digest: Mapping[str, Report]) -> list[str]:
-    """Write reports in one transaction and return the outcomes of those that are new."""
+def _write_batch(store: Store, by_digest: Mapping[str, Report]) -> list[str]:
+    """Write reports in one transaction and return the outcomes of the new ones."""
     with store.writing() as connection:
-        new = _add(connection, FEEDBACK, [_row(report) for report in by_digest.values()])
+        new = _insert_new(connection, FEEDBACK, [_row(report) for report in by_digest.values()])
         accepted = [
             {"feedback": row.id, "suggestion": suggestion}
             for row in new
             for suggestion in by_digest[row.digest].suggestions
         ]
-        _add(connection, ACCEPTED, accepted)
+        _insert_new(connection, ACCEPTED, accepted)
         new_digests = {row.digest for row in new}
-        _comment(connection, [report for digest, report in by_digest.items() if digest not in new_digests])
+        _add_comments(connection, [report for digest, report in by_digest.items() if digest not in new_digests])
     return [row.outcome for row in new]
 
 
@@ -74,34 +77,34 @@ def _row(report: Report) -> dict[str, Any]:
     return row
 
 
-def _comment(connection: Connection, reports: Sequence[Report]) -> None:
-    """Add the comments of reports that are there without one."""
-    rows = [{"of": report.digest, "said": report.comment} for report in reports if report.comment]
+def _add_comments(connection: Connection, reports: Sequence[Report]) -> None:
+    """Add comments to stored reports that have none."""
+    rows = [{"report_digest": report.digest, "new_comment": report.comment} for report in reports if report.comment]
     if rows:
-        without = (FEEDBACK.c.digest == bindparam("of")) & FEEDBACK.c.comment.is_(None)
-        connection.execute(update(FEEDBACK).where(without).values(comment=bindparam("said")), rows)
+        without = (FEEDBACK.c.digest == bindparam("report_digest")) & FEEDBACK.c.comment.is_(None)
+        connection.execute(update(FEEDBACK).where(without).values(comment=bindparam("new_comment")), rows)
 
 
-def _add(connection: Connection, into: Table, rows: Sequence[Mapping[str, Any]]) -> Sequence[Any]:
-    """Insert the rows that are not there yet and return them."""
+def _insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> Sequence[Any]:
+    """Insert the rows that are not there yet and return these."""
     if not rows:
         return ()
-    statement = insert_into(connection, into).on_conflict_do_nothing().returning(*into.c)
+    statement = _insert_into(connection, table).on_conflict_do_nothing().returning(*table.c)
     return connection.execute(statement, rows).all()
 
 
-def _count(connection: Connection, table: Table, counts: Mapping[Any, int]) -> None:
-    """Add to the counts, always in one order, so that two workers never wait for each other."""
+def _add_counts(connection: Connection, table: Table, counts: Mapping[Any, int]) -> None:
+    """Add to the counts, always in the same order, so that two workers cannot deadlock."""
     if not counts:
         return
-    insert = insert_into(connection, table)
+    insert = _insert_into(connection, table)
     total = table.c["count"] + insert.excluded["count"]
     statement = insert.on_conflict_do_update(index_elements=list(table.primary_key), set_={"count": total})
-    rows = [{**kind._asdict(), "count": counts[kind]} for kind in sorted(counts)]
+    rows = [{**key._asdict(), "count": counts[key]} for key in sorted(counts)]
     connection.execute(statement, rows)
 
 
-def insert_into(connection: Connection, into: Table) -> Any:
-    """Return an insertion that can say what happens to rows that are there already."""
-    dialect = import_module(f"sqlalchemy.dialects.{connection.dialect.name}")  # the one in use, which is loaded
-    return dialect.insert(into)
+def _insert_into(connection: Connection, table: Table) -> Any:
+    """Return an INSERT of the connection's dialect, which has ON CONFLICT."""
+    dialect = import_module(f"sqlalchemy.dialects.{connection.dialect.name}")  # already loaded by the connection
+    return dialect.insert(table)

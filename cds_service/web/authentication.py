@@ -100,7 +100,7 @@ class _GuardedReplay:
 
     def __init__(self, replay: ReplayProtection, threads: int) -> None:
         self._replay = replay
-        self._breaker = CircuitBreaker(threads, at_once=min(_CONCURRENT_LOOKUPS, threads // 4))
+        self._breaker = CircuitBreaker(threads, max_concurrent=min(_CONCURRENT_LOOKUPS, threads // 4))
 
     def is_new(self, issuer: str, token_id: str, expires_at: datetime) -> bool:
         """Return whether a token is used for the first time, or raise StoreUnavailable."""

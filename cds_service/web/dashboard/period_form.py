@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-from cds_service.store.period import NARROWED_BY, PLAYGROUND, UNNAMED, Period, monday_of
+from cds_service.store.period import FILTERS, PLAYGROUND, UNNAMED, Period, monday_of
 
 _WEEKS = 12
 _YEARS = 10
@@ -30,12 +30,12 @@ class PeriodForm:
 def read_form(query: Mapping[str, str], choices: Mapping[str, tuple[str, ...]], today: date) -> PeriodForm:
     """Return the form for a query; the default is the last twelve weeks of all data."""
     defaults = {"from": first_day(_WEEKS, today).isoformat(), "to": today.isoformat()}
-    values = {name: query.get(name, defaults.get(name, "")).strip() for name in ("from", "to", *NARROWED_BY)}
+    values = {name: query.get(name, defaults.get(name, "")).strip() for name in ("from", "to", *FILTERS)}
     days = {name: _day(values[name]) for name in defaults}
     faults = {name: _not_a_day(values[name], today) for name, day in days.items() if day is None}
     faults |= {
         name: f"Unknown {_LABELS[name]}: choose one from the list."
-        for name in NARROWED_BY
+        for name in FILTERS
         if _unknown(name, values, choices)
     }
     values |= {name: day.isoformat() if day else "" for name, day in days.items()}
@@ -44,7 +44,7 @@ def read_form(query: Mapping[str, str], choices: Mapping[str, tuple[str, ...]], 
         faults["from"] = fault
     if faults or first is None or last is None:
         return PeriodForm(values, faults)
-    return PeriodForm(values, period=Period(first, last, **{name: values[name] for name in NARROWED_BY}))
+    return PeriodForm(values, period=Period(first, last, **{name: values[name] for name in FILTERS}))
 
 
 def first_day(weeks: int, today: date) -> date:

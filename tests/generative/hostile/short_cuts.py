@@ -14,7 +14,7 @@ from cds_service.decision import findings, orders, rendering, request
 from cds_service.decision.references import ReferenceResolver
 from cds_service.knowledge.order_text import OrderWords
 from cds_service.knowledge.terminology import UNREAD, Terminology
-from cds_service.strict_json import slow_json
+from cds_service.strict_json import reference_json
 from cds_service.web import request_body
 from tests.support.service import ORDER_SELECT, ORDER_SIGN
 
@@ -68,7 +68,7 @@ def slowly(service):
         app = service.client.application
         patch.setitem(app.extensions, "plexus_cds", plain)
         patch.setattr(app, "wsgi_app", partial(Flask.wsgi_app, app))
-        patch.setattr(request_body, "strict_json", slow_json)
+        patch.setattr(request_body, "strict_json", reference_json)
         patch.setattr(request, "is_call", lambda _: False)
         patch.setattr(rendering, "_format", Filled)
         patch.setattr(OrderWords, "names_plexus", lambda *_: True)

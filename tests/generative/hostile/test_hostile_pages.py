@@ -14,14 +14,14 @@ from cds_service.config.settings import Settings
 from cds_service.errors import SettingsError
 from cds_service.store import Store
 from cds_service.store.migration import migrate
-from cds_service.store.period import NARROWED_BY
+from cds_service.store.period import FILTERS
 from cds_service.web.app import create_app
 from tests.generative.hostile.planting import planted
 from tests.generative.hostile.texts import HOSTILE, hostile_texts, is_qualified
 from tests.support.databases import serving_with
 from tests.support.service import CLOCK, ORDER_SELECT, Client, serving
 
-FIELDS = ("from", "to", *NARROWED_BY)
+FIELDS = ("from", "to", *FILTERS)
 EXPLANATIONS = f"/playground/explanations/{ORDER_SELECT.rpartition('/')[2]}"
 often = settings(derandomize=True, max_examples=60, deadline=None, database=None, suppress_health_check=HealthCheck)
 

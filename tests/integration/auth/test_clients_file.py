@@ -73,7 +73,7 @@ WRONG = {
     "a folder": (f'issuer = "{ISSUER}"\njwks_file = "."', "clients.1.jwks_file: "),
     "a number": (f'issuer = "{ISSUER}"\njwks_file = 1', "clients.1.jwks_file: must be the name of a file, in quotes"),
     "keys that are no JSON": (f'issuer = "{ISSUER}"\njwks_file = "bad.json"', "jwks_file: bad.json cannot be read: "),
-    "no key set": (f'issuer = "{ISSUER}"\njwks_file = "list.json"', "list.json cannot be read: it is no JWK Set"),
+    "no key set": (f'issuer = "{ISSUER}"\njwks_file = "list.json"', "list.json cannot be read: it is not a JWK Set"),
     "a private key": (f'issuer = "{ISSUER}"\njwks_file = "private.json"', "private.json has no public key with a kid"),
     "the Sandbox": (SANDBOX, "clients.1.issuer: is the CDS Hooks Sandbox, whose private key is public"),
     "its keys": (LEAST.replace("ehr.example.org/", "SANDBOX.cds-hooks.org./"), "jwks_url: is the CDS Hooks Sandbox"),
