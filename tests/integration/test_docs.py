@@ -31,7 +31,7 @@ def anchors(page: Path) -> set[str]:
 def broken_links(page: Path, text: str) -> list[str]:
     """Return the relative links of a page that lead to no file, or to no heading of a Markdown file."""
     broken = []
-    for link in re.findall(r"\]\(([^)\s]+)\)", re.sub(r"`[^`\n]*`", "", text)):
+    for link in re.findall(r"\]\(([\w./#][^)\s]*)\)", re.sub(r"`[^`\n]*`", "", text)):
         if link.startswith(ELSEWHERE):
             continue
         path, _, anchor = link.partition("#")
