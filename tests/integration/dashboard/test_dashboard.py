@@ -83,7 +83,8 @@ SAID = {
     "cards": "7 cards shown: 4 accepted, 2 overridden, 1 without feedback so far.",
     "firing": "Decisions with a card, shown or in shadow mode: 13 of 25 (52%) on monitored orders.",
     "silences": "12 decisions on monitored orders resulted in no card. "
-    "Not charted, because no monitored order was selected: 100 of “No selected order is one that this card monitors.”, 7 of “The site has switched this card off.”",
+    "Not charted, because no monitored order was selected: 100 of "
+    "“No selected order is one that this card monitors.”, 7 of “The site has switched this card off.”",
     "records": "The record was incomplete or missing for 9 of 26 (35%) decisions that required it.",
     "versions": "2 versions of the rule in use in this period.",
 }
