@@ -52,7 +52,7 @@ def test_another_card_is_dismissed_with_a_reason_and_counted(page):
 def test_a_silence_is_explained(vignette, page):
     """Where no card comes, the page names the reason in words, and the silence that held."""
     choose(page, vignette)
-    expect(page.locator(".silence")).to_be_visible()
+    expect(page.locator(".no-card")).to_be_visible()
     expect(page.locator(".silences li.holds")).to_contain_text("No malignancy")
 
 
@@ -62,7 +62,7 @@ def test_an_edit_changes_the_answer(page):
     for entry in ("conditions-0", "procedures-0"):
         page.locator(f"details#{entry}").locator("summary").first.click()
         page.locator(f"details#{entry}").get_by_role("button", name="Remove").click()
-    expect(page.locator(".silence")).to_be_visible()
+    expect(page.locator(".no-card")).to_be_visible()
     page.locator("#reset").click()
     expect(page.locator("article.card")).to_be_visible()
 

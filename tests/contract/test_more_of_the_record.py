@@ -136,7 +136,11 @@ def test_the_searches(clients):
 
 def test_the_page_behind_the_card(clients):
     """The page tells what the site has switched on, and no longer calls it unknown."""
-    unknown = ("recorded only as an Encounter", "ordered and not yet done", "documented only in a report")
+    unknown = (
+        "recorded only as an Encounter",
+        "A plexus MRI that is ordered and not yet done",
+        "documented only in a report",
+    )
     for site, is_known in (("off", False), ("split", False), ("more", True), ("all", True)):
         text = clients[site].get("/cards/lumbosacral-plexus-mri").text
         assert [words in text for words in unknown] == [not is_known] * 3

@@ -50,14 +50,14 @@ function after(day, step) {
 
 /* A line on each day on which new knowledge came into use, its words where they have room. */
 function changes(marks, days, width) {
-  const told = width < 600 ? marks.slice(-1) : marks;
+  const labelled = width < 600 ? marks.slice(-1) : marks;
   const middle = days[Math.floor(days.length / 2)];
   return {
     shapes: marks.map((day) => ({
       type: "line", x0: day, x1: day, y0: 0, y1: 1, yref: "paper",
       line: { color: colour("faint"), width: 1.5, dash: "dot" },
     })),
-    annotations: told.map((day) => ({
+    annotations: labelled.map((day) => ({
       x: day, y: 1, yref: "paper", yanchor: "top", showarrow: false, text: "new rule version",
       xanchor: day > middle ? "right" : "left", xshift: day > middle ? -4 : 4, font: { ...font(12), color: colour("faint") }, bgcolor: colour("paper"),
     })),
@@ -114,12 +114,12 @@ function bars(chart, width) {
   chart.labels.forEach((label, at) => {
     const note = chart.notes[at];
     const narrow = width < 420;
-    const told = lines(label, narrow ? width - 4 : width - widthOf(note) - 20);
-    const height = line * (told.length + (narrow ? 1 : 0));
+    const wrapped = lines(label, narrow ? width - 4 : width - widthOf(note) - 20);
+    const height = line * (wrapped.length + (narrow ? 1 : 0));
     const text = { xref: "paper", yref: "y", y, yanchor: "top", showarrow: false, borderpad: 0 };
-    annotations.push({ ...text, x: 0, xanchor: "left", align: "left", text: told.map(escaped).join("<br>") });
+    annotations.push({ ...text, x: 0, xanchor: "left", align: "left", text: wrapped.map(escaped).join("<br>") });
     annotations.push(narrow
-      ? { ...text, x: 0, xanchor: "left", y: y + line * told.length, text: escaped(note), font: { ...font(), color: colour("faint") } }
+      ? { ...text, x: 0, xanchor: "left", y: y + line * wrapped.length, text: escaped(note), font: { ...font(), color: colour("faint") } }
       : { ...text, x: 1, xanchor: "right", align: "right", text: escaped(note), font: { ...font(), color: colour("faint") } });
     rows.push(y + height + 4 + bar / 2);
     y += height + 4 + bar + gap;

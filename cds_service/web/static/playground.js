@@ -1,4 +1,4 @@
-/** The playground: joins choosing, editing, asking and showing. The hook call is the state. */
+/** The playground: joins selecting, editing, sending and showing. The hook call is the state. */
 
 import { showAnswer } from "./playground_answer.js";
 import { isEditable } from "./playground_call.js";
@@ -126,30 +126,30 @@ async function askNow() {
   const service = services[call?.hook] ?? Object.values(services)[0];
   byId("answer").setAttribute("aria-busy", "true");
   try {
-    const said = await ask(service, text);
-    if (said) show(said, { call, text, service });
+    const results = await ask(service, text);
+    if (results) show(results, { call, text, service });
   } catch {
     fault("The service could not be reached. Is it running? The results below are from the previous request.");
   }
   byId("answer").removeAttribute("aria-busy");
 }
 
-/** Tell where a text is not JSON; nothing is sent then. */
+/** Show where a text is not JSON; nothing is sent then. */
 function isBroken(text) {
   const words = jsonFault(text);
   byId("json-fault").textContent = words;
   byId("json-fault").hidden = !words;
   byId("call-json").setAttribute("aria-invalid", String(Boolean(words)));
-  byId("said").classList.toggle("stale", Boolean(words));
-  if (words) say("Invalid JSON: nothing was sent. The results below are from the previous request.");
+  byId("results").classList.toggle("stale", Boolean(words));
+  if (words) announce("Invalid JSON: nothing was sent. The results below are from the previous request.");
   return Boolean(words);
 }
 
-function show(said, asked) {
+function show(results, asked) {
   fault("");
-  say(...showAnswer(said, asked, use));
-  showWhy(said, asked.call);
-  const { answer, why } = said;
+  announce(...showAnswer(results, asked, use));
+  showWhy(results, asked.call);
+  const { answer, why } = results;
   byId("request-line").textContent = `POST ${answer.url}`;
   byId("request-json").textContent = asked.text;
   byId("response-line").textContent = `Status ${answer.status}`;
@@ -159,8 +159,8 @@ function show(said, asked) {
     `Response time ${Math.round(answer.milliseconds)} ms, ${answer.size} characters.${decided}`;
 }
 
-/** Tell in the status line what came; `more` is for those who hear the page and do not see the card. */
-function say(words, more = "") {
+/** Announce in the status line what was received; `more` is for those who hear the page and do not see the card. */
+function announce(words, more = "") {
   byId("status").replaceChildren(words, el("span", { class: "visually-hidden", text: more && ` ${more}` }));
   byId("to-answer").hidden = false;
   byId("to-answer").textContent = `${words} Go to the card.`;
@@ -180,13 +180,13 @@ function fault(words) {
 async function copy(event) {
   const button = event.currentTarget;
   const pane = byId(button.dataset.copies);
-  const said = (words) => (byId(`copied-${button.dataset.copies}`).textContent = words);
+  const notify = (words) => (byId(`copied-${button.dataset.copies}`).textContent = words);
   try {
     await navigator.clipboard.writeText(pane.textContent);
-    said("Copied");
+    notify("Copied");
   } catch {
     window.getSelection().selectAllChildren(pane);
-    said("Selected: press Ctrl-C");
+    notify("Selected: press Ctrl-C");
   }
 }
 

@@ -1,4 +1,4 @@
-/** The answer as an EHR shows it: cards with suggestions, override reasons and links, or a calm word for silence. */
+/** The answer as an EHR shows it: cards with suggestions, override reasons and links, or a note that there is no card. */
 
 import { byId, el, link } from "./playground_dom.js";
 import { accept, dismiss } from "./playground_feedback.js";
@@ -6,7 +6,7 @@ import { refusal } from "./playground_service.js";
 
 const INDICATORS = { info: "Information", warning: "Warning", critical: "Critical" };
 
-/** Show the cards of an answer; `again` takes a call to ask with. Returns what came in a word, and in full. */
+/** Show the cards of an answer; `again` takes the call to send next. Returns a short and a full text for the status line. */
 export function showAnswer({ answer, why }, asked, again) {
   const holder = byId("cards");
   if (!answer.ok) {
@@ -16,8 +16,8 @@ export function showAnswer({ answer, why }, asked, again) {
   const cards = answer.json?.cards ?? [];
   const details = why.json?.details ?? [];
   const shown = cards.map((card, index) => cardNode(card, details[index], asked, again));
-  holder.replaceChildren(...(shown.length ? shown : [silence(why)]));
-  if (!cards.length) return ["No card.", silenceWords(why).join(" ")];
+  holder.replaceChildren(...(shown.length ? shown : [noCardNode(why)]));
+  if (!cards.length) return ["No card.", noCardReasons(why).join(" ")];
   const words = cards.map((card) => (INDICATORS[card.indicator] ?? card.indicator).toLowerCase());
   const count = cards.length === 1 ? "A card" : `${cards.length} cards`;
   return [`${count}: ${words.join(", ")}.`, cards.map((card) => card.summary).join(" ")];
@@ -33,21 +33,21 @@ function refused(answer) {
   );
 }
 
-/** Return why nothing is said, in words. */
-export function silenceWords(why) {
+/** Return the reasons why no card is shown. */
+export function noCardReasons(why) {
   const outcomes = why.json?.steps?.outcomes ?? [];
   if (why.json?.steps?.is_shadow && outcomes.some((one) => one.card))
     return ["Shadow mode: a card was decided and is not shown."];
   return outcomes.map((one) => one.silence?.words).filter(Boolean);
 }
 
-function silence(why) {
+function noCardNode(why) {
   const other = el("a", { href: "#vignette=article", text: "Try the sample patient" });
   return el(
     "div",
-    { class: "silence" },
+    { class: "no-card" },
     el("h3", { text: "No card" }),
-    ...silenceWords(why).map((text) => el("p", { text })),
+    ...noCardReasons(why).map((text) => el("p", { text })),
     el("p", { class: "faint" }, "An EHR shows nothing. ", other, ", who has a card."),
   );
 }

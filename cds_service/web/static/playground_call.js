@@ -13,7 +13,7 @@ function changed(value, change) {
 const list = (value) => (Array.isArray(value) ? value : []);
 const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
 
-/** Tell whether a call can be shown in the form: an object with a context and at least one draft order. */
+/** Return whether a call can be shown in the form: an object with a context and at least one draft order. */
 export function isEditable(call) {
   return isObject(call) && isObject(call.context) && drafts(call).length > 0;
 }

@@ -127,14 +127,14 @@ export const FIELDS = {
   ],
 };
 
-/** Tell whether a text is a date as FHIR writes it, as precisely as it is known, or empty. */
+/** Return whether a text is a date as FHIR writes it, as precisely as it is known, or empty. */
 export const isDate = (text) => text === "" || /^\d{4}(-\d{2}(-\d{2}(T.*)?)?)?$/.test(text);
 
 /** Return the line that stands for an entry while it is folded: what, and what else is known of it. */
 export function headline(resource, kind) {
   const [name, ...rest] = FIELDS[kind];
-  const told = rest.map((field) => ({ lead: field.lead ?? "", value: String(field.read(resource)).split("T")[0] }));
-  const isNew = ({ value }, index) => value && value !== told[index - 1]?.value;
-  const words = told.filter(isNew).map(({ lead, value }) => lead + value);
+  const values = rest.map((field) => ({ lead: field.lead ?? "", value: String(field.read(resource)).split("T")[0] }));
+  const isNew = ({ value }, index) => value && value !== values[index - 1]?.value;
+  const words = values.filter(isNew).map(({ lead, value }) => lead + value);
   return { name: name.read(resource) || "(no text)", rest: words.join(", ") };
 }

@@ -1,4 +1,4 @@
-/** Feedback: what is done with a card goes to the service, and the orders become what an EHR makes of them. */
+/** Feedback: the outcome of a card is sent to the service, and the orders become what an EHR makes of them. */
 
 import { applied, drafts, wordsOf } from "./playground_call.js";
 import { byId, el } from "./playground_dom.js";
@@ -35,7 +35,7 @@ function ordersNodes(call, then) {
   });
 }
 
-/** Send a report and show what was sent and answered; the choices stay where it failed. Tells whether it was taken. */
+/** Send a report and show what was sent and answered; the choices stay where it failed. Returns whether it was accepted. */
 async function send({ asked, choices, result }, report, words) {
   choices.inert = true;
   try {

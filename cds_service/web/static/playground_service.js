@@ -1,10 +1,10 @@
-/** What goes over the wire: the call and the feedback to the service itself, as an EHR sends them, but marked as ours. */
+/** Requests to the service: the call and the feedback, as an EHR sends them, but marked as the playground's. */
 
 const HEADERS = { "Content-Type": "application/json", Accept: "application/json", "X-Plexus-CDS-Client": "playground" };
 
 let running = null;
 
-/** Return what the page begins with: vignettes, orders, choices. */
+/** Return the initial data of the page: vignettes, orders, choices. */
 export async function begin() {
   const response = await fetch("playground/data.json");
   if (!response.ok) throw new Error(`The playground data could not be loaded (status ${response.status}).`);
@@ -12,7 +12,7 @@ export async function begin() {
 }
 
 /**
- * Ask the service with this body, and why it answered so; a newer question ends an older one.
+ * Send this body to the service and request its explanation; a newer request cancels an older one.
  * Returns null where that happened.
  */
 export async function ask(service, body) {
@@ -59,7 +59,7 @@ function parsed(text) {
   }
 }
 
-/** Return what an answer that is none says of itself: the text of its OperationOutcome. */
+/** Return the text of the OperationOutcome of an error response. */
 export function refusal({ json, status }) {
   const texts = (json?.issue ?? []).map((one) => one.diagnostics).filter(Boolean);
   if (status === 401) return "The service requires a token because it has a clients file. This page has none.";
@@ -78,7 +78,7 @@ export function jsonFault(text) {
   }
 }
 
-/** Browsers tell the place of a fault as a line and a column, as a position, or (at the end) not at all. */
+/** Browsers give the place of a fault as a line and a column, as a position, or (at the end) not at all. */
 function placeOf(message, text) {
   const named = /line (\d+) column (\d+)/.exec(message);
   if (named) return { line: named[1], column: named[2] };

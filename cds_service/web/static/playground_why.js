@@ -1,4 +1,4 @@
-/** Why: the steps of the explanation as a list. */
+/** The steps of the explanation as a list. */
 
 import { nameOf } from "./playground_call.js";
 import { byId, el, plain } from "./playground_dom.js";
@@ -6,7 +6,7 @@ import { refusal } from "./playground_service.js";
 
 const STATES = { passed: "does not apply", holds: "applies", "not reached": "not checked" };
 
-/** Show the steps of an explanation of this call; where there is none, say so. */
+/** Show the steps of an explanation of this call; if there is none, say why. */
 export function showWhy({ answer, why }, call) {
   const reason = answer.ok ? refusal(why) : "The service returned the error shown above.";
   const shown = why.ok

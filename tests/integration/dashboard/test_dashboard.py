@@ -83,7 +83,7 @@ SAID = {
     "cards": "7 cards shown: 4 accepted, 2 overridden, 1 without feedback so far.",
     "firing": "13 of 25 (52%) decisions on monitored orders called for a card.",
     "silences": "12 decisions on monitored orders without a card. Not shown, as no monitored order was selected: "
-    "100 of “No selected order is one that this card watches.”, 7 of “The site has switched this card off.”",
+    "100 of “No selected order is one that this card monitors.”, 7 of “The site has switched this card off.”",
     "records": "The record was incomplete or missing for 9 of 26 (35%) decisions that needed it.",
     "versions": "2 rule versions in use in this period.",
 }
