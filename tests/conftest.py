@@ -8,10 +8,15 @@ from cds_service.config.settings import Settings
 from cds_service.store import Store
 from cds_service.store.migration import migrate
 from cds_service.web.app import create_app
+from tests.support.collected import Collection
 from tests.support.in_process import check_once, knowledge_read_once, switch_on
 from tests.support.service import CLOCK, Client, serving
 
-pytest_plugins = ["tests.support.databases", "tests.support.authenticating", "tests.support.doors"]
+pytest_plugins = [
+    "tests.support.authenticating",
+    "tests.support.databases",
+    "tests.support.doors",
+]
 
 
 def pytest_addoption(parser) -> None:
@@ -21,6 +26,7 @@ def pytest_addoption(parser) -> None:
 
 def pytest_configure(config) -> None:
     """Check equal knowledge once, and do as the option says."""
+    config.pluginmanager.register(Collection(), Collection.__name__)
     check_once()
     if config.getoption("--in-process"):
         switch_on()
@@ -33,6 +39,12 @@ def own_state(tmp_path_factory) -> Iterator[None]:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         migrate(Store())
         yield
+
+
+@pytest.fixture(scope="session")
+def all_tests(pytestconfig) -> list[dict]:
+    """Return all tests, those too that this run leaves out."""
+    return pytestconfig.pluginmanager.get_plugin(Collection.__name__).all_tests(pytestconfig)
 
 
 @pytest.fixture(scope="session")

@@ -3,10 +3,11 @@
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cds_service.knowledge.terminology import CodeIndex, Meanings
+from tests.support.profiles import examples
 
 UNKNOWN = ["", "http://x", "urn:oid:2.16.840.1.113883.6", "http://snomed.info/sctm", "http://snomed.info/sctt", " "]
 MORE = ["", "0", "A", "1A", "XXXA", "XXXD", ".1", "9" * 300]
@@ -106,7 +107,7 @@ def test_codes_around_every_pattern(system, knowledge, verdicts):
 @given(
     codings=st.lists(st.tuples(st.sampled_from([*PATTERNED, "http://snomed.info/sct", *UNKNOWN]), st.text(max_size=8)))
 )
-@settings(derandomize=True, max_examples=500, deadline=None, database=None, suppress_health_check=HealthCheck)
+@examples(500)
 def test_any_text_as_a_code(codings, knowledge, verdicts):
     """Any text as a code is known where a family knows it, and no code at all is known."""
     verdicts(codings)
