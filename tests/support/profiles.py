@@ -3,7 +3,13 @@
 Both profiles draw the same examples every time; tools/fuzz.py draws others each time.
 """
 
+from collections.abc import Iterable
+from random import Random
+from typing import TypeVar
+
 from hypothesis import HealthCheck, settings
+
+Case = TypeVar("Case")
 
 ALL = 100
 settings.register_profile(
@@ -16,3 +22,9 @@ settings.load_profile("small")
 def examples(number: int) -> settings:
     """Return settings for `number` examples in the full profile, and for the same share of them in another one."""
     return settings(max_examples=max(1, number * settings.default.max_examples // ALL))
+
+
+def share(cases: Iterable[Case]) -> list[Case]:
+    """Return all of some cases in the full profile, and in another one as large a share of them as of the examples."""
+    listed = list(cases)
+    return Random(ALL).sample(listed, max(1, len(listed) * settings.default.max_examples // ALL))  # the same each time
