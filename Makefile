@@ -6,26 +6,32 @@ READY := $(VENV)/.ready
 SUPPLY := build/supply-chain
 DEPLOYED := build/deployed
 LOCK := deploy/requirements.lock
+DEVELOPMENT_LOCK := tests/requirements.lock
+KINDS := spec contract integration browser generative faults
+PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 PIP := python -m pip --quiet --disable-pip-version-check
-UV_OPTIONS = --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' \
+UV_OPTIONS = --quiet --universal --python-version 3.11 --custom-compile-command 'make lock' \
 	--no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
 
-.PHONY: help serve test check static safety other-days mutation fuzz benchmarks review screenshot lock sbom audit clean
+.PHONY: help serve test $(KINDS:%=test-%) check static safety other-days mutation fuzz benchmarks review screenshot lock sbom audit clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-$(READY): setup.cfg pyproject.toml
+$(READY): setup.cfg pyproject.toml $(DEVELOPMENT_LOCK)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(DEVELOPMENT_LOCK) --editable '.[dev]'
 	@touch $@
 
 serve: $(READY) ## start the service on 127.0.0.1:8080 in development mode
 	@exec $(BIN)/plexus-cds serve --development
 
-test: $(READY) ## run the tests; fails below 95 % of the branches
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --cov --cov-report=term
+test: $(READY) ## run all tests; fails below 95 % branch coverage (test-spec, -contract, -integration, ...: one kind)
+	$(PYTEST) --cov --cov-report=term
+
+$(KINDS:%=test-%): test-%: $(READY) # one kind of tests
+	$(PYTEST) tests/$*
 
 static: $(READY) ## format, lint, types, imports, and the generated pages
 	$(BIN)/ruff format --check .
@@ -37,19 +43,20 @@ static: $(READY) ## format, lint, types, imports, and the generated pages
 check: static test ## all that must pass
 
 other-days: $(READY) ## run what depends on dates as of other days, and past midnight elsewhere (needs faketime)
-	$(BIN)/python tools/other_days.py
+	$(BIN)/python -m tools.other_days
 
 mutation: $(READY) ## damage the tables and the code, and see whether the tests notice (an hour or so; MINUTES=20: a sample)
-	$(BIN)/python tools/mutate_words.py
-	$(BIN)/python tools/mutate_cards.py
+	$(BIN)/python -m tools.mutate_words
+	$(BIN)/python -m tools.mutate_cards
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'mutmut >=3.8,<3.9'
-	$(BIN)/python tools/mutate_code.py $(if $(MINUTES),--minutes $(MINUTES))
+	$(BIN)/python -m tools.mutate_code $(if $(MINUTES),--minutes $(MINUTES))
 
 safety: $(READY) ## take out each control of the hazard log, and see whether its test notices (some ten minutes)
-	$(BIN)/python tools/take_out_controls.py
+	$(BIN)/python -m tools.take_out_controls
 
-fuzz: $(READY) ## send the service made-up bodies for MINUTES=10, and save what it answers wrongly
-	$(BIN)/python tools/fuzz.py --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
+fuzz: $(READY) ## run the generative tests with all examples, then send made-up bodies for MINUTES=10 and save the failures
+	$(PYTEST) --hypothesis-profile=full tests/generative tests/integration/auth
+	$(BIN)/python -m tools.fuzz --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
 
 benchmarks: $(READY) ## measure what a call costs, beside bare Flask (some twenty minutes, on a quiet machine)
 	$(BIN)/python -m benchmarks --soak
@@ -65,9 +72,10 @@ $(SUPPLY)/.ready: Makefile
 	$(SUPPLY)/bin/$(PIP) install 'uv >=0.9,<1' 'cyclonedx-bom >=7.2,<8' 'pip-audit >=2.10,<3' 'bandit >=1.9,<2'
 	@touch $@
 
-lock: $(SUPPLY)/.ready ## pin what the image installs, with hashes (UPGRADE=1: the newest versions)
-	$(SUPPLY)/bin/uv pip compile setup.cfg --extra postgresql --output-file $(LOCK) $(UV_OPTIONS)
-	echo 'setuptools >=77' | $(SUPPLY)/bin/uv pip compile - --output-file deploy/build.lock $(UV_OPTIONS)
+lock: $(SUPPLY)/.ready ## pin what the image installs, with hashes, and what `make` installs for development (UPGRADE=1: the newest versions)
+	$(SUPPLY)/bin/uv pip compile setup.cfg --extra postgresql --output-file $(LOCK) --generate-hashes $(UV_OPTIONS)
+	echo 'setuptools >=77' | $(SUPPLY)/bin/uv pip compile - --output-file deploy/build.lock --generate-hashes $(UV_OPTIONS)
+	$(SUPPLY)/bin/uv pip compile setup.cfg --extra dev --constraint $(LOCK) --output-file $(DEVELOPMENT_LOCK) $(UV_OPTIONS)
 
 sbom: $(SUPPLY)/.ready ## write build/sbom.json: CycloneDX, of what the image installs
 	$(PYTHON) -m venv --clear $(DEPLOYED)

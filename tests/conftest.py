@@ -1,5 +1,6 @@
 """Fixtures of all tests: the knowledge, the application on a fixed day, and a client of it."""
 
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -8,10 +9,15 @@ from cds_service.config.settings import Settings
 from cds_service.store import Store
 from cds_service.store.migration import migrate
 from cds_service.web.app import create_app
+from tests.support.collected import Collection
 from tests.support.in_process import check_once, knowledge_read_once, switch_on
 from tests.support.service import CLOCK, Client, serving
 
-pytest_plugins = ["tests.support.databases", "tests.support.authenticating", "tests.support.doors"]
+pytest_plugins = [
+    "tests.support.authenticating",
+    "tests.support.databases",
+    "tests.support.doors",
+]
 
 
 def pytest_addoption(parser) -> None:
@@ -21,9 +27,17 @@ def pytest_addoption(parser) -> None:
 
 def pytest_configure(config) -> None:
     """Check equal knowledge once, and do as the option says."""
+    config.pluginmanager.register(Collection(), Collection.__name__)
     check_once()
     if config.getoption("--in-process"):
         switch_on()
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is there by now out of garbage collections, which otherwise take a quarter of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,6 +47,12 @@ def own_state(tmp_path_factory) -> Iterator[None]:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         migrate(Store())
         yield
+
+
+@pytest.fixture(scope="session")
+def all_tests(pytestconfig) -> list[dict]:
+    """Return all tests, those too that this run leaves out."""
+    return pytestconfig.pluginmanager.get_plugin(Collection.__name__).all_tests(pytestconfig)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """Send the service made-up bodies for some minutes, and save each one that it answers wrongly.
 
-python tools/fuzz.py --minutes 10 [--seed 7] [--save FOLDER]
+python -m tools.fuzz --minutes 10 [--seed 7] [--save FOLDER]
 
 The bodies and the checks are those of tests/generative/hostile/test_fuzz.py, with another seed each time. What is found
 becomes a test: the saved body says of which kind it is, and what was wrong.
@@ -18,10 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-
-from hypothesis import HealthCheck, Phase, given, seed, settings  # noqa: E402 - the path comes first
+from hypothesis import HealthCheck, Phase, given, seed, settings
 
 BATCH = {"plain": 500, "valid": 60, "nearly valid": 150, "hostile": 60, "broken": 300, "feedback": 300}
 """Bodies of one kind before the next kind is due; of those that are quick to make and to judge there are more."""

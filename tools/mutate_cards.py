@@ -1,6 +1,6 @@
 """Damages the tables of cards/ one cell or row at a time and asks whether the vignettes notice, or the names of orders.
 
-Usage: python tools/mutate_cards.py [TABLE ...]   (default: the decision tables; prints the survivors and a score)
+Usage: python -m tools.mutate_cards [TABLE ...]   (default: the decision tables; prints the survivors and a score)
 
 A mutant is caught where the knowledge is refused at the start, or where some vignette is answered, or the name of some
 order read, otherwise.
@@ -16,15 +16,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from cds_service.errors import CallError, PlexusError
+from cds_service.knowledge import CARD, Knowledge, load
+from cds_service.model import Recommendation
+from tests.support import notation
+from tests.support.in_process import decided
+
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
-
-from cds_service.errors import CallError, PlexusError  # noqa: E402
-from cds_service.knowledge import CARD, Knowledge, load  # noqa: E402
-from cds_service.model import Recommendation  # noqa: E402
-from tests.support import notation  # noqa: E402
-from tests.support.in_process import decided  # noqa: E402
-
 TODAY = date(2026, 11, 22)
 TABLES = (
     "watched_orders",

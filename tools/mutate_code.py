@@ -1,6 +1,6 @@
 """Damages the decision and the reading of the knowledge, one expression at a time, and asks whether the tests notice.
 
-Usage: python tools/mutate_code.py [--minutes N] [MODULE ...]   (default: all modules; prints what is not caught)
+Usage: python -m tools.mutate_code [--minutes N] [MODULE ...]   (default: all modules; prints what is not caught)
 
 The mutants are mutmut's, in a random order that is always the same: those that N minutes are enough for are a fair
 sample. Each is made in a child of one pytest session, which has run all tests of TESTS and seen through which lines
@@ -24,7 +24,8 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from mutants import Mutant, mutants
+
+from tools.mutants import Mutant, mutants
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("decision", "knowledge")

@@ -1,6 +1,6 @@
 """Damages reason_words.csv a spelling, row or cell at a time and asks whether the corpus of tests/words notices.
 
-Usage: python tools/mutate_words.py [--corpus FILE] [TOPIC ...]   (prints the survivors; exits with 1 if there are any)
+Usage: python -m tools.mutate_words [--corpus FILE] [TOPIC ...]   (prints the survivors; exits with 1 if there are any)
 
 A damage is caught where the knowledge is refused at the start, or where some text of the corpus is read otherwise.
 """
@@ -14,14 +14,12 @@ from dataclasses import dataclass
 from multiprocessing import Pool
 from pathlib import Path
 
+from cds_service.knowledge import CARD
+from cds_service.knowledge.typed_text import ReasonWords, word_faults
+from cds_service.knowledge.typed_text.vocabulary import folded
+from tests.contract.words.every_word import CORPUS, Text, corpus, wrong
+
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
-
-from cds_service.knowledge import CARD  # noqa: E402
-from cds_service.knowledge.typed_text import ReasonWords, word_faults  # noqa: E402
-from cds_service.knowledge.typed_text.vocabulary import folded  # noqa: E402
-from tests.contract.words.every_word import CORPUS, Text, corpus, wrong  # noqa: E402
-
 CARDS = ROOT / "cards" / CARD
 PROCESSES = 2
 NO_WORD = "nothing that anybody types"

@@ -1,4 +1,4 @@
-"""`python tools/other_days.py [PYTEST OPTION ...]`: runs the tests whose answers depend on dates as of other days.
+"""`python -m tools.other_days [PYTEST OPTION ...]`: runs the tests whose answers depend on dates as of other days.
 
 libfaketime (Debian's `faketime`) gives each run its moment and its time zone; where it is shortly before midnight, the
 next day has to come during the run. tests/other_days.csv says which tests run, and why the others are left out.
@@ -64,7 +64,7 @@ def unnamed() -> list[str]:
 def run(zone: str, moment: str, options: Sequence[str]) -> int:
     """Run this very script as of a moment, print what it says, and return its exit code."""
     began = time.monotonic()
-    command = ["faketime", "-f", f"@{moment}", sys.executable, __file__, "--now", moment, *options]
+    command = ["faketime", "-f", f"@{moment}", sys.executable, "-m", "tools.other_days", "--now", moment, *options]
     done = subprocess.run(  # noqa: S603 - this script, by commands of its own
         command,
         env={**os.environ, **ENVIRONMENT, "TZ": zone},

@@ -1,6 +1,6 @@
 """Takes out each control of the hazard log in a copy of the repository, and runs the test that proves it.
 
-Usage: python tools/take_out_controls.py [C-01 ...]   (default: all; exit 1 where one survives or cannot be tried)
+Usage: python -m tools.take_out_controls [C-01 ...]   (default: all; exit 1 where one survives or cannot be tried)
 
 A row of docs/safety/controls.csv says how: in `file`, every `old` becomes `new`. A control is caught where its test
 fails, or where the service refuses to start with what is left; it survives where the test still passes. Before that

@@ -5,7 +5,7 @@ from functools import cache
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cds_service.errors import KnowledgeError
@@ -13,6 +13,7 @@ from cds_service.knowledge.terminology import UNREAD, Terminology, members
 from tests.contract.test_value_sets import CARD, CARDS, SETS, lengths
 from tests.contract.test_value_sets import members as listed_members
 from tests.support.notation import SYSTEMS, rows
+from tests.support.profiles import examples
 
 CM, SCT, PCS = SYSTEMS["icd10cm"], SYSTEMS["sct"], SYSTEMS["icd10pcs"]
 SPELLINGS = {
@@ -104,7 +105,7 @@ def test_codes_around_every_pattern(knowledge):
 
 
 @given(codings=st.lists(st.tuples(st.sampled_from([CM, SCT, PCS, *UNKNOWN]), st.text(max_size=8))))
-@settings(derandomize=True, max_examples=150, deadline=None, database=None, suppress_health_check=HealthCheck)
+@examples(150)
 def test_any_text_as_a_code(codings, knowledge):
     """Several codings mean all that each of them means, in their order, whatever text stands for a code."""
     together: dict[str, list[str]] = {}

@@ -4,23 +4,18 @@ import re
 from copy import deepcopy
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cds_service.fhir.validation import faults
 from tests.support.notation import call
+from tests.support.profiles import examples
 from tests.support.service import TODAY
 
 OF_THE_OLD_STUDY = {"code", "bodySite", "text"}
 REPLACED = {*OF_THE_OLD_STUDY, "extension"}
 RATING = "http://fhir.org/argonaut/Extension/pama-rating"
-often = settings(
-    derandomize=True,
-    max_examples=150,
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+often = examples(150)
 
 words = st.sampled_from(["L5", "Muskelschwäche", "<b>&amp;</b>", "腰椎", "\U0001f9b4", "a 'b' \"c\"", "$proposed"])
 ids = st.sampled_from(["o1", "0", "A.b-C", "6bc883b2-b795-4dcb-b661-34884a31d472", "x" * 64])

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
 from importlib.resources import files
-from itertools import cycle
+from itertools import cycle, product
 
 import pytest
 
@@ -14,6 +14,7 @@ from cds_service.errors import KnowledgeError
 from cds_service.fhir.validation import check_knowledge
 from cds_service.knowledge import CARD, validation
 from cds_service.knowledge.card_files import TABLES, CardFiles, read_folder
+from tests.support.profiles import share
 
 WRONG = (None, 7, True, "", "x", "$", "[", "\ud800", [], [None], ["x"], [{}], {}, {"x": None}, 10**30)
 CELLS = ("", "x", "[", "$", "*", "not ", "\0", "-1", "9" * 5000, "any", None, ["x"])
@@ -95,21 +96,22 @@ def test_a_value_of_a_wrong_type(part, small, is_refused):
     """A JSON file with a wrong value at any level is taken or refused with a sentence; as a whole it is refused."""
     whole = small.value_sets.get(part) or getattr(small, part)
     wrong = cycle(WRONG)
-    for path in places(whole):
-        for value in WRONG if len(path) < FIRST else (next(wrong), next(wrong)):
-            other = damaged(whole, path, value)
-            sets = small.value_sets | {part: other}
-            folder = replace(small, value_sets=sets) if part in small.value_sets else replace(small, **{part: other})
-            assert is_refused(folder) or path, json.dumps(value)
+    inner = share((path, next(wrong)) for path in places(whole) if len(path) >= FIRST for _ in range(2))
+    outer = [(path, value) for path in places(whole) if len(path) < FIRST for value in WRONG]
+    for path, value in outer + inner:
+        other = damaged(whole, path, value)
+        sets = small.value_sets | {part: other}
+        folder = replace(small, value_sets=sets) if part in small.value_sets else replace(small, **{part: other})
+        assert is_refused(folder) or path, json.dumps(value)
 
 
 @pytest.mark.parametrize("table", TABLES)
 def test_a_cell_of_a_wrong_kind(table, small, is_refused):
     """A table with a wrong cell, or without a column, is taken or refused with a sentence."""
     rows = small.tables[table]
+    for name, cell in share(product(rows[0], CELLS)):
+        refused = is_refused(replace(small, tables={**small.tables, table: [*rows[:-1], {**rows[-1], name: cell}]}))
+        assert refused or isinstance(cell, str)
     for name in rows[0]:
-        for cell in CELLS:
-            refused = is_refused(replace(small, tables={**small.tables, table: [*rows[:-1], {**rows[-1], name: cell}]}))
-            assert refused or isinstance(cell, str)
         cut = [{column: cell for column, cell in row.items() if column != name} for row in rows]
         is_refused(replace(small, tables={**small.tables, table: cut}))

@@ -222,8 +222,8 @@ def test_wrong_usage(arguments, bench):
 
 def damaged_words(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Damage the words of the topic `stat`, which are few."""
-    command = [sys.executable, str(TOOLS / "mutate_words.py"), *arguments, "stat"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    command = [sys.executable, "-m", "tools.mutate_words", *arguments, "stat"]
+    return subprocess.run(command, cwd=TOOLS.parent, capture_output=True, text=True, timeout=120, check=False)
 
 
 def test_every_damage_to_a_word_is_noticed():

@@ -1,18 +1,13 @@
 """`python -m tests.spec.conformance`: which test proves which requirement of CDS Hooks -> docs/conformance.md.
 
-The requirements are in requirements.csv; tests cite them by the marker `requirement`, which pytest collects for us.
-With `--citations`, the citations are printed as JSON and nothing is written.
+The requirements are in requirements.csv; tests cite them by the marker `requirement`.
 """
 
-import contextlib
 import csv
-import io
-import json
-import sys
 from collections import Counter
 from pathlib import Path
 
-import pytest
+from tests.support.collected import collect
 
 HERE = Path(__file__).parent
 TESTS = HERE.parent
@@ -49,31 +44,14 @@ if a test cites an unknown requirement. `tests/spec/test_checks_can_fail.py` sho
 """
 
 
-class Collector:
-    """A plugin of pytest that notes which test cites which requirement."""
-
-    def __init__(self) -> None:
-        self.citations: list[dict[str, str]] = []
-
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Note each citation once, however many parameters its test has."""
-        for item in session.items:
-            for mark in item.iter_markers("requirement"):
-                test = {"file": item.path.relative_to(TESTS).as_posix(), "test": item.originalname}
-                citation = test | {"id": mark.args[0], "broken": mark.kwargs.get("broken", "")}
-                if citation not in self.citations:
-                    self.citations.append(citation)
-
-
-def collect() -> list[dict[str, str]]:
-    """Return all citations of the tests, in the order of collection; SystemExit where they cannot be collected."""
-    collector, output = Collector(), io.StringIO()
-    options = ["--collect-only", "-q", "-p", "no:cacheprovider", str(TESTS)]
-    with contextlib.redirect_stdout(output):
-        status = pytest.main(options, plugins=[collector])
-    if status != pytest.ExitCode.OK:
-        sys.exit(f"The tests cannot be collected.\n{output.getvalue()}")
-    return collector.citations
+def citations_of(tests) -> list[dict[str, str]]:
+    """Return each citation of a requirement once, however many parameters its test has, in the order of the tests."""
+    citations = [
+        {"file": test["file"], "test": test["function"], "id": requirement, "broken": broken}
+        for test in tests
+        for requirement, broken in test["requirements"]
+    ]
+    return [citation for number, citation in enumerate(citations) if citation not in citations[:number]]
 
 
 def requirements() -> list[dict[str, str]]:
@@ -141,13 +119,8 @@ def _line(row, citations) -> str:
 
 
 def main() -> None:
-    """Write the page, or print the citations."""
-    citations = collect()
-    if "--citations" in sys.argv[1:]:
-        sys.stdout.write(json.dumps(citations))
-        return
-    PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(page(requirements(), citations), encoding="utf-8")
+    """Write the page."""
+    PAGE.write_text(page(requirements(), citations_of(collect())), encoding="utf-8")
 
 
 if __name__ == "__main__":

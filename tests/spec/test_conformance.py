@@ -1,25 +1,19 @@
 """docs/conformance.md says of each requirement what proves it, and says so truly."""
 
-import json
 import re
-import subprocess
-import sys
 
 import pytest
 
 from tests.spec import conformance
-from tests.spec.conformance import KINDS, PAGE, WHO, kind, page, requirements, unknown, unproved
+from tests.spec.conformance import KINDS, PAGE, WHO, citations_of, kind, page, requirements, unknown, unproved
 
 ROWS = requirements()
 
 
 @pytest.fixture(scope="module")
-def citations():
-    """Return what the tests cite, collected by a pytest of its own."""
-    command = [sys.executable, "-m", "tests.spec.conformance", "--citations"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+def citations(all_tests):
+    """Return what the tests cite."""
+    return citations_of(all_tests)
 
 
 def test_the_requirements_are_well_formed():

@@ -4,13 +4,13 @@
 """
 
 import pytest
-import test_order_words as orders
-import test_reason_words as reasons
 
 from cds_service import review
 from cds_service.errors import RecordUnavailable
 from cds_service.knowledge import load
 from cds_service.web.call_summary import reasons as said
+from tests.contract import test_order_words as orders
+from tests.contract import test_reason_words as reasons
 from tests.contract.test_vignettes import VIGNETTES, agree, asked
 from tests.support.in_process import decided
 from tests.support.service import TODAY

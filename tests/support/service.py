@@ -15,6 +15,8 @@ TODAY = date(2026, 11, 22)
 """Of every application in this process; one in another process has the machine's day: see serving.py."""
 ORDER_SELECT = "/cds-services/lumbosacral-plexus-mri-order-select"
 ORDER_SIGN = "/cds-services/lumbosacral-plexus-mri-order-sign"
+STOPS_WITHIN = 0.02
+"""Seconds that a server looks for a shutdown after; at werkzeug's own half second the tests mostly wait for it."""
 
 
 def clock_on(day: date) -> Clock:
@@ -33,7 +35,7 @@ def serving(app) -> Iterator[str]:
         return
     server = make_server("127.0.0.1", 0, app, threaded=True)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=[STOPS_WITHIN], daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"

@@ -4,12 +4,13 @@ from copy import deepcopy
 from itertools import combinations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cds_service.schemas import first_fault
 from cds_service.schemas.quick import is_call
 from tests.support.notation import call, rows
+from tests.support.profiles import examples
 from tests.support.service import TODAY
 
 MEMBERS = [
@@ -111,7 +112,7 @@ def test_ids(own_id):
 
 
 @given(ids=st.lists(st.text("pP7.~:-_/\n\r ,é٣\u212a", max_size=6) | st.text(max_size=4), min_size=5, max_size=5))
-@settings(derandomize=True, max_examples=400, deadline=None, database=None, suppress_health_check=HealthCheck)
+@examples(400)
 def test_any_id(ids):
     """An id of any characters, with and without its type, is judged as the schema judges it."""
     for own_id in ids:

@@ -4,11 +4,12 @@ import json
 from itertools import product
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cds_service.strict_json import is_alike, reference_json, strict_json, to_json
 from tests.support.notation import call, rows
+from tests.support.profiles import examples
 from tests.support.service import TODAY
 
 DEPTH = 6
@@ -114,13 +115,6 @@ def differing(contents, *depths):
         if read(strict_json, content, depth) != read(reference_json, content, depth)
     ]
     return min(wrong, key=lambda one: len(one[0]), default=None)
-
-
-def examples(number):
-    """Return settings for a fixed series of so many examples."""
-    return settings(
-        derandomize=True, max_examples=number, deadline=None, database=None, suppress_health_check=HealthCheck
-    )
 
 
 @given(text=texts, around=blanks)

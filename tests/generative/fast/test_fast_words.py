@@ -4,13 +4,14 @@ from itertools import product
 from random import Random
 from string import Template
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cds_service.decision.references import ReferenceResolver
 from cds_service.decision.rendering import fill
 from cds_service.model import HookRequest, PatientRecord
 from tests.support.notation import PATIENT
+from tests.support.profiles import examples
 
 AWKWARD = [
     *(
@@ -57,13 +58,6 @@ PIECES = [
 WRONG = ["$", "$ ", "${", "${a", "$1", "${1}", "$é", "$c", "${c}", "%(c)s$c", "$$$", "$(a)"]
 
 
-def series(number):
-    """Return settings for a fixed series of so many examples."""
-    return settings(
-        derandomize=True, max_examples=number, deadline=None, database=None, suppress_health_check=HealthCheck
-    )
-
-
 def all_texts(value):
     """Yield all texts within a JSON value."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
@@ -95,7 +89,7 @@ def test_every_text_of_the_card(knowledge):
 
 
 @given(pieces=st.lists(st.sampled_from([*PIECES, *WRONG]), max_size=6), value=st.sampled_from(AWKWARD))
-@series(2000)
+@examples(2000)
 def test_any_text(pieces, value):
     """Any text is filled or refused as the standard library does: holes, percent signs, braces, and what is no hole."""
     assert same("".join(pieces), {"a": value, "b": "%s$a", "a_b": value})
@@ -172,7 +166,7 @@ NAMES += ["", "Condition", "Procedure", "urn:uuid:1", "urn:uuid:2", "https://x/C
 
 
 @given(drafts=bundles, prefetch=prefetches, record=st.lists(resources, max_size=4), order=st.permutations(NAMES))
-@series(1000)
+@examples(1000)
 def test_what_a_reason_may_refer_to(drafts, prefetch, record, order):
     """By any name, asked in any order, comes the resource that a list of them all has last, or none."""
     request = HookRequest("order-select", PATIENT, (), prefetch, drafts)

@@ -4,13 +4,14 @@ import copy
 from itertools import cycle
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.generative.hostile.planting import planted
 from tests.generative.hostile.rendering import addresses, card_faults, faults
 from tests.generative.hostile.texts import CONTROLS, HOSTILE, MARKUP, hostile_texts, is_qualified
 from tests.support.notation import call, rows
+from tests.support.profiles import examples
 from tests.support.service import ORDER_SELECT, ORDER_SIGN, TODAY
 
 PATHS = {"order-select": ORDER_SELECT, "order-sign": ORDER_SIGN}
@@ -18,7 +19,7 @@ OURS = {
     "https://doi.org/10.1016/j.jacr.2021.08.014",
     "http://127.0.0.1:8080/cards/lumbosacral-plexus-mri",
 }
-often = settings(derandomize=True, max_examples=150, deadline=None, database=None, suppress_health_check=HealthCheck)
+often = examples(150)
 
 
 def words(card: dict) -> dict:

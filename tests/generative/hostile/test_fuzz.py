@@ -1,9 +1,10 @@
 """Any body, valid, nearly valid or hostile, gets an answer that is right; `make fuzz` asks for longer."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from tests.generative.hostile.fuzzing import KINDS, Service, faults
+from tests.support.profiles import examples
 
 EXAMPLES = {"plain": 300, "valid": 100, "nearly valid": 200, "hostile": 60, "broken": 200, "feedback": 100}
 
@@ -21,13 +22,7 @@ def test_any_body_is_answered_rightly(kind, fuzzed):
     """Never a fault of ours, always JSON, one log line, cards as the contract and the tables ask, twice the same."""
 
     @given(body=KINDS[kind])
-    @settings(
-        derandomize=True,
-        max_examples=EXAMPLES[kind],
-        deadline=None,
-        database=None,
-        suppress_health_check=HealthCheck,
-    )
+    @examples(EXAMPLES[kind])
     def answered(body) -> None:
         assert faults(fuzzed, kind, body) == []
 

@@ -7,7 +7,7 @@ from itertools import cycle
 from urllib.parse import urlencode
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cds_service.config.settings import Settings
@@ -19,11 +19,12 @@ from cds_service.web.app import create_app
 from tests.generative.hostile.planting import planted
 from tests.generative.hostile.texts import HOSTILE, hostile_texts, is_qualified
 from tests.support.databases import serving_with
+from tests.support.profiles import examples
 from tests.support.service import CLOCK, ORDER_SELECT, Client, serving
 
 FIELDS = ("from", "to", *FILTERS)
 EXPLANATIONS = f"/playground/explanations/{ORDER_SELECT.rpartition('/')[2]}"
-often = settings(derandomize=True, max_examples=60, deadline=None, database=None, suppress_health_check=HealthCheck)
+often = examples(60)
 
 
 class Skeleton(HTMLParser):

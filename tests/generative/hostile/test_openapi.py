@@ -4,7 +4,7 @@ import json
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.failures import FailureGroup
@@ -18,6 +18,7 @@ from schemathesis.specs.openapi.checks import (
 from cds_service.store import Store
 from cds_service.store.migration import migrate
 from tests.support.databases import serving_with
+from tests.support.profiles import examples
 from tests.support.service import ORDER_SELECT, ORDER_SIGN, Client
 
 JUDGED_BY = [
@@ -56,12 +57,12 @@ def operations(client) -> dict:
     return {one.ok().path: one.ok() for one in schema.get_all_operations()}
 
 
-def judged(operation, mode: GenerationMode, client: Client, examples: int = 1) -> set[int]:
+def judged(operation, mode: GenerationMode, client: Client, number: int = 1) -> set[int]:
     """Make requests of one operation and judge the answers; returns the statuses that were seen."""
     seen = set()
 
     @given(case=operation.as_strategy(generation_mode=mode))
-    @settings(derandomize=True, max_examples=examples, deadline=None, database=None, suppress_health_check=HealthCheck)
+    @examples(number)
     def made(case) -> None:
         response = case.call(session=client.session)
         seen.add(response.status_code)

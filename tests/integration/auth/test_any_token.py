@@ -1,15 +1,16 @@
 """Whatever comes as a token, it passes or is Unauthenticated; and no token passes that the client did not sign."""
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cds_service.auth import Check, Principal, Unauthenticated
 from tests.support.authenticating import verifier_of, write_clients
+from tests.support.profiles import examples
 from tests.support.signing import AUDIENCE, ISSUER, bearer, changed, claims, header, signed
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_. ="
-MANY = settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+MANY = examples(300)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
