@@ -1,4 +1,4 @@
-"""Errors -> HTTP status and an OperationOutcome without patient data, from this one place."""
+"""The error table: each exception's HTTP status and OperationOutcome, without patient data."""
 
 import json
 from collections.abc import Mapping
@@ -53,7 +53,7 @@ def register(app: Flask) -> None:
 
 
 def error_response(error: Exception) -> RawResponse:
-    """Return the response to an error; one that has no status of its own is a fault of ours: 500, and logged."""
+    """Return the response to an error; one without a status of its own is logged and becomes 500."""
     if isinstance(error, CallError) and type(error) in _STATUS:
         return _call_error(error)
     if isinstance(error, RecursionError):

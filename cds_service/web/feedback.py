@@ -1,4 +1,4 @@
-"""`POST /cds-services/{id}/feedback`: what became of a card (CDS Hooks 2.0.1, Feedback)."""
+"""`POST /cds-services/{id}/feedback`: the outcome of cards (CDS Hooks 2.0.1, Feedback)."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ UNLISTED = "unlisted"
 _OUTCOMES = ("accepted", "overridden")
 _COMMENT_LENGTH = 4000
 _MAX_SUGGESTIONS = 10
-"""More than any card has: who reports thousands as accepted has not seen them on a card."""
+"""More than any card has; a report with more is not about one of our cards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class ReportContext:
 
 
 def read_report(report: Json, context: ReportContext) -> Report | None:
-    """Return what is stored of a report, or None where it does not say what became of which card, or takes too much."""
+    """Return what is stored of a report, or None where card or outcome is missing, or it has too many suggestions."""
     card, outcome = _uuid(report.get("card")), report.get("outcome")
     suggestions = tuple(sorted(_suggestions(report))) if outcome == "accepted" else ()
     if card is None or outcome not in _OUTCOMES or len(suggestions) > _MAX_SUGGESTIONS:
@@ -68,7 +68,7 @@ def read_report(report: Json, context: ReportContext) -> Report | None:
 
 
 def _uuid(value: object) -> str | None:
-    """Return a UUID in the one spelling of ours; what is none could be anything, so it is not kept."""
+    """Return a UUID in its canonical form, or None: any other text could be patient data, and is not stored."""
     try:
         return str(UUID(value)) if isinstance(value, str) else None
     except ValueError:
@@ -134,7 +134,7 @@ def _listed_reason(coding: Json, context: ReportContext) -> str | None:
 
 
 def _comment(overrides: list[Json]) -> str | None:
-    """Return the clinician's words, without the NUL that PostgreSQL cannot store."""
+    """Return the clinician's comments, without the NUL that PostgreSQL cannot store."""
     comments: list[Any] = [override.get("userComment") for override in overrides]
     text = "\n".join(comment.replace("\0", "") for comment in comments if isinstance(comment, str))
     return text[:_COMMENT_LENGTH] or None
@@ -143,12 +143,12 @@ def _comment(overrides: list[Json]) -> str | None:
 blueprint = Blueprint("feedback", __name__)
 
 _MAX_REPORTS = 1000
-"""In one body, at most: one of megabytes would keep the store from others, who need it to prove who they are."""
+"""In one request: a body of megabytes would block the store for others, who need it to authenticate."""
 
 
 @blueprint.post("/cds-services/<service>/feedback")
 def feedback(service: str) -> Response:
-    """Store a batch, or a single report; 200 says that what can be used of it is durable."""
+    """Store a batch or a single report; 200 means that its usable reports are durable."""
     services, context = current_services(), current_request()
     services.hook_of(service)
     context.service = service
@@ -160,7 +160,7 @@ def feedback(service: str) -> Response:
 
 
 def _reports(body: Any) -> list[Any]:
-    """Return the reports: those of the list, the one in its place, or the body itself."""
+    """Return the reports: a list, a single one in place of the list, or the body itself."""
     content = body.get("feedback", body) if isinstance(body, dict) else None
     reports = [content] if isinstance(content, dict) and "card" in content else content
     if not isinstance(reports, list) or (reports and not any(isinstance(report, dict) for report in reports)):

@@ -16,7 +16,7 @@ _PROBES = ("/livez", "/readyz", "/metrics")
 """An operator must see an overload from outside."""
 
 _MAX_CLIENTS = 4096
-"""Clients, or addresses of unknown ones, that are counted at the same time; the one that was quiet longest goes."""
+"""Clients (or IP addresses, without clients) that are counted; beyond, the least recently seen is forgotten."""
 
 _EVENTS = {"overloaded": "overloaded", "throttled": "rate_limited"}
 """The log's event for each outcome."""

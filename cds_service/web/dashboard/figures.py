@@ -43,7 +43,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """The values of one colour; its role in dashboard.js says which."""
+    """The values of one color; its role in dashboard.js says which."""
 
     role: str
     name: str
@@ -55,9 +55,9 @@ def number(count: int) -> str:
     return f"{count:,}"
 
 
-def counted(count: int, one: str, many: str = "") -> str:
+def counted(count: int, singular: str, plural: str = "") -> str:
     """Return a count with its noun."""
-    return f"{number(count)} {one if count == 1 else many or one + 's'}"
+    return f"{number(count)} {singular if count == 1 else plural or f'{singular}s'}"
 
 
 def percent(part: int, whole: int) -> str:
@@ -199,7 +199,7 @@ def _kinds(results: Statistics, knowledge: Knowledge) -> Figure:
     nouns = {"proposed": "the proposed study", "order": "ordered study", "alternative": "the alternative"}
     nouns["without_contrast"] = "the study without contrast"
     suggestions = knowledge.card["suggestions"].items()
-    labels: dict[str | None, str] = {kind: Template(one["label"]).safe_substitute(nouns) for kind, one in suggestions}
+    labels: dict[str | None, str] = {kind: Template(text["label"]).safe_substitute(nouns) for kind, text in suggestions}
     labels[None] = "Suggestion not reported"
     total = sum(results.cards.values(), Outcomes()).accepted
     return _ranked(
@@ -307,7 +307,7 @@ def _versions(results: Statistics) -> Figure:
 
 def _ranked(figure: Figure, counts: Mapping[str, int], total: int) -> Figure:
     """Return a figure of counts, the most frequent first."""
-    ranked = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     shares = [share(count, total) for _, count in ranked]
     name, values = figure.columns[-1], tuple(count for _, count in ranked)
     series = Series("few", f"{name}: {TOO_FEW}", values) if total < FEW else Series("plain", name, values)
@@ -329,7 +329,9 @@ def _outcome_cells(cards: Outcomes) -> tuple[str, ...]:
 
 
 def _stacked(cards: Sequence[Outcomes]) -> list[Series]:
-    return [Series(part, name, tuple(getattr(one, part) for one in cards)) for part, name in _OUTCOMES.items()]
+    return [
+        Series(part, name, tuple(getattr(outcomes, part) for outcomes in cards)) for part, name in _OUTCOMES.items()
+    ]
 
 
 def _study(study: str, knowledge: Knowledge) -> str:
