@@ -154,4 +154,4 @@ def test_what_is_not_read_is_counted(explained):
     assert UNREAD in explained(body)
     procedure = {"resourceType": "Procedure", "id": "p", "code": {"reference": {"reference": "x/1"}}}
     body["prefetch"]["procedures"]["entry"].append({"resource": procedure})
-    assert "  Not used, without a code: 1\n" in explained(body)
+    assert "    without a code: 1\n" in explained(body)
