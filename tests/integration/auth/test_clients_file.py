@@ -127,7 +127,7 @@ def test_two_of_one_issuer(clients_file):
 WHOLE = {
     "empty": (b"", "clients.toml: clients: is missing"),
     "no client": (b"clients = []", "clients.toml: clients: must have at least one entry"),
-    "a table of one": (b"[clients]", "clients.toml: clients: must be a list, as in"),
+    "a table of one": (b"[clients]", "clients.toml: clients: must be a list: "),
     "a list of texts": (b'clients = ["a"]', "clients.toml: clients.1: must be a table"),
     "misspelled": (b'[[client]]\nissuer = "a:b"', "client: is not known; did you mean clients?"),
     "no TOML": (b"[[clients", "clients.toml cannot be read: "),
