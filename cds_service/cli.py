@@ -104,7 +104,7 @@ def _command(name: str, help_text: str, *lines: str) -> Callable[[Callable[..., 
 
 @click.group(
     cls=_Sections,
-    help="A CDS Hooks service that suggests an MRI of the lumbosacral plexus where it fits better than the order.",
+    help="A CDS Hooks service that suggests a better imaging study where the ordered one does not fit.",
     epilog="Settings are environment variables, PLEXUS_CDS_...: `plexus-cds check-config` lists them.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

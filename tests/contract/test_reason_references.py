@@ -13,7 +13,7 @@ from tests.support.service import TODAY
 URN = "urn:uuid:0b2e8a3c-5d1f-4f0e-9a53-6b1f0f4cf2f1"
 SPECIFIC, COMPATIBLE = "warning:in_reach:specific", "info:in_reach:compatible"
 NO_SIGN, EMERGENCY = "info:in_reach:none", "emergency"
-UNREAD = "  Not used, reason that could not be read: 1\n"
+UNREAD = "    reason that could not be read: 1\n"
 
 
 def asking(*references, study="lumbar MRI") -> dict:
@@ -154,4 +154,4 @@ def test_what_is_not_read_is_counted(explained):
     assert UNREAD in explained(body)
     procedure = {"resourceType": "Procedure", "id": "p", "code": {"reference": {"reference": "x/1"}}}
     body["prefetch"]["procedures"]["entry"].append({"resource": procedure})
-    assert "  Not used, without a code: 1\n" in explained(body)
+    assert "    without a code: 1\n" in explained(body)

@@ -106,6 +106,12 @@ def test_wrong(table, says, clients_file):
     assert "private key is public" in text or '"d"' not in text
 
 
+def test_the_line_and_the_value(clients_file):
+    """A fault names the line of the file and the value that stands there."""
+    fault = refusal(clients_file(LEAST, f"{LEAST}\n\nlifetime_seconds = 3601"))
+    assert fault.endswith("lifetime_seconds: must be 3600 or less, not 3601 (line 8)")
+
+
 def test_a_file_of_keys(clients_file):
     """A file of keys is named from where the clients file is."""
     [client] = read_clients(clients_file(f'issuer = "{ISSUER}"\njwks_file = "good.json"'))
@@ -121,7 +127,7 @@ def test_two_of_one_issuer(clients_file):
 WHOLE = {
     "empty": (b"", "clients.toml: clients: is missing"),
     "no client": (b"clients = []", "clients.toml: clients: must have at least one entry"),
-    "a table of one": (b"[clients]", "clients.toml: clients: must be a list, as in"),
+    "a table of one": (b"[clients]", "clients.toml: clients: must be a list: "),
     "a list of texts": (b'clients = ["a"]', "clients.toml: clients.1: must be a table"),
     "misspelled": (b'[[client]]\nissuer = "a:b"', "client: is not known; did you mean clients?"),
     "no TOML": (b"[[clients", "clients.toml cannot be read: "),

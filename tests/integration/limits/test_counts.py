@@ -85,7 +85,7 @@ def test_explanations(service):
     told = service.post(asked[0], EXPLANATIONS).json()["steps"]
     assert [(one["card"] is not None, one["unused_entries"]) for one in told["outcomes"]] == [(True, [])] * 20
     said = refused(service.post(asked[1], EXPLANATIONS))
-    assert f"{ORDERS} watched orders and 501 entries" in said
+    assert f"{ORDERS} monitored orders and 501 entries" in said
     assert "At most 100000" in said
 
 
