@@ -48,7 +48,7 @@ REFUSED = {
     "attribute that nothing asks for": (more("source_attributes.csv", "income,x,y"), "attribute must be one of"),
     "placeholder that nothing fills": (
         replaced("source_attributes.csv", "$publisher", "$owner"),
-        "source_attributes.csv: line 3: developer: nothing fills $owner; there are: $citations, $publisher"),
+        "source_attributes.csv: line 3: developer: unknown placeholder $owner; use one of $citations, $publisher"),
     "dollar that is no placeholder": (
         replaced("source_attributes.csv", "$publisher", "5 $"),
         "source_attributes.csv: line 3: developer has a $ that starts no placeholder"),
