@@ -28,7 +28,7 @@ import pytest
 from tools.mutants import Mutant, mutants
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("decision", "knowledge")
+PACKAGES = ("decision", "knowledge")
 TESTS = (
     "support/all_tables.py",
     "contract/test_card_text.py",
@@ -195,7 +195,7 @@ def main(arguments: list[str]) -> int:
     asked = parser.parse_args(arguments)
     os.chdir(ROOT)
     chosen = []
-    for file in sorted(file for room in ROOMS for file in (ROOT / "cds_service" / room).glob("*.py")):
+    for file in sorted(file for package in PACKAGES for file in (ROOT / "cds_service" / package).glob("*.py")):
         module = f"cds_service.{file.parent.name}.{file.stem}".removesuffix(".__init__")
         import_module(module)
         if not asked.modules or module.rpartition(".")[2] in asked.modules:

@@ -15,7 +15,6 @@ from multiprocessing import Pool
 from pathlib import Path
 
 from cds_service.knowledge import CARD
-from cds_service.knowledge.typed_text import ReasonWords, word_faults
 from cds_service.knowledge.typed_text.vocabulary import folded
 from tests.contract.words.every_word import CORPUS, Text, corpus, wrong
 
@@ -100,12 +99,12 @@ class Trial:
         words = set(re.findall(r"[a-z0-9]+", re.sub(r"<\w+>", "", touched)))
         near = [not words.isdisjoint(others) for others in self._folded]
         order = sorted(range(len(near)), key=lambda index: not near[index])
-        yield from wrong(ReasonWords(rows), (self.texts[index] for index in order), self._limits)
+        yield from wrong(TypedTextReader(rows), (self.texts[index] for index in order), self._limits)
 
     def survives(self, damage: Damage) -> bool:
         """Tell whether nothing notices a damage."""
         rows = damage.done_to(self.rows)
-        return not any(word_faults(rows)) and next(self.faults(rows, damage.touched), None) is None
+        return not any(reason_word_faults(rows)) and next(self.faults(rows, damage.touched), None) is None
 
 
 _IN_PROCESS: list[tuple[Trial, list[Damage]]] = []

@@ -11,11 +11,11 @@ from typing import Any
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import about
 from cds_service.knowledge.about import About
-from cds_service.knowledge.card_files import CardFiles, Rows, read_folder
-from cds_service.knowledge.order_text import OrderWords
-from cds_service.knowledge.site_text import SiteWords
+from cds_service.knowledge.card_files import CardFiles, Rows, read_card_files
+from cds_service.knowledge.order_text import OrderTextMatcher
+from cds_service.knowledge.site_text import SiteTextMatcher
 from cds_service.knowledge.terminology import CodeSystems, Member, Terminology, members
-from cds_service.knowledge.typed_text import ReasonWords
+from cds_service.knowledge.typed_text import TypedTextReader
 from cds_service.knowledge.validation import check
 from cds_service.model import History, Presentation
 
@@ -73,9 +73,9 @@ class Knowledge:
     plan: Mapping[str, Any]
     card: Mapping[str, Any]
     terminology: Terminology = field(compare=False)  # made of value_sets
-    words: OrderWords
-    reason_words: ReasonWords = field(compare=False)  # made of reason_rows
-    site_words: SiteWords = field(compare=False)  # made of its table
+    words: OrderTextMatcher
+    reason_words: TypedTextReader = field(compare=False)  # made of reason_rows
+    site_words: SiteTextMatcher = field(compare=False)  # made of its table
     known_systems: CodeSystems = field(compare=False)
     """The code systems that we know, in all their spellings."""
     watched: Mapping[str, WatchedRow]
@@ -128,38 +128,38 @@ def folder_of(card: str) -> Traversable:
 
 
 def load(root: Traversable | None = None) -> Knowledge:
-    """Return the knowledge under `root` (default: the package's own), or raise KnowledgeError saying what to mend."""
-    folder = read(root)
-    check(folder)
-    return compiled(folder)
+    """Return the knowledge under `root` (default: the package's own), or raise KnowledgeError with every fault."""
+    card_files = read(root)
+    check(card_files)
+    return compiled(card_files)
 
 
 def read(root: Traversable | None = None) -> CardFiles:
     """Return the knowledge under `root` as it is written, not checked yet."""
-    return read_folder(root or files("cds_service.cards"), CARD)
+    return read_card_files(root or files("cds_service.cards"), CARD)
 
 
-def compiled(folder: CardFiles) -> Knowledge:
+def compiled(card_files: CardFiles) -> Knowledge:
     """Return knowledge in which the checks found nothing wrong, ready for decisions."""
     try:
-        return _compiled(folder)
+        return _compiled(card_files)
     except (KeyError, TypeError, ValueError) as error:
         message = f"cards/{CARD} is not complete: {error!r}"
         raise KnowledgeError(message) from error
 
 
-def _compiled(folder: CardFiles) -> Knowledge:
-    tables = folder.tables
-    systems = CodeSystems(folder.systems)
-    families = _families(folder, systems)
+def _compiled(card_files: CardFiles) -> Knowledge:
+    tables = card_files.tables
+    systems = CodeSystems(card_files.systems)
+    families = _families(card_files, systems)
     return Knowledge(
-        version=f"{folder.plan['version']}+{folder.digest}",
-        plan=folder.plan,
-        card=folder.card,
+        version=f"{card_files.plan['version']}+{card_files.digest}",
+        plan=card_files.plan,
+        card=card_files.card,
         terminology=Terminology(families, systems),
-        words=OrderWords.compiled(_phrases(tables["words"])),
-        reason_words=ReasonWords(tables["reason_words"]),
-        site_words=SiteWords(tables["site_words"]),
+        words=OrderTextMatcher.compiled(_phrases(tables["words"])),
+        reason_words=TypedTextReader(tables["reason_words"]),
+        site_words=SiteTextMatcher(tables["site_words"]),
         known_systems=systems,
         reservations=tuple(map(_reservation, tables["reservations"])),
         watched={row["study"]: _watched(row) for row in tables["watched_orders"]},
@@ -170,22 +170,22 @@ def _compiled(folder: CardFiles) -> Knowledge:
         refused=_refused(tables["statuses"]),
         active=frozenset(row["code"] for row in tables["statuses"] if row["active"] == "yes"),
         status_wording={row["code"]: row["wording"] for row in tables["statuses"] if row["wording"]},
-        value_sets=folder.value_sets,
+        value_sets=card_files.value_sets,
         entries=Counter(member.term.value_set for listed in families.values() for member in listed),
         phrases=_phrases(tables["words"]),
         unknowns=tables["unknowns"],
         lookback_window_rows=tables["lookback_windows"],
         reason_rows=tables["reason_words"],
-        signatures=folder.signatures,
-        about=about.compiled(folder),
+        signatures=card_files.signatures,
+        about=about.compiled(card_files),
     )
 
 
-def _families(folder: CardFiles, systems: CodeSystems) -> dict[str, list[Member]]:
+def _families(card_files: CardFiles, systems: CodeSystems) -> dict[str, list[Member]]:
     """Return the members of all value sets by family, in the order of valuesets.csv."""
     families: dict[str, list[Member]] = defaultdict(list)
-    for row in folder.tables["valuesets"]:
-        value_set, is_metastatic = folder.value_sets[row["value_set"]], row["metastatic"] == "yes"
+    for row in card_files.tables["valuesets"]:
+        value_set, is_metastatic = card_files.value_sets[row["value_set"]], row["metastatic"] == "yes"
         families[row["family"]] += members(value_set, row["means"], systems, metastatic=is_metastatic)
     return dict(families)
 

@@ -41,31 +41,31 @@ class About:
     sections: tuple[Section, ...]
     words: Mapping[str, Word]
     attributes: Rows
-    """The source attributes, their holes not filled yet."""
+    """The source attributes, their placeholders not filled yet."""
 
 
-def compiled(folder: CardFiles) -> About:
+def compiled(card_files: CardFiles) -> About:
     """Return the texts of the page; the checks have found them complete."""
     return About(
-        sections=tuple(_sections(folder)),
-        words={row["term"]: Word(row["name"], row["words"]) for row in folder.tables["about_words"]},
-        attributes=folder.tables["source_attributes"],
+        sections=tuple(_sections(card_files)),
+        words={row["term"]: Word(row["name"], row["words"]) for row in card_files.tables["about_words"]},
+        attributes=card_files.tables["source_attributes"],
     )
 
 
-def _sections(folder: CardFiles) -> Iterator[Section]:
-    for row in folder.tables["about_sections"]:
-        stated = (one for one in folder.tables["about"] if one["section"] == row["section"])
-        statements = (Statement(one["topic"], one["text"], tuple(one["citations"].split())) for one in stated)
+def _sections(card_files: CardFiles) -> Iterator[Section]:
+    for row in card_files.tables["about_sections"]:
+        stated = (line for line in card_files.tables["about"] if line["section"] == row["section"])
+        statements = (Statement(line["topic"], line["text"], tuple(line["citations"].split())) for line in stated)
         yield Section(row["section"], row["title"], tuple(statements))
 
 
-HOLES = ("citations", "publisher", "version", "date", "status")
+PLACEHOLDERS = ("citations", "publisher", "version", "date", "status")
 """What a value of source_attributes.csv may leave to the plan."""
 
 
 def filled(attributes: Rows, plan: Mapping[str, Any], used: Collection[str], version: str) -> Rows:
-    """Return source attributes with their holes filled; the citations are those that are `used`."""
+    """Return source attributes with their placeholders filled; the citations are those that are `used`."""
     cited = " ".join(source["citation"] for source in plan["relatedArtifact"] if source["label"] in used)
-    holes = {name: plan[name] for name in HOLES if name in plan} | {"version": version, "citations": cited}
-    return [{**row, "value": Template(row["value"]).substitute(holes)} for row in attributes]
+    values = {name: plan[name] for name in PLACEHOLDERS if name in plan} | {"version": version, "citations": cited}
+    return [{**row, "value": Template(row["value"]).substitute(values)} for row in attributes]

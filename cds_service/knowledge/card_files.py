@@ -45,41 +45,41 @@ class CardFiles:
     signatures: Rows
     digest: str
     """Changes whenever a byte of the knowledge does; signatures name it, so they are no part of it."""
-    whole: str
+    full_digest: str
     """Changes whenever anything does that a check can see: signatures and the names of files, too."""
 
 
-def read_folder(root: Traversable, name: str) -> CardFiles:
+def read_card_files(root: Traversable, name: str) -> CardFiles:
     """Return the files of card `name` under `root`, or raise KnowledgeError naming the one that cannot be read."""
-    folder, seen, whole = root / name, hashlib.sha256(), hashlib.sha256()
-    read = _reader(seen, whole)
+    folder, content, everything = root / name, hashlib.sha256(), hashlib.sha256()
+    read = _reader(content, everything)
     return CardFiles(
         systems=read(root / "systems.csv", _rows),
         plan=read(folder / "plan_definition.json", strict_json),
         card=read(folder / "card.json", strict_json),
         tables={table: read(folder / f"{table}.csv", _rows) for table in TABLES},
         value_sets=dict(_value_sets(folder / "valuesets", read)),
-        signatures=_reader(hashlib.sha256(), whole)(folder / "signatures.csv", _rows),
-        digest=seen.hexdigest()[:12],
-        whole=whole.hexdigest(),
+        signatures=_reader(hashlib.sha256(), everything)(folder / "signatures.csv", _rows),
+        digest=content.hexdigest()[:12],
+        full_digest=everything.hexdigest(),
     )
 
 
 def _value_sets(folder: Traversable, read: Callable[..., Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     if not folder.is_dir():
-        message = f"the folder {folder.name} is missing"
+        message = f"the folder {folder.name} is missing; restore it from the installed version"
         raise KnowledgeError(message)
-    files = sorted((one for one in folder.iterdir() if one.name.endswith(".json")), key=lambda one: one.name)
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".json")), key=lambda file: file.name)
     for file in files:
         yield file.name.removesuffix(".json"), read(file, strict_json)
 
 
-def _reader(seen: Any, whole: Any) -> Callable[..., Any]:
+def _reader(digest: Any, full_digest: Any) -> Callable[..., Any]:
     def read(file: Traversable, parse: Callable[[bytes], Any]) -> Any:
         try:
             content = file.read_bytes()
-            seen.update(content)
-            whole.update(f"{file.name} {len(content)} ".encode() + content)
+            digest.update(content)
+            full_digest.update(f"{file.name} {len(content)} ".encode() + content)
             return parse(content)
         except (OSError, ValueError, csv.Error) as error:
             message = f"{file.name} cannot be read: {error}"

@@ -31,13 +31,13 @@ _BESIDE = ("without_contrast", "with_contrast", "beside")
 
 
 @dataclass(frozen=True, slots=True)
-class OrderWords:
+class OrderTextMatcher:
     """The lists of words.csv, and what an order's text means by them."""
 
     lists: Mapping[str, re.Pattern[str]]
 
     @classmethod
-    def compiled(cls, phrases: Mapping[str, Iterable[str]]) -> "OrderWords":
+    def compiled(cls, phrases: Mapping[str, Iterable[str]]) -> "OrderTextMatcher":
         """Compile the phrases of each meaning."""
         return cls({meaning: pattern(words) for meaning, words in phrases.items()})
 

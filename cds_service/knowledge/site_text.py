@@ -16,7 +16,7 @@ def _even(text: str) -> str:
     return _BETWEEN.sub(" ", text[:_LONGEST].casefold()).strip()
 
 
-class SiteWords:
+class SiteTextMatcher:
     """The words for sites, each with what it means and how we word it."""
 
     def __init__(self, rows: Iterable[Mapping[str, str]]) -> None:

@@ -1,4 +1,7 @@
-"""The contradictions for which knowledge is refused, each with a sentence that says what to mend."""
+"""What knowledge is refused for at load, each fault a sentence: file, line, what is wrong, what to do.
+
+First each file by itself (schemas), then value sets, proposals and orders, then the tables, then the page's texts.
+"""
 
 import re
 from collections import Counter
@@ -8,14 +11,218 @@ from string import Template
 from typing import Any
 
 from cds_service.errors import KnowledgeError
-from cds_service.knowledge.about import HOLES
+from cds_service.knowledge.about import PLACEHOLDERS
 from cds_service.knowledge.card_files import CardFiles, Rows
-from cds_service.knowledge.placeholders import WORDING_LIMIT, hole_faults
+from cds_service.knowledge.placeholders import WORDING_LIMIT, placeholder_faults
 from cds_service.knowledge.site_text import doubled
 from cds_service.knowledge.terminology import PROVENANCE, WORDING, CodeSystems, extension, spelling_clashes
-from cds_service.knowledge.typed_text import word_faults
+from cds_service.knowledge.typed_text import reason_word_faults
 from cds_service.model import History, Presentation
 from cds_service.schemas import first_fault
+
+_OWN_SYSTEM = "urn:plexus-cds:study"
+"""Our own name for a proposed study; real clients show the first coding of an order and drop the rest."""
+
+_NO_STUDY = {"not_watched", "level_not_stated"}
+"""What an order's code can mean beside a study."""
+
+_BRAKES = ("emergency", "trauma", "upper_limb", "device", "contrast", "spine", "other_explanation")
+"""The families of what stops or softens a card: each must know every code system by which a card can be started."""
+
+
+def check(card_files: CardFiles) -> None:
+    """Raise KnowledgeError with every fault, a sentence each."""
+    faults = list(_shape_faults(card_files)) or list(_consistency_faults(card_files))
+    if faults:
+        raise KnowledgeError("\n".join(faults))
+
+
+def _shape_faults(card_files: CardFiles) -> Iterator[str]:
+    """Yield what is wrong with a file by itself; only when nothing is are the files held against each other."""
+    for name, content in (("card", card_files.card), ("plan_definition", card_files.plan)):
+        if fault := first_fault(name, content):
+            yield f"{name}.json: {fault}"
+    tables = {"systems": card_files.systems, "signatures": card_files.signatures, **card_files.tables}
+    for table, rows in tables.items():
+        if fault := _separator_fault(rows) or _width_fault(rows):
+            yield f"{table}.csv: {fault}"
+        elif fault := first_fault("tables", {table: rows}):
+            yield _table_sentence(fault, rows)
+    for name, value_set in card_files.value_sets.items():
+        if fault := first_fault("value_set", value_set):
+            yield f"valuesets/{name}.json: {fault}"
+        elif value_set["id"] != name:
+            yield f"valuesets/{name}.json: its id is {value_set['id']}"
+
+
+def _separator_fault(rows: Rows) -> str | None:
+    """Tell of a table whose cells a spreadsheet parted otherwise than by commas."""
+    if any(";" in str(name) for row in rows[:1] for name in row):
+        return "line 1: the separator is a semicolon (;) and must be a comma (,)"
+    return None
+
+
+def _width_fault(rows: Rows) -> str | None:
+    """Tell of the first row with a cell too few or too many: an unquoted comma would cut a text short."""
+    wrong = (line for line, row in _numbered(rows) if not all(isinstance(cell, str) for cell in row.values()))
+    line = next(wrong, None)
+    words = "must have as many cells as line 1 (put a cell with a comma in quotes)"
+    return None if line is None else f"line {line}: {words}"
+
+
+def _table_sentence(fault: str, rows: Rows) -> str:
+    """Return `decision_table.2.history must ...` as a sentence about a row of a table; its head is line 1."""
+    where, _, what = fault.partition(" ")
+    table, *row = where.split(".")
+    if not row:
+        return f"{table}.csv: {what}"
+    cells = rows[int(row[0])]
+    stands = f" ({', '.join(str(cell) for cell in cells.values() if cell)})"
+    return f"{table}.csv: line {int(row[0]) + 2}: {' '.join([*row[1:], what])}{stands}"
+
+
+def _consistency_faults(card_files: CardFiles) -> Iterator[str]:
+    yield from _value_set_faults(card_files)
+    yield from _include_faults(card_files)
+    yield from _proposal_faults(card_files)
+    yield from _order_faults(card_files)
+    yield from _study_faults(card_files)
+    yield from _brake_faults(card_files)
+    yield from _plexopathy_faults(card_files)
+    yield from _table_faults(card_files)
+    yield from _about_faults(card_files)
+    yield from placeholder_faults(card_files.card)
+
+
+def _value_set_faults(card_files: CardFiles) -> Iterator[str]:
+    listed = [row["value_set"] for row in card_files.tables["valuesets"]]
+    for name in sorted(set(listed) ^ set(card_files.value_sets)):
+        yield f"valuesets.csv and the folder valuesets do not agree on {name}: add the row or the file, or remove it"
+    for line, row in _numbered(card_files.tables["ratings"]):
+        if row["value_set"] not in card_files.value_sets:
+            yield f"ratings.csv: line {line}: {row['study']} names a value set that has no file in valuesets/"
+
+
+def _include_faults(card_files: CardFiles) -> Iterator[str]:
+    """Yield what is wrong with our own words for codes, and where their source is not told."""
+    for name, value_set in card_files.value_sets.items():
+        for number, include in enumerate(value_set["compose"]["include"], 1):
+            where, wording = f"valuesets/{name}.json: include {number}", extension(include, WORDING)
+            for url in (WORDING, PROVENANCE):
+                if not extension(include, url).strip():
+                    yield f"{where} has no text in an extension {url}"
+            if len(wording) > WORDING_LIMIT:
+                yield f"{where}: its wording has {len(wording)} characters, shorten it to {WORDING_LIMIT} ({wording})"
+            for one in include.get("filter", []):
+                if one["op"] == "regex" and not _is_pattern(one["value"]):
+                    yield f"{where}: its filter is not a regular expression ({one['value']})"
+
+
+def _is_pattern(text: str) -> bool:
+    try:
+        re.compile(text)
+    except (re.error, RecursionError, OverflowError):
+        return False
+    return True
+
+
+def _proposal_faults(card_files: CardFiles) -> Iterator[str]:
+    rated = {row["study"]: row["value_set"] for row in card_files.tables["ratings"]}
+    for study, proposal in card_files.card["proposals"].items():
+        if study not in rated and not proposal.get("unrated"):
+            yield f"ratings.csv: {study} is proposed and has no rating; add a row, or mark it unrated in card.json"
+        if study in rated and proposal.get("unrated"):
+            yield f"card.json: {study} is marked unrated but has a rating in ratings.csv"
+        names = [rated.get(study, ""), *proposal["value_sets"]]
+        known = {
+            pair for name in names if name in card_files.value_sets for pair in _pairs(card_files.value_sets[name])
+        }
+        for coding in proposal["code"]["coding"]:
+            if coding["system"] == _OWN_SYSTEM and coding["display"] != proposal["code"]["text"]:
+                yield f"card.json: the display of {coding['code']} is not the text of {study}"
+            elif coding["system"] != _OWN_SYSTEM and (coding["system"], coding["code"]) not in known:
+                yield f"card.json: {study} proposes {coding['code']}, which is in none of its value sets"
+    for name in ("alternative", "without_contrast"):
+        if card_files.card[name] not in card_files.card["proposals"]:
+            yield f"card.json: the {name.replace('_', ' ')} is not one of the proposals"
+
+
+def _pairs(value_set: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for include in value_set["compose"]["include"]:
+        for concept in include.get("concept", []):
+            yield include["system"], concept["code"]
+
+
+def _order_faults(card_files: CardFiles) -> Iterator[str]:
+    for line, row in _numbered(card_files.tables["watched_orders"]):
+        where = f"watched_orders.csv: line {line}: {row['study']}"
+        if row["proposes"] not in card_files.card["proposals"]:
+            yield f"{where} proposes {row['proposes']}, which card.json does not have"
+        if row["study"] not in card_files.card["orders"]:
+            yield f"{where} has no texts in card.json"
+        elif card_files.card["orders"][row["study"]]["citation"] not in _citation_labels(card_files):
+            yield f"card.json: the citation of {row['study']} is not in plan_definition.json"
+        for suggestion in row["suggestions"].split():
+            if suggestion not in card_files.card["suggestions"]:
+                yield f"{where} has the suggestion {suggestion}, which card.json does not have"
+
+
+def _study_faults(card_files: CardFiles) -> Iterator[str]:
+    """Yield the studies of watched orders that no order can be known to ask for."""
+    studies = {row["means"] for row in card_files.tables["valuesets"] if row["family"] == "order"} - _NO_STUDY
+    for line, row in _numbered(card_files.tables["watched_orders"]):
+        for column in ("study", "same_as"):
+            for name in row[column].split():
+                if name not in studies:
+                    where = f"watched_orders.csv: line {line}: {column} names {name}"
+                    yield f"{where}, which no value set of orders means"
+
+
+def _brake_faults(card_files: CardFiles) -> Iterator[str]:
+    """Yield the code systems in which a malignancy counts and a brake has no code: there nothing would hold it."""
+    rows = [row for row in card_files.tables["valuesets"] if row["value_set"] in card_files.value_sets]
+    registries = {row["canonical"] for row in card_files.systems if row["role"] == "registry"}
+    malignant = [row for row in rows if row["family"] == "malignancy" and not row["means"].startswith("excluded")]
+    for system in sorted(_systems(card_files, malignant) - registries):
+        for family in _BRAKES:
+            if system not in _systems(card_files, [row for row in rows if row["family"] == family]):
+                todo = f"add the codes of {system} to the value sets of {family}, or take out its malignancies"
+                yield f"valuesets: {system} has codes of malignancy and none among the value sets of {family}; {todo}"
+
+
+def _plexopathy_faults(card_files: CardFiles) -> Iterator[str]:
+    """Yield the wordings by which a summary would name the plexopathy, and that no sign has, or the other way round."""
+    named = set(card_files.card["summary"]["plexopathy"]["named_by"])
+    typed = {row["wording"] for row in card_files.tables["reason_words"] if row["topic"] == "plexopathy"}
+    sets = [row["value_set"] for row in card_files.tables["valuesets"] if row["means"] == "specific"]
+    includes = [
+        one
+        for name in sets
+        if name in card_files.value_sets
+        for one in card_files.value_sets[name]["compose"]["include"]
+    ]
+    for wording in sorted(named - typed - {extension(one, WORDING) for one in includes}):
+        yield f"card.json: summary.plexopathy is named by {wording}, which is the wording of no specific sign"
+    for wording in sorted(typed - named):
+        yield f"card.json: summary.plexopathy is not named by {wording}, which reason_words.csv has for plexopathy"
+
+
+def _systems(card_files: CardFiles, rows: Rows) -> set[str]:
+    """Return the code systems that these value sets have codes of, each by the name that systems.csv gives it."""
+    names = CodeSystems(card_files.systems)
+    value_sets = (card_files.value_sets[row["value_set"]] for row in rows)
+    return {str(names.get(one["system"], one["system"])) for each in value_sets for one in each["compose"]["include"]}
+
+
+def _numbered(rows: Rows) -> Iterable[tuple[int, dict[str, str]]]:
+    """Return the rows of a table with their lines; its head is line 1."""
+    return enumerate(rows, 2)
+
+
+def _citation_labels(card_files: CardFiles) -> set[str]:
+    """Return the citations that the plan has."""
+    return {source.get("label", "") for source in card_files.plan.get("relatedArtifact", [])}
+
 
 _DECIDED_FIRST = ("rule_off", "selection_not_found", "nothing_watched", "not_a_draft", "already_drafted")
 """The silences whose place the code fixes: they are decided before the record is read."""
@@ -69,85 +276,77 @@ _KEYS = {
 """The columns that together name a row, by table; no two rows of a table have the same name."""
 
 
-def table_faults(folder: CardFiles) -> Iterator[str]:
+def _table_faults(card_files: CardFiles) -> Iterator[str]:
     """Yield a sentence for each contradiction in the tables."""
-    yield from _missing_rows(folder)
-    yield from _doubled_rows(folder)
-    for fault in spelling_clashes(folder.systems):
+    yield from _missing_row_faults(card_files)
+    yield from _duplicate_row_faults(card_files)
+    for fault in spelling_clashes(card_files.systems):
         yield f"systems.csv: {fault}"
-    for words in doubled(folder.tables["site_words"]):
-        yield f"site_words.csv: {words} stands in more than one row"
-    yield from _misplaced_silences(folder.tables["silences"])
-    yield from _idle_cells(folder)
-    yield from _citation_faults(folder)
-    yield from _decision_table_faults(folder)
-    yield from _reservation_faults(folder)
+    for words in doubled(card_files.tables["site_words"]):
+        yield f"site_words.csv: {words} is in more than one row; keep one"
+    yield from _silence_order_faults(card_files.tables["silences"])
+    yield from _unused_cell_faults(card_files)
+    yield from _citation_faults(card_files)
+    yield from _decision_table_faults(card_files)
+    yield from _reservation_faults(card_files)
 
 
-def numbered(rows: Rows) -> Iterable[tuple[int, dict[str, str]]]:
-    """Return the rows of a table with their lines; its head is line 1."""
-    return enumerate(rows, 2)
-
-
-def labels(folder: CardFiles) -> set[str]:
-    """Return the citations that the plan has."""
-    return {one.get("label", "") for one in folder.plan.get("relatedArtifact", [])}
-
-
-def _missing_rows(folder: CardFiles) -> Iterator[str]:
+def _missing_row_faults(card_files: CardFiles) -> Iterator[str]:
     for (table, column), needed in _NEEDED.items():
-        for name in sorted(needed - {row[column] for row in folder.tables[table]}):
+        for name in sorted(needed - {row[column] for row in card_files.tables[table]}):
             yield f"{table}.csv: no row for {name}"
-    for name in word_faults(folder.tables["reason_words"]):
+    for name in reason_word_faults(card_files.tables["reason_words"]):
         yield f"reason_words.csv: {name}"
 
 
-def _doubled_rows(folder: CardFiles) -> Iterator[str]:
+def _duplicate_row_faults(card_files: CardFiles) -> Iterator[str]:
     for table, columns in _KEYS.items():
         seen: dict[str, int] = {}
-        for line, row in numbered(folder.tables[table]):
+        for line, row in _numbered(card_files.tables[table]):
             name = " ".join(row[column] for column in columns)
             if (other := seen.setdefault(name, line)) != line:
-                yield f"{table}.csv: line {line}: {name} stands on line {other} already"
+                yield f"{table}.csv: line {line}: {name} is already on line {other}"
 
 
-def _misplaced_silences(rows: Rows) -> Iterator[str]:
-    stands = {row["reason"]: line for line, row in numbered(rows)}
+def _silence_order_faults(rows: Rows) -> Iterator[str]:
+    stands = {row["reason"]: line for line, row in _numbered(rows)}
     for line, reason in enumerate(_DECIDED_FIRST, 2):
         if stands.get(reason, line) != line:
             where = f"silences.csv: line {stands[reason]}: {reason}"
             yield f"{where} is decided before the record is read, so its place is fixed: it must stand on line {line}"
 
 
-def _idle_cells(folder: CardFiles) -> Iterator[str]:
+def _unused_cell_faults(card_files: CardFiles) -> Iterator[str]:
     """Yield what is written in a cell where nothing reads it."""
-    for line, row in numbered(folder.tables["statuses"]):
+    for line, row in _numbered(card_files.tables["statuses"]):
         if (row["element"], row["counts"]) == ("Condition.clinicalStatus", "no"):
             where = f"statuses.csv: line {line}: {row['code']}"
-            yield f"{where}: counts no has no effect for {row['element']}, of which only active is asked; write yes"
-    for line, row in numbered(folder.tables["valuesets"]):
+            yield f"{where}: counts no has no effect for {row['element']}, where only active is read; write yes"
+    for line, row in _numbered(card_files.tables["valuesets"]):
         if row["metastatic"] == "yes" and row["family"] != "malignancy":
             where = f"valuesets.csv: line {line}: {row['value_set']}"
             yield f"{where}: metastatic yes is for the family malignancy, and this one is of {row['family']}"
 
 
-def _citation_faults(folder: CardFiles) -> Iterator[str]:
-    for line, row in numbered(folder.tables["ratings"]):
+def _citation_faults(card_files: CardFiles) -> Iterator[str]:
+    for line, row in _numbered(card_files.tables["ratings"]):
         for citation in row["citation"].split():
-            if citation not in labels(folder):
+            if citation not in _citation_labels(card_files):
                 where = f"ratings.csv: line {line}: {row['study']}"
-                yield f"{where} cites {citation}, which is no label of a relatedArtifact in plan_definition.json"
+                yield f"{where} cites {citation}, which is not the label of a relatedArtifact in plan_definition.json"
 
 
-def _decision_table_faults(folder: CardFiles) -> Iterator[str]:
-    rows, watched = folder.tables["decision_table"], folder.tables["watched_orders"]
+def _decision_table_faults(card_files: CardFiles) -> Iterator[str]:
+    rows, watched = card_files.tables["decision_table"], card_files.tables["watched_orders"]
     answered: dict[tuple[str, ...], int] = {}
-    for line, row in numbered(rows):
+    for line, row in _numbered(rows):
         where = f"decision_table.csv: line {line}: {row['study']}"
         yield from _recommendation_faults(where, row, watched)
-        if others := sorted({other for cell in _cells(row) if (other := answered.setdefault(cell, line)) != line}):
-            yield f"{where}, {row['history']}, {row['presentation']} is answered by line {others[0]} already"
-    for cell in _asked(watched):
+        if others := sorted(
+            {other for cell in _table_cells(row) if (other := answered.setdefault(cell, line)) != line}
+        ):
+            yield f"{where}, {row['history']}, {row['presentation']} is already answered by line {others[0]}"
+    for cell in _required_cells(watched):
         if cell not in answered:
             yield f"decision_table.csv: no row for {cell[0]}, {cell[1]} and {cell[2]}"
 
@@ -164,21 +363,21 @@ def _recommendation_faults(where: str, row: dict[str, str], watched: Rows) -> It
         yield f"{where} recommends {row['recommended']} for {row['history']}, which is too weak a history for it"
 
 
-def _reservation_faults(folder: CardFiles) -> Iterator[str]:
-    watched = {row["study"] for row in folder.tables["watched_orders"]}
-    for line, row in numbered(folder.tables["reservations"]):
+def _reservation_faults(card_files: CardFiles) -> Iterator[str]:
+    watched = {row["study"] for row in card_files.tables["watched_orders"]}
+    for line, row in _numbered(card_files.tables["reservations"]):
         for study in row["studies"].split():
             if study not in watched:
                 yield f"reservations.csv: line {line}: {study} is not watched: watched_orders.csv has no row for it"
 
 
-def _cells(row: dict[str, str]) -> Iterator[tuple[str, ...]]:
+def _table_cells(row: dict[str, str]) -> Iterator[tuple[str, ...]]:
     histories: Iterable[str] = History if row["history"] == "any" else [row["history"]]
     presentations: Iterable[str] = Presentation if row["presentation"] == "any" else [row["presentation"]]
     return product([row["study"]], histories, presentations)
 
 
-def _asked(watched: Rows) -> Iterator[tuple[str, ...]]:
+def _required_cells(watched: Rows) -> Iterator[tuple[str, ...]]:
     for row in watched:
         presentations: Iterable[str] = [row["only_for"]] if row["only_for"] else Presentation
         yield from product([row["study"]], (History.IN_REACH, History.REMOTE_ONLY, History.IN_WORDS), presentations)
@@ -206,232 +405,43 @@ _TERMS = {
 """The terms that the page shows, beside the suggestions of card.json."""
 
 
-def about_faults(folder: CardFiles) -> Iterator[str]:
+def _about_faults(card_files: CardFiles) -> Iterator[str]:
     """Yield a sentence for each contradiction in the texts of the page."""
-    suggestions = {f"suggestion.{name}" for name in folder.card["suggestions"]}
-    yield from _row_faults(folder, "about_sections", "section", _SECTIONS)
-    yield from _row_faults(folder, "source_attributes", "attribute", _ATTRIBUTES)
-    yield from _row_faults(folder, "about_words", "term", _TERMS | suggestions)
-    yield from _statement_faults(folder)
-    yield from _hole_faults(folder)
+    suggestions = {f"suggestion.{name}" for name in card_files.card["suggestions"]}
+    yield from _page_row_faults(card_files, "about_sections", "section", _SECTIONS)
+    yield from _page_row_faults(card_files, "source_attributes", "attribute", _ATTRIBUTES)
+    yield from _page_row_faults(card_files, "about_words", "term", _TERMS | suggestions)
+    yield from _statement_faults(card_files)
+    yield from _attribute_faults(card_files)
 
 
-def _row_faults(folder: CardFiles, table: str, column: str, needed: set[str]) -> Iterator[str]:
+def _page_row_faults(card_files: CardFiles, table: str, column: str, needed: set[str]) -> Iterator[str]:
     """Yield the rows that the page asks for and that are missing, not known or there twice."""
-    times = Counter(row[column] for row in folder.tables[table])
+    times = Counter(row[column] for row in card_files.tables[table])
     for name in sorted(needed - set(times)):
         yield f"{table}.csv: no row for {name}"
-    for line, row in numbered(folder.tables[table]):
+    for line, row in _numbered(card_files.tables[table]):
         if row[column] not in needed:
             yield f"{table}.csv: line {line}: nothing on the page asks for {row[column]}"
         elif times[row[column]] > 1:
-            yield f"{table}.csv: line {line}: {row[column]} stands on more than one line"
+            yield f"{table}.csv: line {line}: {row[column]} is on more than one line; keep one"
 
 
-def _statement_faults(folder: CardFiles) -> Iterator[str]:
-    titled = {row["section"] for row in folder.tables["about_sections"]}
-    for line, row in numbered(folder.tables["about"]):
+def _statement_faults(card_files: CardFiles) -> Iterator[str]:
+    titled = {row["section"] for row in card_files.tables["about_sections"]}
+    for line, row in _numbered(card_files.tables["about"]):
         where = f"about.csv: line {line}: {row['topic']}"
         if row["section"] not in titled:
             yield f"{where} is of the section {row['section']}, which about_sections.csv does not have"
         for citation in row["citations"].split():
-            if citation not in labels(folder):
-                yield f"{where} cites {citation}, which is no label of a relatedArtifact in plan_definition.json"
+            if citation not in _citation_labels(card_files):
+                yield f"{where} cites {citation}, which is not the label of a relatedArtifact in plan_definition.json"
 
 
-def _hole_faults(folder: CardFiles) -> Iterator[str]:
-    for line, row in numbered(folder.tables["source_attributes"]):
+def _attribute_faults(card_files: CardFiles) -> Iterator[str]:
+    for line, row in _numbered(card_files.tables["source_attributes"]):
         template, where = Template(row["value"]), f"source_attributes.csv: line {line}: {row['attribute']}"
         if not template.is_valid():
-            yield f"{where} has a dollar that is no hole (write $$ for a dollar)"
-        elif unknown := set(template.get_identifiers()) - set(HOLES):
-            yield f"{where}: nothing fills ${', $'.join(sorted(unknown))}; there are: ${', $'.join(HOLES)}"
-
-
-_OWN_SYSTEM = "urn:plexus-cds:study"
-"""Our own name for a proposed study; real clients show the first coding of an order and drop the rest."""
-
-_NO_STUDY = {"not_watched", "level_not_stated"}
-"""What an order's code can mean beside a study."""
-
-_BRAKES = ("emergency", "trauma", "upper_limb", "device", "contrast", "spine", "other_explanation")
-"""The families of what stops or softens a card: each must know every code system by which a card can be started."""
-
-
-def check(folder: CardFiles) -> None:
-    """Raise KnowledgeError with everything that is wrong, a sentence each."""
-    faults = list(_shape_faults(folder)) or list(_faults(folder))
-    if faults:
-        raise KnowledgeError("\n".join(faults))
-
-
-def _shape_faults(folder: CardFiles) -> Iterator[str]:
-    """Yield what is wrong with a file by itself; only when nothing is are the files held against each other."""
-    for name, content in (("card", folder.card), ("plan_definition", folder.plan)):
-        if fault := first_fault(name, content):
-            yield f"{name}.json: {fault}"
-    tables = {"systems": folder.systems, "signatures": folder.signatures, **folder.tables}
-    for table, rows in tables.items():
-        if fault := _separator_fault(rows) or _width_fault(rows):
-            yield f"{table}.csv: {fault}"
-        elif fault := first_fault("tables", {table: rows}):
-            yield _of_table(fault, rows)
-    for name, value_set in folder.value_sets.items():
-        if fault := first_fault("value_set", value_set):
-            yield f"valuesets/{name}.json: {fault}"
-        elif value_set["id"] != name:
-            yield f"valuesets/{name}.json: its id is {value_set['id']}"
-
-
-def _separator_fault(rows: Rows) -> str | None:
-    """Tell of a table whose cells a spreadsheet parted otherwise than by commas."""
-    if any(";" in str(name) for row in rows[:1] for name in row):
-        return "line 1: the separator is a semicolon (;) and must be a comma (,)"
-    return None
-
-
-def _width_fault(rows: Rows) -> str | None:
-    """Tell of the first row with a cell too few or too many: an unquoted comma would cut a text short."""
-    wrong = (line for line, row in numbered(rows) if not all(isinstance(cell, str) for cell in row.values()))
-    line = next(wrong, None)
-    words = "must have as many cells as line 1 (a cell with a comma in it stands in quotes)"
-    return None if line is None else f"line {line}: {words}"
-
-
-def _of_table(fault: str, rows: Rows) -> str:
-    """Return `decision_table.2.history must ...` as a sentence about a row of a table; its head is line 1."""
-    where, _, what = fault.partition(" ")
-    table, *row = where.split(".")
-    if not row:
-        return f"{table}.csv: {what}"
-    cells = rows[int(row[0])]
-    stands = f" ({', '.join(str(cell) for cell in cells.values() if cell)})"
-    return f"{table}.csv: line {int(row[0]) + 2}: {' '.join([*row[1:], what])}{stands}"
-
-
-def _faults(folder: CardFiles) -> Iterator[str]:
-    yield from _value_set_faults(folder)
-    yield from _include_faults(folder)
-    yield from _proposal_faults(folder)
-    yield from _order_faults(folder)
-    yield from _study_faults(folder)
-    yield from _brake_faults(folder)
-    yield from _plexopathy_faults(folder)
-    yield from table_faults(folder)
-    yield from about_faults(folder)
-    yield from hole_faults(folder.card)
-
-
-def _value_set_faults(folder: CardFiles) -> Iterator[str]:
-    listed = [row["value_set"] for row in folder.tables["valuesets"]]
-    for name in sorted(set(listed) ^ set(folder.value_sets)):
-        yield f"valuesets.csv and the folder valuesets do not agree on {name}"
-    for line, row in numbered(folder.tables["ratings"]):
-        if row["value_set"] not in folder.value_sets:
-            yield f"ratings.csv: line {line}: {row['study']} has no value set"
-
-
-def _include_faults(folder: CardFiles) -> Iterator[str]:
-    """Yield what is wrong with our own words for codes, and where their source is not told."""
-    for name, value_set in folder.value_sets.items():
-        for number, include in enumerate(value_set["compose"]["include"], 1):
-            where, wording = f"valuesets/{name}.json: include {number}", extension(include, WORDING)
-            for url in (WORDING, PROVENANCE):
-                if not extension(include, url).strip():
-                    yield f"{where} has no text in an extension {url}"
-            if len(wording) > WORDING_LIMIT:
-                yield f"{where}: its wording has {len(wording)} characters, {WORDING_LIMIT} may stand ({wording})"
-            for one in include.get("filter", []):
-                if one["op"] == "regex" and not _is_pattern(one["value"]):
-                    yield f"{where}: its filter is no regular expression ({one['value']})"
-
-
-def _is_pattern(text: str) -> bool:
-    try:
-        re.compile(text)
-    except (re.error, RecursionError, OverflowError):
-        return False
-    return True
-
-
-def _proposal_faults(folder: CardFiles) -> Iterator[str]:
-    rated = {row["study"]: row["value_set"] for row in folder.tables["ratings"]}
-    for study, proposal in folder.card["proposals"].items():
-        if study not in rated and not proposal.get("unrated"):
-            yield f"ratings.csv: {study} is proposed, and has no rating"
-        if study in rated and proposal.get("unrated"):
-            yield f"card.json: {study} is called unrated, and ratings.csv has its rating"
-        names = [rated.get(study, ""), *proposal["value_sets"]]
-        known = {pair for name in names if name in folder.value_sets for pair in _pairs(folder.value_sets[name])}
-        for coding in proposal["code"]["coding"]:
-            if coding["system"] == _OWN_SYSTEM and coding["display"] != proposal["code"]["text"]:
-                yield f"card.json: the display of {coding['code']} is not the text of {study}"
-            elif coding["system"] != _OWN_SYSTEM and (coding["system"], coding["code"]) not in known:
-                yield f"card.json: {study} proposes {coding['code']}, which is in none of its value sets"
-    for name in ("alternative", "without_contrast"):
-        if folder.card[name] not in folder.card["proposals"]:
-            yield f"card.json: the {name.replace('_', ' ')} is none of the proposals"
-
-
-def _pairs(value_set: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    for include in value_set["compose"]["include"]:
-        for concept in include.get("concept", []):
-            yield include["system"], concept["code"]
-
-
-def _order_faults(folder: CardFiles) -> Iterator[str]:
-    for line, row in numbered(folder.tables["watched_orders"]):
-        where = f"watched_orders.csv: line {line}: {row['study']}"
-        if row["proposes"] not in folder.card["proposals"]:
-            yield f"{where} proposes {row['proposes']}, which card.json does not have"
-        if row["study"] not in folder.card["orders"]:
-            yield f"{where} has no texts in card.json"
-        elif folder.card["orders"][row["study"]]["citation"] not in labels(folder):
-            yield f"card.json: the citation of {row['study']} is not in plan_definition.json"
-        for suggestion in row["suggestions"].split():
-            if suggestion not in folder.card["suggestions"]:
-                yield f"{where} has the suggestion {suggestion}, which card.json does not have"
-
-
-def _study_faults(folder: CardFiles) -> Iterator[str]:
-    """Yield the studies of watched orders that no order can be known to ask for."""
-    studies = {row["means"] for row in folder.tables["valuesets"] if row["family"] == "order"} - _NO_STUDY
-    for line, row in numbered(folder.tables["watched_orders"]):
-        for column in ("study", "same_as"):
-            for name in row[column].split():
-                if name not in studies:
-                    where = f"watched_orders.csv: line {line}: {column} names {name}"
-                    yield f"{where}, which no value set of orders means"
-
-
-def _brake_faults(folder: CardFiles) -> Iterator[str]:
-    """Yield the code systems in which a malignancy counts and a brake has no code: there nothing would hold it."""
-    rows = [row for row in folder.tables["valuesets"] if row["value_set"] in folder.value_sets]
-    registries = {row["canonical"] for row in folder.systems if row["role"] == "registry"}
-    malignant = [row for row in rows if row["family"] == "malignancy" and not row["means"].startswith("excluded")]
-    for system in sorted(_systems(folder, malignant) - registries):
-        for family in _BRAKES:
-            if system not in _systems(folder, [row for row in rows if row["family"] == family]):
-                todo = f"add the codes of {system} to the value sets of {family}, or take out its malignancies"
-                yield f"valuesets: {system} has codes of malignancy and none among the value sets of {family}; {todo}"
-
-
-def _plexopathy_faults(folder: CardFiles) -> Iterator[str]:
-    """Yield the wordings by which a summary would name the plexopathy, and that no sign has, or the other way round."""
-    named = set(folder.card["summary"]["plexopathy"]["named_by"])
-    typed = {row["wording"] for row in folder.tables["reason_words"] if row["topic"] == "plexopathy"}
-    sets = [row["value_set"] for row in folder.tables["valuesets"] if row["means"] == "specific"]
-    includes = [
-        one for name in sets if name in folder.value_sets for one in folder.value_sets[name]["compose"]["include"]
-    ]
-    for wording in sorted(named - typed - {extension(one, WORDING) for one in includes}):
-        yield f"card.json: summary.plexopathy is named by {wording}, which is the wording of no specific sign"
-    for wording in sorted(typed - named):
-        yield f"card.json: summary.plexopathy is not named by {wording}, which reason_words.csv has for plexopathy"
-
-
-def _systems(folder: CardFiles, rows: Rows) -> set[str]:
-    """Return the code systems that these value sets have codes of, each by the name that systems.csv gives it."""
-    names = CodeSystems(folder.systems)
-    value_sets = (folder.value_sets[row["value_set"]] for row in rows)
-    return {str(names.get(one["system"], one["system"])) for each in value_sets for one in each["compose"]["include"]}
+            yield f"{where} has a $ that starts no placeholder; write $$ for a dollar sign"
+        elif unknown := set(template.get_identifiers()) - set(PLACEHOLDERS):
+            yield f"{where}: unknown placeholder ${', $'.join(sorted(unknown))}; use one of ${', $'.join(PLACEHOLDERS)}"

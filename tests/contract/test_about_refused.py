@@ -10,10 +10,10 @@ AT = f"about.csv: line {line_of('about.csv', PITFALL)}"
 REFUSED = {
     "unknown citation": (
         replaced("about.csv", 'hard to untangle.",gighz-2026', 'hard to untangle.",gighz-2031'),
-        f"{AT}: Chemotherapy cites gighz-2031, which is no label of a relatedArtifact in plan_definition.json"),
+        f"{AT}: Chemotherapy cites gighz-2031, which is not the label of a relatedArtifact in plan_definition.json"),
     "one of two citations unknown": (
         edited("plan_definition.json", lambda plan: plan["relatedArtifact"][-1].update(label="other")),
-        "cites pitman-2024, which is no label"),
+        "cites pitman-2024, which is not the label"),
     "statement without a text": (
         replaced("about.csv", "It may leave the question of tumor versus treatment change open.", ""),
         "text must not be empty"),
@@ -25,7 +25,7 @@ REFUSED = {
     "section without a title": (replaced("about_sections.csv", "in_short,Summary", "in_short,"), "title must not be"),
     "section twice": (
         more("about_sections.csv", "sources,Again"),
-        "about_sections.csv: line 18: sources stands on more than one line"),
+        "about_sections.csv: line 18: sources is on more than one line"),
     "section missing": (
         both(
             lines("about_sections.csv", lambda kept: kept.pop()),
@@ -47,12 +47,12 @@ REFUSED = {
     "attribute without a value": (
         replaced("source_attributes.csv", "Use of race,Not used.", "Use of race,"), "value must not be empty"),
     "attribute that nothing asks for": (more("source_attributes.csv", "income,x,y"), "attribute must be one of"),
-    "hole that nothing fills": (
+    "placeholder that nothing fills": (
         replaced("source_attributes.csv", "$publisher", "$owner"),
-        "source_attributes.csv: line 3: developer: nothing fills $owner; there are: $citations, $publisher"),
-    "dollar that is no hole": (
+        "source_attributes.csv: line 3: developer: unknown placeholder $owner; use one of $citations, $publisher"),
+    "dollar that is no placeholder": (
         replaced("source_attributes.csv", "$publisher", "5 $"),
-        "source_attributes.csv: line 3: developer has a dollar that is no hole"),
+        "source_attributes.csv: line 3: developer has a $ that starts no placeholder"),
 }  # fmt: skip
 
 

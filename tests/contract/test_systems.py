@@ -3,7 +3,7 @@
 import pytest
 
 from cds_service.decision.fhir_fields import certainties, codings, own_study, status_codes
-from cds_service.knowledge.site_text import SiteWords, doubled
+from cds_service.knowledge.site_text import SiteTextMatcher, doubled
 from cds_service.knowledge.terminology import CodeSystems, spelling_clashes, split_code
 from tests.support.notation import SYSTEMS
 
@@ -179,4 +179,4 @@ def test_a_word_for_two_sites():
     rows = [{"means": "pelvis", "words": "a;b", "wording": "x"}, {"means": "remote", "words": "B", "wording": "y"}]
     assert doubled(rows) == ["b"]
     assert doubled(rows[:1]) == []
-    assert [term.means for term in SiteWords(rows[:1]).terms("A, then b")] == ["pelvis", "pelvis"]
+    assert [term.means for term in SiteTextMatcher(rows[:1]).terms("A, then b")] == ["pelvis", "pelvis"]

@@ -13,7 +13,7 @@ from cds_service import knowledge
 from cds_service.errors import KnowledgeError
 from cds_service.fhir.validation import check_knowledge
 from cds_service.knowledge import CARD, validation
-from cds_service.knowledge.card_files import TABLES, CardFiles, read_folder
+from cds_service.knowledge.card_files import TABLES, CardFiles, read_card_files
 from tests.support.profiles import share
 
 WRONG = (None, 7, True, "", "x", "$", "[", "\ud800", [], [None], ["x"], [{}], {}, {"x": None}, 10**30)
@@ -25,7 +25,7 @@ FIRST = 2
 @pytest.fixture(scope="module", name="small")
 def a_small_folder() -> CardFiles:
     """Return the package's knowledge with the least that each value set can hold, so that reading it is quick."""
-    folder = read_folder(files("cds_service.cards"), CARD)
+    folder = read_card_files(files("cds_service.cards"), CARD)
     proposed = {one["code"] for study in folder.card["proposals"].values() for one in study["code"]["coding"]}
     for value_set in folder.value_sets.values():
         kept = {}
@@ -55,7 +55,7 @@ def a_reading(small, monkeypatch):
         return told[id(part)]
 
     def is_refused(folder):
-        monkeypatch.setattr(knowledge, "read_folder", lambda *_: folder)
+        monkeypatch.setattr(knowledge, "read_card_files", lambda *_: folder)
         try:
             check_knowledge(knowledge.load())
         except KnowledgeError as refusal:

@@ -20,10 +20,10 @@ from typing import NamedTuple
 from cds_service.knowledge.typed_text.context import Context
 from cds_service.knowledge.typed_text.findings import held
 from cds_service.knowledge.typed_text.sentences import Sentence, SentenceReader
-from cds_service.knowledge.typed_text.vocabulary import Vocabulary, folded, word_faults
+from cds_service.knowledge.typed_text.vocabulary import Vocabulary, folded, reason_word_faults
 from cds_service.model import Certainty
 
-__all__ = ["Mention", "ReasonWords", "folded", "word_faults"]
+__all__ = ["Mention", "TypedTextReader", "folded", "reason_word_faults"]
 
 
 class Mention(NamedTuple):
@@ -35,11 +35,11 @@ class Mention(NamedTuple):
     certainty: Certainty
 
 
-class ReasonWords:
+class TypedTextReader:
     """The rows of reason_words.csv, ready to read texts."""
 
     def __init__(self, rows: Iterable[Mapping[str, str]]) -> None:
-        """Compile the rows, in which `word_faults` found nothing missing."""
+        """Compile the rows, in which `reason_word_faults` found nothing missing."""
         self._vocabulary = Vocabulary(list(rows))
         self._sentences = SentenceReader(self._vocabulary)
 

@@ -83,7 +83,7 @@ class Vocabulary:
     """The phrases of the table by their first word."""
 
     def __init__(self, rows: Rows) -> None:
-        """Compile the rows, in which `word_faults` found nothing missing."""
+        """Compile the rows, in which `reason_word_faults` found nothing missing."""
         self.fillers = frozenset(words[0] for words in self.spellings_of(rows, "filler") if len(words) == 1)
         self.abbreviations = tuple(words[0] for words in self.spellings_of(rows, "abbreviation"))
         self.breaks = tuple(" ".join(words) for words in self.spellings_of(rows, "break"))
@@ -190,7 +190,7 @@ class Vocabulary:
         return tuple(right for right, _, _ in found)
 
 
-def word_faults(rows: Rows) -> Iterator[str]:
+def reason_word_faults(rows: Rows) -> Iterator[str]:
     """Yield what the rows lack: a cue or a list that the code or another row asks for."""
     cues = {row["means"] for row in rows if row["topic"] == "cue"}
     yield from (f"no cue {name}" for name in sorted(CUES - cues))

@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
-from cds_service.knowledge.typed_text import ReasonWords
+from cds_service.knowledge.typed_text import TypedTextReader
 
 CORPUS = Path(__file__).with_name("every_word.csv")
 TODAY = date(2026, 11, 22)
@@ -30,7 +30,7 @@ def corpus(file: Path = CORPUS) -> list[Text]:
         return [Text(**row) for row in csv.DictReader(opened)]
 
 
-def read(words: ReasonWords, one: Text, limits: Mapping[str, int]) -> Text:
+def read(words: TypedTextReader, one: Text, limits: Mapping[str, int]) -> Text:
     """Return a text with what is read in it, in the notation of the corpus."""
     mentions = words.read(one.text, TODAY, limits)
     says = sorted({f"{mention.topic}:{mention.means}:{mention.certainty}" for mention in mentions})
@@ -38,7 +38,7 @@ def read(words: ReasonWords, one: Text, limits: Mapping[str, int]) -> Text:
     return Text(one.text, _PARTED.join(says) or "none", _PARTED.join(named))
 
 
-def wrong(words: ReasonWords, texts: Iterable[Text], limits: Mapping[str, int]) -> Iterator[str]:
+def wrong(words: TypedTextReader, texts: Iterable[Text], limits: Mapping[str, int]) -> Iterator[str]:
     """Yield what is read otherwise than it must be."""
     for one in texts:
         got = read(words, one, limits)

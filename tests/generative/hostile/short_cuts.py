@@ -12,7 +12,7 @@ from flask import Flask
 
 from cds_service.decision import findings, orders, rendering, request
 from cds_service.decision.references import ReferenceResolver
-from cds_service.knowledge.order_text import OrderWords
+from cds_service.knowledge.order_text import OrderTextMatcher
 from cds_service.knowledge.terminology import UNREAD, Terminology
 from cds_service.strict_json import reference_json
 from cds_service.web import request_body
@@ -71,7 +71,7 @@ def slowly(service):
         patch.setattr(request_body, "strict_json", reference_json)
         patch.setattr(request, "is_call", lambda _: False)
         patch.setattr(rendering, "_format", Filled)
-        patch.setattr(OrderWords, "names_plexus", lambda *_: True)
+        patch.setattr(OrderTextMatcher, "names_plexus", lambda *_: True)
         for module in (findings, orders):
             patch.setattr(module, "ReferenceResolver", Gathered)
         yield
