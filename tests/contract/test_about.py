@@ -106,9 +106,9 @@ ASKED = {
     ("remote only", 1): ("breast cancer", "lumbar MRI [for foot drop]"),
     ("remote only", 2): ("breast cancer", "lumbar MRI [for sciatica]"),
     ("remote only", 3): ("breast cancer", "lumbar MRI"),
-    ("In free text only", 1): ('"prostate cancer"', "lumbar MRI [for foot drop]"),
-    ("In free text only", 2): ('"prostate cancer"', "lumbar MRI [for sciatica]"),
-    ("In free text only", 3): ('"prostate cancer"', "lumbar MRI"),
+    ("in free text only", 1): ('"prostate cancer"', "lumbar MRI [for foot drop]"),
+    ("in free text only", 2): ('"prostate cancer"', "lumbar MRI [for sciatica]"),
+    ("in free text only", 3): ('"prostate cancer"', "lumbar MRI"),
     ("none", 1): ("", "lumbar MRI [for foot drop]"),
     ("none", 3): ("", "lumbar MRI"),
 }
@@ -139,7 +139,7 @@ def test_each_watched_study_has_a_table(page, knowledge):
         rows = {row[0]: row[1:] for row in page.tables[study].rows}
         assert rows["in reach"] == ["warning recommended: add first, keep the order", *["not monitored"] * 2]
         assert rows["remote only"] == ["warning", "not monitored", "not monitored"]
-        assert rows["In free text only"] == rows["none"] == ["no card", "not monitored", "not monitored"]
+        assert rows["in free text only"] == rows["none"] == ["no card", "not monitored", "not monitored"]
     for table in page.tables.values():
         assert set(table.scopes) == {"col", "row"}
 

@@ -48,7 +48,7 @@ function noCardNode(why) {
     { class: "no-card" },
     el("h3", { text: "No card" }),
     ...noCardReasons(why).map((text) => el("p", { text })),
-    el("p", { class: "faint" }, "An EHR shows nothing. ", other, ", who has a card."),
+    el("p", { class: "faint" }, "An EHR shows nothing. ", other, ", for whom a card is shown."),
   );
 }
 
