@@ -15,6 +15,7 @@ from multiprocessing import Pool
 from pathlib import Path
 
 from cds_service.knowledge import CARD
+from cds_service.knowledge.typed_text import TypedTextReader, reason_word_faults
 from cds_service.knowledge.typed_text.vocabulary import folded
 from tests.contract.words.every_word import CORPUS, Text, corpus, wrong
 
