@@ -59,7 +59,7 @@ def test_the_numbers_of_an_ehr(page):
 def test_nothing_to_tell(size, page):
     """A period without calls says so, draws nothing, and is sound."""
     page.goto(NEVER)
-    expect(page.get_by_text("Nothing was decided in this period")).to_be_visible()
+    expect(page.get_by_text("No decisions in this period")).to_be_visible()
     assert page.locator(".chart").count() == 0, size
     assert_sound(page)
 

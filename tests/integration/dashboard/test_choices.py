@@ -39,7 +39,7 @@ def test_trials_are_counted_apart(store_url, store, knowledge):
         for choice, expected in COUNTED.items():
             page = client.get(f"/dashboard?client={choice}").text
             assert "1 card shown: 0 accepted, 1 overridden" in page
-            assert '<option value="">All but trials</option>' in page.replace(" selected", "")
+            assert '<option value="">All clients (excluding playground)</option>' in page.replace(" selected", "")
             for what, count in (("cards", 1), ("feedback", 1), ("decisions", 1)):
                 response = client.get(f"/dashboard/export/{what}.ndjson?client={choice}")
                 assert len(response.text.splitlines()) == count
@@ -57,7 +57,7 @@ def test_nothing_was_tried_yet(store_url, store, knowledge, choice):
     with serving_with(store_url, knowledge) as (client, _):
         response = client.get(f"/dashboard?client={choice}")
     assert response.status_code == 200
-    assert "Nothing was decided in this period" in response.text
+    assert "No decisions in this period" in response.text
 
 
 def test_no_playground_no_trials(store_url, store, knowledge):

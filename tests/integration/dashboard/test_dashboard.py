@@ -190,7 +190,7 @@ def test_hostile_names(client, store):
 def test_nothing_yet(client, store):
     """An empty store says what to do, and nothing is drawn."""
     text = client.get("/dashboard").text
-    assert "Nothing was decided in this period" in text
+    assert "No decisions in this period" in text
     assert '<a href="/">get a card in the playground</a>' in text
     assert ("plotly" in text, store.state()) == (False, "ready")
 
@@ -210,7 +210,7 @@ def test_store_gone(knowledge, tmp_path, path):
     with serving_with(f"sqlite:///{tmp_path}/nothing.sqlite3", knowledge) as (client, _):
         response = client.get(path)
     assert response.status_code == 503
-    assert "The figures cannot be read: the database does not answer." in response.text
+    assert "Statistics are unavailable: the database does not respond." in response.text
     assert "Traceback" not in response.text
 
 

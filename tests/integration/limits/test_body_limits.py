@@ -66,8 +66,8 @@ NUMBERS = {
     "1e308": "",
     "1e309": "too large",
     "-1e309": "too large",
-    "NaN": "NaN is no number",
-    "-Infinity": "-Infinity is no number",
+    "NaN": "NaN is not a JSON number",
+    "-Infinity": "-Infinity is not a JSON number",
 }
 
 

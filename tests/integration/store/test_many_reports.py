@@ -49,7 +49,7 @@ def test_one_too_many(store, store_url, knowledge):
         response = send(client, reports(MOST + 1))
     said = response.json()["issue"][0]["diagnostics"]
     assert response.status_code == 413
-    assert all(words in said for words in ("1001 reports", "takes 1000 in one", "send them again in several bodies"))
+    assert all(words in said for words in ("1001 reports", "the limit is 1000", "send them again in several requests"))
     assert rows(store, FEEDBACK) == []
 
 
