@@ -23,6 +23,7 @@ pytest_plugins = [
 def pytest_addoption(parser) -> None:
     """Know the option for runs that are to be quick."""
     parser.addoption("--in-process", action="store_true", help="call the service without sockets, for mutation runs")
+    parser.addoption("--sockets", action="store_true", help="call the service over real connections everywhere")
 
 
 def pytest_configure(config) -> None:
