@@ -17,7 +17,7 @@ from cds_service.decision.fhir_fields import (
 from cds_service.decision.references import ReferenceResolver
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.terminology import Terms
-from cds_service.knowledge.typed_text import Mention
+from cds_service.knowledge.typed_text import Mention, TypedText
 from cds_service.model import Certainty, Field, Finding, FindingKind, Json, PartialDate, Reach, Site, Term
 
 LONGEST = 2000
@@ -64,7 +64,7 @@ class EntryFilter:
         if site.systems:
             self._known_systems = ChainMap({**site.systems}, cast("dict[str, str]", knowledge.known_systems))
         self._read: dict[tuple[object, int], Any] = {}
-        self._mentioned: dict[str, list[Mention]] = {}
+        self._typed_texts: dict[str, TypedText] = {}
         """By text: the same one stands in many entries of a chart, and is asked for by several readers."""
 
     def codings(self, concepts: object) -> list[tuple[str, str]]:
@@ -100,17 +100,17 @@ class EntryFilter:
 
     def mentions(self, entry: Json) -> list[Mention]:
         """Return what the typed text of an entry speaks of, and how certain it is."""
-        text = self.typed(entry)
-        if not text:
-            return []
-        if text not in self._mentioned:
-            self._mentioned[text] = self.knowledge.reason_words.read(text, self.today, self.limits)
-        return self._mentioned[text]
+        return self._typed_text(entry).mentions
 
     def opening(self, entry: Json) -> Certainty:
         """Return how certain the typed text of an entry is of what it begins with."""
+        return self._typed_text(entry).opening
+
+    def _typed_text(self, entry: Json) -> TypedText:
         text = self.typed(entry)
-        return self.knowledge.reason_words.opens_with(text, self.today) if text else Certainty.ASSERTED
+        if text not in self._typed_texts:
+            self._typed_texts[text] = self.knowledge.reason_words.typed_text(text, self.today, self.limits)
+        return self._typed_texts[text]
 
     def once(self, read: Callable[["EntryFilter", Json], Read], reason: Json) -> Read:
         """Return what a reason says as `read` reads it; one that thousands refer to is read, and counted, once."""

@@ -35,11 +35,20 @@ class OrderTextMatcher:
     """The lists of words.csv, and what an order's text means by them."""
 
     lists: Mapping[str, re.Pattern[str]]
+    any_needed: re.Pattern[str]
+    """Of each study one list whose words it cannot do without: an order that has none of them is of another one.
+
+    Most orders are of other studies; without this look their calls take 6 % longer.
+    """
 
     @classmethod
     def compiled(cls, phrases: Mapping[str, Iterable[str]]) -> "OrderTextMatcher":
         """Compile the phrases of each meaning."""
-        return cls({meaning: pattern(words) for meaning, words in phrases.items()})
+        needed = ["plexus", "lumbar_spine", *(lists[-1] for lists, _ in _BY_WHOLE_NAME.values())]
+        return cls(
+            {meaning: pattern(words) for meaning, words in phrases.items()},
+            pattern(word for meaning in needed for word in phrases[meaning]),
+        )
 
     def names_plexus(self, text: str) -> bool:
         """Tell whether the words name the lumbosacral plexus: lumbar, sacral or the like beside the word plexus."""
@@ -62,8 +71,8 @@ class OrderTextMatcher:
         `is_mr` where a code says already that it is an MRI. Contract section 2 has the order of the tests.
         """
         text = normalised(text)
-        if not text:
-            return None
+        if not self.any_needed.search(text):
+            return "not_watched" if text else None
         is_mr = is_mr or self._says("mr", text)
         if self._says("other_plexus", text):
             return "not_watched"
@@ -72,13 +81,13 @@ class OrderTextMatcher:
         return self._by_whole_name(text) or self._spine(text, is_mr=is_mr)
 
     def _spine(self, text: str, *, is_mr: bool) -> str | None:
-        if not self._says("lumbar_spine", text) or self._is_procedure(text):
+        if self._is_procedure(text):
             return "not_watched"
         if any(self._says(meaning, text) for meaning in ("special_technique", "other_spine_level")):
             return "not_watched"
-        if is_mr:
-            return "lumbar_spine_mri"
-        return "not_watched" if self._says("other_modality", text) else None
+        if not is_mr:
+            return "not_watched" if self._says("other_modality", text) else None
+        return "lumbar_spine_mri" if self._says("lumbar_spine", text) else None
 
     def _by_whole_name(self, text: str) -> str | None:
         for study, (needed, allowed) in _BY_WHOLE_NAME.items():

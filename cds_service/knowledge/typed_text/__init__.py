@@ -15,6 +15,7 @@ The words live in cards/, one row a meaning, and the five steps are a module eac
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from functools import cached_property
 from typing import NamedTuple
 
 from cds_service.knowledge.typed_text.context import Context
@@ -23,7 +24,7 @@ from cds_service.knowledge.typed_text.sentences import Sentence, SentenceReader
 from cds_service.knowledge.typed_text.vocabulary import Vocabulary, folded, reason_word_faults
 from cds_service.model import Certainty
 
-__all__ = ["Mention", "TypedTextReader", "folded", "reason_word_faults"]
+__all__ = ["Mention", "TypedText", "TypedTextReader", "folded", "reason_word_faults"]
 
 
 class Mention(NamedTuple):
@@ -40,30 +41,53 @@ class TypedTextReader:
 
     def __init__(self, rows: Iterable[Mapping[str, str]]) -> None:
         """Compile the rows, in which `reason_word_faults` found nothing missing."""
-        self._vocabulary = Vocabulary(list(rows))
-        self._sentences = SentenceReader(self._vocabulary)
+        self.vocabulary = Vocabulary(list(rows))
+        self.sentences = SentenceReader(self.vocabulary)
+
+    def typed_text(self, text: str, today: date, limits: Mapping[str, int]) -> "TypedText":
+        """Return a text, to be read as far as it is asked; `limits` are days by topic, and `egfr_below`."""
+        return TypedText(self, text, today, limits)
 
     def read(self, text: str, today: date, limits: Mapping[str, int]) -> list[Mention]:
-        """Return what a text says, each once; `limits` are days by topic, and `egfr_below`."""
-        sentences = self._sentences.read(text, today, low_filtration=limits["egfr_below"])
-        return list(dict.fromkeys(mention for one in sentences for mention in self._mentions(one, today, limits)))
+        """Return what a text says, each once."""
+        return self.typed_text(text, today, limits).mentions
 
-    def _mentions(self, sentence: Sentence, today: date, limits: Mapping[str, int]) -> Iterator[Mention]:
-        findings = held(sentence, self._vocabulary)
-        if not findings:
-            return
-        context = Context(sentence, findings, self._vocabulary)
-        for one in findings:
-            row = one.phrase
-            yield Mention(row.topic, row.means, row.wording, context.certainty(one, today, limits))
 
-    def opens_with(self, text: str, today: date) -> Certainty:
-        """Return how certain a text is of the first thing that it names, whatever that is.
+class TypedText:
+    """One text as it was typed: what it speaks of, and how it opens; its sentences are parted once for both."""
+
+    def __init__(self, reader: TypedTextReader, text: str, today: date, limits: Mapping[str, int]) -> None:
+        self._reader, self._text, self._today, self._limits = reader, text, today, limits
+
+    @cached_property
+    def mentions(self) -> list[Mention]:
+        """Return what the text says, each once."""
+        if not self._text or not self._reader.vocabulary.has_words(self._text):
+            return []
+        return list(dict.fromkeys(mention for sentence in self._sentences for mention in self._mentions(sentence)))
+
+    @cached_property
+    def opening(self) -> Certainty:
+        """Return how certain the text is of the first thing that it names, whatever that is.
 
         So the text of a Condition tells whether it denies, suspects, or names a relative (contract section 4).
         """
-        for sentence in self._sentences.read(text, today, low_filtration=0):
-            opening = Context(sentence, [], self._vocabulary).opening()
+        for sentence in self._sentences:
+            opening = Context(sentence, [], self._reader.vocabulary).opening()
             if opening is not None:
                 return opening
         return Certainty.ASSERTED
+
+    @cached_property
+    def _sentences(self) -> list[Sentence]:
+        low_filtration = self._limits["egfr_below"]
+        return list(self._reader.sentences.read(self._text, self._today, low_filtration=low_filtration))
+
+    def _mentions(self, sentence: Sentence) -> Iterator[Mention]:
+        findings = held(sentence, self._reader.vocabulary)
+        if not findings:
+            return
+        context = Context(sentence, findings, self._reader.vocabulary)
+        for finding in findings:
+            row = finding.phrase
+            yield Mention(row.topic, row.means, row.wording, context.certainty(finding, self._today, self._limits))

@@ -1,98 +1,18 @@
-"""Texts are filled, and what a reason refers to is found, quickly exactly as slowly."""
+"""Texts are passed over, and what a reason refers to is found, quickly exactly as slowly."""
 
-from itertools import product
+import re
 from random import Random
-from string import Template
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cds_service.decision.references import ReferenceResolver
-from cds_service.decision.rendering import fill
+from cds_service.knowledge.typed_text.vocabulary import Vocabulary
 from cds_service.model import HookRequest, PatientRecord
 from tests.support.notation import PATIENT
 from tests.support.profiles import examples
-
-AWKWARD = [
-    *(
-        "",
-        "%",
-        "%%",
-        "%s",
-        "%(count)s",
-        "%(",
-        "100 %d",
-        "$",
-        "$$",
-        "$count",
-        "${count}",
-        "$1",
-        "{",
-        "}",
-        "{0}",
-        "{count}",
-    ),
-    *("\\", "\\1", "\n", "\0", "<b>", "é腰\U0001f9b4", "\ud800", "x" * 3000, 0, 17, -1),
-]
-PIECES = [
-    "$a",
-    "${a}",
-    "$b",
-    "$a_b",
-    "${b}c",
-    "$$",
-    "$$a",
-    "%",
-    "%%",
-    "%s",
-    "%(a)s",
-    "{a}",
-    "{",
-    "}",
-    ")",
-    "é",
-    "\n",
-    " ",
-    "x",
-]
-WRONG = ["$", "$ ", "${", "${a", "$1", "${1}", "$é", "$c", "${c}", "%(c)s$c", "$$$", "$(a)"]
-
-
-def all_texts(value):
-    """Yield all texts within a JSON value."""
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    yield from [value] if isinstance(value, str) else (text for one in inner for text in all_texts(one))
-
-
-def filled(how, text, values):
-    """Return a text as it is filled in one way, or None where it is refused."""
-    try:
-        return how(text, values)
-    except (KeyError, ValueError):
-        return None
-
-
-def same(text, values) -> bool:
-    """Tell whether the quick way fills a text as the standard library does."""
-    quick = filled(lambda text, values: fill(text, **values), text, values)
-    return quick == filled(lambda text, values: Template(text).substitute(values), text, values)
-
-
-def test_every_text_of_the_card(knowledge):
-    """Each text of card.json is filled as the standard library fills it, whatever its holes are filled with."""
-    texts = [*all_texts(knowledge.card)]
-    assert sum("$" in text for text in texts) > 30
-    for text, value, odd in product(texts, AWKWARD, (0, 1)):
-        names = Template(text).get_identifiers()
-        values = {name: value if n % 2 == odd else "y" for n, name in enumerate(names)} | {"count" * 2: value}
-        assert same(text, values), (text, values)
-
-
-@given(pieces=st.lists(st.sampled_from([*PIECES, *WRONG]), max_size=6), value=st.sampled_from(AWKWARD))
-@examples(2000)
-def test_any_text(pieces, value):
-    """Any text is filled or refused as the standard library does: holes, percent signs, braces, and what is no hole."""
-    assert same("".join(pieces), {"a": value, "b": "%s$a", "a_b": value})
+from tests.support.service import TODAY
 
 
 def a_text(random, phrases) -> str:
@@ -103,6 +23,31 @@ def a_text(random, phrases) -> str:
     return "".join(
         random.choice([str.upper, str.lower, str])(one) + random.choice([" ", ", ", "-", "", "; "]) for one in pieces
     )
+
+
+@pytest.fixture(scope="module")
+def reasons_in_words(knowledge):
+    """Return thousands of made-up reasons, the phrases of reason_words.csv among them."""
+    lists = {row["means"]: row["words"].split(";") for row in knowledge.reason_rows if row["topic"] == "list"}
+    random = Random(3)
+    phrases = [
+        re.sub(r"<(\w+)>", lambda name: random.choice(lists[name[1]]), phrase).strip()
+        for row in knowledge.reason_rows
+        for phrase in row["words"].split(";")
+    ]
+    misspelled = [one[:3] + one[4:] for one in phrases if len(one) > 5]
+    return [*phrases, "eGFR 18", "GFR: 12", *misspelled, *(a_text(random, phrases) for _ in range(3000))]
+
+
+def test_a_text_that_is_passed_over_says_nothing(knowledge, reasons_in_words, monkeypatch):
+    """A text is passed over only where reading it word by word finds nothing in it."""
+    words, asked = knowledge.reason_words, []
+    has_words = Vocabulary.has_words
+    monkeypatch.setattr(Vocabulary, "has_words", lambda *given: asked.append(has_words(*given)) or asked[-1])
+    quick = [words.read(text, TODAY, knowledge.lookback_windows) for text in reasons_in_words]
+    assert min(asked.count(True), asked.count(False)) > 300
+    monkeypatch.setattr(Vocabulary, "has_words", lambda *_: True)
+    assert [words.read(text, TODAY, knowledge.lookback_windows) for text in reasons_in_words] == quick
 
 
 def test_what_names_no_plexus_is_no_plexus_study(knowledge):

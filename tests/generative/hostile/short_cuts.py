@@ -5,15 +5,15 @@ import re
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from string import Template
 
 import pytest
 from flask import Flask
 
-from cds_service.decision import findings, orders, rendering, request
+from cds_service.decision import findings, orders, request
 from cds_service.decision.references import ReferenceResolver
 from cds_service.knowledge.order_text import OrderTextMatcher
 from cds_service.knowledge.terminology import UNREAD, Terminology
+from cds_service.knowledge.typed_text.vocabulary import Vocabulary
 from cds_service.strict_json import reference_json
 from cds_service.web import request_body
 from tests.support.service import ORDER_SELECT, ORDER_SIGN
@@ -41,14 +41,6 @@ class PassesNothingOver(Terminology):
         return UNREAD if terms is UNREAD else Matters(terms)
 
 
-class Filled(Template):
-    """A text that is filled by the standard library."""
-
-    def __mod__(self, values) -> str:
-        """Return it filled."""
-        return self.substitute(values)
-
-
 class Gathered(ReferenceResolver):
     """Names all that a reason may refer to before it is asked."""
 
@@ -70,8 +62,8 @@ def slowly(service):
         patch.setattr(app, "wsgi_app", partial(Flask.wsgi_app, app))
         patch.setattr(request_body, "strict_json", reference_json)
         patch.setattr(request, "is_call", lambda _: False)
-        patch.setattr(rendering, "_format", Filled)
         patch.setattr(OrderTextMatcher, "names_plexus", lambda *_: True)
+        patch.setattr(Vocabulary, "has_words", lambda *_: True)
         for module in (findings, orders):
             patch.setattr(module, "ReferenceResolver", Gathered)
         yield
