@@ -8,6 +8,7 @@ import logging
 import sys
 import threading
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from logging.handlers import QueueHandler, QueueListener
@@ -82,11 +83,21 @@ def is_logged(level: Level) -> bool:
 
 def log_event(level: Level, event: str, *, at: datetime | None = None, **fields: object) -> None:
     """Log an event with those of its fields that EVENTS lists; `at` is its moment in UTC, by default now."""
-    if not is_logged(level):
-        return
-    time = (at or SYSTEM_CLOCK.now()).isoformat(timespec="milliseconds")
-    listed = {name: fields[name] for name in EVENTS[event] if name in fields}
-    _LOG.log(_LEVELS[level], to_json({"time": time, "level": level, "event": event, **listed}).decode())
+    log_events(level, event, [(at or SYSTEM_CLOCK.now(), fields)])
+
+
+def log_events(level: Level, event: str, entries: Iterable[tuple[datetime, Mapping[str, object]]]) -> None:
+    """Log many events of a kind, each with its moment and fields, as the lines of one record.
+
+    A record for each line would cost a call more than its decision where no order is monitored.
+    """
+    if is_logged(level) and (lines := [_line(level, event, at, fields) for at, fields in entries]):
+        _LOG.log(_LEVELS[level], "\n".join(lines))
+
+
+def _line(level: Level, event: str, at: datetime, fields: Mapping[str, object]) -> str:
+    head = {"time": at.isoformat(timespec="milliseconds"), "level": level, "event": event}
+    return to_json(head | {name: fields[name] for name in EVENTS[event] if name in fields}).decode()
 
 
 def log_fault(error: Exception) -> None:

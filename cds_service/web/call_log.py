@@ -1,8 +1,10 @@
 """What is logged and counted of each call of a service: fixed lists of fields, none of which can hold patient data."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from flask import Flask
@@ -10,7 +12,7 @@ from flask import Flask
 from cds_service import metrics
 from cds_service.background import task_queue
 from cds_service.decision.record import KEYS
-from cds_service.logs import LogThrottle, is_logged, log_event
+from cds_service.logs import LogThrottle, is_logged, log_events
 from cds_service.model import Retrieval
 from cds_service.store.period import PLAYGROUND
 from cds_service.web import recording
@@ -70,8 +72,10 @@ def _process(app_services: AppServices, log_throttle: LogThrottle, calls: list[C
         if call.client == PLAYGROUND:
             count_trial(call.outcome, is_feedback=False)
     if is_logged("info"):
-        for call in calls:
-            _log(call, "call", log_throttle, partial(_fields, call, app_services.knowledge.version))
+        version = app_services.knowledge.version
+        log_events(
+            "info", "call", (entry for call in calls for entry in _entries(call, _fields(call, version), log_throttle))
+        )
     recording.record_decisions(app_services, calls)
 
 
@@ -81,19 +85,21 @@ def _process_feedback(call: CallSummary, reports: Mapping[str, int], log_throttl
         count_trial(call.outcome, is_feedback=True)
     else:
         count_feedback(call.status, call.outcome, reports)
-    _log(call, "feedback", log_throttle, partial(_refused_feedback, call))
+    log_events("info", "feedback", _entries(call, _refused_feedback(call), log_throttle))
 
 
-def _log(call: CallSummary, event: str, log_throttle: LogThrottle, fields: Callable[[], dict[str, Any]]) -> None:
-    """Log a call, unless it has a line already or is one of many that anyone can send."""
+def _entries(
+    call: CallSummary, fields: dict[str, Any], log_throttle: LogThrottle
+) -> Iterator[tuple[datetime, dict[str, Any]]]:
+    """Yield what is logged of a call, unless it has a line already or is one of many that anyone can send."""
     if call.has_own_line:
         return
     if call.status not in _NEED_NO_TOKEN:
-        log_event("info", event, at=call.at, **fields())
+        yield call.at, fields
         return
     suppressed = log_throttle.pass_one(call.outcome)
     if suppressed is not None:
-        log_event("info", event, at=call.at, **fields(), suppressed=suppressed)
+        yield call.at, {**fields, "suppressed": suppressed}
 
 
 def _fields(call: CallSummary, version: str) -> dict[str, Any]:
