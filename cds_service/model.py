@@ -5,13 +5,68 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 PLEXUS_STUDIES = ("plexus_mri", "plexus_mri_with_contrast", "plexus_mri_without_contrast")
 """What an order or a Procedure for an MRI of the lumbosacral plexus is called, by its contrast."""
 
-IMAGING_KEYS = ("imaging_orders", "imaging_reports")
-"""The prefetch keys that tell of plexus MRIs alone, and nothing of cancer or radiotherapy."""
+
+class PrefetchKey(NamedTuple):
+    """What a client sends for one prefetch key: a search by patient for one resource type."""
+
+    resource_type: str
+    parameters: str = ""
+    """Further parameters of the search, beside the patient."""
+    is_caution: bool = False
+    """Without it only a caution on the card is missing, so it is never reported as unread."""
+    is_imaging: bool = False
+    """It tells of plexus MRIs only, and nothing of cancer or radiotherapy."""
+
+
+MAIN_KEYS: Mapping[str, PrefetchKey] = {"conditions": PrefetchKey("Condition"), "procedures": PrefetchKey("Procedure")}
+"""Always advertised, needed, and fetched where they were not prefetched (requirements P-17 to P-21)."""
+
+OptionalKey = Literal["allergies", "devices", "egfr", "encounters", "imaging_orders", "imaging_reports"]
+
+OPTIONAL_KEYS: Mapping[str, PrefetchKey] = {
+    "allergies": PrefetchKey("AllergyIntolerance", is_caution=True),
+    "devices": PrefetchKey("Device", is_caution=True),
+    "egfr": PrefetchKey("Observation", is_caution=True),
+    "encounters": PrefetchKey("Encounter"),
+    "imaging_orders": PrefetchKey("ServiceRequest", "&status=active", is_imaging=True),
+    "imaging_reports": PrefetchKey("DiagnosticReport", is_imaging=True),
+}
+"""Advertised where a site turns them on; read as they were sent, never fetched."""
+
+PREFETCH_KEYS: Mapping[str, PrefetchKey] = {**MAIN_KEYS, **OPTIONAL_KEYS}
+"""All prefetch keys; discovery, record, site file, metrics and the page's terms derive from them."""
+
+DECIDED_FIRST = ("rule_off", "selection_not_found", "nothing_watched", "not_a_draft", "already_drafted")
+"""The silences that are decided before the record is read, in this order (contract section 6)."""
+
+SILENCE_REASONS = (
+    *DECIDED_FIRST,
+    *("plexus_mri_done", "plexus_mri_ordered", "emergency", "acute_trauma", "upper_limb_only", "plexus_mri_on_record"),
+    *("alternative_with_device", "part_not_read", "typed_history_only", "not_readable", "no_history"),
+    "remote_without_presentation",
+)
+"""The rows of silences.csv; `decision.rules` says when each of the others holds, the table in which order."""
+
+RESERVATION_REASONS = (
+    *("device", "contrast", "stat", "spine_named", "cord_sign", "other_explanation", "plexus_mri_earlier"),
+    *("no_specific_sign", "history_not_placed", "remote_only"),
+)
+"""The reasons of reservations.csv; `decision.rules` says when each holds."""
+
+BRAKE_FAMILIES = ("emergency", "trauma", "upper_limb", "spine", "other_explanation", "device", "contrast")
+"""The families of value sets that stop or soften a card."""
+
+FAMILIES = (
+    *("order", "malignancy", "tumor_site", "radiotherapy", "radiation_history", "body_site", "presentation"),
+    *BRAKE_FAMILIES,
+    *("iodine", "observation", "context"),
+)
+"""The families of value sets, as valuesets.csv names them."""
 
 
 class Reach(StrEnum):

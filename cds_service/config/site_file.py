@@ -20,9 +20,9 @@ from pydantic import (
 )
 
 from cds_service.config.settings import Settings
-from cds_service.decision.record import KEY_NAME, KEYS
+from cds_service.decision.record import KEY_NAME
 from cds_service.knowledge import Knowledge
-from cds_service.model import Site
+from cds_service.model import PREFETCH_KEYS, OptionalKey, Site
 from cds_service.toml_file import read_toml
 from cds_service.watched_file import WatchedFile
 
@@ -85,7 +85,7 @@ def key_name(name: str) -> str:
     if not KEY_NAME.fullmatch(name):
         message = "must be a letter, and then letters, digits, _, . or - (40 characters at most)"
         raise ValueError(message)
-    if name in KEYS and name != "conditions":
+    if name in PREFETCH_KEYS and name != "conditions":
         message = f"{name} is the key of something else; choose another name"
         raise ValueError(message)
     return name
@@ -142,9 +142,7 @@ class SiteFile(_Strict):
     off: bool = False
     contact: Annotated[str, Field(max_length=200), AfterValidator(safe_contact)] = ""
     shadow: Shadow | None = None
-    prefetch: tuple[
-        Literal["allergies", "devices", "egfr", "encounters", "imaging_orders", "imaging_reports"], ...
-    ] = ()
+    prefetch: tuple[OptionalKey, ...] = ()
     conditions: dict[
         Annotated[str, AfterValidator(key_name)], Literal["problem-list-item", "encounter-diagnosis", "health-concern"]
     ] = {}

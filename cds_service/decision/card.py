@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
-from cds_service.decision.rendering import fill, filled, finding_lines, sources
+from cds_service.decision.rendering import fill, filled, render_findings, sources
 from cds_service.decision.suggestions import kinds, suggestions
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.placeholders import SUMMARY_LIMIT
@@ -43,7 +43,7 @@ def _history(findings: Findings, texts: Mapping[str, Any]) -> dict[str, str]:
     return {"history": general, "cancer": general if nameless or others or not name else name}
 
 
-def say(
+def build_card(
     recommendation: Recommendation,
     request: HookRequest,
     record: PatientRecord,
@@ -74,7 +74,7 @@ def _detail(
     said = texts["orders"][recommendation.order.study]
     holes = {
         "about": _about(recommendation, request, texts),
-        "findings": finding_lines(recommendation.findings, texts, today),
+        "findings": render_findings(recommendation.findings, texts, today),
         "misses": said["misses"],
         "rating": _rating(recommendation, knowledge),
         "check_first": _check_first(recommendation, knowledge),

@@ -14,109 +14,111 @@ _RENAL = "renal"
 """The only contrast caution that a Procedure can be of: dialysis."""
 
 
-def in_procedure(reader: EntryFilter, procedure: Json, terms: Terms) -> Iterator[Finding]:
+def in_procedure(entry_filter: EntryFilter, procedure: Json, terms: Terms) -> Iterator[Finding]:
     """Yield the device that a Procedure implanted or removed, dialysis, radiotherapy of bone, and an imaging study."""
     said = {
         FindingKind.DEVICE: terms.get("device"),
         FindingKind.CONTRAST: [term for term in terms.get("contrast", ()) if term.means == _RENAL],
         FindingKind.SPINE: terms.get("spine"),
-        FindingKind.PLEXUS_MRI: _studies(reader, procedure, terms),
+        FindingKind.PLEXUS_MRI: _studies(entry_filter, procedure, terms),
     }
-    yield from _performed(reader, procedure, [(kind, these[0]) for kind, these in said.items() if these])
+    yield from _performed(entry_filter, procedure, [(kind, these[0]) for kind, these in said.items() if these])
 
 
-def in_report(reader: EntryFilter, report: Json, terms: Terms) -> Iterator[Finding]:
+def in_report(entry_filter: EntryFilter, report: Json, terms: Terms) -> Iterator[Finding]:
     """Yield the imaging study that a report is of: it was done."""
-    found = [(FindingKind.PLEXUS_MRI, _named(reader, one)) for one in _studies(reader, report, terms)[:1]]
-    yield from _performed(reader, report, found)
+    found = [(FindingKind.PLEXUS_MRI, _named(entry_filter, one)) for one in _studies(entry_filter, report, terms)[:1]]
+    yield from _performed(entry_filter, report, found)
 
 
-def in_order(reader: EntryFilter, order: Json) -> Iterator[Finding]:
+def in_order(entry_filter: EntryFilter, order: Json) -> Iterator[Finding]:
     """Yield the plexus MRI that an order on record asks for, where it is in force and recent enough to be done yet."""
-    study, name = study_of(order, reader.knowledge, reader.site)
-    if study not in PLEXUS_STUDIES or not reader.is_ordered(order):
+    study, name = study_of(order, entry_filter.knowledge, entry_filter.site)
+    if study not in PLEXUS_STUDIES or not entry_filter.is_ordered(order):
         return
     kind = FindingKind.PLEXUS_MRI_ORDERED
-    one = reader.of_order(kind, _named(reader, Term("order", study, name)), order)
-    if reader.is_recent(one.since, kind):
+    one = entry_filter.of_order(kind, _named(entry_filter, Term("order", study, name)), order)
+    if entry_filter.is_recent(one.since, kind):
         yield one
 
 
-def _named(reader: EntryFilter, study: Term) -> Term:
+def _named(entry_filter: EntryFilter, study: Term) -> Term:
     """Return a study with a name of ours, where it was known by the site's code or by words."""
-    known = [member.term for member in reader.knowledge.terminology.families["order"]]
+    known = [member.term for member in entry_filter.knowledge.terminology.families["order"]]
     return replace(study, wording=study.wording or next(one.wording for one in known if one.means == study.means))
 
 
-def _performed(reader: EntryFilter, entry: Json, found: list[tuple[FindingKind, Term]]) -> Iterator[Finding]:
+def _performed(entry_filter: EntryFilter, entry: Json, found: list[tuple[FindingKind, Term]]) -> Iterator[Finding]:
     """Yield what an entry was found as, if its status lets it count; of a plexus MRI its date tells as what."""
-    if not found or not reader.was_performed(entry):
+    if not found or not entry_filter.was_performed(entry):
         return
     for kind, term in found:
-        one = reader.of_procedure(kind, term, entry)
-        if kind is not FindingKind.PLEXUS_MRI or reader.is_recent(one.until, "plexus_mri_done"):
+        one = entry_filter.of_procedure(kind, term, entry)
+        if kind is not FindingKind.PLEXUS_MRI or entry_filter.is_recent(one.until, "plexus_mri_done"):
             yield one
-        if kind is FindingKind.PLEXUS_MRI and (one.until is None or reader.is_recent(one.until, "plexus_mri_earlier")):
+        if kind is FindingKind.PLEXUS_MRI and (
+            one.until is None or entry_filter.is_recent(one.until, "plexus_mri_earlier")
+        ):
             yield one._replace(kind=FindingKind.PLEXUS_MRI_EARLIER)
 
 
-def _studies(reader: EntryFilter, procedure: Json, terms: Terms) -> list[Term]:
+def _studies(entry_filter: EntryFilter, procedure: Json, terms: Terms) -> list[Term]:
     """Return the studies that an entry is, by codes of the site, by ours, or by words that name a plexus MRI."""
-    pairs = reader.codings(procedure.get("code"))
-    own = own_study(pairs, reader.site.studies, reader.knowledge.known_systems)
+    pairs = entry_filter.codings(procedure.get("code"))
+    own = own_study(pairs, entry_filter.site.studies, entry_filter.knowledge.known_systems)
     if own or terms.get("order"):
         return [*([Term("site", own, "")] if own else []), *terms.get("order", ())]
     words = words_of(procedure.get("code"))[:LONGEST]
-    study = reader.knowledge.words.study(words) if reader.knowledge.words.names_plexus(words) else None
+    study = entry_filter.knowledge.words.study(words) if entry_filter.knowledge.words.names_plexus(words) else None
     if study not in PLEXUS_STUDIES:
         return []
-    wording = next((one.wording for one in reader.mentions(procedure) if one.topic == FindingKind.PLEXUS_MRI), "")
+    wording = next((one.wording for one in entry_filter.mentions(procedure) if one.topic == FindingKind.PLEXUS_MRI), "")
     return [Term("words", study, wording)]
 
 
-def in_optional(reader: EntryFilter, resources: Iterable[Json]) -> Iterator[Finding]:
+def in_optional(entry_filter: EntryFilter, resources: Iterable[Json]) -> Iterator[Finding]:
     """Yield what AllergyIntolerances, Devices and Observations say, where a site sends them."""
     filtrations = []
     for resource in resources:
         kind = resource.get("resourceType")
         if kind == "AllergyIntolerance":
-            yield from _allergy(reader, resource)
+            yield from _allergy(entry_filter, resource)
         elif kind == "Device":
-            yield from _device(reader, resource)
-        elif kind == "Observation" and (measured := _filtration(reader, resource)):
+            yield from _device(entry_filter, resource)
+        elif kind == "Observation" and (measured := _filtration(entry_filter, resource)):
             filtrations.append(measured)
     newest = max(filtrations, key=lambda one: one[1].newest, default=None)
-    if newest and newest[0] < reader.limits["egfr_below"] and reader.is_recent(newest[1].since, "egfr"):
+    if newest and newest[0] < entry_filter.limits["egfr_below"] and entry_filter.is_recent(newest[1].since, "egfr"):
         yield newest[1]
 
 
-def _allergy(reader: EntryFilter, allergy: Json) -> Iterator[Finding]:
-    substances = reader.codings(allergy.get("code"))
+def _allergy(entry_filter: EntryFilter, allergy: Json) -> Iterator[Finding]:
+    substances = entry_filter.codings(allergy.get("code"))
     for reaction in members(allergy.get("reaction")):
-        substances += reader.codings(reaction.get("substance"))
+        substances += entry_filter.codings(reaction.get("substance"))
     for kind, family in (FindingKind.CONTRAST, "contrast"), (FindingKind.IODINE, "iodine"):
-        terms = reader.knowledge.terminology.terms(family, substances)
-        if terms and reader.is_allergy(allergy) and reader.is_active(allergy):
-            yield reader.of_condition(kind, terms[0], allergy)
+        terms = entry_filter.knowledge.terminology.terms(family, substances)
+        if terms and entry_filter.is_allergy(allergy) and entry_filter.is_active(allergy):
+            yield entry_filter.of_condition(kind, terms[0], allergy)
 
 
-def _device(reader: EntryFilter, device: Json) -> Iterator[Finding]:
+def _device(entry_filter: EntryFilter, device: Json) -> Iterator[Finding]:
     """Yield an active Device: it is in the body today, whatever was removed before."""
-    terms = reader.knowledge.terminology.terms("device", reader.codings(device.get("type")))
+    terms = entry_filter.knowledge.terminology.terms("device", entry_filter.codings(device.get("type")))
     if terms and {"inactive", "entered-in-error"}.isdisjoint(status_codes(device.get("status"))):
-        today = PartialDate(reader.today.isoformat(), reader.today, reader.today)
+        today = PartialDate(entry_filter.today.isoformat(), entry_filter.today, entry_filter.today)
         yield Finding(FindingKind.DEVICE, terms[0].wording, (reference_of(device),), recorded=today, means=_IN_USE)
 
 
-def _filtration(reader: EntryFilter, observation: Json) -> tuple[float, Finding] | None:
+def _filtration(entry_filter: EntryFilter, observation: Json) -> tuple[float, Finding] | None:
     """Return an estimated glomerular filtration rate that was measured."""
-    terms = reader.knowledge.terminology.terms("observation", reader.codings(observation.get("code")))
+    terms = entry_filter.knowledge.terminology.terms("observation", entry_filter.codings(observation.get("code")))
     quantity = observation.get("valueQuantity")
     value = quantity.get("value") if isinstance(quantity, dict) else None
     is_void = status_codes(observation.get("status")) in (["cancelled"], ["entered-in-error"])
     if not terms or is_void or isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return value, reader.of_observation(FindingKind.CONTRAST, terms[0], observation)
+    return value, entry_filter.of_observation(FindingKind.CONTRAST, terms[0], observation)
 
 
 def present(devices: Sequence[Finding]) -> list[Finding]:

@@ -13,7 +13,7 @@ from cds_service.decision.references import ReferenceResolver, reasons
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.terminology import UNREAD, Terms
 from cds_service.model import (
-    IMAGING_KEYS,
+    OPTIONAL_KEYS,
     PLEXUS_STUDIES,
     Certainty,
     Finding,
@@ -35,32 +35,36 @@ _TOLD = (
 )
 
 
-class Gathered(NamedTuple):
-    """What the record says, read once for all orders of a call, and the reader that read it."""
+class RecordFindings(NamedTuple):
+    """What the record says, read once for all orders of a call, and the filter that read it."""
 
-    reader: EntryFilter
+    entry_filter: EntryFilter
     found: list[Finding]
     not_readable: bool
     """There are Conditions, and none could be read."""
     not_all_read: bool
 
 
-def gather(request: HookRequest, record: PatientRecord, knowledge: Knowledge, site: Site, today: date) -> Gathered:
+def collect_findings(
+    request: HookRequest, record: PatientRecord, knowledge: Knowledge, site: Site, today: date
+) -> RecordFindings:
     """Return all findings of the record, whichever order they matter for."""
-    reader = EntryFilter(knowledge, site, today, ReferenceResolver(request, record))
-    found = _merged(_in_record(reader, record))
-    unread = any(not part.is_needed and part.holds not in IMAGING_KEYS for part in record.unread)
-    return Gathered(reader, found, bool(record.conditions) and not reader.conditions_read, unread)
+    entry_filter = EntryFilter(knowledge, site, today, ReferenceResolver(request, record))
+    found = _merged(_in_record(entry_filter, record))
+    unread = any(not part.is_needed and not _is_imaging(part.holds) for part in record.unread)
+    return RecordFindings(entry_filter, found, bool(record.conditions) and not entry_filter.conditions_read, unread)
 
 
-def find(order: WatchedOrder, gathered: Gathered, knowledge: Knowledge) -> Findings:
+def findings_for(order: WatchedOrder, record_findings: RecordFindings, knowledge: Knowledge) -> Findings:
     """Return all that matters for one order in its own reasons and in the record."""
-    in_reasons = list(_in_reasons(gathered.reader, order.order.resource))
-    found = _merged([*in_reasons, *gathered.found]) if in_reasons else gathered.found
-    tally = dict(gathered.reader.tally)
+    in_reasons = list(_in_reasons(record_findings.entry_filter, order.order.resource))
+    found = _merged([*in_reasons, *record_findings.found]) if in_reasons else record_findings.found
+    tally = dict(record_findings.entry_filter.tally)
     if not found:
-        return Findings(tally=tally, not_readable=gathered.not_readable, not_all_read=gathered.not_all_read)
-    malignancies, radiotherapy, elsewhere, amount = history.weighed(found)
+        return Findings(
+            tally=tally, not_readable=record_findings.not_readable, not_all_read=record_findings.not_all_read
+        )
+    malignancies, radiotherapy, elsewhere, amount = history.assess_history(found)
     found = [*found, *_stat(order)]
     presentations = [one for one in found if one.kind is FindingKind.PRESENTATION]
     return Findings(
@@ -72,9 +76,14 @@ def find(order: WatchedOrder, gathered: Gathered, knowledge: Knowledge) -> Findi
         amount,
         _strongest(presentations),
         tally,
-        gathered.not_readable,
-        gathered.not_all_read,
+        record_findings.not_readable,
+        record_findings.not_all_read,
     )
+
+
+def _is_imaging(key: str) -> bool:
+    """Return whether an optional key tells of imaging only."""
+    return key in OPTIONAL_KEYS and OPTIONAL_KEYS[key].is_imaging
 
 
 def _others(found: list[Finding], same_as: frozenset[str]) -> list[Finding]:
@@ -102,90 +111,89 @@ def _stat(order: WatchedOrder) -> Iterator[Finding]:
         yield Finding(FindingKind.STAT, "", (), from_order=True)
 
 
-def _in_reasons(reader: EntryFilter, order: Json) -> Iterator[Finding]:
-    for reason in reasons(order, reader.known):
-        yield from reader.once(_in_reason, reason)
+def _in_reasons(entry_filter: EntryFilter, order: Json) -> Iterator[Finding]:
+    for reason in reasons(order, entry_filter.known):
+        yield from entry_filter.once(_in_reason, reason)
 
 
-def _in_reason(reader: EntryFilter, reason: Json) -> list[Finding]:
-    if not reader.stands(reason):
+def _in_reason(entry_filter: EntryFilter, reason: Json) -> list[Finding]:
+    if not entry_filter.stands(reason):
         return []
-    terms = reader.terms(reason)
+    terms = entry_filter.terms(reason)
     return [
-        *history.in_condition(reader, reason, terms, from_order=True),
-        *history.in_words(reader, reason, from_order=True),
-        *signs.in_reason(reader, reason, terms),
+        *history.in_condition(entry_filter, reason, terms, from_order=True),
+        *history.in_words(entry_filter, reason, from_order=True),
+        *signs.in_reason(entry_filter, reason, terms),
     ]
 
 
-def _in_condition(reader: EntryFilter, condition: Json, terms: Terms) -> Iterator[Finding]:
+def _in_condition(entry_filter: EntryFilter, condition: Json, terms: Terms) -> Iterator[Finding]:
     """Yield what one Condition of the record says, unless its own text takes it back (contract section 4)."""
-    if not reader.stands(condition):
+    if not entry_filter.stands(condition):
         return
-    opening = reader.opening(condition)
+    opening = entry_filter.opening(condition)
     if opening in (Certainty.ASSERTED, Certainty.PAST):
-        yield from history.in_condition(reader, condition, terms)
-        if not reader.codings(condition.get("code")):
-            yield from history.in_words(reader, condition)
+        yield from history.in_condition(entry_filter, condition, terms)
+        if not entry_filter.codings(condition.get("code")):
+            yield from history.in_words(entry_filter, condition)
     elif terms:
-        reader.tally["taken back by its own text"] += 1
+        entry_filter.tally["taken back by its own text"] += 1
     if opening is not Certainty.DENIED:
-        found = signs.in_condition(reader, condition, terms)
+        found = signs.in_condition(entry_filter, condition, terms)
         doubted = opening not in (Certainty.ASSERTED, Certainty.PAST)
         yield from (one for one in found if not (doubted and one.kind is FindingKind.PRESENTATION))
 
 
-def _in_record(reader: EntryFilter, record: PatientRecord) -> Iterator[Finding]:
-    for condition, terms in _of_matter(reader, "Condition", record.conditions):
-        yield from _in_condition(reader, condition, terms)
-    reader.conditions_read = reader.read
-    for procedure, terms in _of_matter(reader, "Procedure", record.procedures):
-        yield from _in_procedure(reader, procedure, terms)
-        if not reader.codings(procedure.get("code")) and reader.was_performed(procedure):
-            yield from history.in_words(reader, procedure)
+def _in_record(entry_filter: EntryFilter, record: PatientRecord) -> Iterator[Finding]:
+    for condition, terms in _of_matter(entry_filter, "Condition", record.conditions):
+        yield from _in_condition(entry_filter, condition, terms)
+    entry_filter.conditions_read = entry_filter.read
+    for procedure, terms in _of_matter(entry_filter, "Procedure", record.procedures):
+        yield from _in_procedure(entry_filter, procedure, terms)
+        if not entry_filter.codings(procedure.get("code")) and entry_filter.was_performed(procedure):
+            yield from history.in_words(entry_filter, procedure)
     if record.optional:
-        yield from _in_optional(reader, record.optional)
+        yield from _in_optional(entry_filter, record.optional)
 
 
-def _in_procedure(reader: EntryFilter, procedure: Json, terms: Terms) -> Iterator[Finding]:
-    yield from history.in_procedure(reader, procedure, terms)
-    yield from cautions.in_procedure(reader, procedure, terms)
-    yield from signs.in_procedure(reader, procedure)
+def _in_procedure(entry_filter: EntryFilter, procedure: Json, terms: Terms) -> Iterator[Finding]:
+    yield from history.in_procedure(entry_filter, procedure, terms)
+    yield from cautions.in_procedure(entry_filter, procedure, terms)
+    yield from signs.in_procedure(entry_filter, procedure)
 
 
-def _in_optional(reader: EntryFilter, optional: Mapping[str, Sequence[Json]]) -> Iterator[Finding]:
+def _in_optional(entry_filter: EntryFilter, optional: Mapping[str, Sequence[Json]]) -> Iterator[Finding]:
     """Yield what the further keys say; the words of an Encounter name a visit, and never assert a history."""
-    ordered, reported = IMAGING_KEYS
-    for encounter, terms in _of_matter(reader, "Encounter", optional.get("encounters", ())):
-        yield from _in_procedure(reader, encounter, terms)
-    for order in optional.get(ordered, ()):
-        yield from cautions.in_order(reader, order)
-    for report, terms in _of_matter(reader, "DiagnosticReport", optional.get(reported, ())):
-        yield from cautions.in_report(reader, report, terms)
-    yield from cautions.in_optional(reader, chain.from_iterable(optional.values()))
+    for encounter, terms in _of_matter(entry_filter, "Encounter", optional.get("encounters", ())):
+        yield from _in_procedure(entry_filter, encounter, terms)
+    for order in optional.get("imaging_orders", ()):
+        yield from cautions.in_order(entry_filter, order)
+    for report, terms in _of_matter(entry_filter, "DiagnosticReport", optional.get("imaging_reports", ())):
+        yield from cautions.in_report(entry_filter, report, terms)
+    yield from cautions.in_optional(entry_filter, chain.from_iterable(optional.values()))
 
 
-def _of_matter(reader: EntryFilter, resource_type: str, entries: Iterable[Json]) -> Iterator[tuple[Json, Terms]]:
+def _of_matter(entry_filter: EntryFilter, resource_type: str, entries: Iterable[Json]) -> Iterator[tuple[Json, Terms]]:
     """Yield the entries whose code or text means something, and count those that can't be read; of many, few matter."""
-    site, names = reader.site, reader.knowledge.known_systems
+    site, names = entry_filter.site, entry_filter.knowledge.known_systems
     without_code = 0
     not_read: dict[str, int] = defaultdict(int)
     for entry in entries:
         pairs = codings(entry.get("code"), site.systems)
-        terms = reader.meaning(entry, pairs)
+        terms = entry_filter.meaning(entry, pairs)
         is_own = bool(site.studies) and own_study(pairs, site.studies, names) is not None
         is_read = is_own or terms is not UNREAD
         if not pairs:
             without_code += 1
         elif not is_read:
             not_read[pairs[0][0]] += 1
-        if terms or is_own or reader.mentions(entry):
+        if terms or is_own or entry_filter.mentions(entry):
             is_read = True
             yield entry, terms
-        reader.read += is_read
-    reader.tally["without a code"] += without_code
-    reader.tally["of a code system that is not read"] += sum(not_read.values())
-    reader.unrecognized.update({(resource_type, system): count for system, count in not_read.items()})
+        entry_filter.read += is_read
+    entry_filter.tally["without a code"] += without_code
+    entry_filter.tally["of a code system that is not read"] += sum(not_read.values())
+    entry_filter.unrecognized.update({(resource_type, system): count for system, count in not_read.items()})
 
 
 def _strongest(presentations: Iterable[Finding]) -> Presentation:

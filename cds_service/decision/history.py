@@ -22,19 +22,19 @@ _SKIN = "skin"
 _BY_SITE, _BY_SITE_OR_SKIN = "by_site", "by_site_or_skin"
 
 
-def neoplasm(reader: EntryFilter, entry: Json, terms: Terms) -> Term | None:
+def neoplasm(entry_filter: EntryFilter, entry: Json, terms: Terms) -> Term | None:
     """Return what tumor a Condition with these terms is of, or None; an excluded code vetoes all others."""
-    said = [_sited(reader, entry, term, terms) for term in terms.get("malignancy", ())]
+    said = [_sited(entry_filter, entry, term, terms) for term in terms.get("malignancy", ())]
     excluded = [term for term in said if term.means.startswith(_EXCLUDED)]
     return min(excluded or said, key=_nearness, default=None)
 
 
-def _sited(reader: EntryFilter, entry: Json, term: Term, terms: Terms) -> Term:
+def _sited(entry_filter: EntryFilter, entry: Json, term: Term, terms: Terms) -> Term:
     """Return a term; of one that leaves the reach to the site of the tumor, as the site beside it tells."""
     if _BY_SITE not in term.means:
         return term
-    sites = terms.get("tumor_site") or reader.knowledge.terminology.terms(
-        "tumor_site", reader.codings(entry.get("bodySite"))
+    sites = terms.get("tumor_site") or entry_filter.knowledge.terminology.terms(
+        "tumor_site", entry_filter.codings(entry.get("bodySite"))
     )
     site = min(sites, key=_nearness, default=None)
     means = _by_site(term, site.means if site else "")
@@ -65,59 +65,63 @@ def _reach(term: Term) -> Reach | None:
     return Reach(means) if means else None
 
 
-def in_condition(reader: EntryFilter, condition: Json, terms: Terms, *, from_order: bool = False) -> Iterator[Finding]:
+def in_condition(
+    entry_filter: EntryFilter, condition: Json, terms: Terms, *, from_order: bool = False
+) -> Iterator[Finding]:
     """Yield what one Condition that stands, or one reason of the order, says of tumors and of radiotherapy."""
-    if term := neoplasm(reader, condition, terms):
+    if term := neoplasm(entry_filter, condition, terms):
         kind = FindingKind.MALIGNANCY
         if term.means.startswith(_EXCLUDED):
-            reader.tally["not a malignancy that counts"] += 1
+            entry_filter.tally["not a malignancy that counts"] += 1
             kind = FindingKind.OTHER_NEOPLASM
         if reach := _reach(term):
-            yield reader.of_condition(kind, term, condition, from_order=from_order, reach=reach)
+            yield entry_filter.of_condition(kind, term, condition, from_order=from_order, reach=reach)
     for term in terms.get("radiation_history", ())[:1]:
         field = _FIELDS[term.means]
-        yield reader.of_condition(FindingKind.RADIOTHERAPY, term, condition, from_order=from_order, field=field)
+        yield entry_filter.of_condition(FindingKind.RADIOTHERAPY, term, condition, from_order=from_order, field=field)
 
 
-def in_words(reader: EntryFilter, entry: Json, *, from_order: bool = False) -> Iterator[Finding]:
+def in_words(entry_filter: EntryFilter, entry: Json, *, from_order: bool = False) -> Iterator[Finding]:
     """Yield the history that an entry or a reason tells in typed words alone (contract section 3).
 
     It stands where the text asserts it, of now or of the past: a denial, a doubt or a relative is none.
     """
-    for topic, means, wording, certainty in reader.mentions(entry):
+    for topic, means, wording, certainty in entry_filter.mentions(entry):
         if topic == "history" and certainty in (Certainty.ASSERTED, Certainty.PAST):
             term = Term("reason_words", means, wording)
-            yield reader.of_condition(FindingKind(means), term, entry, from_order=from_order)._replace(as_typed=True)
+            yield entry_filter.of_condition(FindingKind(means), term, entry, from_order=from_order)._replace(
+                as_typed=True
+            )
 
 
-def in_procedure(reader: EntryFilter, procedure: Json, terms: Terms) -> Iterator[Finding]:
+def in_procedure(entry_filter: EntryFilter, procedure: Json, terms: Terms) -> Iterator[Finding]:
     """Yield the radiotherapy that one Procedure delivered."""
     said = terms.get("radiotherapy", ())
-    if not said or not reader.was_performed(procedure):
+    if not said or not entry_filter.was_performed(procedure):
         return
     delivered = [term for term in said if term.means != "not_delivery"]
     if not delivered:
-        reader.tally["radiotherapy not delivered"] += 1
+        entry_filter.tally["radiotherapy not delivered"] += 1
         return
     term = min(delivered, key=_vagueness)
-    yield reader.of_procedure(FindingKind.RADIOTHERAPY, term, procedure, _where(reader, term, procedure))
+    yield entry_filter.of_procedure(FindingKind.RADIOTHERAPY, term, procedure, _where(entry_filter, term, procedure))
 
 
-def _where(reader: EntryFilter, term: Term, procedure: Json) -> Where:
+def _where(entry_filter: EntryFilter, term: Term, procedure: Json) -> Where:
     """Return the first answer of the code's own site, bodySite or a site in words, and the tumor that was treated."""
     field = _FIELDS[term.means]
     if field is not Field.UNKNOWN:
         return Where(field)
     sites = members(procedure.get("bodySite"))
-    in_words = _fields(reader.sites(reader.typed(procedure)))
+    in_words = _fields(entry_filter.sites(entry_filter.typed(procedure)))
     if sites or in_words:
-        return _by_site_of_field(reader, sites, in_words)
-    return _by_reason(reader, procedure)
+        return _by_site_of_field(entry_filter, sites, in_words)
+    return _by_reason(entry_filter, procedure)
 
 
-def _by_site_of_field(reader: EntryFilter, sites: list[Json], in_words: list[Term]) -> Where:
+def _by_site_of_field(entry_filter: EntryFilter, sites: list[Json], in_words: list[Term]) -> Where:
     """Any of several sites in reach wins; a site that we do not know leaves the field unknown."""
-    known = [_at(reader, site) for site in sites]
+    known = [_at(entry_filter, site) for site in sites]
     terms = [*(term for at in known for term in at), *in_words]
     terms.sort(key=lambda term: _FIELDS[term.means] is Field.REMOTE)
     if not terms or (_FIELDS[terms[0].means] is Field.REMOTE and not all(known)):
@@ -125,19 +129,19 @@ def _by_site_of_field(reader: EntryFilter, sites: list[Json], in_words: list[Ter
     return Where(_FIELDS[terms[0].means], site=terms[0].wording)
 
 
-def _at(reader: EntryFilter, site: Json) -> list[Term]:
+def _at(entry_filter: EntryFilter, site: Json) -> list[Term]:
     """Return what one bodySite means, by its codes or else by its words."""
-    by_code = reader.knowledge.terminology.terms("body_site", reader.codings(site))
-    return by_code or _fields(reader.sites(reader.typed_in(site)))
+    by_code = entry_filter.knowledge.terminology.terms("body_site", entry_filter.codings(site))
+    return by_code or _fields(entry_filter.sites(entry_filter.typed_in(site)))
 
 
 def _fields(sites: list[Term]) -> list[Term]:
     return [term for term in sites if term.means in _FIELDS]
 
 
-def _by_reason(reader: EntryFilter, procedure: Json) -> Where:
-    given = reasons(procedure, reader.known)
-    stated = [term for one in given if (term := reader.once(_treated, one))]
+def _by_reason(entry_filter: EntryFilter, procedure: Json) -> Where:
+    given = reasons(procedure, entry_filter.known)
+    stated = [term for one in given if (term := entry_filter.once(_treated, one))]
     term = min(stated, key=_nearness, default=None)
     if term is None:
         return Where(Field.UNKNOWN)
@@ -145,12 +149,12 @@ def _by_reason(reader: EntryFilter, procedure: Json) -> Where:
     return Where(_BY_REACH.get(reach, Field.UNKNOWN) if reach else Field.UNKNOWN, treats=term.wording)
 
 
-def _treated(reader: EntryFilter, reason: Json) -> Term | None:
-    term = neoplasm(reader, reason, reader.terms(reason)) if reader.stands(reason) else None
+def _treated(entry_filter: EntryFilter, reason: Json) -> Term | None:
+    term = neoplasm(entry_filter, reason, entry_filter.terms(reason)) if entry_filter.stands(reason) else None
     return term if term and _reach(term) else None
 
 
-def weighed(found: list[Finding]) -> tuple[list[Finding], list[Finding], list[Finding], History]:
+def assess_history(found: list[Finding]) -> tuple[list[Finding], list[Finding], list[Finding], History]:
     """Return malignancies, radiotherapy that counts, radiotherapy elsewhere, and what they amount to.
 
     Radiotherapy of a field that is not known counts, unless all tumors on record are far and none has spread. Coded

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any
 
-from cds_service.decision.card import say
-from cds_service.decision.findings import find, gather
+from cds_service.decision.card import build_card
+from cds_service.decision.findings import collect_findings, findings_for
 from cds_service.decision.orders import by_system, is_no_draft, selected_orders
 from cds_service.decision.record import KEY_NAME, read_record
 from cds_service.decision.request import read_hook
@@ -26,7 +26,10 @@ def decide(
     fetch: Fetch,
     new_id: Callable[[], str],
 ) -> Decision:
-    """Return what is said to one call of `hook`, and why.
+    """Return the decision on one call of `hook`: an outcome for each monitored order, and the cards to show.
+
+    Six steps: the request, its orders, the record, the findings, the rules (contract sections 2 to 6), the cards. An
+    order that this card does not monitor is answered without reading a record.
 
     Raises NotAHookCall for a body that is not a call of this hook, TooLarge for one with too many orders or selections,
     and RecordUnavailable where nothing that was read gives a reason for a card and something that is needed could not
@@ -38,27 +41,32 @@ def decide(
     if not request.names_a_draft:
         return Decision((Silence("selection_not_found"),))
     orders, unrecognized = selected_orders(request, knowledge, site, today)
-    not_read = Counter(("ServiceRequest", system) for system in unrecognized)
+    unrecognized_codes = Counter(("ServiceRequest", system) for system in unrecognized)
     if not orders:
         reason = "not_a_draft" if is_no_draft(request, knowledge, site) else "nothing_watched"
-        return Decision((Silence(reason),), unrecognized=by_system(not_read))
+        return Decision((Silence(reason),), unrecognized=by_system(unrecognized_codes))
     drafted = tuple(Silence("already_drafted", order) for order in orders if order.already_drafted)
     open_orders = [order for order in orders if not order.already_drafted]
     if not open_orders:
-        return Decision(drafted, unrecognized=by_system(not_read))
+        return Decision(drafted, unrecognized=by_system(unrecognized_codes))
 
     record = read_record(request, fetch, site.optional_keys, site.condition_keys)
-    gathered = gather(request, record, knowledge, site, today)
-    outcomes = [recommend(order, find(order, gathered, knowledge), knowledge, site) for order in open_orders]
-    said = [outcome for outcome in outcomes if isinstance(outcome, Recommendation)]
-    is_wanting = any(part.is_needed for part in record.unread)
-    if is_wanting and not said and any(_misleads(outcome) for outcome in outcomes):
+    record_findings = collect_findings(request, record, knowledge, site, today)
+    outcomes = [
+        recommend(order, findings_for(order, record_findings, knowledge), knowledge, site) for order in open_orders
+    ]
+    recommendations = [outcome for outcome in outcomes if isinstance(outcome, Recommendation)]
+    is_incomplete = any(part.is_needed for part in record.unread)
+    if is_incomplete and not recommendations and any(_misleads(outcome) for outcome in outcomes):
         raise RecordUnavailable(_what_is_missing(record, request), record.retrieval)
-    shown = () if site.is_shadow else said
-    not_read.update(gathered.reader.unrecognized)
-    cards = tuple(say(one, request, record, knowledge, site, today, new_id) for one in shown)
-    told = by_system(not_read)
-    return Decision((*drafted, *outcomes), cards, record, site.is_shadow, request.patient_id, told)
+    shown = () if site.is_shadow else recommendations
+    cards = tuple(
+        build_card(recommendation, request, record, knowledge, site, today, new_id) for recommendation in shown
+    )
+    unrecognized_codes.update(record_findings.entry_filter.unrecognized)
+    return Decision(
+        (*drafted, *outcomes), cards, record, site.is_shadow, request.patient_id, by_system(unrecognized_codes)
+    )
 
 
 _MOST_KEYS = 20

@@ -28,7 +28,7 @@ def selected_orders(request: HookRequest, knowledge: Knowledge, site: Site, toda
     live = [order for order in request.draft_orders if _is_live(order.resource, request.patient_id, knowledge)]
     asked = [(order, *study_of(order.resource, knowledge, site)) for order in live]
     studies = {study for _, study, _ in asked}
-    reader: EntryFilter | None = None
+    entry_filter: EntryFilter | None = None
     watched, unrecognized = [], []
     for order, study, name in asked:
         row = knowledge.watched.get(study)
@@ -39,8 +39,8 @@ def selected_orders(request: HookRequest, knowledge: Knowledge, site: Site, toda
         if row is None:
             continue
         if row.only_for:
-            reader = reader or EntryFilter(knowledge, site, today, ReferenceResolver(request))
-            if not _has_reason(order, row.only_for, reader):
+            entry_filter = entry_filter or EntryFilter(knowledge, site, today, ReferenceResolver(request))
+            if not _has_reason(order, row.only_for, entry_filter):
                 continue
         watched.append(WatchedOrder(order, study, name, row.proposes, not studies.isdisjoint(row.same_as)))
     return SelectedOrders(watched, unrecognized)
@@ -62,19 +62,21 @@ def _is_live(order: Json, patient_id: str, knowledge: Knowledge) -> bool:
     return can_go_on and order.get("doNotPerform") is not True and is_of(patient_id, order)
 
 
-def _has_reason(order: DraftOrder, wanted: str, reader: EntryFilter) -> bool:
+def _has_reason(order: DraftOrder, wanted: str, entry_filter: EntryFilter) -> bool:
     """Tell whether the order's own reason is the presentation that is asked for, and no reason asks anything else.
 
     Nothing is fetched to know it.
     """
-    said = [one for reason in reasons(order.resource, reader.known) for one in reader.once(_signs, reason)]
+    said = [one for reason in reasons(order.resource, entry_filter.known) for one in entry_filter.once(_signs, reason)]
     if any(one.kind is FindingKind.OTHER_QUESTION for one in said):
         return False
     return any(one.kind is FindingKind.PRESENTATION and one.means == wanted for one in said)
 
 
-def _signs(reader: EntryFilter, reason: Json) -> list[Finding]:
-    return list(signs.in_reason(reader, reason, reader.terms(reason))) if reader.stands(reason) else []
+def _signs(entry_filter: EntryFilter, reason: Json) -> list[Finding]:
+    return (
+        list(signs.in_reason(entry_filter, reason, entry_filter.terms(reason))) if entry_filter.stands(reason) else []
+    )
 
 
 NO_CODE, OTHER = "none", "other"

@@ -9,6 +9,8 @@ from typing import Any
 
 from cds_service.decision.fhir_fields import concepts_of, is_of, members, reference_of, resources_of, text_of
 from cds_service.model import (
+    MAIN_KEYS,
+    OPTIONAL_KEYS,
     Fetch,
     FetchFault,
     HookRequest,
@@ -75,26 +77,7 @@ def entries_of(bundle: Json) -> list[Any]:
     return entries if isinstance(entries, list) else [] if entries is None else [entries]
 
 
-_TYPES = {"conditions": "Condition", "procedures": "Procedure"}
-"""The prefetch keys and what each holds; discovery advertises the same."""
-
-OPTIONAL = {
-    "allergies": "AllergyIntolerance",
-    "devices": "Device",
-    "egfr": "Observation",
-    "encounters": "Encounter",
-    "imaging_orders": "ServiceRequest",
-    "imaging_reports": "DiagnosticReport",
-}
-"""Keys that a site may advertise: taken as they are given, never fetched."""
-
-_OF_CAUTIONS = ("allergies", "devices", "egfr")
-"""Those that are never missed: all that lacks without them is a caution on the card."""
-
 _NO_KEYS: Mapping[str, str] = MappingProxyType({})
-
-KEYS = (*_TYPES, *OPTIONAL)
-"""All keys that are looked at."""
 
 KEY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,39}")
 """A key's name that an analyst chose, and nothing longer."""
@@ -122,7 +105,7 @@ class _Part:
     @property
     def is_main(self) -> bool:
         """Tell whether it is always asked for: only then is it fetched, and needed."""
-        return self.search.key in _TYPES
+        return self.search.key in MAIN_KEYS
 
     @property
     def missing(self) -> bool:
@@ -149,9 +132,9 @@ def read_record(
     if wanted:
         for part, pages in zip(wanted, fetch(request, [part.search for part in wanted]), strict=True):
             _take(part, pages)
-    cautions = {key: tuple(_of_cautions(request, key)) for key in optional_keys if key in _OF_CAUTIONS}
+    cautions = {key: tuple(_of_cautions(request, key)) for key in optional_keys if OPTIONAL_KEYS[key].is_caution}
     states = {part.search.key: part.state for part in parts}
-    states |= {key: state_of(request.prefetch, key, OPTIONAL[key]) for key in cautions}
+    states |= {key: state_of(request.prefetch, key, OPTIONAL_KEYS[key].resource_type) for key in cautions}
     retrieval = Retrieval(states, {part.search.key: part.fault for part in wanted})
     return _record(parts, cautions, retrieval)
 
@@ -167,8 +150,8 @@ def _parts(request: HookRequest, optional_keys: Iterable[str], condition_keys: M
         yield _given(request, key, "Condition", category)
     yield _given(request, "procedures", "Procedure")
     for key in optional_keys:
-        if key not in _OF_CAUTIONS:
-            yield _given(request, key, OPTIONAL[key], key)
+        if not OPTIONAL_KEYS[key].is_caution:
+            yield _given(request, key, OPTIONAL_KEYS[key].resource_type, key)
 
 
 def _split(request: HookRequest, condition_keys: Mapping[str, str]) -> Mapping[str, str]:
@@ -183,7 +166,7 @@ def _split(request: HookRequest, condition_keys: Mapping[str, str]) -> Mapping[s
 def _of_cautions(request: HookRequest, key: str) -> Iterator[Json]:
     for bundle in members(request.prefetch.get(key)):
         for resource in resources_of(bundle):
-            if resource.get("resourceType") == OPTIONAL[key] and is_of(request.patient_id, resource):
+            if resource.get("resourceType") == OPTIONAL_KEYS[key].resource_type and is_of(request.patient_id, resource):
                 yield resource
 
 

@@ -31,12 +31,12 @@ def told(findings: Findings) -> list[Finding]:
     return [*findings.presentations, *findings.radiotherapy, *findings.malignancies]
 
 
-def finding_lines(findings: Findings, texts: Mapping[str, Any], today: date) -> str:
+def render_findings(findings: Findings, texts: Mapping[str, Any], today: date) -> str:
     """Return the findings as a list of at most so many lines; each latency is explained once."""
     said, all_told = texts["findings"], told(findings)
     shown, explained = [], set()
     for one in all_told[: said["at_most"]]:
-        words, latency = finding_words(one, said, texts["durations"], today), _latency(one, said["latency"], today)
+        words, latency = render_finding(one, said, texts["durations"], today), _latency(one, said["latency"], today)
         shown.append(words if latency in explained else words + latency)
         explained.add(latency)
     if left := len(all_told) - len(shown):
@@ -80,7 +80,7 @@ def sources(findings: Iterable[Finding], texts: Texts) -> str:
     return ", ".join(fill(texts[where], what=", ".join(these)) for where, these in named.items() if these)
 
 
-def finding_words(finding: Finding, texts: Mapping[str, Texts], durations: Texts, today: date) -> str:
+def render_finding(finding: Finding, texts: Mapping[str, Texts], durations: Texts, today: date) -> str:
     """Return one finding as a clinician reads it: what, where, since when."""
     if finding.kind is FindingKind.RADIOTHERAPY:
         return _radiotherapy(finding, texts["radiotherapy"], durations, today)

@@ -5,19 +5,9 @@ from collections.abc import Iterator
 from cds_service.decision.entry_filter import EntryFilter
 from cds_service.decision.fhir_fields import codings, text_of
 from cds_service.knowledge.terminology import Terms
-from cds_service.model import Certainty, Finding, FindingKind, Json, Term
+from cds_service.model import BRAKE_FAMILIES, Certainty, Finding, FindingKind, Json, Term
 
-_FAMILIES = {
-    "presentation": FindingKind.PRESENTATION,
-    "emergency": FindingKind.EMERGENCY,
-    "trauma": FindingKind.TRAUMA,
-    "upper_limb": FindingKind.UPPER_LIMB,
-    "spine": FindingKind.SPINE,
-    "other_explanation": FindingKind.OTHER_EXPLANATION,
-    "device": FindingKind.DEVICE,
-    "contrast": FindingKind.CONTRAST,
-    "iodine": FindingKind.IODINE,
-}
+_FAMILIES = {family: FindingKind(family) for family in ("presentation", *BRAKE_FAMILIES, "iodine")}
 """What the codes of each family are found as."""
 
 _HELD = frozenset({Certainty.ASSERTED, Certainty.ASKED, Certainty.UNCLEAR})
@@ -70,19 +60,19 @@ _OF_THE_ORDER = frozenset(
 """What only the order's own reason can say."""
 
 
-def in_reason(reader: EntryFilter, reason: Json, terms: Terms) -> Iterator[Finding]:
+def in_reason(entry_filter: EntryFilter, reason: Json, terms: Terms) -> Iterator[Finding]:
     """Yield what a reason of the order says, by its codes and by what was typed."""
-    if not codings(reason.get("code")) and not reader.typed(reason) and not _is_shown(reason):
-        reader.tally["reason that could not be read"] += 1
-    typed = list(_by_words(reader, reason))
-    said_otherwise = _takes_back(reader, reason)
+    if not codings(reason.get("code")) and not entry_filter.typed(reason) and not _is_shown(reason):
+        entry_filter.tally["reason that could not be read"] += 1
+    typed = list(_by_words(entry_filter, reason))
+    said_otherwise = _takes_back(entry_filter, reason)
     for kind, term in _by_code(terms):
         if kind is not FindingKind.PRESENTATION or not said_otherwise:
-            yield reader.of_condition(kind, term, reason, from_order=True)
+            yield entry_filter.of_condition(kind, term, reason, from_order=True)
     if "presentation" in terms or ("spine" in terms and "upper_limb" not in terms):
         yield Finding(FindingKind.LOWER_BODY, "", (), from_order=True)
     for kind, term in typed:
-        yield reader.of_condition(kind, term, reason, from_order=True)
+        yield entry_filter.of_condition(kind, term, reason, from_order=True)
 
 
 def _is_shown(reason: Json) -> bool:
@@ -93,52 +83,52 @@ def _is_shown(reason: Json) -> bool:
     )
 
 
-def _takes_back(reader: EntryFilter, reason: Json) -> bool:
+def _takes_back(entry_filter: EntryFilter, reason: Json) -> bool:
     """Tell whether a reason's text denies or doubts all the signs that it names: then its code asserts none."""
-    signs = [one.certainty for one in reader.mentions(reason) if one.topic == "presentation"]
+    signs = [one.certainty for one in entry_filter.mentions(reason) if one.topic == "presentation"]
     return bool(signs) and Certainty.ASSERTED not in signs
 
 
-def in_condition(reader: EntryFilter, condition: Json, terms: Terms) -> Iterator[Finding]:
+def in_condition(entry_filter: EntryFilter, condition: Json, terms: Terms) -> Iterator[Finding]:
     """Yield what a Condition says, by its codes and by what was typed, where its status and date let it count."""
-    coded, typed = list(_by_code(terms)), list(_by_words(reader, condition))
+    coded, typed = list(_by_code(terms)), list(_by_words(entry_filter, condition))
     for kind, term in [*coded, *typed]:
-        counts_as = _in_record(reader, condition, kind, term)
+        counts_as = _in_record(entry_filter, condition, kind, term)
         if counts_as is not None:
-            yield reader.of_condition(counts_as, term, condition)
+            yield entry_filter.of_condition(counts_as, term, condition)
 
 
-def _in_record(reader: EntryFilter, condition: Json, kind: FindingKind, term: Term) -> FindingKind | None:
+def _in_record(entry_filter: EntryFilter, condition: Json, kind: FindingKind, term: Term) -> FindingKind | None:
     """Return what an entry of the record is found as, or None where it does not count (contract sections 4 to 6)."""
     if kind in _OF_THE_ORDER:
         return None
     if kind in (FindingKind.EMERGENCY, FindingKind.CORD_SIGN):
-        is_now = kind is FindingKind.EMERGENCY and reader.is_active(condition) and term.means != _SPHINCTER
-        return kind if is_now and reader.is_recent(reader.later(condition), kind) else FindingKind.CORD_SIGN
+        is_now = kind is FindingKind.EMERGENCY and entry_filter.is_active(condition) and term.means != _SPHINCTER
+        return kind if is_now and entry_filter.is_recent(entry_filter.later(condition), kind) else FindingKind.CORD_SIGN
     if kind is FindingKind.SPINE and term.means in _ANY_DATE:
         return kind
-    return kind if reader.is_active(condition) and _is_in_window(reader, condition, kind, term) else None
+    return kind if entry_filter.is_active(condition) and _is_in_window(entry_filter, condition, kind, term) else None
 
 
-def _is_in_window(reader: EntryFilter, condition: Json, kind: FindingKind, term: Term) -> bool:
+def _is_in_window(entry_filter: EntryFilter, condition: Json, kind: FindingKind, term: Term) -> bool:
     window = _WINDOWS.get(kind) or _PASSES.get(term.means)
     if window is None:
         return True
     is_sign = kind is FindingKind.PRESENTATION
-    when = reader.dated(condition) if is_sign else reader.later(condition)
+    when = entry_filter.dated(condition) if is_sign else entry_filter.later(condition)
     if when is None:
         return window == FindingKind.PRESENTATION  # an undated entry lies in this window and in no other
-    return reader.is_recent(when, window)
+    return entry_filter.is_recent(when, window)
 
 
-def in_procedure(reader: EntryFilter, procedure: Json) -> Iterator[Finding]:
+def in_procedure(entry_filter: EntryFilter, procedure: Json) -> Iterator[Finding]:
     """Yield the device, the dialysis or the spine surgery that a Procedure's text names; `cautions` reads its codes."""
-    for kind, term in _by_words(reader, procedure):
+    for kind, term in _by_words(entry_filter, procedure):
         is_brake = kind in (FindingKind.DEVICE, FindingKind.SPINE) or (
             kind is FindingKind.CONTRAST and term.means == _RENAL
         )
-        if is_brake and reader.was_performed(procedure):
-            yield reader.of_procedure(kind, term, procedure)
+        if is_brake and entry_filter.was_performed(procedure):
+            yield entry_filter.of_procedure(kind, term, procedure)
 
 
 def _by_code(terms: Terms) -> Iterator[tuple[FindingKind, Term]]:
@@ -147,8 +137,8 @@ def _by_code(terms: Terms) -> Iterator[tuple[FindingKind, Term]]:
             yield kind, min(said, key=lambda term: term.means not in ("specific", *_ANY_DATE))
 
 
-def _by_words(reader: EntryFilter, entry: Json) -> Iterator[tuple[FindingKind, Term]]:
-    for topic, means, wording, certainty in reader.mentions(entry):
+def _by_words(entry_filter: EntryFilter, entry: Json) -> Iterator[tuple[FindingKind, Term]]:
+    for topic, means, wording, certainty in entry_filter.mentions(entry):
         if topic not in _TOPICS:
             continue
         kind, enough = _TOPICS[topic]

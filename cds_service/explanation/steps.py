@@ -10,7 +10,7 @@ from cds_service.decision.fhir_fields import reference_of, status_codes
 from cds_service.decision.orders import selected_orders
 from cds_service.decision.record import amounts
 from cds_service.decision.references import ReferenceResolver
-from cds_service.decision.rendering import finding_words, told
+from cds_service.decision.rendering import render_finding, told
 from cds_service.decision.request import read_hook
 from cds_service.decision.rules import SILENCES, DecisionCell, decision_table
 from cds_service.decision.studies import UNRECOGNIZED, study_of
@@ -18,6 +18,7 @@ from cds_service.errors import TooLarge
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.terminology import UNREAD
 from cds_service.model import (
+    BRAKE_FAMILIES,
     Decision,
     DraftOrder,
     Finding,
@@ -237,7 +238,7 @@ def _findings(findings: Findings, knowledge: Knowledge, today: date) -> Iterator
     groups = ((COUNTS, told(findings)), (CHECKED, checked), (ELSEWHERE, findings.radiotherapy_elsewhere))
     for use, group in groups:
         for finding in group:
-            words = finding_words(finding, knowledge.card["findings"], knowledge.card["durations"], today)
+            words = render_finding(finding, knowledge.card["findings"], knowledge.card["durations"], today)
             yield FindingStep(finding.kind, words, finding.references, use, _why(finding, use))
 
 
@@ -291,13 +292,7 @@ _CONDITIONS = (
     "malignancy",
     "radiation_history",
     "presentation",
-    "emergency",
-    "trauma",
-    "upper_limb",
-    "device",
-    "contrast",
-    "spine",
-    "other_explanation",
+    *BRAKE_FAMILIES,
 )
 _PROCEDURES = ("radiotherapy", "device", "contrast", "spine", "order")
 _NO_CODE = "it has no code"
@@ -318,37 +313,37 @@ def unused_entries(
     record: PatientRecord, used: Collection[str], knowledge: Knowledge, site: Site, today: date
 ) -> Iterator[UnusedEntry]:
     """Yield each entry that is not among those `used`, with the reason."""
-    reader = EntryFilter(knowledge, site, today, ReferenceResolver())
+    entry_filter = EntryFilter(knowledge, site, today, ReferenceResolver())
     for condition in record.conditions:
         if reference_of(condition) not in used:
-            status = "" if reader.stands(condition) else _status(reader, "verificationStatus", condition)
-            yield UnusedEntry(reference_of(condition), _why_unused(reader, condition, _CONDITIONS, status))
+            status = "" if entry_filter.stands(condition) else _status(entry_filter, "verificationStatus", condition)
+            yield UnusedEntry(reference_of(condition), _why_unused(entry_filter, condition, _CONDITIONS, status))
     more = record.optional
     for procedure in (*record.procedures, *more.get("encounters", ()), *more.get("imaging_reports", ())):
         if reference_of(procedure) not in used:
-            status = "" if reader.was_performed(procedure) else _status(reader, "status", procedure)
-            yield UnusedEntry(reference_of(procedure), _why_unused(reader, procedure, _PROCEDURES, status))
+            status = "" if entry_filter.was_performed(procedure) else _status(entry_filter, "status", procedure)
+            yield UnusedEntry(reference_of(procedure), _why_unused(entry_filter, procedure, _PROCEDURES, status))
     for order in more.get("imaging_orders", ()):
         if reference_of(order) not in used:
-            status = "" if reader.is_ordered(order) else _status(reader, "status", order)
-            yield UnusedEntry(reference_of(order), _why_unused(reader, order, ("order",), status))
+            status = "" if entry_filter.is_ordered(order) else _status(entry_filter, "status", order)
+            yield UnusedEntry(reference_of(order), _why_unused(entry_filter, order, ("order",), status))
 
 
-def _status(reader: EntryFilter, member: str, entry: Json) -> str:
+def _status(entry_filter: EntryFilter, member: str, entry: Json) -> str:
     """Name the status by which an entry does not count; only a status of the knowledge is ever named."""
     kind = "imaging_order" if entry["resourceType"] == "ServiceRequest" else entry["resourceType"]
-    refused = reader.knowledge.refused[f"{kind}.{member}"]
+    refused = entry_filter.knowledge.refused[f"{kind}.{member}"]
     named = next((f", {code}," for code in status_codes(entry.get(member)) if code in refused), "")
     return f"its status{named} does not count"
 
 
-def _why_unused(reader: EntryFilter, entry: Json, families: tuple[str, ...], status: str) -> str:
-    pairs = reader.codings(entry.get("code"))
+def _why_unused(entry_filter: EntryFilter, entry: Json, families: tuple[str, ...], status: str) -> str:
+    pairs = entry_filter.codings(entry.get("code"))
     if not pairs:
         return _NO_CODE
-    if reader.meaning(entry, pairs) is UNREAD:
+    if entry_filter.meaning(entry, pairs) is UNREAD:
         return _UNREAD
-    means = [term.means for family in families for term in reader.knowledge.terminology.terms(family, pairs)]
+    means = [term.means for family in families for term in entry_filter.knowledge.terminology.terms(family, pairs)]
     if not means:
         return _UNKNOWN
     return status or next(

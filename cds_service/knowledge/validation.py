@@ -17,7 +17,16 @@ from cds_service.knowledge.placeholders import WORDING_LIMIT, placeholder_faults
 from cds_service.knowledge.site_text import doubled
 from cds_service.knowledge.terminology import PROVENANCE, WORDING, CodeSystems, extension, spelling_clashes
 from cds_service.knowledge.typed_text import reason_word_faults
-from cds_service.model import History, Presentation
+from cds_service.model import (
+    BRAKE_FAMILIES,
+    DECIDED_FIRST,
+    FAMILIES,
+    OPTIONAL_KEYS,
+    RESERVATION_REASONS,
+    SILENCE_REASONS,
+    History,
+    Presentation,
+)
 from cds_service.schemas import first_fault
 
 _OWN_SYSTEM = "urn:plexus-cds:study"
@@ -25,9 +34,6 @@ _OWN_SYSTEM = "urn:plexus-cds:study"
 
 _NO_STUDY = {"not_watched", "level_not_stated"}
 """What an order's code can mean beside a study."""
-
-_BRAKES = ("emergency", "trauma", "upper_limb", "device", "contrast", "spine", "other_explanation")
-"""The families of what stops or softens a card: each must know every code system by which a card can be started."""
 
 
 def check(card_files: CardFiles) -> None:
@@ -184,7 +190,7 @@ def _brake_faults(card_files: CardFiles) -> Iterator[str]:
     registries = {row["canonical"] for row in card_files.systems if row["role"] == "registry"}
     malignant = [row for row in rows if row["family"] == "malignancy" and not row["means"].startswith("excluded")]
     for system in sorted(_systems(card_files, malignant) - registries):
-        for family in _BRAKES:
+        for family in BRAKE_FAMILIES:
             if system not in _systems(card_files, [row for row in rows if row["family"] == family]):
                 todo = f"add the codes of {system} to the value sets of {family}, or take out its malignancies"
                 yield f"valuesets: {system} has codes of malignancy and none among the value sets of {family}; {todo}"
@@ -224,20 +230,9 @@ def _citation_labels(card_files: CardFiles) -> set[str]:
     return {source.get("label", "") for source in card_files.plan.get("relatedArtifact", [])}
 
 
-_DECIDED_FIRST = ("rule_off", "selection_not_found", "nothing_watched", "not_a_draft", "already_drafted")
-"""The silences whose place the code fixes: they are decided before the record is read."""
-
 _NEEDED = {
-    ("silences", "reason"): {
-        *_DECIDED_FIRST,
-        *("plexus_mri_ordered", "part_not_read"),
-        *("plexus_mri_done", "emergency", "acute_trauma", "upper_limb_only", "alternative_with_device", "no_history"),
-        *("remote_without_presentation", "plexus_mri_on_record", "typed_history_only", "not_readable"),
-    },
-    ("reservations", "reason"): {
-        *("device", "contrast", "stat", "spine_named", "cord_sign", "other_explanation", "plexus_mri_earlier"),
-        *("no_specific_sign", "history_not_placed", "remote_only"),
-    },
+    ("silences", "reason"): {*SILENCE_REASONS},
+    ("reservations", "reason"): {*RESERVATION_REASONS},
     ("lookback_windows", "limit"): {
         *(
             "presentation",
@@ -251,11 +246,7 @@ _NEEDED = {
         ),
         *("egfr", "egfr_below"),
     },
-    ("valuesets", "family"): {
-        *("order", "malignancy", "tumor_site", "radiotherapy", "radiation_history", "body_site", "presentation"),
-        *("emergency", "trauma", "upper_limb", "device", "contrast", "spine", "other_explanation", "observation"),
-        *("context", "iodine"),
-    },
+    ("valuesets", "family"): {*FAMILIES},
     ("words", "meaning"): {
         *("mr", "plexus", "other_plexus", "procedure", "special_technique", "other_spine_level", "other_modality"),
         *("lumbar_spine", "with_contrast", "without_contrast"),
@@ -310,7 +301,7 @@ def _duplicate_row_faults(card_files: CardFiles) -> Iterator[str]:
 
 def _silence_order_faults(rows: Rows) -> Iterator[str]:
     stands = {row["reason"]: line for line, row in _numbered(rows)}
-    for line, reason in enumerate(_DECIDED_FIRST, 2):
+    for line, reason in enumerate(DECIDED_FIRST, 2):
         if stands.get(reason, line) != line:
             where = f"silences.csv: line {stands[reason]}: {reason}"
             yield f"{where} is decided before the record is read, so its place is fixed: it must stand on line {line}"
@@ -398,8 +389,8 @@ _TERMS = {
     *(f"history.{one}" for one in History),
     *(f"presentation.{one}" for one in Presentation),
     *("indicator.info", "indicator.warning", "answer.silent", "answer.not_watched", "policy.broad", "policy.focused"),
-    *("optional.allergies", "optional.devices", "optional.egfr", "optional.encounters", "optional.imaging_orders"),
-    *("optional.imaging_reports", "optional.conditions", "optional.none", "site.off", "site.shadow"),
+    *(f"optional.{key}" for key in OPTIONAL_KEYS),
+    *("optional.conditions", "optional.none", "site.off", "site.shadow"),
     *("contact.none", "signature.none", "signature.current", "signature.changed"),
 }
 """The terms that the page shows, beside the suggestions of card.json."""

@@ -10,9 +10,8 @@ from flask import Flask
 
 from cds_service import metrics
 from cds_service.background import task_queue
-from cds_service.decision.record import KEYS
 from cds_service.logs import LogThrottle, is_logged, log_events
-from cds_service.model import Retrieval
+from cds_service.model import PREFETCH_KEYS, Retrieval
 from cds_service.store.period import PLAYGROUND
 from cds_service.web import recording
 from cds_service.web.authentication import CHECKS
@@ -39,7 +38,7 @@ def prepare_metrics(app: Flask) -> None:
         studies=knowledge.watched,
         reasons=knowledge.silences,
         indicators={row.indicator for row in knowledge.decision_table.values()},
-        keys=KEYS,
+        keys=PREFETCH_KEYS,
         checks=CHECKS,
         version=knowledge.version,
         started=now.timestamp(),

@@ -6,20 +6,10 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response, jsonify
 
-from cds_service.decision.record import OPTIONAL
-from cds_service.model import PLEXUS_STUDIES, Site
+from cds_service.model import MAIN_KEYS, PLEXUS_STUDIES, PREFETCH_KEYS, Site
 from cds_service.web.services import AppServices, current_services
 
 blueprint = Blueprint("discovery", __name__)
-
-PREFETCH = {
-    "conditions": "Condition?patient={{context.patientId}}",
-    "procedures": "Procedure?patient={{context.patientId}}",
-}
-"""Every client can resolve these: one token, one parameter (requirements P-17 to P-21)."""
-
-_MORE_PARAMETERS = {"imaging_orders": "&status=active"}
-"""Of the orders on record only those that are not done yet."""
 
 VERSION = "2.0.1"
 """The version of CDS Hooks that is implemented; a member of 3.0 that older clients ignore (D-13)."""
@@ -35,9 +25,15 @@ def discover() -> Response:
     return jsonify({"services": [_service(services, *service) for service in services.hooks.items()]})
 
 
+def _template(key: str) -> str:
+    """Return a search that every client can resolve: one token, one parameter (requirements P-17 to P-21)."""
+    prefetch_key = PREFETCH_KEYS[key]
+    return f"{prefetch_key.resource_type}?patient={{{{context.patientId}}}}{prefetch_key.parameters}"
+
+
 def _optional_template(key: str, services: AppServices) -> str:
     """Return the template of an optional key; of results and reports only those whose code the service reads."""
-    template = f"{OPTIONAL[key]}?patient={{{{context.patientId}}}}{_MORE_PARAMETERS.get(key, '')}"
+    template = _template(key)
     tokens = [quote(f"{system}|{code}", safe=":/|") for system, code in _codes(key, services)]
     return f"{template}&code={','.join(tokens)}" if tokens else template
 
@@ -58,8 +54,10 @@ def _codes(key: str, services: AppServices) -> list[tuple[str, str]]:
 def _prefetch(services: AppServices) -> dict[str, str]:
     """Return the prefetch template of each key; where the site splits Conditions, one for each category."""
     site = services.site
-    split = {key: f"{PREFETCH['conditions']}&category={category}" for key, category in site.condition_keys.items()}
-    main = {**split, "procedures": PREFETCH["procedures"]} if split else PREFETCH
+    main = {key: _template(key) for key in MAIN_KEYS}
+    if site.condition_keys:
+        conditions = main.pop("conditions")
+        main = {key: f"{conditions}&category={category}" for key, category in site.condition_keys.items()} | main
     return main | {key: _optional_template(key, services) for key in site.optional_keys}
 
 

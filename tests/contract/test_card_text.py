@@ -6,7 +6,7 @@ import pytest
 
 from cds_service.decision.card import summary
 from cds_service.decision.fhir_fields import partial_date
-from cds_service.decision.rendering import finding_words
+from cds_service.decision.rendering import render_finding
 from cds_service.knowledge import Knowledge
 from cds_service.model import DraftOrder, Field, Finding, FindingKind, Findings, Recommendation, WatchedOrder
 from tests.support.notation import call
@@ -400,7 +400,7 @@ TYPED = {
 def test_typed_history_is_told_as_typed(name, knowledge):
     """What only typed words tell of is told as typed, and where."""
     finding, where = TYPED[name]
-    words = finding_words(finding, knowledge.card["findings"], knowledge.card["durations"], TODAY)
+    words = render_finding(finding, knowledge.card["findings"], knowledge.card["durations"], TODAY)
     assert words == f"Cancer, as typed in {'this ' if name == 'in the reason' else ''}{where}"
 
 
@@ -408,7 +408,7 @@ def test_typed_radiotherapy_is_told_as_typed(knowledge):
     """Radiotherapy of typed words has no latency, though the words have a date."""
     when = partial_date("2022", TODAY)
     typed = Finding(FindingKind.RADIOTHERAPY, "Pelvic radiotherapy", (), until=when, from_order=True, as_typed=True)
-    words = finding_words(typed, knowledge.card["findings"], knowledge.card["durations"], TODAY)
+    words = render_finding(typed, knowledge.card["findings"], knowledge.card["durations"], TODAY)
     assert words == "Pelvic radiotherapy, as typed in this order's reason"
 
 

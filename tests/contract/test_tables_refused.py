@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 import cds_service.cards
+from cds_service.decision import rules
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import CARD, load
 from cds_service.knowledge.card_files import TABLES
+from cds_service.model import DECIDED_FIRST, RESERVATION_REASONS, SILENCE_REASONS
 from tests.contract.test_knowledge_refused import edited, first, read, replaced
 
 CARDS = Path(cds_service.cards.__file__).parent
@@ -283,3 +285,9 @@ def refusal(cards: Path) -> list[str]:
     with pytest.raises(KnowledgeError) as refused:
         read(cards)
     return str(refused.value).splitlines()
+
+
+def test_each_reason_has_its_rule():
+    """Each silence that needs the record, and each reservation, has the one rule that says when it holds."""
+    assert {*rules.SILENCES} == {*SILENCE_REASONS} - {*DECIDED_FIRST}
+    assert {*rules.RESERVATIONS} == {*RESERVATION_REASONS}
