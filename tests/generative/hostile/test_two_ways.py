@@ -223,7 +223,7 @@ def until_answered(status, client) -> None:
 
 
 def holding_the_slot(port, head_of_request, client) -> socket.socket:
-    """Return a connection whose request holds the slot, without its body; one that a question was before is given up."""
+    """Return a connection whose request, without its body, holds the slot; one that came second is given up."""
     for pause in (0.2, 0.5, 1, 2, 4):
         held = socket.create_connection(("127.0.0.1", port), timeout=10)
         held.sendall(head_of_request)
