@@ -61,6 +61,9 @@ RESERVATION_REASONS = (
 BRAKE_FAMILIES = ("emergency", "trauma", "upper_limb", "spine", "other_explanation", "device", "contrast")
 """The families of value sets that stop or soften a card."""
 
+CONDITION_FAMILIES = ("malignancy", "radiation_history", "presentation", *BRAKE_FAMILIES)
+"""The families by which a Condition of the record is explained, and offered in the playground."""
+
 FAMILIES = (
     *("order", "malignancy", "tumor_site", "radiotherapy", "radiation_history", "body_site", "presentation"),
     *BRAKE_FAMILIES,
