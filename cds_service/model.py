@@ -45,7 +45,7 @@ PREFETCH_KEYS: Mapping[str, PrefetchKey] = {**MAIN_KEYS, **OPTIONAL_KEYS}
 """All prefetch keys; discovery, record, site file, metrics and the page's terms derive from them."""
 
 DECIDED_FIRST = ("rule_off", "selection_not_found", "nothing_watched", "not_a_draft", "already_drafted")
-"""The silences that are decided before the record is read, in this order (contract section 6)."""
+"""The silences that are decided before the record is read, in this order (contract section 5)."""
 
 SILENCE_REASONS = (
     *DECIDED_FIRST,

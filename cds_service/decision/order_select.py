@@ -7,7 +7,7 @@ from typing import Any
 
 from cds_service.decision.card import build_card
 from cds_service.decision.findings import collect_findings, findings_for
-from cds_service.decision.orders import by_system, is_no_draft, selected_orders
+from cds_service.decision.orders import counts_by_system, selected_orders, selects_closed_order
 from cds_service.decision.record import KEY_NAME, read_record
 from cds_service.decision.request import read_hook
 from cds_service.decision.rules import MISLEADING, recommend
@@ -43,12 +43,12 @@ def decide(
     orders, unrecognized = selected_orders(request, knowledge, site, today)
     unrecognized_codes = Counter(("ServiceRequest", system) for system in unrecognized)
     if not orders:
-        reason = "not_a_draft" if is_no_draft(request, knowledge, site) else "nothing_watched"
-        return Decision((Silence(reason),), unrecognized=by_system(unrecognized_codes))
+        reason = "not_a_draft" if selects_closed_order(request, knowledge, site) else "nothing_watched"
+        return Decision((Silence(reason),), unrecognized=counts_by_system(unrecognized_codes))
     drafted = tuple(Silence("already_drafted", order) for order in orders if order.already_drafted)
     open_orders = [order for order in orders if not order.already_drafted]
     if not open_orders:
-        return Decision(drafted, unrecognized=by_system(unrecognized_codes))
+        return Decision(drafted, unrecognized=counts_by_system(unrecognized_codes))
 
     record = read_record(request, fetch, site.optional_keys, site.condition_keys)
     record_findings = collect_findings(request, record, knowledge, site, today)
@@ -65,7 +65,7 @@ def decide(
     )
     unrecognized_codes.update(record_findings.entry_filter.unrecognized)
     return Decision(
-        (*drafted, *outcomes), cards, record, site.is_shadow, request.patient_id, by_system(unrecognized_codes)
+        (*drafted, *outcomes), cards, record, site.is_shadow, request.patient_id, counts_by_system(unrecognized_codes)
     )
 
 

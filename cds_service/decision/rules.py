@@ -78,15 +78,15 @@ def recommend(order: WatchedOrder, findings: Findings, knowledge: Knowledge, sit
 
     A study without a row for them is not watched after all: its reason did not hold.
     """
-    if said := silence(order, findings, knowledge, site):
-        return said
+    if no_card := silence(order, findings, knowledge, site):
+        return no_card
     row = knowledge.decision_table.get((order.study, findings.history, findings.presentation))
     if row is None:
         return Silence("nothing_watched", order, findings)
     against = tuple(reservations(order, findings, knowledge))
-    indicator = min([row.indicator, *(one.at_most for one in against if one.at_most)], key=_INDICATORS.index)
+    indicator = min([row.indicator, *(row.at_most for row in against if row.at_most)], key=_INDICATORS.index)
     recommended = "" if against else row.recommended
-    return Recommendation(order, findings, indicator, recommended, tuple(one.reason for one in against))
+    return Recommendation(order, findings, indicator, recommended, tuple(row.reason for row in against))
 
 
 def reservations(order: WatchedOrder, findings: Findings, knowledge: Knowledge) -> Iterator[ReservationRow]:
@@ -139,8 +139,8 @@ def _names_only_the_arm(findings: Findings) -> bool:
 
 def _is_placed(findings: Findings) -> bool:
     """Tell whether a cancer near the plexus is on record, or radiotherapy whose recorded field is in reach."""
-    near = any(one.reach is Reach.PLEXUS_ADJACENT for one in findings.malignancies)
-    return near or any(one.field not in (None, Field.UNKNOWN) for one in findings.radiotherapy)
+    near = any(finding.reach is Reach.PLEXUS_ADJACENT for finding in findings.malignancies)
+    return near or any(finding.field not in (None, Field.UNKNOWN) for finding in findings.radiotherapy)
 
 
 def _is_next_step(order: WatchedOrder, findings: Findings, knowledge: Knowledge) -> bool:
@@ -167,6 +167,6 @@ def _is_out_of_focus(findings: Findings, site: Site) -> bool:
     """Tell whether the site wants no card: the cancer is far, no sign is on record, and no words tell of more."""
     if site.policy != "focused" or findings.history is not History.REMOTE_ONLY:
         return False
-    if any(one.as_typed for one in (*findings.malignancies, *findings.radiotherapy)):
+    if any(finding.as_typed for finding in (*findings.malignancies, *findings.radiotherapy)):
         return False
     return findings.presentation is Presentation.NONE
