@@ -1,11 +1,12 @@
 """Fixtures of all tests: the knowledge, the application on a fixed day, and a client of it."""
 
 import gc
+import os
 from collections.abc import Iterator
 
 import pytest
 
-from cds_service.config.settings import Settings
+from cds_service.config.settings import PREFIX, Settings
 from cds_service.store import Store
 from cds_service.store.migration import migrate
 from cds_service.web.app import create_app
@@ -43,8 +44,10 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_state(tmp_path_factory) -> Iterator[None]:
-    """Keep the embedded store of every test, and of every server that one starts, in a folder of this run."""
+    """Keep the store of every test and server in a folder of this run, and the settings of the machine out of them."""
     with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(PREFIX)]:
+            patch.delenv(name)
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         migrate(Store())
         yield

@@ -219,13 +219,15 @@ class Settings(BaseSettings):
 def read_settings() -> Settings:
     """Return the settings of the environment, or raise SettingsError with one line for each that is wrong."""
     names = [name.removeprefix(PREFIX) for name in os.environ if name.startswith(PREFIX)]
-    unknown = [name for name in names if name.lower() not in Settings.model_fields]
-    if unknown:
-        raise SettingsError("\n".join(map(_unknown, unknown)))
+    faults = [_unknown(name) for name in names if name.lower() not in Settings.model_fields]
+    settings = None
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
-        raise SettingsError("\n".join(map(_describe, error.errors()))) from None
+        faults += map(_describe, error.errors())
+    if settings is None or faults:
+        raise SettingsError("\n".join(faults))
+    return settings
 
 
 def environment_name(field: str) -> str:

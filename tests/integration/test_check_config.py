@@ -221,3 +221,13 @@ def test_settings_and_site_file_are_told_together(tmp_path, monkeypatch, capsys)
     assert main(["check-config", f"{tmp_path}/gone.toml"]) == 1
     told = capsys.readouterr().err
     assert ("PLEXUS_CDS_PORT" in told, "gone.toml" in told) == (True, True)
+
+
+def test_every_fault_of_the_settings_is_printed(monkeypatch, capsys):
+    """A misspelled variable does not hide the faults of the others."""
+    monkeypatch.setenv("PLEXUS_CDS_THREDS", "3")
+    monkeypatch.setenv("PLEXUS_CDS_PORT", "many")
+    assert main(["check-config"]) == 1
+    errors = capsys.readouterr().err
+    assert "did you mean PLEXUS_CDS_THREADS?" in errors
+    assert 'PLEXUS_CDS_PORT: must be a whole number, not "many"' in errors
