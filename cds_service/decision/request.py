@@ -6,7 +6,7 @@ from cds_service.decision.fhir_fields import last_segment, members, reference_of
 from cds_service.errors import NotAHookCall, TooLarge
 from cds_service.model import DraftOrder, HookRequest, Json
 from cds_service.schemas import first_fault
-from cds_service.schemas.quick import is_call
+from cds_service.schemas.fast_validation import is_hook_call
 
 _ORDERS = ("ServiceRequest", "ProcedureRequest")
 """ProcedureRequest is what ServiceRequest was called up to STU3."""
@@ -27,7 +27,7 @@ _WITHOUT_DRAFTS = (
 
 def read_hook(body: Any, hook: str) -> HookRequest:
     """Return the call, or raise NotAHookCall naming the first member that is wrong, or TooLarge."""
-    if not is_call(body) and (fault := first_fault("hook_call", body)):
+    if not is_hook_call(body) and (fault := first_fault("hook_call", body)):
         message = f"This is not a CDS Hooks call: {fault}."
         raise NotAHookCall(message)
     if body["hook"] != hook:
