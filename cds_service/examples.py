@@ -8,6 +8,8 @@ from datetime import date, timedelta
 from importlib.resources import files
 from typing import Any
 
+from cds_service.model import MAIN_KEYS
+
 _OFFSET = re.compile(r"@today(?:-(\d+)([dmy]))?(T.*)?")
 
 
@@ -67,8 +69,10 @@ def call(patient: Any, orders: Iterable[Any], *, hook: str = "order-select") -> 
     }
     if hook == "order-select":
         context["selections"] = [f"{one['resourceType']}/{one['id']}" for one in drafts[:1]]
-    kinds = {"conditions": "Condition", "procedures": "Procedure"}
-    prefetch = {key: searchset(one for one in resources if one["resourceType"] == kind) for key, kind in kinds.items()}
+    prefetch = {
+        name: searchset(one for one in resources if one["resourceType"] == key.resource_type)
+        for name, key in MAIN_KEYS.items()
+    }
     hook_instance = "4f7a5a3e-6a0b-4a7c-9c61-0d6f5a2b8e01"
     return {"hook": hook, "hookInstance": hook_instance, "context": context, "prefetch": prefetch}
 

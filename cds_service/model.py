@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 PLEXUS_STUDIES = ("plexus_mri", "plexus_mri_with_contrast", "plexus_mri_without_contrast")
 """What an order or a Procedure for an MRI of the lumbosacral plexus is called, by its contrast."""
@@ -26,8 +26,6 @@ class PrefetchKey(NamedTuple):
 MAIN_KEYS: Mapping[str, PrefetchKey] = {"conditions": PrefetchKey("Condition"), "procedures": PrefetchKey("Procedure")}
 """Always advertised, needed, and fetched where they were not prefetched (requirements P-17 to P-21)."""
 
-OptionalKey = Literal["allergies", "devices", "egfr", "encounters", "imaging_orders", "imaging_reports"]
-
 OPTIONAL_KEYS: Mapping[str, PrefetchKey] = {
     "allergies": PrefetchKey("AllergyIntolerance", is_caution=True),
     "devices": PrefetchKey("Device", is_caution=True),
@@ -37,6 +35,11 @@ OPTIONAL_KEYS: Mapping[str, PrefetchKey] = {
     "imaging_reports": PrefetchKey("DiagnosticReport", is_imaging=True),
 }
 """Advertised where a site turns them on; read as they were sent, never fetched."""
+
+if TYPE_CHECKING:
+    OptionalKey = str
+else:  # a type checker cannot read a list that is computed
+    OptionalKey = Literal[tuple(OPTIONAL_KEYS)]
 
 PREFETCH_KEYS: Mapping[str, PrefetchKey] = {**MAIN_KEYS, **OPTIONAL_KEYS}
 """All prefetch keys; discovery, record, site file, metrics and the page's terms derive from them."""
@@ -60,6 +63,9 @@ RESERVATION_REASONS = (
 
 BRAKE_FAMILIES = ("emergency", "trauma", "upper_limb", "spine", "other_explanation", "device", "contrast")
 """The families of value sets that stop or soften a card."""
+
+CONDITION_FAMILIES = ("malignancy", "radiation_history", "presentation", *BRAKE_FAMILIES)
+"""The families by which a Condition of the record is explained, and offered in the playground."""
 
 FAMILIES = (
     *("order", "malignancy", "tumor_site", "radiotherapy", "radiation_history", "body_site", "presentation"),

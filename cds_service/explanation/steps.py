@@ -18,7 +18,7 @@ from cds_service.errors import TooLarge
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.terminology import UNREAD
 from cds_service.model import (
-    BRAKE_FAMILIES,
+    CONDITION_FAMILIES,
     Decision,
     DraftOrder,
     Finding,
@@ -288,12 +288,6 @@ _EXCLUDED = {
     "not_delivery": "it is not a delivery of radiotherapy",
     "removed": "it states a removal",
 }
-_CONDITIONS = (
-    "malignancy",
-    "radiation_history",
-    "presentation",
-    *BRAKE_FAMILIES,
-)
 _PROCEDURES = ("radiotherapy", "device", "contrast", "spine", "order")
 _NO_CODE = "it has no code"
 _UNKNOWN = "this card does not look for it"
@@ -319,7 +313,7 @@ def unused_entries(
             status = (
                 "" if entry_filter.is_verified(condition) else _status(entry_filter, "verificationStatus", condition)
             )
-            yield UnusedEntry(reference_of(condition), _why_unused(entry_filter, condition, _CONDITIONS, status))
+            yield UnusedEntry(reference_of(condition), _why_unused(entry_filter, condition, CONDITION_FAMILIES, status))
     more = record.optional
     for procedure in (*record.procedures, *more.get("encounters", ()), *more.get("imaging_reports", ())):
         if reference_of(procedure) not in used:

@@ -12,13 +12,12 @@ from pathlib import Path
 
 from cds_service.errors import PlexusError
 from cds_service.knowledge import Knowledge
+from cds_service.model import BRAKE_FAMILIES
 from cds_service.review.review_page import SYSTEMS, table
 
 Row = Mapping[str, str]
 
 _BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
-_BRAKES = ("emergency", "trauma", "upper_limb", "device", "contrast", "spine", "other_explanation")
-"""The families of codes that stop or soften a card."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +134,7 @@ def _counts(log: Log) -> Iterator[str]:
 
 
 def _brakes(log: Log) -> Iterator[str]:
-    counted = {family: _by_system(log.knowledge, family) for family in ("malignancy", *_BRAKES)}
+    counted = {family: _by_system(log.knowledge, family) for family in ("malignancy", *BRAKE_FAMILIES)}
     rows = (
         (SYSTEMS.get(system, system), *(str(counted[family][system]) for family in counted))
         for system in counted["malignancy"]

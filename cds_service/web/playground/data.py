@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cds_service import examples
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.terminology import WORDING, extension
+from cds_service.model import CONDITION_FAMILIES
 from cds_service.review.review_page import SYSTEMS
 
 if TYPE_CHECKING:
@@ -28,18 +29,7 @@ def _markdown() -> "MarkdownIt":
 
 _CHOICES = {
     "reasons": ("presentation", "emergency", "trauma", "upper_limb", "spine"),
-    "conditions": (
-        "malignancy",
-        "radiation_history",
-        "presentation",
-        "emergency",
-        "trauma",
-        "upper_limb",
-        "device",
-        "contrast",
-        "spine",
-        "other_explanation",
-    ),
+    "conditions": CONDITION_FAMILIES,
     "procedures": ("radiotherapy", "device", "order"),
     "sites": ("body_site",),
 }
