@@ -27,8 +27,8 @@ def as_of(body: Any, day: date) -> tuple[Any, int]:
         return body, 0
     kept, left_out = {}, 0
     for key, value in prefetch.items():
-        kept[key], gone = _before(value, day)
-        left_out += gone
+        kept[key], removed_count = _before(value, day)
+        left_out += removed_count
     return {**body, "prefetch": kept}, left_out
 
 
@@ -37,10 +37,10 @@ def _before(value: Any, day: date) -> tuple[Any, int]:
     if not isinstance(value, dict) or not isinstance(value.get("entry"), list):
         return value, 0
     entries = [entry for entry in value["entry"] if not _is_later(entry, day)]
-    gone = len(value["entry"]) - len(entries)
+    removed_count = len(value["entry"]) - len(entries)
     total = value.get("total")
-    counted = {"total": total - gone} if isinstance(total, int) and not isinstance(total, bool) else {}
-    return {**value, **counted, "entry": entries}, gone
+    counted = {"total": total - removed_count} if isinstance(total, int) and not isinstance(total, bool) else {}
+    return {**value, **counted, "entry": entries}, removed_count
 
 
 def _is_later(entry: Any, day: date) -> bool:

@@ -1,9 +1,9 @@
-"""What asks to check first: devices in the body, and what speaks against contrast; and a plexus MRI already done."""
+"""Devices, contrast cautions, and plexus MRIs done or ordered, in a record (contract sections 5 to 7)."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from cds_service.decision.entry_filter import LONGEST, EntryFilter
+from cds_service.decision.entry_filter import MAX_TEXT_LENGTH, EntryFilter
 from cds_service.decision.fhir_fields import members, own_study, reference_of, status_codes, words_of
 from cds_service.decision.studies import study_of
 from cds_service.knowledge.terminology import Terms
@@ -14,52 +14,59 @@ _RENAL = "renal"
 """The only contrast caution that a Procedure can be of: dialysis."""
 
 
-def in_procedure(entry_filter: EntryFilter, procedure: Json, terms: Terms) -> Iterator[Finding]:
+def procedure_findings(entry_filter: EntryFilter, procedure: Json, terms: Terms) -> Iterator[Finding]:
     """Yield the device that a Procedure implanted or removed, dialysis, radiotherapy of bone, and an imaging study."""
-    said = {
+    terms_by_kind = {
         FindingKind.DEVICE: terms.get("device"),
         FindingKind.CONTRAST: [term for term in terms.get("contrast", ()) if term.means == _RENAL],
         FindingKind.SPINE: terms.get("spine"),
         FindingKind.PLEXUS_MRI: _studies(entry_filter, procedure, terms),
     }
-    yield from _performed(entry_filter, procedure, [(kind, these[0]) for kind, these in said.items() if these])
+    yield from _performed_findings(
+        entry_filter, procedure, [(kind, terms_found[0]) for kind, terms_found in terms_by_kind.items() if terms_found]
+    )
 
 
-def in_report(entry_filter: EntryFilter, report: Json, terms: Terms) -> Iterator[Finding]:
-    """Yield the imaging study that a report is of: it was done."""
-    found = [(FindingKind.PLEXUS_MRI, _named(entry_filter, one)) for one in _studies(entry_filter, report, terms)[:1]]
-    yield from _performed(entry_filter, report, found)
+def report_findings(entry_filter: EntryFilter, report: Json, terms: Terms) -> Iterator[Finding]:
+    """Yield the imaging study that a report is of: it was done (contract section 5)."""
+    terms_found = [
+        (FindingKind.PLEXUS_MRI, _with_wording(entry_filter, study))
+        for study in _studies(entry_filter, report, terms)[:1]
+    ]
+    yield from _performed_findings(entry_filter, report, terms_found)
 
 
-def in_order(entry_filter: EntryFilter, order: Json) -> Iterator[Finding]:
-    """Yield the plexus MRI that an order on record asks for, where it is in force and recent enough to be done yet."""
+def order_findings(entry_filter: EntryFilter, order: Json) -> Iterator[Finding]:
+    """Yield the plexus MRI that an order on record asks for, if it is in force and recent enough to be pending."""
     study, name = study_of(order, entry_filter.knowledge, entry_filter.site)
     if study not in PLEXUS_STUDIES or not entry_filter.is_ordered(order):
         return
     kind = FindingKind.PLEXUS_MRI_ORDERED
-    one = entry_filter.of_order(kind, _named(entry_filter, Term("order", study, name)), order)
-    if entry_filter.is_recent(one.since, kind):
-        yield one
+    finding = entry_filter.order_finding(kind, _with_wording(entry_filter, Term("order", study, name)), order)
+    if entry_filter.is_recent(finding.since, kind):
+        yield finding
 
 
-def _named(entry_filter: EntryFilter, study: Term) -> Term:
-    """Return a study with a name of ours, where it was known by the site's code or by words."""
+def _with_wording(entry_filter: EntryFilter, study: Term) -> Term:
+    """Return a study with our wording, which one known by the site's code or by text lacks."""
     known = [member.term for member in entry_filter.knowledge.terminology.families["order"]]
-    return replace(study, wording=study.wording or next(one.wording for one in known if one.means == study.means))
+    return replace(study, wording=study.wording or next(term.wording for term in known if term.means == study.means))
 
 
-def _performed(entry_filter: EntryFilter, entry: Json, found: list[tuple[FindingKind, Term]]) -> Iterator[Finding]:
-    """Yield what an entry was found as, if its status lets it count; of a plexus MRI its date tells as what."""
-    if not found or not entry_filter.was_performed(entry):
+def _performed_findings(
+    entry_filter: EntryFilter, entry: Json, terms_found: list[tuple[FindingKind, Term]]
+) -> Iterator[Finding]:
+    """Yield the findings of an entry that was performed; a plexus MRI is recent or earlier by its date."""
+    if not terms_found or not entry_filter.was_performed(entry):
         return
-    for kind, term in found:
-        one = entry_filter.of_procedure(kind, term, entry)
-        if kind is not FindingKind.PLEXUS_MRI or entry_filter.is_recent(one.until, "plexus_mri_done"):
-            yield one
+    for kind, term in terms_found:
+        finding = entry_filter.procedure_finding(kind, term, entry)
+        if kind is not FindingKind.PLEXUS_MRI or entry_filter.is_recent(finding.until, "plexus_mri_done"):
+            yield finding
         if kind is FindingKind.PLEXUS_MRI and (
-            one.until is None or entry_filter.is_recent(one.until, "plexus_mri_earlier")
+            finding.until is None or entry_filter.is_recent(finding.until, "plexus_mri_earlier")
         ):
-            yield one._replace(kind=FindingKind.PLEXUS_MRI_EARLIER)
+            yield finding._replace(kind=FindingKind.PLEXUS_MRI_EARLIER)
 
 
 def _studies(entry_filter: EntryFilter, procedure: Json, terms: Terms) -> list[Term]:
@@ -68,26 +75,28 @@ def _studies(entry_filter: EntryFilter, procedure: Json, terms: Terms) -> list[T
     own = own_study(pairs, entry_filter.site.studies, entry_filter.knowledge.known_systems)
     if own or terms.get("order"):
         return [*([Term("site", own, "")] if own else []), *terms.get("order", ())]
-    words = words_of(procedure.get("code"))[:LONGEST]
+    words = words_of(procedure.get("code"))[:MAX_TEXT_LENGTH]
     study = entry_filter.knowledge.words.study(words) if entry_filter.knowledge.words.names_plexus(words) else None
     if study not in PLEXUS_STUDIES:
         return []
-    wording = next((one.wording for one in entry_filter.mentions(procedure) if one.topic == FindingKind.PLEXUS_MRI), "")
+    wording = next(
+        (mention.wording for mention in entry_filter.mentions(procedure) if mention.topic == FindingKind.PLEXUS_MRI), ""
+    )
     return [Term("words", study, wording)]
 
 
-def in_optional(entry_filter: EntryFilter, resources: Iterable[Json]) -> Iterator[Finding]:
-    """Yield what AllergyIntolerances, Devices and Observations say, where a site sends them."""
-    filtrations = []
+def optional_findings(entry_filter: EntryFilter, resources: Iterable[Json]) -> Iterator[Finding]:
+    """Yield the findings of AllergyIntolerances, Devices and Observations (contract section 7)."""
+    measurements = []
     for resource in resources:
         kind = resource.get("resourceType")
         if kind == "AllergyIntolerance":
             yield from _allergy(entry_filter, resource)
         elif kind == "Device":
             yield from _device(entry_filter, resource)
-        elif kind == "Observation" and (measured := _filtration(entry_filter, resource)):
-            filtrations.append(measured)
-    newest = max(filtrations, key=lambda one: one[1].newest, default=None)
+        elif kind == "Observation" and (measured := _egfr(entry_filter, resource)):
+            measurements.append(measured)
+    newest = max(measurements, key=lambda measured: measured[1].newest, default=None)
     if newest and newest[0] < entry_filter.limits["egfr_below"] and entry_filter.is_recent(newest[1].since, "egfr"):
         yield newest[1]
 
@@ -98,8 +107,8 @@ def _allergy(entry_filter: EntryFilter, allergy: Json) -> Iterator[Finding]:
         substances += entry_filter.codings(reaction.get("substance"))
     for kind, family in (FindingKind.CONTRAST, "contrast"), (FindingKind.IODINE, "iodine"):
         terms = entry_filter.knowledge.terminology.terms(family, substances)
-        if terms and entry_filter.is_allergy(allergy) and entry_filter.is_active(allergy):
-            yield entry_filter.of_condition(kind, terms[0], allergy)
+        if terms and entry_filter.is_verified_allergy(allergy) and entry_filter.is_active(allergy):
+            yield entry_filter.condition_finding(kind, terms[0], allergy)
 
 
 def _device(entry_filter: EntryFilter, device: Json) -> Iterator[Finding]:
@@ -110,19 +119,19 @@ def _device(entry_filter: EntryFilter, device: Json) -> Iterator[Finding]:
         yield Finding(FindingKind.DEVICE, terms[0].wording, (reference_of(device),), recorded=today, means=_IN_USE)
 
 
-def _filtration(entry_filter: EntryFilter, observation: Json) -> tuple[float, Finding] | None:
-    """Return an estimated glomerular filtration rate that was measured."""
+def _egfr(entry_filter: EntryFilter, observation: Json) -> tuple[float, Finding] | None:
+    """Return (value, finding) of an estimated glomerular filtration rate, or None if it is none or void."""
     terms = entry_filter.knowledge.terminology.terms("observation", entry_filter.codings(observation.get("code")))
     quantity = observation.get("valueQuantity")
     value = quantity.get("value") if isinstance(quantity, dict) else None
     is_void = status_codes(observation.get("status")) in (["cancelled"], ["entered-in-error"])
     if not terms or is_void or isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return value, entry_filter.of_observation(FindingKind.CONTRAST, terms[0], observation)
+    return value, entry_filter.observation_finding(FindingKind.CONTRAST, terms[0], observation)
 
 
-def present(devices: Sequence[Finding]) -> list[Finding]:
-    """Return the devices that are in the body: a removal takes away cardiac devices that are not dated after it."""
-    removed = max((one.newest for one in devices if one.means == _REMOVED), default=None)
-    kept = [one for one in devices if one.means != _REMOVED]
-    return [one for one in kept if removed is None or one.means != _CARDIAC or one.newest > removed]
+def devices_in_body(devices: Sequence[Finding]) -> list[Finding]:
+    """Return the devices in the body: a removal cancels the cardiac devices that are not dated after it."""
+    removed = max((finding.newest for finding in devices if finding.means == _REMOVED), default=None)
+    kept = [finding for finding in devices if finding.means != _REMOVED]
+    return [finding for finding in kept if removed is None or finding.means != _CARDIAC or finding.newest > removed]

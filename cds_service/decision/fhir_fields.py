@@ -35,7 +35,7 @@ def concepts_of(value: Any) -> list[Json]:
         return [value]
     if value is None:
         return []
-    return [concept for one in members(value) for concept in members(one.get("concept", one))]
+    return [concept for item in members(value) for concept in members(item.get("concept", item))]
 
 
 def codings(concepts: Any, own: Mapping[str, str] = _NONE) -> list[tuple[str, str]]:
@@ -65,17 +65,17 @@ def own_study(
 
 def certainties(concepts: Any) -> list[str]:
     """Return how certain a national profile says that each code is: by an extension, or by a letter after the code."""
-    found = []
+    flags = []
     for concept in concepts_of(concepts):
         for coding in members(concept.get("coding")):
             for extension in members(coding.get("extension")):
                 if extension.get("url") == _CERTAINTY:
-                    given = extension.get("valueCoding")
-                    found.append(text_of(given.get("code")) if isinstance(given, dict) else "")
-                    found.append(text_of(extension.get("valueCode")))
+                    coded = extension.get("valueCoding")
+                    flags.append(text_of(coded.get("code")) if isinstance(coded, dict) else "")
+                    flags.append(text_of(extension.get("valueCode")))
             if letter := _LETTER.fullmatch(text_of(coding.get("code"))[:_LONGEST]):
-                found.append(letter[1])
-    return [one.lower() for one in found if one]
+                flags.append(letter[1])
+    return [certainty.lower() for certainty in flags if certainty]
 
 
 def words_of(concepts: Any) -> str:
@@ -193,8 +193,8 @@ def period(resource: Any, names: tuple[str, ...], today: date) -> tuple[PartialD
 
 def first_day(value: Any) -> date | None:
     """Return the first day that a date, dateTime or the start (else the end) of a Period can mean, of any time."""
-    given = value.get("start") or value.get("end") if isinstance(value, dict) else value
-    read = partial_date(given, date.max)
+    stated = value.get("start") or value.get("end") if isinstance(value, dict) else value
+    read = partial_date(stated, date.max)
     return read.first if read else None
 
 

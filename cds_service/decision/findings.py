@@ -27,7 +27,7 @@ from cds_service.model import (
     WatchedOrder,
 )
 
-_TOLD = (
+_LISTED_KINDS = (
     FindingKind.PRESENTATION,
     FindingKind.RADIOTHERAPY,
     FindingKind.MALIGNANCY,
@@ -36,10 +36,10 @@ _TOLD = (
 
 
 class RecordFindings(NamedTuple):
-    """What the record says, read once for all orders of a call, and the filter that read it."""
+    """The findings of the record, which is read once for all orders of a call, and the filter that read it."""
 
     entry_filter: EntryFilter
-    found: list[Finding]
+    findings: list[Finding]
     not_readable: bool
     """There are Conditions, and none could be read."""
     not_all_read: bool
@@ -48,33 +48,37 @@ class RecordFindings(NamedTuple):
 def collect_findings(
     request: HookRequest, record: PatientRecord, knowledge: Knowledge, site: Site, today: date
 ) -> RecordFindings:
-    """Return all findings of the record, whichever order they matter for."""
+    """Return all findings of the record, newest first, whichever order they matter for (contract sections 3 and 4)."""
     entry_filter = EntryFilter(knowledge, site, today, ReferenceResolver(request, record))
-    found = _merged(_in_record(entry_filter, record))
+    findings = _merge(_in_record(entry_filter, record))
     unread = any(not part.is_needed and not _is_imaging(part.holds) for part in record.unread)
-    return RecordFindings(entry_filter, found, bool(record.conditions) and not entry_filter.conditions_read, unread)
+    return RecordFindings(
+        entry_filter, findings, bool(record.conditions) and not entry_filter.readable_conditions, unread
+    )
 
 
 def findings_for(order: WatchedOrder, record_findings: RecordFindings, knowledge: Knowledge) -> Findings:
-    """Return all that matters for one order in its own reasons and in the record."""
+    """Return the findings of one order: those of its own reasons and of the record, by what they are about."""
     in_reasons = list(_in_reasons(record_findings.entry_filter, order.order.resource))
-    found = _merged([*in_reasons, *record_findings.found]) if in_reasons else record_findings.found
-    tally = dict(record_findings.entry_filter.tally)
-    if not found:
+    findings = _merge([*in_reasons, *record_findings.findings]) if in_reasons else record_findings.findings
+    tally = dict(record_findings.entry_filter.unused)
+    if not findings:
         return Findings(
             tally=tally, not_readable=record_findings.not_readable, not_all_read=record_findings.not_all_read
         )
-    malignancies, radiotherapy, elsewhere, amount = history.assess_history(found)
-    found = [*found, *_stat(order)]
-    presentations = [one for one in found if one.kind is FindingKind.PRESENTATION]
+    malignancies, radiotherapy, elsewhere, overall = history.assess_history(findings)
+    findings = [*findings, *_stat_findings(order)]
+    presentations = [finding for finding in findings if finding.kind is FindingKind.PRESENTATION]
     return Findings(
         tuple(malignancies),
         tuple(radiotherapy),
         tuple(elsewhere),
-        tuple(sorted(presentations, key=lambda one: (one.means != Presentation.SPECIFIC, not one.from_order))),
-        tuple(_others(found, knowledge.watched[order.study].same_as)),
-        amount,
-        _strongest(presentations),
+        tuple(
+            sorted(presentations, key=lambda finding: (finding.means != Presentation.SPECIFIC, not finding.from_order))
+        ),
+        tuple(_others(findings, knowledge.watched[order.study].same_as)),
+        overall,
+        _strongest_presentation(presentations),
         tally,
         record_findings.not_readable,
         record_findings.not_all_read,
@@ -86,17 +90,17 @@ def _is_imaging(key: str) -> bool:
     return key in OPTIONAL_KEYS and OPTIONAL_KEYS[key].is_imaging
 
 
-def _others(found: list[Finding], same_as: frozenset[str]) -> list[Finding]:
-    """Return what silences the card or is to be checked first; of MRIs done those that make the proposal needless."""
-    others = [one for one in found if one.kind not in _TOLD]
+def _others(findings: list[Finding], same_as: frozenset[str]) -> list[Finding]:
+    """Return the findings that suppress the card or are checked first; of plexus MRIs only those that it replaces."""
+    others = [finding for finding in findings if finding.kind not in _LISTED_KINDS]
     if not others:
         return others
-    devices = cautions.present([one for one in others if one.kind is FindingKind.DEVICE])
-    rest = [one for one in others if one.kind is not FindingKind.DEVICE]
-    return [*(one for one in rest if _is_of_matter(one, same_as)), *devices]
+    devices = cautions.devices_in_body([finding for finding in others if finding.kind is FindingKind.DEVICE])
+    rest = [finding for finding in others if finding.kind is not FindingKind.DEVICE]
+    return [*(finding for finding in rest if _is_relevant(finding, same_as)), *devices]
 
 
-def _is_of_matter(finding: Finding, same_as: frozenset[str]) -> bool:
+def _is_relevant(finding: Finding, same_as: frozenset[str]) -> bool:
     if finding.kind in (FindingKind.PLEXUS_MRI, FindingKind.PLEXUS_MRI_ORDERED):
         return finding.means in same_as
     if finding.kind is FindingKind.PLEXUS_MRI_EARLIER:
@@ -104,77 +108,79 @@ def _is_of_matter(finding: Finding, same_as: frozenset[str]) -> bool:
     return True
 
 
-def _stat(order: WatchedOrder) -> Iterator[Finding]:
-    """Yield that the order is an emergency, by its priority."""
+def _stat_findings(order: WatchedOrder) -> Iterator[Finding]:
+    """Yield a finding if the priority of the order is stat (contract section 6)."""
     priority = order.order.resource.get("priority")
     if isinstance(priority, str) and priority.strip().lower() == FindingKind.STAT:
         yield Finding(FindingKind.STAT, "", (), from_order=True)
 
 
 def _in_reasons(entry_filter: EntryFilter, order: Json) -> Iterator[Finding]:
-    for reason in reasons(order, entry_filter.known):
-        yield from entry_filter.once(_in_reason, reason)
+    for reason in reasons(order, entry_filter.references):
+        yield from entry_filter.read_once(_in_reason, reason)
 
 
 def _in_reason(entry_filter: EntryFilter, reason: Json) -> list[Finding]:
-    if not entry_filter.stands(reason):
+    if not entry_filter.is_verified(reason):
         return []
     terms = entry_filter.terms(reason)
     return [
-        *history.in_condition(entry_filter, reason, terms, from_order=True),
-        *history.in_words(entry_filter, reason, from_order=True),
-        *signs.in_reason(entry_filter, reason, terms),
+        *history.condition_findings(entry_filter, reason, terms, from_order=True),
+        *history.text_findings(entry_filter, reason, from_order=True),
+        *signs.reason_findings(entry_filter, reason, terms),
     ]
 
 
 def _in_condition(entry_filter: EntryFilter, condition: Json, terms: Terms) -> Iterator[Finding]:
-    """Yield what one Condition of the record says, unless its own text takes it back (contract section 4)."""
-    if not entry_filter.stands(condition):
+    """Yield the findings of one Condition of the record, unless its own text denies them (contract section 4)."""
+    if not entry_filter.is_verified(condition):
         return
-    opening = entry_filter.opening(condition)
+    opening = entry_filter.opening_certainty(condition)
     if opening in (Certainty.ASSERTED, Certainty.PAST):
-        yield from history.in_condition(entry_filter, condition, terms)
+        yield from history.condition_findings(entry_filter, condition, terms)
         if not entry_filter.codings(condition.get("code")):
-            yield from history.in_words(entry_filter, condition)
+            yield from history.text_findings(entry_filter, condition)
     elif terms:
-        entry_filter.tally["taken back by its own text"] += 1
+        entry_filter.unused["taken back by its own text"] += 1
     if opening is not Certainty.DENIED:
-        found = signs.in_condition(entry_filter, condition, terms)
+        findings = signs.condition_findings(entry_filter, condition, terms)
         doubted = opening not in (Certainty.ASSERTED, Certainty.PAST)
-        yield from (one for one in found if not (doubted and one.kind is FindingKind.PRESENTATION))
+        yield from (finding for finding in findings if not (doubted and finding.kind is FindingKind.PRESENTATION))
 
 
 def _in_record(entry_filter: EntryFilter, record: PatientRecord) -> Iterator[Finding]:
-    for condition, terms in _of_matter(entry_filter, "Condition", record.conditions):
+    for condition, terms in _relevant_entries(entry_filter, "Condition", record.conditions):
         yield from _in_condition(entry_filter, condition, terms)
-    entry_filter.conditions_read = entry_filter.read
-    for procedure, terms in _of_matter(entry_filter, "Procedure", record.procedures):
+    entry_filter.readable_conditions = entry_filter.readable
+    for procedure, terms in _relevant_entries(entry_filter, "Procedure", record.procedures):
         yield from _in_procedure(entry_filter, procedure, terms)
         if not entry_filter.codings(procedure.get("code")) and entry_filter.was_performed(procedure):
-            yield from history.in_words(entry_filter, procedure)
+            yield from history.text_findings(entry_filter, procedure)
     if record.optional:
         yield from _in_optional(entry_filter, record.optional)
 
 
 def _in_procedure(entry_filter: EntryFilter, procedure: Json, terms: Terms) -> Iterator[Finding]:
-    yield from history.in_procedure(entry_filter, procedure, terms)
-    yield from cautions.in_procedure(entry_filter, procedure, terms)
-    yield from signs.in_procedure(entry_filter, procedure)
+    yield from history.procedure_findings(entry_filter, procedure, terms)
+    yield from cautions.procedure_findings(entry_filter, procedure, terms)
+    yield from signs.procedure_findings(entry_filter, procedure)
 
 
 def _in_optional(entry_filter: EntryFilter, optional: Mapping[str, Sequence[Json]]) -> Iterator[Finding]:
-    """Yield what the further keys say; the words of an Encounter name a visit, and never assert a history."""
-    for encounter, terms in _of_matter(entry_filter, "Encounter", optional.get("encounters", ())):
+    """Yield the findings under the optional keys; the text of an Encounter never asserts a history."""
+    for encounter, terms in _relevant_entries(entry_filter, "Encounter", optional.get("encounters", ())):
         yield from _in_procedure(entry_filter, encounter, terms)
     for order in optional.get("imaging_orders", ()):
-        yield from cautions.in_order(entry_filter, order)
-    for report, terms in _of_matter(entry_filter, "DiagnosticReport", optional.get("imaging_reports", ())):
-        yield from cautions.in_report(entry_filter, report, terms)
-    yield from cautions.in_optional(entry_filter, chain.from_iterable(optional.values()))
+        yield from cautions.order_findings(entry_filter, order)
+    for report, terms in _relevant_entries(entry_filter, "DiagnosticReport", optional.get("imaging_reports", ())):
+        yield from cautions.report_findings(entry_filter, report, terms)
+    yield from cautions.optional_findings(entry_filter, chain.from_iterable(optional.values()))
 
 
-def _of_matter(entry_filter: EntryFilter, resource_type: str, entries: Iterable[Json]) -> Iterator[tuple[Json, Terms]]:
-    """Yield the entries whose code or text means something, and count those that can't be read; of many, few matter."""
+def _relevant_entries(
+    entry_filter: EntryFilter, resource_type: str, entries: Iterable[Json]
+) -> Iterator[tuple[Json, Terms]]:
+    """Yield the few entries whose code or text has a meaning, with that meaning; count those that cannot be read."""
     site, names = entry_filter.site, entry_filter.knowledge.known_systems
     without_code = 0
     not_read: dict[str, int] = defaultdict(int)
@@ -190,62 +196,68 @@ def _of_matter(entry_filter: EntryFilter, resource_type: str, entries: Iterable[
         if terms or is_own or entry_filter.mentions(entry):
             is_read = True
             yield entry, terms
-        entry_filter.read += is_read
-    entry_filter.tally["without a code"] += without_code
-    entry_filter.tally["of a code system that is not read"] += sum(not_read.values())
+        entry_filter.readable += is_read
+    entry_filter.unused["without a code"] += without_code
+    entry_filter.unused["of a code system that is not read"] += sum(not_read.values())
     entry_filter.unrecognized.update({(resource_type, system): count for system, count in not_read.items()})
 
 
-def _strongest(presentations: Iterable[Finding]) -> Presentation:
-    means = {one.means for one in presentations}
-    for one in (Presentation.SPECIFIC, Presentation.COMPATIBLE):
-        if one in means:
-            return one
+def _strongest_presentation(presentations: Iterable[Finding]) -> Presentation:
+    means = {finding.means for finding in presentations}
+    for presentation in (Presentation.SPECIFIC, Presentation.COMPATIBLE):
+        if presentation in means:
+            return presentation
     return Presentation.NONE
 
 
-def _merged(found: Iterable[Finding]) -> list[Finding]:
-    """Return the findings newest first, those that say the same (sessions of one course, repeated entries) as one."""
+def _merge(findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings newest first; duplicates, as the sessions of one course, become one (contract section 3)."""
     groups: dict[tuple[object, ...], list[Finding]] = {}
-    for one in found:
-        ongoing = one.status if one.from_procedure else ""
+    for finding in findings:
+        ongoing = finding.status if finding.from_procedure else ""
         key = (
-            one.kind,
-            one.wording,
-            one.means,
-            one.field,
-            one.site,
-            one.site_unread,
-            one.treats,
-            one.from_procedure,
-            one.reach,
-            one.as_typed,
+            finding.kind,
+            finding.wording,
+            finding.means,
+            finding.field,
+            finding.site,
+            finding.site_unread,
+            finding.treats,
+            finding.from_procedure,
+            finding.reach,
+            finding.as_typed,
             ongoing,
         )
-        groups.setdefault(key, []).append(one)
-    return sorted(map(_joined, groups.values()), key=lambda one: one.newest, reverse=True)
+        groups.setdefault(key, []).append(finding)
+    return sorted(map(_merge_duplicates, groups.values()), key=lambda finding: finding.newest, reverse=True)
 
 
-def _joined(same: list[Finding]) -> Finding:
-    if len(same) == 1:
-        return same[0]
-    return same[0]._replace(
-        references=_references(same),
-        since=min((one.since for one in same if one.since), key=lambda when: when.first, default=None),
-        until=max((one.until for one in same if one.until), key=lambda when: when.last, default=None),
-        recorded=min((one.recorded for one in same if one.recorded), key=lambda when: when.first, default=None),
-        status=_status(same),
-        from_order=any(one.from_order for one in same),
+def _merge_duplicates(duplicates: list[Finding]) -> Finding:
+    if len(duplicates) == 1:
+        return duplicates[0]
+    return duplicates[0]._replace(
+        references=_references(duplicates),
+        since=min(
+            (finding.since for finding in duplicates if finding.since), key=lambda when: when.first, default=None
+        ),
+        until=max((finding.until for finding in duplicates if finding.until), key=lambda when: when.last, default=None),
+        recorded=min(
+            (finding.recorded for finding in duplicates if finding.recorded), key=lambda when: when.first, default=None
+        ),
+        status=_status(duplicates),
+        from_order=any(finding.from_order for finding in duplicates),
     )
 
 
-def _references(same: list[Finding]) -> tuple[str, ...]:
-    """Return all references, each once; those of the record may be thousands, and few orders add to them."""
-    given = [one.references for one in same if one.references]
-    return given[0] if len(given) == 1 else tuple(dict.fromkeys(chain.from_iterable(given)))
+def _references(duplicates: list[Finding]) -> tuple[str, ...]:
+    """Return all references, each once; the record may have thousands, and few orders add to them."""
+    reference_groups = [finding.references for finding in duplicates if finding.references]
+    if len(reference_groups) == 1:
+        return reference_groups[0]
+    return tuple(dict.fromkeys(chain.from_iterable(reference_groups)))
 
 
-def _status(same: list[Finding]) -> str:
-    """Return the status of entries that say the same, if they agree; a bare reason of the order has none of its own."""
-    statuses = {one.status for one in same if one.references}
+def _status(duplicates: list[Finding]) -> str:
+    """Return the status that all duplicates share; a reason without a reference has none of its own."""
+    statuses = {finding.status for finding in duplicates if finding.references}
     return statuses.pop() if len(statuses) == 1 else ""

@@ -1,4 +1,4 @@
-"""The story of one hook call: from its body to the decision."""
+"""One hook call, from its body to the decision: request, orders, record, findings, rules, cards."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Any
 
 from cds_service.decision.card import build_card
 from cds_service.decision.findings import collect_findings, findings_for
-from cds_service.decision.orders import by_system, is_no_draft, selected_orders
+from cds_service.decision.orders import counts_by_system, selected_orders, selects_closed_order
 from cds_service.decision.record import KEY_NAME, read_record
 from cds_service.decision.request import read_hook
 from cds_service.decision.rules import MISLEADING, recommend
@@ -43,12 +43,12 @@ def decide(
     orders, unrecognized = selected_orders(request, knowledge, site, today)
     unrecognized_codes = Counter(("ServiceRequest", system) for system in unrecognized)
     if not orders:
-        reason = "not_a_draft" if is_no_draft(request, knowledge, site) else "nothing_watched"
-        return Decision((Silence(reason),), unrecognized=by_system(unrecognized_codes))
+        reason = "not_a_draft" if selects_closed_order(request, knowledge, site) else "nothing_watched"
+        return Decision((Silence(reason),), unrecognized=counts_by_system(unrecognized_codes))
     drafted = tuple(Silence("already_drafted", order) for order in orders if order.already_drafted)
     open_orders = [order for order in orders if not order.already_drafted]
     if not open_orders:
-        return Decision(drafted, unrecognized=by_system(unrecognized_codes))
+        return Decision(drafted, unrecognized=counts_by_system(unrecognized_codes))
 
     record = read_record(request, fetch, site.optional_keys, site.condition_keys)
     record_findings = collect_findings(request, record, knowledge, site, today)
@@ -57,30 +57,30 @@ def decide(
     ]
     recommendations = [outcome for outcome in outcomes if isinstance(outcome, Recommendation)]
     is_incomplete = any(part.is_needed for part in record.unread)
-    if is_incomplete and not recommendations and any(_misleads(outcome) for outcome in outcomes):
-        raise RecordUnavailable(_what_is_missing(record, request), record.retrieval)
+    if is_incomplete and not recommendations and any(_is_misleading(outcome) for outcome in outcomes):
+        raise RecordUnavailable(_describe_missing(record, request), record.retrieval)
     shown = () if site.is_shadow else recommendations
     cards = tuple(
         build_card(recommendation, request, record, knowledge, site, today, new_id) for recommendation in shown
     )
     unrecognized_codes.update(record_findings.entry_filter.unrecognized)
     return Decision(
-        (*drafted, *outcomes), cards, record, site.is_shadow, request.patient_id, by_system(unrecognized_codes)
+        (*drafted, *outcomes), cards, record, site.is_shadow, request.patient_id, counts_by_system(unrecognized_codes)
     )
 
 
-_MOST_KEYS = 20
-"""Of the client's keys that are told: names that an analyst chose, and nothing longer."""
+_MAX_KEYS = 20
+"""How many of the client's prefetch keys an error names."""
 
 
-def _misleads(outcome: Recommendation | Silence) -> bool:
-    """Tell whether silence might only mean that the part of the record which speaks was not read."""
+def _is_misleading(outcome: Recommendation | Silence) -> bool:
+    """Return whether there may be no card only because the relevant part of the record was not read."""
     return isinstance(outcome, Silence) and outcome.reason in MISLEADING
 
 
-def _what_is_missing(record: PatientRecord, request: HookRequest) -> str:
-    """Return what could not be read and why, and the prefetch keys that came: a key may only be named otherwise."""
+def _describe_missing(record: PatientRecord, request: HookRequest) -> str:
+    """Return what could not be read and why, and the prefetch keys received: a key may only be misnamed."""
     missing = "; ".join(f"{part.key}{' (in part)' if part.partly else ''}: {part.why}" for part in record.unread)
-    named = [key for key in request.prefetch if KEY_NAME.fullmatch(key)][:_MOST_KEYS]
-    came = f"The prefetch keys that came: {', '.join(sorted(named)) or 'none'}."
-    return f"The patient's record could not be read, so nothing can be said. {missing}. {came}"
+    received = [key for key in request.prefetch if KEY_NAME.fullmatch(key)][:_MAX_KEYS]
+    keys = f"Prefetch keys received: {', '.join(sorted(received)) or 'none'}."
+    return f"The patient's record could not be read, so no decision was made. {missing}. {keys}"

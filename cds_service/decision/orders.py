@@ -1,4 +1,4 @@
-"""What neither a code nor words explained, counted by code system: so that a site learns what is not read."""
+"""Step 2: the selected draft orders -> the monitored ones, and counts of what could not be recognized."""
 
 import re
 from collections import Counter
@@ -26,11 +26,11 @@ class SelectedOrders(NamedTuple):
 def selected_orders(request: HookRequest, knowledge: Knowledge, site: Site, today: date) -> SelectedOrders:
     """Return the selected orders that ask for a study the card watches, and those of which no study can be read."""
     live = [order for order in request.draft_orders if _is_live(order.resource, request.patient_id, knowledge)]
-    asked = [(order, *study_of(order.resource, knowledge, site)) for order in live]
-    studies = {study for _, study, _ in asked}
+    studied = [(order, *study_of(order.resource, knowledge, site)) for order in live]
+    studies = {study for _, study, _ in studied}
     entry_filter: EntryFilter | None = None
     watched, unrecognized = [], []
-    for order, study, name in asked:
+    for order, study, name in studied:
         row = knowledge.watched.get(study)
         if not order.selected:
             continue
@@ -40,65 +40,71 @@ def selected_orders(request: HookRequest, knowledge: Knowledge, site: Site, toda
             continue
         if row.only_for:
             entry_filter = entry_filter or EntryFilter(knowledge, site, today, ReferenceResolver(request))
-            if not _has_reason(order, row.only_for, entry_filter):
+            if not _has_only_reason(order, row.only_for, entry_filter):
                 continue
         watched.append(WatchedOrder(order, study, name, row.proposes, not studies.isdisjoint(row.same_as)))
     return SelectedOrders(watched, unrecognized)
 
 
-def is_no_draft(request: HookRequest, knowledge: Knowledge, site: Site) -> bool:
-    """Tell whether an order that is selected would be watched, if it were still a draft of this patient."""
-    gone = (
-        one
-        for one in request.draft_orders
-        if one.selected and not _is_live(one.resource, request.patient_id, knowledge)
+def selects_closed_order(request: HookRequest, knowledge: Knowledge, site: Site) -> bool:
+    """Return whether a selected order would be monitored if it were still a draft of this patient."""
+    closed = (
+        order
+        for order in request.draft_orders
+        if order.selected and not _is_live(order.resource, request.patient_id, knowledge)
     )
-    return any(study_of(order.resource, knowledge, site)[0] in knowledge.watched for order in gone)
+    return any(study_of(order.resource, knowledge, site)[0] in knowledge.watched for order in closed)
 
 
 def _is_live(order: Json, patient_id: str, knowledge: Knowledge) -> bool:
-    """Tell whether a draft may still become an order of this patient."""
+    """Return whether a draft may still become an order of this patient."""
     can_go_on = knowledge.refused["ServiceRequest.status"].isdisjoint(status_codes(order.get("status")))
     return can_go_on and order.get("doNotPerform") is not True and is_of(patient_id, order)
 
 
-def _has_reason(order: DraftOrder, wanted: str, entry_filter: EntryFilter) -> bool:
-    """Tell whether the order's own reason is the presentation that is asked for, and no reason asks anything else.
+def _has_only_reason(order: DraftOrder, wanted: str, entry_filter: EntryFilter) -> bool:
+    """Return whether a reason of the order is the `wanted` presentation, and none asks another question (W3).
 
     Nothing is fetched to know it.
     """
-    said = [one for reason in reasons(order.resource, entry_filter.known) for one in entry_filter.once(_signs, reason)]
-    if any(one.kind is FindingKind.OTHER_QUESTION for one in said):
+    findings = [
+        finding
+        for reason in reasons(order.resource, entry_filter.references)
+        for finding in entry_filter.read_once(_reason_findings, reason)
+    ]
+    if any(finding.kind is FindingKind.OTHER_QUESTION for finding in findings):
         return False
-    return any(one.kind is FindingKind.PRESENTATION and one.means == wanted for one in said)
+    return any(finding.kind is FindingKind.PRESENTATION and finding.means == wanted for finding in findings)
 
 
-def _signs(entry_filter: EntryFilter, reason: Json) -> list[Finding]:
+def _reason_findings(entry_filter: EntryFilter, reason: Json) -> list[Finding]:
     return (
-        list(signs.in_reason(entry_filter, reason, entry_filter.terms(reason))) if entry_filter.stands(reason) else []
+        list(signs.reason_findings(entry_filter, reason, entry_filter.terms(reason)))
+        if entry_filter.is_verified(reason)
+        else []
     )
 
 
 NO_CODE, OTHER = "none", "other"
-"""In place of a name: there is no code, or the name is none that is told."""
+"""In place of a code system: there is no code, or its name may not be logged."""
 
 _OID = r"(?:urn:oid:)?\d+(?:\.\d+){3,}"
 _CODE_SYSTEM = r"https?://[a-z][a-z\d.-]*(?:/[a-z]+)*/(?:CodeSystem|NamingSystem|sid)(?:/[A-Za-z._-]+)+"
 _NAME = re.compile(rf"{_OID}|{_CODE_SYSTEM}")
-"""An OID, or a URL that says of itself that it is of a code system, without a digit: it is told as it is."""
+"""An OID, or a URL that says of itself that it is of a code system, without a digit: it is logged as it is."""
 _HOST = re.compile(r"https?://[a-z][a-z\d.-]*(?=[:/]|$)|urn:[a-z]+(?=:)")
-"""What is told of other URIs: in their path, or after their namespace, a patient may stand."""
+"""The part of other URIs that is logged: their path, or what follows the namespace, may identify a patient."""
 
 _LONGEST, _MOST = 120, 10
-"""Characters of a name, and names of one call, that are told."""
+"""Longest name, and most names per call, that are logged."""
 
 
-def by_system(counted: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
-    """Return how many entries of a resource type are of each code system, under names that can be told."""
-    told: Counter[tuple[str, str]] = Counter()
-    for place, ((resource, system), count) in enumerate(sorted(counted.items(), key=lambda one: -one[1])):
-        told[resource, _name(system) if place < _MOST else OTHER] += count
-    return dict(told)
+def counts_by_system(counted: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
+    """Return how many entries of a resource type are of each code system, by names that may be logged."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for place, ((resource, system), count) in enumerate(sorted(counted.items(), key=lambda item: -item[1])):
+        counts[resource, _name(system) if place < _MOST else OTHER] += count
+    return dict(counts)
 
 
 def _name(system: str) -> str:

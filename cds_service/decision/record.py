@@ -1,4 +1,4 @@
-"""Step 3: the prefetch, and what `fetch` brings for what is missing of it -> PatientRecord."""
+"""Step 3: the prefetch, completed by `fetch` -> PatientRecord (CDS Hooks 2.0.1, Prefetch Template)."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,7 +25,7 @@ from cds_service.model import (
 
 
 def state_of(prefetch: Json, key: str, resource_type: str) -> PrefetchState:
-    """Tell what the client sent for a key."""
+    """Return the state of a prefetch key: what the client sent for it."""
     value = prefetch.get(key)
     if value is None:
         return PrefetchState.NULL if key in prefetch else PrefetchState.ABSENT
@@ -59,7 +59,7 @@ def next_page(bundle: Json) -> str:
 
 
 def has_failed(bundle: Json) -> bool:
-    """Tell whether a Bundle says that its search failed: an OperationOutcome of severity error or fatal in it."""
+    """Return whether a Bundle says that its search failed: an OperationOutcome of severity error or fatal in it."""
     for entry in members(bundle.get("entry")):
         resource = entry.get("resource")
         if isinstance(resource, dict) and resource.get("resourceType") == "OperationOutcome" and _is_grave(resource):
@@ -89,12 +89,12 @@ _TO_FETCH = (PrefetchState.ABSENT, PrefetchState.UNREADABLE, PrefetchState.FIRST
 
 @dataclass(slots=True)
 class _Part:
-    """What is known so far about one prefetch key."""
+    """One prefetch key while it is read."""
 
     search: Search
     state: PrefetchState
     holds: str = ""
-    """What the site has switched it on for; of `conditions` and `procedures` no text."""
+    """The optional key or the category of Conditions that it holds; empty for `conditions` and `procedures`."""
     bundles: list[Json] = field(default_factory=list)
     fault: FetchFault | None = None
     own: list[Json] = field(default_factory=list)
@@ -104,12 +104,12 @@ class _Part:
 
     @property
     def is_main(self) -> bool:
-        """Tell whether it is always asked for: only then is it fetched, and needed."""
+        """Return whether it is always advertised: only then is it fetched, and needed."""
         return self.search.key in MAIN_KEYS
 
     @property
     def missing(self) -> bool:
-        """Tell whether it did not come in full: all of it, or the pages from `search.next_url` on."""
+        """Return whether all of it, or the pages from `search.next_url` on, were not prefetched."""
         return self.state in _TO_FETCH
 
     @property
@@ -126,13 +126,13 @@ def read_record(
     optional_keys: Iterable[str] = (),
     condition_keys: Mapping[str, str] = _NO_KEYS,
 ) -> PatientRecord:
-    """Return the record with what could not be read named in it; reads from the FHIR server only what is missing."""
+    """Return the record, with the parts that could not be read; only what was not prefetched is fetched."""
     parts = list(_parts(request, optional_keys, condition_keys))
     wanted = [part for part in parts if part.is_main and part.missing]
     if wanted:
         for part, pages in zip(wanted, fetch(request, [part.search for part in wanted]), strict=True):
-            _take(part, pages)
-    cautions = {key: tuple(_of_cautions(request, key)) for key in optional_keys if OPTIONAL_KEYS[key].is_caution}
+            _add_pages(part, pages)
+    cautions = {key: tuple(_caution_resources(request, key)) for key in optional_keys if OPTIONAL_KEYS[key].is_caution}
     states = {part.search.key: part.state for part in parts}
     states |= {key: state_of(request.prefetch, key, OPTIONAL_KEYS[key].resource_type) for key in cautions}
     retrieval = Retrieval(states, {part.search.key: part.fault for part in wanted})
@@ -146,15 +146,15 @@ def amounts(record: PatientRecord) -> dict[str, int]:
 
 
 def _parts(request: HookRequest, optional_keys: Iterable[str], condition_keys: Mapping[str, str]) -> Iterator[_Part]:
-    for key, category in _split(request, condition_keys).items():
-        yield _given(request, key, "Condition", category)
-    yield _given(request, "procedures", "Procedure")
+    for key, category in _keys_of_conditions(request, condition_keys).items():
+        yield _part_of(request, key, "Condition", category)
+    yield _part_of(request, "procedures", "Procedure")
     for key in optional_keys:
         if not OPTIONAL_KEYS[key].is_caution:
-            yield _given(request, key, OPTIONAL_KEYS[key].resource_type, key)
+            yield _part_of(request, key, OPTIONAL_KEYS[key].resource_type, key)
 
 
-def _split(request: HookRequest, condition_keys: Mapping[str, str]) -> Mapping[str, str]:
+def _keys_of_conditions(request: HookRequest, condition_keys: Mapping[str, str]) -> Mapping[str, str]:
     """Return the keys of Conditions; a client that sends `conditions`, unasked, has them all there."""
     if not condition_keys:
         return {"conditions": ""}
@@ -163,14 +163,14 @@ def _split(request: HookRequest, condition_keys: Mapping[str, str]) -> Mapping[s
     return {"conditions": ""} | {key: holds for key, holds in condition_keys.items() if key in request.prefetch}
 
 
-def _of_cautions(request: HookRequest, key: str) -> Iterator[Json]:
+def _caution_resources(request: HookRequest, key: str) -> Iterator[Json]:
     for bundle in members(request.prefetch.get(key)):
         for resource in resources_of(bundle):
             if resource.get("resourceType") == OPTIONAL_KEYS[key].resource_type and is_of(request.patient_id, resource):
                 yield resource
 
 
-def _given(request: HookRequest, key: str, resource_type: str, holds: str = "") -> _Part:
+def _part_of(request: HookRequest, key: str, resource_type: str, holds: str = "") -> _Part:
     """Read one prefetch value; the table of its states is in docs/integration.md."""
     search, value = Search(key, resource_type, request.patient_id), request.prefetch.get(key)
     part = _Part(search, state_of(request.prefetch, key, resource_type), holds)
@@ -187,7 +187,7 @@ def _given(request: HookRequest, key: str, resource_type: str, holds: str = "") 
     return part
 
 
-def _take(part: _Part, pages: Pages) -> None:
+def _add_pages(part: _Part, pages: Pages) -> None:
     part.bundles.extend(pages.bundles)
     failed = any(map(has_failed, pages.bundles))
     part.fault = pages.problem or (FetchFault.REPORTED if failed else None)
@@ -195,7 +195,7 @@ def _take(part: _Part, pages: Pages) -> None:
 
 def _record(parts: list[_Part], cautions: dict[str, tuple[Json, ...]], retrieval: Retrieval) -> PatientRecord:
     for part in parts:
-        _sort(part)
+        _sort_entries(part)
     conditions = [part for part in parts if part.search.resource_type == "Condition"]
     procedures, *more = [part for part in parts if part.search.resource_type != "Condition"]
     return PatientRecord(
@@ -226,15 +226,21 @@ def _each_once(conditions: list[_Part]) -> Iterator[Json]:
         return
     seen: set[str] = set()
     for part in conditions:
-        yield from (one for one in part.own if not text_of(one.get("id")) or reference_of(one) not in seen)
+        yield from (
+            condition
+            for condition in part.own
+            if not text_of(condition.get("id")) or reference_of(condition) not in seen
+        )
         seen.update(map(reference_of, part.own))
 
 
 def _coded(entry: Json) -> Json:
-    """Return an entry with its code where that of a Procedure stands: an Encounter's is its type or its service."""
+    """Return an entry in the shape of a Procedure: the code of an Encounter is its type and its service."""
     if entry.get("resourceType") != "Encounter":
         return entry
-    treated = [reference for one in members(entry.get("diagnosis")) for reference in members(one.get("condition"))]
+    treated = [
+        reference for diagnosis in members(entry.get("diagnosis")) for reference in members(diagnosis.get("condition"))
+    ]
     return {
         **entry,
         "code": [*concepts_of(entry.get("type")), *concepts_of(entry.get("serviceType"))],
@@ -250,8 +256,8 @@ def _not_sent(part: _Part) -> int:
     return max(0, total - sum(len(entries_of(bundle)) for bundle in part.bundles)) if total else 0
 
 
-def _sort(part: _Part) -> None:
-    """Keep the patient's resources of the type that was asked for; count others' and what could not be read."""
+def _sort_entries(part: _Part) -> None:
+    """Collect the patient's resources of the requested type; count those of others and those that are unreadable."""
     patient_id, resource_type = part.search.patient_id, part.search.resource_type
     for entry in chain.from_iterable(map(entries_of, part.bundles)):
         resource = entry.get("resource") if isinstance(entry, dict) else None

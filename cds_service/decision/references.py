@@ -1,4 +1,4 @@
-"""What a resource gives as its reasons: concepts of its own, and the resources that it refers to."""
+"""The reasons of a resource: its own concepts, and the resources that it refers to (contract section 4)."""
 
 from collections.abc import Iterator
 from functools import cached_property
@@ -8,11 +8,11 @@ from cds_service.decision.fhir_fields import is_of, members, reference_of, text_
 from cds_service.model import HookRequest, Json, PatientRecord
 
 _MOST = 100
-"""Reasons of one resource that are read: none has so many, and words take time to be read."""
+"""Reasons per resource that are read; real resources have fewer, and text takes time."""
 
 
 class ReferenceResolver:
-    """What a reason may refer to: this patient's drafts, prefetch and record, by name.
+    """Finds what a reason refers to, by name, among this patient's drafts, prefetch and record.
 
     Few reasons refer to anything, so the names are gathered when the first is asked for.
     """
@@ -23,18 +23,18 @@ class ReferenceResolver:
 
     def get(self, name: str) -> Json | None:
         """Return the resource of a name, or None."""
-        return self._by_name.get(name)
+        return self._resources_by_name.get(name)
 
-    def refer(self, resource: Json) -> None:
+    def mark_referred(self, resource: Json) -> None:
         """Note that a reason referred to a resource; another one may, too."""
         self._referred.add(id(resource))
 
     def is_referred(self, reason: Json) -> bool:
-        """Tell whether a reason is a resource that was referred to; those live as long as the call does."""
+        """Return whether a reason is a resource that was referred to; those live as long as the call does."""
         return id(reason) in self._referred
 
     @cached_property
-    def _by_name(self) -> dict[str, Json]:
+    def _resources_by_name(self) -> dict[str, Json]:
         read = (*self._record.conditions, *self._record.procedures) if self._record else ()
         named = _prefetched(self._request) if self._request else {}
         return named | {reference_of(resource): resource for resource in read}
@@ -54,27 +54,27 @@ def _prefetched(request: HookRequest) -> dict[str, Json]:
 
 
 def _names(entry: Json, resource: Json) -> tuple[str, ...]:
-    """Return what a reason may call the resource of an entry: `Type/id`, and its fullUrl where that is no address."""
+    """Return the names by which a reason may refer to an entry: `Type/id`, and a fullUrl that is a URN."""
     full_url = text_of(entry.get("fullUrl"))
     return (reference_of(resource), full_url) if full_url.startswith("urn:") else (reference_of(resource),)
 
 
-def reasons(resource: Json, known: ReferenceResolver) -> Iterator[Json]:
+def reasons(resource: Json, references: ReferenceResolver) -> Iterator[Json]:
     """Yield each reason in the shape of a Condition: its concept, what it refers to, or nothing that can be read."""
-    return islice(_reasons(resource, known), _MOST)
+    return islice(_reasons(resource, references), _MOST)
 
 
-def _reasons(resource: Json, known: ReferenceResolver) -> Iterator[Json]:
-    within = _Within(resource, known)
-    for given in _given(resource):
-        concepts, references = members(given.get("concept")), members(given.get("reference"))
+def _reasons(resource: Json, references: ReferenceResolver) -> Iterator[Json]:
+    within = _ResourceReferences(resource, references)
+    for reason in _reason_members(resource):
+        concepts, targets = members(reason.get("concept")), members(reason.get("reference"))
         yield from ({"code": concept} for concept in concepts)
-        yield from map(within.referred, references)
-        if not concepts and not references:
+        yield from map(within.resolve, targets)
+        if not concepts and not targets:
             yield {}
 
 
-def _given(resource: Json) -> Iterator[Json]:
+def _reason_members(resource: Json) -> Iterator[Json]:
     """Yield the reasons as R5 has them: concept and reference in one; up to R4 each is a member of its own."""
     for name in ("reasonCode", "reasonCodeableConcept"):
         for concept in members(resource.get(name)):
@@ -84,28 +84,28 @@ def _given(resource: Json) -> Iterator[Json]:
     yield from members(resource.get("reason"))
 
 
-class _Within:
-    """What the references within one resource mean: a contained resource, or one that is known by name."""
+class _ResourceReferences:
+    """Resolves the references in one resource: to contained resources, or to those known by name."""
 
-    def __init__(self, resource: Json, known: ReferenceResolver) -> None:
-        self._resource, self._known = resource, known
+    def __init__(self, resource: Json, references: ReferenceResolver) -> None:
+        self._resource, self._references = resource, references
 
-    def referred(self, reference: Json) -> Json:
-        """Return what is referred to; where that is not at hand, the display of the reference as a reason in words."""
-        found = self._resolve(text_of(reference.get("reference")))
-        if found is None:
+    def resolve(self, reference: Json) -> Json:
+        """Return the referenced resource; if it is not available, the display of the reference as a reason in text."""
+        referenced = self._resolve(text_of(reference.get("reference")))
+        if referenced is None:
             return {"code": {"text": reference.get("display")}}
-        self._known.refer(found)
-        return found
+        self._references.mark_referred(referenced)
+        return referenced
 
     def _resolve(self, reference: str) -> Json | None:
         if reference.startswith("#"):
             return self._contained.get(reference[1:])
         parts = reference.split("/_history/", maxsplit=1)[0].split("/")
-        return self._known.get("/".join(parts[-2:]))
+        return self._references.get("/".join(parts[-2:]))
 
     @cached_property
     def _contained(self) -> dict[str, Json]:
         """By id; of two with one id the first counts."""
         contained = reversed(members(self._resource.get("contained")))
-        return {own_id: one for one in contained if isinstance(own_id := one.get("id"), str)}
+        return {own_id: resource for resource in contained if isinstance(own_id := resource.get("id"), str)}

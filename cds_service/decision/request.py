@@ -12,7 +12,7 @@ _ORDERS = ("ServiceRequest", "ProcedureRequest")
 """ProcedureRequest is what ServiceRequest was called up to STU3."""
 
 MOST_ORDERS = 200
-"""Of a call: many times what one session drafts, and each may bring a card with copies of the order in it."""
+"""Orders per call: many times what one session drafts; each may bring a card with copies of the order."""
 
 MOST_SELECTIONS = 1000
 """Of a call: any of its drafts may be selected, and a selected draft need not be an order."""
@@ -38,38 +38,38 @@ def read_hook(body: Any, hook: str) -> HookRequest:
         raise NotAHookCall(_WITHOUT_DRAFTS)
     selections = (context.get("selections") or []) if hook == "order-select" else []
     _at_most(MOST_SELECTIONS, len(selections), "selections")
-    drafts, chosen = context["draftOrders"], _Chosen(selections)
-    draft_orders = _draft_orders(drafts, chosen)
+    drafts, selections_read = context["draftOrders"], _Selections(selections)
+    draft_orders = _draft_orders(drafts, selections_read)
     return HookRequest(
         hook=hook,
         patient_id=context["patientId"].removeprefix("Patient/"),
         draft_orders=draft_orders,
         prefetch=body.get("prefetch") or {},
         drafts=drafts,
-        names_a_draft=any(order.selected for order in draft_orders) or chosen.is_among(drafts),
+        names_a_draft=any(order.selected for order in draft_orders) or selections_read.includes_any_draft(drafts),
         fhir_server=body.get("fhirServer") or None,
         access_token=(body.get("fhirAuthorization") or {}).get("access_token") or None,
     )
 
 
-def _draft_orders(bundle: Json, chosen: "_Chosen") -> tuple[DraftOrder, ...]:
-    found = _orders(bundle)
-    _at_most(MOST_ORDERS, len(found), "draft orders")
+def _draft_orders(bundle: Json, selections_read: "_Selections") -> tuple[DraftOrder, ...]:
+    order_entries = _orders(bundle)
+    _at_most(MOST_ORDERS, len(order_entries), "draft orders")
     orders = [
-        DraftOrder(resource, reference_of(resource), chosen.has(entry, resource), position)
-        for position, (entry, resource) in enumerate(found, 1)
+        DraftOrder(resource, reference_of(resource), selections_read.includes(entry, resource), position)
+        for position, (entry, resource) in enumerate(order_entries, 1)
     ]
     return tuple(orders)
 
 
 def _orders(bundle: Json) -> list[tuple[Json, Json]]:
     """Return the entries that are orders, each with its resource."""
-    found: list[tuple[Json, Json]] = []
+    order_entries: list[tuple[Json, Json]] = []
     for entry in members(bundle.get("entry")):
         resource = entry.get("resource")
         if isinstance(resource, dict) and resource.get("resourceType") in _ORDERS:
-            found.append((entry, resource))
-    return found
+            order_entries.append((entry, resource))
+    return order_entries
 
 
 def _at_most(most: int, count: int, what: str) -> None:
@@ -81,15 +81,15 @@ def _at_most(most: int, count: int, what: str) -> None:
         raise TooLarge(message)
 
 
-class _Chosen:
-    """What was selected: a `Type/id`, a bare id, or an absolute URL, each gathered once for all orders."""
+class _Selections:
+    """The selections of a call, parsed once for all orders: each is `Type/id`, a bare id or an absolute URL."""
 
     def __init__(self, selections: list[Any]) -> None:
         self._texts = {text for text in selections if isinstance(text, str) and text}
         self._names = {(_kind_in(text), last_segment(text)) for text in self._texts}
 
-    def has(self, entry: Json, order: Json) -> bool:
-        """Tell whether an order was chosen; where nothing is selected, all are."""
+    def includes(self, entry: Json, order: Json) -> bool:
+        """Return whether an order is selected; without selections all are."""
         if not self._texts or text_of(entry.get("fullUrl")) in self._texts:
             return True
         own_id = text_of(order.get("id"))
@@ -97,12 +97,12 @@ class _Chosen:
             ((None, own_id), (text_of(order.get("resourceType")), own_id))
         )
 
-    def is_among(self, bundle: Json) -> bool:
-        """Tell whether any draft was chosen, of whatever type; where nothing is selected, all are."""
+    def includes_any_draft(self, bundle: Json) -> bool:
+        """Return whether any draft of any type is selected; without selections all are."""
         if not self._texts:
             return True
         entries = ((entry, entry.get("resource")) for entry in members(bundle.get("entry")))
-        return any(isinstance(resource, dict) and self.has(entry, resource) for entry, resource in entries)
+        return any(isinstance(resource, dict) and self.includes(entry, resource) for entry, resource in entries)
 
 
 def _kind_in(selection: str) -> str | None:

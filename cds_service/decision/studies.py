@@ -1,6 +1,6 @@
 """Which study an order asks for, by its codes or else its words: a draft, or an order on record."""
 
-from cds_service.decision.entry_filter import LONGEST
+from cds_service.decision.entry_filter import MAX_TEXT_LENGTH
 from cds_service.decision.fhir_fields import codings, concepts_of, members, own_study, words_of
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.terminology import UNREAD
@@ -24,7 +24,7 @@ def study_of(resource: Json, knowledge: Knowledge, site: Site) -> tuple[str, str
     meanings = knowledge.terminology.lookup(pairs)
     terms = meanings.get("order", ())
     known = [term for term in terms if term.means != _LEVEL_NOT_STATED]
-    term, words = _first(known), words_of(code)[:LONGEST]
+    term, words = _preferred(known), words_of(code)[:MAX_TEXT_LENGTH]
     by_words = None
     if term is None:
         by_words = knowledge.words.study(_with_site(words, resource, knowledge))
@@ -32,7 +32,7 @@ def study_of(resource: Json, knowledge: Knowledge, site: Site) -> tuple[str, str
         by_words = knowledge.words.study(words, is_mr=term.means == _LUMBAR_SPINE)
     if term is None and (by_words is None if terms else meanings is UNREAD and knowledge.words.is_silent(words)):
         return UNRECOGNIZED, ""
-    return _weighed(term, by_words)
+    return _combine(term, by_words)
 
 
 def _with_site(words: str, resource: Json, knowledge: Knowledge) -> str:
@@ -41,11 +41,11 @@ def _with_site(words: str, resource: Json, knowledge: Knowledge) -> str:
     if not sites or not knowledge.words.is_generic_mr(words):
         return words
     terms = knowledge.terminology.terms("body_site", codings(sites))
-    return " ".join([words, words_of(sites)[:LONGEST], *(term.wording for term in terms)])
+    return " ".join([words, words_of(sites)[:MAX_TEXT_LENGTH], *(term.wording for term in terms)])
 
 
-def _weighed(term: Term | None, by_words: str | None) -> tuple[str, str]:
-    """Words that name the plexus win over a spine code; of the plexus itself they may tell the contrast."""
+def _combine(term: Term | None, by_words: str | None) -> tuple[str, str]:
+    """Return (study, name): text that names the plexus wins over a spine code, and adds contrast to a plexus code."""
     if by_words in PLEXUS_STUDIES and (term is None or term.means not in PLEXUS_STUDIES or term.means == "plexus_mri"):
         return by_words, ""
     if term:
@@ -53,8 +53,8 @@ def _weighed(term: Term | None, by_words: str | None) -> tuple[str, str]:
     return by_words or _NOT_WATCHED, ""
 
 
-def _first(known: list[Term]) -> Term | None:
-    """Several known codes: plexus before not watched before any other; of the plexus, one that tells the contrast."""
+def _preferred(known: list[Term]) -> Term | None:
+    """Return the preferred of several known codes: plexus, then not monitored, then others (contract section 2)."""
     return min(known, key=lambda term: _RANKS.get(term.means, len(_RANKS)), default=None)
 
 

@@ -310,7 +310,9 @@ def unused_entries(
     entry_filter = EntryFilter(knowledge, site, today, ReferenceResolver())
     for condition in record.conditions:
         if reference_of(condition) not in used:
-            status = "" if entry_filter.stands(condition) else _status(entry_filter, "verificationStatus", condition)
+            status = (
+                "" if entry_filter.is_verified(condition) else _status(entry_filter, "verificationStatus", condition)
+            )
             yield UnusedEntry(reference_of(condition), _why_unused(entry_filter, condition, CONDITION_FAMILIES, status))
     more = record.optional
     for procedure in (*record.procedures, *more.get("encounters", ()), *more.get("imaging_reports", ())):
