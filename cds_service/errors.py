@@ -1,18 +1,18 @@
-"""Everything that can go wrong, as a tree; no message ever carries patient data.
+"""The exception tree; no message contains patient data.
 
 PlexusError
-├── KnowledgeError       cards/ contradicts itself or cannot be read: the service does not start
+├── KnowledgeError       cards/ is contradictory or unreadable: the service does not start
 ├── SettingsError        a setting is wrong: the service does not start
-└── CallError            one call cannot be answered; the web turns it into a status and an OperationOutcome
+└── CallError            one call cannot be answered: an HTTP status with an OperationOutcome
     ├── NotJson          the body is not JSON
     ├── Compressed       the body is compressed
-    ├── TooLarge         the body is larger than the service reads
+    ├── TooLarge         the body, or a list in it, is larger than the service reads
     ├── NotAHookCall     JSON, but not a call of this hook
     ├── UnknownService   no service has this id
-    ├── RecordUnavailable  FHIR data that the decision needs could not be had
+    ├── RecordUnavailable  FHIR data that the decision needs could not be read
     ├── TooManyCalls     the client calls too often
-    ├── Overloaded       too many calls are in work at once
-    └── StoreUnavailable  the database cannot be reached, or refuses what is written to it
+    ├── Overloaded       too many calls at the same time
+    └── StoreUnavailable  the database is unreachable, or rejects a write
     (auth/errors.py has two more: Unauthenticated, ReplayCacheUnavailable)
 """
 
@@ -20,7 +20,7 @@ from typing import Any
 
 
 class PlexusError(Exception):
-    """Anything this service reports about itself."""
+    """Base class of all errors of this service."""
 
 
 class KnowledgeError(PlexusError):
@@ -32,10 +32,10 @@ class SettingsError(PlexusError):
 
 
 class CallError(PlexusError):
-    """One call cannot be answered; the text says what to do about it."""
+    """One call cannot be answered; the message says what the client can do."""
 
     retry_after: int | None = None
-    """Seconds after which it is worth asking again."""
+    """Seconds after which a retry is worthwhile (the Retry-After header)."""
 
 
 class NotJson(CallError):
@@ -43,31 +43,31 @@ class NotJson(CallError):
 
 
 class Compressed(CallError):
-    """The body of the call is compressed; a small one could become a huge one."""
+    """The body of the call is compressed, so a small one could expand into a huge one."""
 
     def __init__(self) -> None:
-        super().__init__("Send the body as it is: this service reads none with a Content-Encoding.")
+        super().__init__("This service does not read compressed bodies. Send the body without a Content-Encoding.")
 
 
 class TooManyCalls(CallError):
-    """The client calls more often than it may."""
+    """The client is over its rate limit."""
 
     def __init__(self, retry_after: int) -> None:
-        super().__init__("You call more often than this service allows. Go on without its advice, or call again later.")
+        super().__init__("The rate limit of this client is reached. Continue without advice, or retry later.")
         self.retry_after = retry_after
 
 
 class Overloaded(CallError):
-    """More calls came at once than the service works on."""
+    """The concurrency limit of the service is reached."""
 
     retry_after = 1
 
     def __init__(self) -> None:
-        super().__init__("The service has more calls than it can answer. Go on without its advice, or call again.")
+        super().__init__("The service is handling too many calls. Continue without advice, or retry.")
 
 
 class TooLarge(CallError):
-    """The body of the call is larger than the service reads."""
+    """The body of the call, or a list in it, is larger than the service reads."""
 
 
 class NotAHookCall(CallError):
@@ -79,7 +79,10 @@ class UnknownService(CallError):
 
 
 class RecordUnavailable(CallError):
-    """FHIR data that the decision needs was neither prefetched nor to be fetched; `retrieval` is how it was tried."""
+    """FHIR data that the decision needs was not prefetched and could not be fetched.
+
+    `retrieval` is the model.Retrieval of the attempt, for log and metrics.
+    """
 
     def __init__(self, message: str, retrieval: Any) -> None:
         super().__init__(message)
@@ -89,9 +92,9 @@ class RecordUnavailable(CallError):
 class StoreUnavailable(CallError):
     """The store cannot be used; `why` is for the operator, not for clients.
 
-    `for_good` tells that it refuses what is written, so that a repetition is of no use.
+    With `is_permanent` the database rejects the data itself, so that a retry does not help.
     """
 
-    def __init__(self, why: str, *, for_good: bool = False) -> None:
-        super().__init__("The store cannot be used at the moment, so not all of this was kept. Send it again later.")
-        self.why, self.for_good = why, for_good
+    def __init__(self, why: str, *, is_permanent: bool = False) -> None:
+        super().__init__("The store is not available at the moment, so not all of this was saved. Send it again later.")
+        self.why, self.is_permanent = why, is_permanent

@@ -1,4 +1,4 @@
-"""The invented patients, orders and calls of fixtures/, dated from a given day so that they never age."""
+"""The synthetic patients, orders and calls of fixtures/, with dates relative to a given day."""
 
 import csv
 import json
@@ -10,7 +10,7 @@ from typing import Any
 
 from cds_service.model import MAIN_KEYS
 
-_OFFSET = re.compile(r"@today(?:-(\d+)([dmy]))?(T.*)?")
+_RELATIVE_DATE = re.compile(r"@today(?:-(\d+)([dmy]))?(T.*)?")
 
 
 def names(kind: str) -> list[str]:
@@ -20,7 +20,7 @@ def names(kind: str) -> list[str]:
 
 
 def example(kind: str, name: str, today: date) -> Any:
-    """Return one of the `patients`, `orders` or `calls` with its dates filled in; KeyError where there is none."""
+    """Return one of the `patients`, `orders` or `calls` with its dates filled in; KeyError for an unknown name."""
     if name not in names(kind):
         message = f"no such example; there are: {', '.join(names(kind))}"
         raise KeyError(message)
@@ -29,12 +29,12 @@ def example(kind: str, name: str, today: date) -> Any:
 
 
 def dated(value: Any, today: date) -> Any:
-    """Return a JSON value in which `@today-27m` and the like have become dates: d a day, m a month, y a year."""
+    """Return a JSON value with its relative dates, such as `@today-27m`, as FHIR dates: d days, m months, y years."""
     if isinstance(value, dict):
-        return {name: dated(one, today) for name, one in value.items()}
+        return {name: dated(member, today) for name, member in value.items()}
     if isinstance(value, list):
-        return [dated(one, today) for one in value]
-    match = _OFFSET.fullmatch(value) if isinstance(value, str) else None
+        return [dated(item, today) for item in value]
+    match = _RELATIVE_DATE.fullmatch(value) if isinstance(value, str) else None
     return _before(today, int(match[1] or 0), match[2] or "d") + (match[3] or "") if match else value
 
 
@@ -48,29 +48,29 @@ def _before(today: date, count: int, unit: str) -> str:
 
 
 def searchset(resources: Iterable[Any]) -> dict[str, Any]:
-    """Return resources as the Bundle that a FHIR search answers with."""
+    """Return the searchset Bundle of some resources."""
     entries = [{"resource": resource, "search": {"mode": "match"}} for resource in resources]
     return {"resourceType": "Bundle", "type": "searchset", "total": len(entries), "entry": entries}
 
 
 def call(patient: Any, orders: Iterable[Any], *, hook: str = "order-select") -> dict[str, Any]:
-    """Return a hook call in which the first of `orders` is selected for a patient's Bundle, all prefetched."""
+    """Return a hook call for a patient's Bundle with all its data prefetched; the first of `orders` is selected."""
     resources = [entry["resource"] for entry in patient["entry"]]
-    own_id = next(one["id"] for one in resources if one["resourceType"] == "Patient")
-    drafts = [_for_patient(order, own_id) for order in orders]
+    patient_id = next(resource["id"] for resource in resources if resource["resourceType"] == "Patient")
+    drafts = [_for_patient(order, patient_id) for order in orders]
     context: dict[str, Any] = {
         "userId": "Practitioner/example",
-        "patientId": own_id,
+        "patientId": patient_id,
         "draftOrders": {
             "resourceType": "Bundle",
             "type": "collection",
-            "entry": [{"resource": one} for one in drafts],
+            "entry": [{"resource": draft} for draft in drafts],
         },
     }
     if hook == "order-select":
-        context["selections"] = [f"{one['resourceType']}/{one['id']}" for one in drafts[:1]]
+        context["selections"] = [f"{draft['resourceType']}/{draft['id']}" for draft in drafts[:1]]
     prefetch = {
-        name: searchset(one for one in resources if one["resourceType"] == key.resource_type)
+        name: searchset(resource for resource in resources if resource["resourceType"] == key.resource_type)
         for name, key in MAIN_KEYS.items()
     }
     hook_instance = "4f7a5a3e-6a0b-4a7c-9c61-0d6f5a2b8e01"
@@ -83,7 +83,7 @@ def _for_patient(order: Any, patient_id: str) -> Any:
 
 
 def vignettes(today: date) -> list[dict[str, Any]]:
-    """Return the rows of vignettes.csv, each with the hook call that it stands for."""
+    """Return the rows of vignettes.csv, each with its hook call."""
     proves = {row["patient"]: row["proves"] for row in _rows("patients")}
     return [
         {
@@ -98,10 +98,10 @@ def vignettes(today: date) -> list[dict[str, Any]]:
 
 
 def _vignette_call(row: dict[str, str], today: date) -> dict[str, Any]:
-    """Return the whole call that a row names, or one from its patient, order, reason in words, and second draft."""
+    """Return the complete call of a row, or one built from its patient, order, typed reason and second draft."""
     if row["call"]:
-        whole: dict[str, Any] = example("calls", row["call"], today)
-        return whole
+        hook_call: dict[str, Any] = example("calls", row["call"], today)
+        return hook_call
     orders = [example("orders", name, today) for name in (row["order"], row["also"]) if name]
     if row["reason"]:
         orders[0]["reasonCode"] = [{"text": row["reason"]}]

@@ -1,4 +1,4 @@
-"""The nouns of one hook call: a request, its orders, the record, what was found, what is said."""
+"""The types of one hook call: the request, its orders, the record, the findings and the decision."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -76,7 +76,7 @@ FAMILIES = (
 
 
 class Reach(StrEnum):
-    """How a malignancy relates to the lumbosacral plexus."""
+    """How near a malignancy is to the lumbosacral plexus (contract section 3)."""
 
     PLEXUS_ADJACENT = "plexus_adjacent"
     UNSPECIFIED = "unspecified"
@@ -84,7 +84,7 @@ class Reach(StrEnum):
 
 
 class Field(StrEnum):
-    """Where radiotherapy was given."""
+    """Where radiotherapy was given (contract section 3)."""
 
     PELVIS = "pelvis"
     LUMBOSACRAL_SPINE = "lumbosacral_spine"
@@ -95,17 +95,17 @@ class Field(StrEnum):
 
 
 class History(StrEnum):
-    """What the findings amount to."""
+    """The history of malignancy and radiotherapy, as the decision table has it (contract section 3)."""
 
     IN_REACH = "in_reach"
     REMOTE_ONLY = "remote_only"
     IN_WORDS = "in_words"
-    """Only typed words tell of it: it never adds to a coded history."""
+    """Only typed text mentions it: it never adds to a coded history."""
     NONE = "none"
 
 
 class Presentation(StrEnum):
-    """How strongly the signs point to lumbosacral plexopathy."""
+    """How strongly the signs point to lumbosacral plexopathy (contract section 4)."""
 
     SPECIFIC = "specific"
     COMPATIBLE = "compatible"
@@ -113,19 +113,19 @@ class Presentation(StrEnum):
 
 
 class Certainty(StrEnum):
-    """How certain a typed text is of what it names (contract section 4)."""
+    """How certain typed text is of what it mentions (contract section 4)."""
 
     ASSERTED = "asserted"
     ASKED = "asked"
-    """It is to be ruled out, suspected, or in question."""
+    """To be ruled out, suspected, or in question."""
     UNCLEAR = "unclear"
     PAST = "past"
     DENIED = "denied"
-    """Of the patient: also what a relative has."""
+    """Of the patient; what a relative has is denied, too."""
 
 
 class FindingKind(StrEnum):
-    """What a finding is about; the first three in the order in which a card tells them."""
+    """What a finding is about; a card lists the first three in this order."""
 
     PRESENTATION = "presentation"
     RADIOTHERAPY = "radiotherapy"
@@ -135,26 +135,26 @@ class FindingKind(StrEnum):
     UPPER_LIMB = "upper_limb"
     PLEXUS_MRI = "plexus_mri"
     PLEXUS_MRI_ORDERED = "plexus_mri_ordered"
-    """On record as an order that is signed or about to be, and not done yet."""
+    """On record as an order in force that is not done yet."""
     DEVICE = "device"
     CONTRAST = "contrast"
     IODINE = "iodine"
-    """What speaks against the contrast of a CT, and not against that of an MRI."""
+    """A caution on iodinated contrast: it concerns a CT, and no MRI."""
     SPINE = "spine"
-    """The spine itself is the question, or is diseased."""
+    """A disease of the spine, or a question about the spine itself."""
     CORD_SIGN = "cord_sign"
     """A cord, cauda equina or sphincter sign that is past, chronic, undated or on the chart only."""
     OTHER_EXPLANATION = "other_explanation"
     """A disease of brain, cord, nerves or muscles that may explain the sign, or signs in both legs."""
     PLEXUS_MRI_EARLIER = "plexus_mri_earlier"
-    """Of the last year, or spoken of, and not so recent that the card is silent."""
+    """Of the last year or mentioned in the reason, and not so recent that there is no card."""
     MRI_DONE = "mri_done"
     STAT = "stat"
     LOWER_BODY = "lower_body"
     """The order's reason names the low back or the leg."""
     OTHER_QUESTION = "other_question"
     OTHER_NEOPLASM = "other_neoplasm"
-    """In situ, of the skin, or benign: no malignancy, but radiotherapy may have been for it."""
+    """In situ, of the skin, or benign: not a malignancy, but radiotherapy may have been given for it."""
 
 
 class PrefetchState(StrEnum):
@@ -170,7 +170,7 @@ class PrefetchState(StrEnum):
 
 
 class FetchFault(StrEnum):
-    """Why a search of the FHIR server did not bring everything, in words for people."""
+    """Why a search of the FHIR server was incomplete; the value is a text for people."""
 
     NO_SERVER = "it was not prefetched in full, and the call names no FHIR server"
     NOT_LISTED = (
@@ -191,30 +191,30 @@ class FetchFault(StrEnum):
 
     @property
     def label(self) -> str:
-        """Return the fault as one word, for logs and metrics."""
+        """Return the fault as a label for logs and metrics."""
         return self.name.lower()
 
 
 Json = Mapping[str, Any]
-"""A JSON object as it came: nothing about its members is promised."""
+"""A JSON object as received: its members are not validated."""
 
 _NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A code that the knowledge has: its value set, what it means there, and our words for it."""
+    """A code of a value set: what it means there, and our wording for it."""
 
     value_set: str
     means: str
     wording: str
     metastatic: bool = False
     length: int = 0
-    """Characters of the code that matched: the longest match wins."""
+    """Characters of the code that matched; the longest match wins."""
 
 
 class PartialDate(NamedTuple):
-    """A date as precisely as the record has it."""
+    """A FHIR date of any precision: its text, and the first and last day that it can mean."""
 
     text: str
     first: date
@@ -222,36 +222,36 @@ class PartialDate(NamedTuple):
 
 
 class DraftOrder(NamedTuple):
-    """One draft order of the call, as it came."""
+    """One draft order of the call, as received."""
 
     resource: Json
     reference: str
     selected: bool
     position: int = 1
-    """Among the orders of the call."""
+    """Among the orders of the call, from 1."""
 
 
 class HookRequest(NamedTuple):
-    """A hook call of ours, read; `prefetch` is as it came."""
+    """A valid call of one of this service's hooks; `prefetch` is as received."""
 
     hook: str
     patient_id: str
     draft_orders: tuple[DraftOrder, ...]
     prefetch: Json
     drafts: Json = _NOTHING
-    """The Bundle of the drafts as it came, orders or not: a reason may refer to any of them."""
+    """The Bundle of drafts as received, other resources included: a reason may refer to any of them."""
     names_a_draft: bool = True
-    """Whether a selection names any of the drafts, or nothing is selected, which is all of them."""
+    """Whether a selection names a draft; an empty list of selections means all drafts."""
     fhir_server: str | None = None
     access_token: str | None = None
 
     def __repr__(self) -> str:
-        """Return the hook alone: the rest is the patient's, or a secret."""
+        """Return the hook alone, without patient data or the access token."""
         return f"HookRequest({self.hook!r})"
 
 
 class WatchedOrder(NamedTuple):
-    """A selected order that the card watches, the study it asks for and the study that we propose."""
+    """A selected order that the service monitors, its study and the study to propose (contract section 2)."""
 
     order: DraftOrder
     study: str
@@ -261,65 +261,65 @@ class WatchedOrder(NamedTuple):
 
 
 class Search(NamedTuple):
-    """What has to be read from the FHIR server for one prefetch key."""
+    """A search of the FHIR server for one prefetch key."""
 
     key: str
     resource_type: str
     patient_id: str
     next_url: str | None = None
-    """The page to go on with, where the client sent the pages before it."""
+    """The next page, if the client sent the pages before it."""
 
 
 class Pages(NamedTuple):
-    """What a search brought: the Bundles read, and why it is not everything."""
+    """The result of a search: the Bundles read, and the problem if it is incomplete."""
 
     bundles: tuple[Json, ...] = ()
     problem: FetchFault | None = None
 
 
 Fetch = Callable[[HookRequest, Sequence[Search]], Sequence[Pages]]
-"""Reads all searches at the same time within one deadline; answers in their order and never raises."""
+"""Runs all searches concurrently within one deadline; returns results in their order and never raises."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A part of the record that could not be read."""
+    """A prefetch key whose data could not be read, or not in full."""
 
     key: str
     why: str
     partly: bool = False
     is_needed: bool = True
-    """Without it, silence is answered with 412; else the silence has a reason of its own."""
+    """Without it, a call without a card is answered with 412; otherwise the silence may be `part_not_read`."""
     holds: str = ""
-    """What the key holds, where the site switched it on: a category of Conditions, or an optional key."""
+    """What the site turned the key on for: a category of Conditions, or an optional key."""
 
 
 class Retrieval(NamedTuple):
-    """How the record was had, by prefetch key; nothing of the patient is in it."""
+    """How the record was retrieved, by prefetch key, without patient data."""
 
     prefetched: Mapping[str, PrefetchState] = _NOTHING
-    """What the client sent for each key that was asked for."""
+    """What the client sent for each advertised key."""
     fetched: Mapping[str, FetchFault | None] = _NOTHING
-    """The keys that were searched on the FHIR server, and what went wrong there."""
+    """The keys that were searched on the FHIR server, each with its fault or None."""
 
 
 class PatientRecord(NamedTuple):
-    """The Conditions and Procedures of the patient that we may read, and what is missing of them."""
+    """The Conditions and Procedures of the patient, and what could not be read."""
 
     conditions: tuple[Json, ...] = ()
     procedures: tuple[Json, ...] = ()
     optional: Mapping[str, tuple[Json, ...]] = _NOTHING
-    """What a site sends beyond what is asked for everywhere, by the keys that it has switched on."""
+    """Entries of the optional keys that the site has turned on, by key."""
     unread: tuple[Unread, ...] = ()
     skipped: int = 0
     other_patient: int = 0
     not_sent: int = 0
-    """Entries that a Bundle counts in its total, beyond those in it and without a link to a next page."""
+    """Entries in a Bundle's total that are neither in it nor behind a link to a next page."""
     retrieval: Retrieval = Retrieval()
 
 
 class Finding(NamedTuple):
-    """One entry of the record, or several that say the same, that matters for the decision."""
+    """One entry of the record, or several equivalent ones, that matters for the decision."""
 
     kind: FindingKind
     wording: str
@@ -336,54 +336,54 @@ class Finding(NamedTuple):
     field: Field | None = None
     site: str = ""
     site_unread: bool = False
-    """A site is recorded, in words or by a code that we do not know."""
+    """A site is recorded, but by no code or word that we know."""
     treats: str = ""
     as_typed: bool = False
-    """It was read from typed words, and from no code."""
+    """It was read from typed text, and from no code."""
 
     @property
     def newest(self) -> date:
-        """Return the latest date that the finding has, and the first of all days where it has none."""
+        """Return the latest date of the finding, or `date.min` if it has none."""
         when = self.until or self.since or self.recorded
         return when.last if when else date.min
 
 
 class Findings(NamedTuple):
-    """All that matters in one record for one order, and what it amounts to."""
+    """The findings for one order, and the history and presentation that they amount to."""
 
     malignancies: tuple[Finding, ...] = ()
     radiotherapy: tuple[Finding, ...] = ()
     radiotherapy_elsewhere: tuple[Finding, ...] = ()
     presentations: tuple[Finding, ...] = ()
     others: tuple[Finding, ...] = ()
-    """What silences the card or is to be checked first."""
+    """What suppresses the card or is to be checked first."""
     history: History = History.NONE
     presentation: Presentation = Presentation.NONE
     tally: Mapping[str, int] = _NOTHING
     not_readable: bool = False
-    """There are Conditions, and none could be read."""
+    """There are Conditions, but none could be read."""
     not_all_read: bool = False
-    """A part that the site has switched on, and that can tell of cancer or radiotherapy, could not be read."""
+    """A key that the site has turned on, and that can hold cancer or radiotherapy, could not be read."""
 
     def of(self, kind: FindingKind) -> tuple[Finding, ...]:
-        """Return those other findings that are of a kind."""
-        return tuple([one for one in self.others if one.kind is kind])
+        """Return the other findings of a kind."""
+        return tuple([finding for finding in self.others if finding.kind is kind])
 
 
 class Recommendation(NamedTuple):
-    """A card is to be shown for this order."""
+    """A card for this order (contract section 6)."""
 
     order: WatchedOrder
     findings: Findings
     indicator: str
     recommended: str
-    """The suggestion that is recommended, or no text where none is."""
+    """The kind of the recommended suggestion, or no text."""
     against: tuple[str, ...] = ()
-    """Why nothing is recommended: rows of reservations.csv."""
+    """Why no suggestion is recommended: rows of reservations.csv."""
 
 
 class Silence(NamedTuple):
-    """No card, and the reason: a row of silences.csv."""
+    """No card, with the reason: a row of silences.csv (contract section 5)."""
 
     reason: str
     order: WatchedOrder | None = None
@@ -392,45 +392,45 @@ class Silence(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What this installation adds to the knowledge."""
+    """What the site file and the settings of this installation add to the knowledge."""
 
     public_url: str = "http://127.0.0.1:8080"
     development: bool = False
     policy: str = "broad"
     limits: Mapping[str, int] = field(default_factory=dict)
-    """Values by which the site departs from lookback_windows.csv."""
+    """The site's values in place of those in lookback_windows.csv."""
     systems: Mapping[str, str] = field(default_factory=dict)
-    """The code system that each name of the site's own stands for."""
+    """The code system for each of the site's own names of one."""
     studies: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    """The study of each order code of the site's own, by (system, code)."""
+    """The study of each of the site's own order codes, by (system, code)."""
     proposed_codings: Mapping[str, Sequence[Json]] = field(default_factory=dict)
-    """The site's own codings of a proposed study: they stand before ours."""
+    """The site's own codings of a proposed study; they come before ours."""
     override_reasons: Mapping[str, str] = field(default_factory=dict)
-    """Our override reason for each code by which the site's EHR reports one."""
+    """Our override reason for each code that the site's EHR reports."""
     optional_keys: tuple[str, ...] = ()
     """The prefetch keys beyond conditions and procedures that the site's settings advertise."""
     condition_keys: Mapping[str, str] = field(default_factory=dict)
-    """The keys over which the site's Conditions are split, in place of `conditions`, and the category of each."""
+    """The prefetch keys in place of `conditions`, if the site splits them, and the category of each."""
     contact: str = ""
-    """Whom to tell that a card is wrong: a text or a link; no text where the site names nobody."""
+    """Where to report a problem with a card: a text or a link, or no text."""
     is_off: bool = False
     is_shadow: bool = False
-    """Decide and log, but show no card."""
+    """Decide and log, but show no card (shadow mode)."""
 
 
 class Decision(NamedTuple):
-    """What is said to one call, and why: one outcome for each watched order, or one silence for the call."""
+    """The decision on one call: an outcome per monitored order, or one silence for the call."""
 
     outcomes: tuple[Recommendation | Silence, ...]
     cards: tuple[dict[str, Any], ...] = ()
     record: PatientRecord | None = None
     is_shadow: bool = False
-    """The site lets the card decide without speaking: no cards, whatever the outcomes."""
+    """Shadow mode: no cards, whatever the outcomes."""
     patient_id: str = ""
-    """Whom the cards are about; empty where nothing was read."""
+    """The patient of the cards; empty if no record was read."""
     unrecognized: Mapping[tuple[str, str], int] = _NOTHING
-    """How many orders and entries nothing explained, by resource type and code system, named as they can be told."""
+    """How many orders and entries were not recognized, by resource type and code system; safe for logs."""
 
     def __repr__(self) -> str:
-        """Return what was decided, and not of whom."""
-        return f"Decision({[type(one).__name__ for one in self.outcomes]})"
+        """Return the outcomes' types, without patient data."""
+        return f"Decision({[type(outcome).__name__ for outcome in self.outcomes]})"

@@ -1,46 +1,14 @@
-"""Step 6: Recommendation -> the card: card.json with its $holes filled."""
+"""Step 6: Recommendation -> the card: card.json with its $placeholders filled (contract section 7)."""
 
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
-from cds_service.decision.rendering import fill, filled, render_findings, sources
-from cds_service.decision.suggestions import kinds, suggestions
+from cds_service.decision.rendering import fill, render_findings, render_sources
+from cds_service.decision.suggestions import build_suggestions, suggestion_kinds
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.placeholders import SUMMARY_LIMIT
 from cds_service.model import FindingKind, Findings, HookRequest, PatientRecord, Recommendation, Site
-
-
-def summary(recommendation: Recommendation, texts: Mapping[str, Any]) -> str:
-    """Return the first wording of card.json that is short enough for what was found."""
-    order, findings = recommendation.order, recommendation.findings
-    said, proposed = texts["orders"][order.study], texts["proposals"][order.proposed]["code"]["text"]
-    if recommendation.indicator == "info":
-        return filled(said["info"], {"proposed": proposed})
-    sign = _sign(findings, texts["summary"])
-    holes = {"proposed": proposed, "sign": sign, **_history(findings, texts["summary"])}
-    wordings = [filled(one, holes) for one in said["warning" if sign else "warning_without_sign"]]
-    return next((one for one in wordings if len(one) <= SUMMARY_LIMIT), wordings[-1])
-
-
-def _sign(findings: Findings, texts: Mapping[str, Any]) -> str:
-    """Return the plexopathy where it is named, else the first sign, and no text where there is none."""
-    signs = [one.wording for one in findings.presentations]
-    if not set(signs).isdisjoint(texts["plexopathy"]["named_by"]):
-        told: str = texts["plexopathy"]["told"]
-        return told
-    return signs[0] if signs else ""
-
-
-def _history(findings: Findings, texts: Mapping[str, Any]) -> dict[str, str]:
-    """Return what the sign came after, in general and by name; cancer only where it is on record."""
-    cancers = [one for one in findings.malignancies if not one.as_typed]
-    general = texts["cancer"] if cancers else texts["radiotherapy"]
-    names = {texts["cancers"].get(one.wording, "") for one in cancers}
-    # A metastasis whose origin is not in its name tells of no other cancer, but two names tell of two.
-    nameless = any(not one.metastatic and one.wording not in texts["cancers"] for one in cancers)
-    [name, *others] = sorted(names - {""}) or [""]
-    return {"history": general, "cancer": general if nameless or others or not name else name}
 
 
 def build_card(
@@ -56,37 +24,73 @@ def build_card(
     texts = knowledge.card
     return {
         "uuid": new_id(),
-        "summary": summary(recommendation, texts),
+        "summary": render_summary(recommendation, texts),
         "indicator": recommendation.indicator,
-        "detail": _detail(recommendation, request, record, knowledge, today),
+        "detail": _render_detail(recommendation, request, record, knowledge, today),
         "source": texts["source"],
-        "suggestions": suggestions(recommendation, request, knowledge, site, new_id),
+        "suggestions": build_suggestions(recommendation, request, knowledge, site, new_id),
         "selectionBehavior": "at-most-one",
         "overrideReasons": texts["override_reasons"],
         "links": [link | {"url": fill(link["url"], public_url=site.public_url)} for link in texts["links"]],
     }
 
 
-def _detail(
+def render_summary(recommendation: Recommendation, texts: Mapping[str, Any]) -> str:
+    """Return the first wording in card.json that fits into a summary: less than 140 characters (CDS Hooks 2.0.1).
+
+    An `info` card asks; a `warning` names the sign and the history on this record (contract section 7).
+    """
+    order, findings = recommendation.order, recommendation.findings
+    wording, proposed = texts["orders"][order.study], texts["proposals"][order.proposed]["code"]["text"]
+    if recommendation.indicator == "info":
+        return fill(wording["info"], proposed=proposed)
+    sign = _sign(findings, texts["summary"])
+    values = {"proposed": proposed, "sign": sign, **_history(findings, texts["summary"])}
+    summaries = [fill(text, **values) for text in wording["warning" if sign else "warning_without_sign"]]
+    return next((summary for summary in summaries if len(summary) <= SUMMARY_LIMIT), summaries[-1])
+
+
+def _sign(findings: Findings, texts: Mapping[str, Any]) -> str:
+    """Return the plexopathy if it is named, else the first sign, or no text if there is none."""
+    signs = [finding.wording for finding in findings.presentations]
+    if not set(signs).isdisjoint(texts["plexopathy"]["named_by"]):
+        plexopathy: str = texts["plexopathy"]["told"]
+        return plexopathy
+    return signs[0] if signs else ""
+
+
+def _history(findings: Findings, texts: Mapping[str, Any]) -> dict[str, str]:
+    """Return the `history` in general and the `cancer` by name; cancer only if it is on record by code."""
+    cancers = [finding for finding in findings.malignancies if not finding.as_typed]
+    general = texts["cancer"] if cancers else texts["radiotherapy"]
+    names = {texts["cancers"].get(finding.wording, "") for finding in cancers}
+    # A metastasis of unnamed origin is no evidence of a second cancer, but two names are.
+    has_unnamed = any(not finding.metastatic and finding.wording not in texts["cancers"] for finding in cancers)
+    [name, *others] = sorted(names - {""}) or [""]
+    return {"history": general, "cancer": general if has_unnamed or others or not name else name}
+
+
+def _render_detail(
     recommendation: Recommendation, request: HookRequest, record: PatientRecord, knowledge: Knowledge, today: date
 ) -> str:
+    """Return the detail as Markdown: the paragraphs of card.json, without those that have nothing to say."""
     texts = knowledge.card
-    said = texts["orders"][recommendation.order.study]
-    holes = {
+    wording = texts["orders"][recommendation.order.study]
+    values = {
         "about": _about(recommendation, request, texts),
         "findings": render_findings(recommendation.findings, texts, today),
-        "misses": said["misses"],
+        "misses": wording["misses"],
         "rating": _rating(recommendation, knowledge),
         "check_first": _check_first(recommendation, knowledge),
-        "keep": said["keep"] + _spine(recommendation, texts),
+        "keep": wording["keep"] + _spine_findings(recommendation, texts),
         "incomplete": _incomplete(record, texts["incomplete"]),
     }
-    paragraphs = [filled(paragraph, holes) for paragraph in texts["detail"]]
+    paragraphs = [fill(paragraph, **values) for paragraph in texts["detail"]]
     return "\n\n".join(filter(None, paragraphs))
 
 
 def _about(recommendation: Recommendation, request: HookRequest, texts: Mapping[str, Any]) -> str:
-    """Name the order that the card is about, where the call has several."""
+    """Return which order the card is about, if the call has several."""
     drafts, order = request.draft_orders, recommendation.order
     if len(drafts) == 1:
         return ""
@@ -95,7 +99,7 @@ def _about(recommendation: Recommendation, request: HookRequest, texts: Mapping[
 
 
 def _rating(recommendation: Recommendation, knowledge: Knowledge) -> str:
-    """Rate the proposed study in a line; where alternatives matter, all studies that our sources rate in a table."""
+    """Return the ACR rating of the proposed study in a line or, if alternatives matter, of all studies in a table."""
     texts, order = knowledge.card["rating"], recommendation.order
     alternatives_matter = knowledge.watched[order.study].only_for or recommendation.findings.of(FindingKind.DEVICE)
     if not alternatives_matter:
@@ -108,24 +112,28 @@ def _rating(recommendation: Recommendation, knowledge: Knowledge) -> str:
     return "\n".join([texts["table_head"], "|---|---|---|", *rows])
 
 
-def _spine(recommendation: Recommendation, texts: Mapping[str, Any]) -> str:
-    """Name what asks for the spine, where that is why nothing is recommended."""
+def _spine_findings(recommendation: Recommendation, texts: Mapping[str, Any]) -> str:
+    """Return the findings that point to the spine, if they are why nothing is recommended (contract section 6)."""
     if not {"spine_named", "cord_sign"}.intersection(recommendation.against):
         return ""
-    named = [one for kind in (FindingKind.SPINE, FindingKind.CORD_SIGN) for one in recommendation.findings.of(kind)]
-    return fill(texts["notes"]["spine"], what=sources(named, texts["check_first"]))
+    findings = recommendation.findings
+    spinal = [*findings.of(FindingKind.SPINE), *findings.of(FindingKind.CORD_SIGN)]
+    return fill(texts["notes"]["spine"], what=render_sources(spinal, texts["check_first"]))
 
 
 def _check_first(recommendation: Recommendation, knowledge: Knowledge) -> str:
-    """Name each caution in a paragraph of its own; that on iodine only where the CT is offered."""
+    """Return a paragraph per caution; the one on iodinated contrast only if the CT is offered."""
     findings, texts = recommendation.findings, knowledge.card["check_first"]
-    found = {"device": findings.of(FindingKind.DEVICE), "contrast": findings.of(FindingKind.CONTRAST)}
-    if "alternative" in kinds(recommendation, knowledge):
-        found["iodine"] = findings.of(FindingKind.IODINE)
-    return "\n\n".join([fill(texts[name], what=sources(these, texts)) for name, these in found.items() if these])
+    cautions = {"device": findings.of(FindingKind.DEVICE), "contrast": findings.of(FindingKind.CONTRAST)}
+    if "alternative" in suggestion_kinds(recommendation, knowledge):
+        cautions["iodine"] = findings.of(FindingKind.IODINE)
+    return "\n\n".join(
+        fill(texts[name], what=render_sources(found, texts)) for name, found in cautions.items() if found
+    )
 
 
 def _incomplete(record: PatientRecord, texts: Mapping[str, str]) -> str:
+    """Return a sentence on each part of the record that could not be read, or no text."""
     missing = [texts[f"{part.holds or part.key}{'_partly' if part.partly else ''}"] for part in record.unread]
     if record.skipped:
         missing.append(fill(texts["skipped"], count=record.skipped))

@@ -1,4 +1,4 @@
-"""The story of one hook call: from its body to the decision."""
+"""One hook call, from its body to the decision: request, orders, record, findings, rules, cards."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -57,8 +57,8 @@ def decide(
     ]
     recommendations = [outcome for outcome in outcomes if isinstance(outcome, Recommendation)]
     is_incomplete = any(part.is_needed for part in record.unread)
-    if is_incomplete and not recommendations and any(_misleads(outcome) for outcome in outcomes):
-        raise RecordUnavailable(_what_is_missing(record, request), record.retrieval)
+    if is_incomplete and not recommendations and any(_is_misleading(outcome) for outcome in outcomes):
+        raise RecordUnavailable(_describe_missing(record, request), record.retrieval)
     shown = () if site.is_shadow else recommendations
     cards = tuple(
         build_card(recommendation, request, record, knowledge, site, today, new_id) for recommendation in shown
@@ -69,18 +69,18 @@ def decide(
     )
 
 
-_MOST_KEYS = 20
-"""Of the client's keys that are told: names that an analyst chose, and nothing longer."""
+_MAX_KEYS = 20
+"""How many of the client's prefetch keys an error names."""
 
 
-def _misleads(outcome: Recommendation | Silence) -> bool:
-    """Tell whether silence might only mean that the part of the record which speaks was not read."""
+def _is_misleading(outcome: Recommendation | Silence) -> bool:
+    """Return whether there may be no card only because the relevant part of the record was not read."""
     return isinstance(outcome, Silence) and outcome.reason in MISLEADING
 
 
-def _what_is_missing(record: PatientRecord, request: HookRequest) -> str:
-    """Return what could not be read and why, and the prefetch keys that came: a key may only be named otherwise."""
+def _describe_missing(record: PatientRecord, request: HookRequest) -> str:
+    """Return what could not be read and why, and the prefetch keys received: a key may only be misnamed."""
     missing = "; ".join(f"{part.key}{' (in part)' if part.partly else ''}: {part.why}" for part in record.unread)
-    named = [key for key in request.prefetch if KEY_NAME.fullmatch(key)][:_MOST_KEYS]
-    came = f"The prefetch keys that came: {', '.join(sorted(named)) or 'none'}."
-    return f"The patient's record could not be read, so nothing can be said. {missing}. {came}"
+    received = [key for key in request.prefetch if KEY_NAME.fullmatch(key)][:_MAX_KEYS]
+    keys = f"Prefetch keys received: {', '.join(sorted(received)) or 'none'}."
+    return f"The patient's record could not be read, so no decision was made. {missing}. {keys}"

@@ -57,13 +57,13 @@ def selects_closed_order(request: HookRequest, knowledge: Knowledge, site: Site)
 
 
 def _is_live(order: Json, patient_id: str, knowledge: Knowledge) -> bool:
-    """Tell whether a draft may still become an order of this patient."""
+    """Return whether a draft may still become an order of this patient."""
     can_go_on = knowledge.refused["ServiceRequest.status"].isdisjoint(status_codes(order.get("status")))
     return can_go_on and order.get("doNotPerform") is not True and is_of(patient_id, order)
 
 
 def _has_only_reason(order: DraftOrder, wanted: str, entry_filter: EntryFilter) -> bool:
-    """Tell whether the order's own reason is the presentation that is asked for, and no reason asks anything else.
+    """Return whether a reason of the order is the `wanted` presentation, and none asks another question (W3).
 
     Nothing is fetched to know it.
     """
@@ -86,21 +86,21 @@ def _reason_findings(entry_filter: EntryFilter, reason: Json) -> list[Finding]:
 
 
 NO_CODE, OTHER = "none", "other"
-"""In place of a name: there is no code, or the name is none that is told."""
+"""In place of a code system: there is no code, or its name may not be logged."""
 
 _OID = r"(?:urn:oid:)?\d+(?:\.\d+){3,}"
 _CODE_SYSTEM = r"https?://[a-z][a-z\d.-]*(?:/[a-z]+)*/(?:CodeSystem|NamingSystem|sid)(?:/[A-Za-z._-]+)+"
 _NAME = re.compile(rf"{_OID}|{_CODE_SYSTEM}")
-"""An OID, or a URL that says of itself that it is of a code system, without a digit: it is told as it is."""
+"""An OID, or a URL that says of itself that it is of a code system, without a digit: it is logged as it is."""
 _HOST = re.compile(r"https?://[a-z][a-z\d.-]*(?=[:/]|$)|urn:[a-z]+(?=:)")
-"""What is told of other URIs: in their path, or after their namespace, a patient may stand."""
+"""The part of other URIs that is logged: their path, or what follows the namespace, may identify a patient."""
 
 _LONGEST, _MOST = 120, 10
-"""Characters of a name, and names of one call, that are told."""
+"""Longest name, and most names per call, that are logged."""
 
 
 def counts_by_system(counted: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
-    """Return how many entries of a resource type are of each code system, under names that can be told."""
+    """Return how many entries of a resource type are of each code system, by names that may be logged."""
     counts: Counter[tuple[str, str]] = Counter()
     for place, ((resource, system), count) in enumerate(sorted(counted.items(), key=lambda item: -item[1])):
         counts[resource, _name(system) if place < _MOST else OTHER] += count

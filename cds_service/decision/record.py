@@ -1,4 +1,4 @@
-"""Step 3: the prefetch, and what `fetch` brings for what is missing of it -> PatientRecord."""
+"""Step 3: the prefetch, completed by `fetch` -> PatientRecord (CDS Hooks 2.0.1, Prefetch Template)."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,7 +25,7 @@ from cds_service.model import (
 
 
 def state_of(prefetch: Json, key: str, resource_type: str) -> PrefetchState:
-    """Tell what the client sent for a key."""
+    """Return the state of a prefetch key: what the client sent for it."""
     value = prefetch.get(key)
     if value is None:
         return PrefetchState.NULL if key in prefetch else PrefetchState.ABSENT
@@ -59,7 +59,7 @@ def next_page(bundle: Json) -> str:
 
 
 def has_failed(bundle: Json) -> bool:
-    """Tell whether a Bundle says that its search failed: an OperationOutcome of severity error or fatal in it."""
+    """Return whether a Bundle says that its search failed: an OperationOutcome of severity error or fatal in it."""
     for entry in members(bundle.get("entry")):
         resource = entry.get("resource")
         if isinstance(resource, dict) and resource.get("resourceType") == "OperationOutcome" and _is_grave(resource):
@@ -89,12 +89,12 @@ _TO_FETCH = (PrefetchState.ABSENT, PrefetchState.UNREADABLE, PrefetchState.FIRST
 
 @dataclass(slots=True)
 class _Part:
-    """What is known so far about one prefetch key."""
+    """One prefetch key while it is read."""
 
     search: Search
     state: PrefetchState
     holds: str = ""
-    """What the site has switched it on for; of `conditions` and `procedures` no text."""
+    """The optional key or the category of Conditions that it holds; empty for `conditions` and `procedures`."""
     bundles: list[Json] = field(default_factory=list)
     fault: FetchFault | None = None
     own: list[Json] = field(default_factory=list)
@@ -104,12 +104,12 @@ class _Part:
 
     @property
     def is_main(self) -> bool:
-        """Tell whether it is always asked for: only then is it fetched, and needed."""
+        """Return whether it is always advertised: only then is it fetched, and needed."""
         return self.search.key in MAIN_KEYS
 
     @property
     def missing(self) -> bool:
-        """Tell whether it did not come in full: all of it, or the pages from `search.next_url` on."""
+        """Return whether all of it, or the pages from `search.next_url` on, were not prefetched."""
         return self.state in _TO_FETCH
 
     @property
@@ -126,7 +126,7 @@ def read_record(
     optional_keys: Iterable[str] = (),
     condition_keys: Mapping[str, str] = _NO_KEYS,
 ) -> PatientRecord:
-    """Return the record with what could not be read named in it; reads from the FHIR server only what is missing."""
+    """Return the record, with the parts that could not be read; only what was not prefetched is fetched."""
     parts = list(_parts(request, optional_keys, condition_keys))
     wanted = [part for part in parts if part.is_main and part.missing]
     if wanted:
@@ -235,7 +235,7 @@ def _each_once(conditions: list[_Part]) -> Iterator[Json]:
 
 
 def _coded(entry: Json) -> Json:
-    """Return an entry with its code where that of a Procedure stands: an Encounter's is its type or its service."""
+    """Return an entry in the shape of a Procedure: the code of an Encounter is its type and its service."""
     if entry.get("resourceType") != "Encounter":
         return entry
     treated = [
@@ -257,7 +257,7 @@ def _not_sent(part: _Part) -> int:
 
 
 def _sort_entries(part: _Part) -> None:
-    """Keep the patient's resources of the type that was asked for; count others' and what could not be read."""
+    """Collect the patient's resources of the requested type; count those of others and those that are unreadable."""
     patient_id, resource_type = part.search.patient_id, part.search.resource_type
     for entry in chain.from_iterable(map(entries_of, part.bundles)):
         resource = entry.get("resource") if isinstance(entry, dict) else None

@@ -1,4 +1,4 @@
-"""What a resource gives as its reasons: concepts of its own, and the resources that it refers to."""
+"""The reasons of a resource: its own concepts, and the resources that it refers to (contract section 4)."""
 
 from collections.abc import Iterator
 from functools import cached_property
@@ -8,11 +8,11 @@ from cds_service.decision.fhir_fields import is_of, members, reference_of, text_
 from cds_service.model import HookRequest, Json, PatientRecord
 
 _MOST = 100
-"""Reasons of one resource that are read: none has so many, and words take time to be read."""
+"""Reasons per resource that are read; real resources have fewer, and text takes time."""
 
 
 class ReferenceResolver:
-    """What a reason may refer to: this patient's drafts, prefetch and record, by name.
+    """Finds what a reason refers to, by name, among this patient's drafts, prefetch and record.
 
     Few reasons refer to anything, so the names are gathered when the first is asked for.
     """
@@ -30,7 +30,7 @@ class ReferenceResolver:
         self._referred.add(id(resource))
 
     def is_referred(self, reason: Json) -> bool:
-        """Tell whether a reason is a resource that was referred to; those live as long as the call does."""
+        """Return whether a reason is a resource that was referred to; those live as long as the call does."""
         return id(reason) in self._referred
 
     @cached_property
@@ -54,7 +54,7 @@ def _prefetched(request: HookRequest) -> dict[str, Json]:
 
 
 def _names(entry: Json, resource: Json) -> tuple[str, ...]:
-    """Return what a reason may call the resource of an entry: `Type/id`, and its fullUrl where that is no address."""
+    """Return the names by which a reason may refer to an entry: `Type/id`, and a fullUrl that is a URN."""
     full_url = text_of(entry.get("fullUrl"))
     return (reference_of(resource), full_url) if full_url.startswith("urn:") else (reference_of(resource),)
 
@@ -85,13 +85,13 @@ def _reason_members(resource: Json) -> Iterator[Json]:
 
 
 class _ResourceReferences:
-    """What the references within one resource mean: a contained resource, or one that is known by name."""
+    """Resolves the references in one resource: to contained resources, or to those known by name."""
 
     def __init__(self, resource: Json, references: ReferenceResolver) -> None:
         self._resource, self._references = resource, references
 
     def resolve(self, reference: Json) -> Json:
-        """Return what is referred to; where that is not at hand, the display of the reference as a reason in words."""
+        """Return the referenced resource; if it is not available, the display of the reference as a reason in text."""
         referenced = self._resolve(text_of(reference.get("reference")))
         if referenced is None:
             return {"code": {"text": reference.get("display")}}

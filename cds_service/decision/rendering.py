@@ -1,4 +1,4 @@
-"""Findings in the words of card.json: a line each."""
+"""Findings as text in the wording of card.json (contract section 7)."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date
@@ -16,45 +16,45 @@ _template = cache(Template)
 """The templates of card.json, each parsed once."""
 
 
-def fill(text: str, **values: object) -> str:
-    """Return a text of card.json with its $holes filled."""
-    return filled(text, values)
-
-
-def filled(text: str, values: Mapping[str, object]) -> str:
-    """Return a text of card.json with its $holes filled from values that fill others, too."""
+def fill(text: str, /, **values: object) -> str:
+    """Return a text of card.json with its $placeholders filled; values without a placeholder are ignored."""
     return _template(text).substitute(values)
 
 
-def told(findings: Findings) -> list[Finding]:
-    """Return the findings that a card tells, in its order: presentation, radiotherapy, malignancy."""
+def card_findings(findings: Findings) -> list[Finding]:
+    """Return the findings that a card lists, in its order: presentation, radiotherapy, malignancy."""
     return [*findings.presentations, *findings.radiotherapy, *findings.malignancies]
 
 
 def render_findings(findings: Findings, texts: Mapping[str, Any], today: date) -> str:
-    """Return the findings as a list of at most so many lines; each latency is explained once."""
-    said, all_told = texts["findings"], told(findings)
-    shown, explained = [], set()
-    for one in all_told[: said["at_most"]]:
-        words, latency = render_finding(one, said, texts["durations"], today), _latency(one, said["latency"], today)
-        shown.append(words if latency in explained else words + latency)
+    """Return the card's findings as Markdown list lines, at most `at_most` of them and a count of the rest.
+
+    Each latency of radiotherapy is explained once.
+    """
+    wording, listed = texts["findings"], card_findings(findings)
+    lines: list[str] = []
+    explained: set[str] = set()
+    for finding in listed[: wording["at_most"]]:
+        line = render_finding(finding, wording, texts["durations"], today)
+        latency = _latency(finding, wording["latency"], today)
+        lines.append(line if latency in explained else line + latency)
         explained.add(latency)
-    if left := len(all_told) - len(shown):
-        shown.append(fill(said["more"], count=left))
-    return "\n".join(fill(said["line"], finding=words) for words in shown)
+    if rest := len(listed) - len(lines):
+        lines.append(fill(wording["more"], count=rest))
+    return "\n".join(fill(wording["line"], finding=line) for line in lines)
 
 
 def _latency(finding: Finding, texts: Mapping[str, Any], today: date) -> str:
-    """Return what the time since a course of radiotherapy means, and no text where it is not known."""
+    """Return what the time since a course of radiotherapy implies; no text without a date (contract section 7)."""
     if not is_dated_radiotherapy(finding) or finding.until is None:
         return ""
     late = months_since(finding.until, today) > texts["early_months"]
-    words: str = texts["late" if late else "early"]
-    return words
+    latency: str = texts["late" if late else "early"]
+    return latency
 
 
 def is_dated_radiotherapy(finding: Finding) -> bool:
-    """Tell whether a finding is radiotherapy whose latency is known: a history code never is."""
+    """Return whether a finding is finished radiotherapy with a date; a history code is not."""
     return (
         finding.kind is FindingKind.RADIOTHERAPY
         and finding.from_procedure
@@ -63,52 +63,53 @@ def is_dated_radiotherapy(finding: Finding) -> bool:
     )
 
 
-def treatment(findings: Findings, texts: Mapping[str, Any]) -> str:
-    """Return fields and dates of radiotherapy as one phrase, without the time since."""
-    said = texts["findings"]
-    courses = findings.radiotherapy[: said["at_most"]]
-    return "; ".join(dict.fromkeys(_course(one, said["radiotherapy"]) for one in courses))
+def render_treatment(findings: Findings, texts: Mapping[str, Any]) -> str:
+    """Return fields and dates of the radiotherapy as one phrase, without the time since then."""
+    wording = texts["findings"]
+    courses = findings.radiotherapy[: wording["at_most"]]
+    return "; ".join(dict.fromkeys(_render_course(course, wording["radiotherapy"]) for course in courses))
 
 
-def sources(findings: Iterable[Finding], texts: Texts) -> str:
-    """Return the wordings of findings within a sentence, each with where it stands: in the order, or on record."""
-    found = list(findings)
-    named = {
-        "from_order": dict.fromkeys(one.wording for one in found if one.from_order),
-        "on_record": dict.fromkeys(one.wording for one in found if not one.from_order),
+def render_sources(findings: Iterable[Finding], texts: Texts) -> str:
+    """Return the wordings of findings for use in a sentence, grouped by source: the order's reason, or the record."""
+    all_findings = list(findings)
+    by_source = {
+        "from_order": dict.fromkeys(finding.wording for finding in all_findings if finding.from_order),
+        "on_record": dict.fromkeys(finding.wording for finding in all_findings if not finding.from_order),
     }
-    return ", ".join(fill(texts[where], what=", ".join(these)) for where, these in named.items() if these)
+    return ", ".join(fill(texts[source], what=", ".join(names)) for source, names in by_source.items() if names)
 
 
 def render_finding(finding: Finding, texts: Mapping[str, Texts], durations: Texts, today: date) -> str:
     """Return one finding as a clinician reads it: what, where, since when."""
     if finding.kind is FindingKind.RADIOTHERAPY:
-        return _radiotherapy(finding, texts["radiotherapy"], durations, today)
-    return _condition(finding, texts.get(finding.kind, texts["presentation"]))
+        return _render_radiotherapy(finding, texts["radiotherapy"], durations, today)
+    return _render_condition(finding, texts.get(finding.kind, texts["presentation"]))
 
 
-def _radiotherapy(finding: Finding, texts: Texts, durations: Texts, today: date) -> str:
-    words = _course(finding, texts)
+def _render_radiotherapy(finding: Finding, texts: Texts, durations: Texts, today: date) -> str:
+    course = _render_course(finding, texts)
     if finding.from_order or not is_dated_radiotherapy(finding) or finding.until is None:
-        return words
-    return words + fill(texts["ago"], ago=duration(finding.until, durations, today))
+        return course
+    return course + fill(texts["ago"], ago=render_duration(finding.until, durations, today))
 
 
-def _course(finding: Finding, texts: Texts) -> str:
-    """Return what was irradiated and when; of a history code only when it was recorded is known."""
-    words = finding.wording + _place(finding, texts)
-    if stands := _stands(finding, texts):
-        return words + stands
+def _render_course(finding: Finding, texts: Texts) -> str:
+    """Return what was irradiated and when; a history code has only the date of its recording."""
+    course = finding.wording + _render_field(finding, texts)
+    if source := _render_source(finding, texts):
+        return course + source
     if not finding.from_procedure:
-        return words + (_recorded(finding, texts) if finding.field is Field.UNKNOWN else _since(finding, texts))
+        return course + (_recorded(finding, texts) if finding.field is Field.UNKNOWN else _since(finding, texts))
     if finding.status:
-        return words + fill(texts["status"], status=finding.status) + _since(finding, texts)
+        return course + fill(texts["status"], status=finding.status) + _since(finding, texts)
     if finding.until is None:
-        return words
-    return words + fill(texts["performed" if finding.since == finding.until else "until"], until=finding.until.text)
+        return course
+    return course + fill(texts["performed" if finding.since == finding.until else "until"], until=finding.until.text)
 
 
-def _place(finding: Finding, texts: Texts) -> str:
+def _render_field(finding: Finding, texts: Texts) -> str:
+    """Return where radiotherapy was given: its site, the treated tumor, or that the field is not known."""
     if finding.site:
         return fill(texts["site"], site=finding.site)
     if finding.treats:
@@ -118,15 +119,13 @@ def _place(finding: Finding, texts: Texts) -> str:
     return texts["unread_field" if finding.site_unread else "unknown_field"]
 
 
-def _condition(finding: Finding, texts: Texts) -> str:
-    words = finding.wording
-    if finding.status:
-        words += fill(texts["status"], status=finding.status)
-    return words + _since(finding, texts) + _stands(finding, texts)
+def _render_condition(finding: Finding, texts: Texts) -> str:
+    status = fill(texts["status"], status=finding.status) if finding.status else ""
+    return finding.wording + status + _since(finding, texts) + _render_source(finding, texts)
 
 
-def _stands(finding: Finding, texts: Texts) -> str:
-    """Return where a finding stands, if that is in the order or in typed words."""
+def _render_source(finding: Finding, texts: Texts) -> str:
+    """Return the source of a finding that is from the order's reason or from typed text, else no text."""
     if finding.as_typed:
         return texts["as_typed" if finding.from_order else "as_typed_on_record"]
     return texts["from_order"] if finding.from_order else ""
@@ -139,22 +138,22 @@ def _since(finding: Finding, texts: Texts) -> str:
 
 
 def _recorded(finding: Finding, texts: Texts) -> str:
-    """Return when an entry was recorded; an onset is the nearest to it where no such date is given."""
+    """Return the date of recording or, without one, the onset."""
     when = finding.recorded or finding.since
     return fill(texts["recorded"], recorded=when.text) if when else ""
 
 
-def duration(then: PartialDate, texts: Texts, today: date) -> str:
-    """Return the time since a date in years and months, in years alone where only its year is known."""
+def render_duration(then: PartialDate, texts: Texts, today: date) -> str:
+    """Return the time since a date in years and months, or in years if only its year is known."""
     years, months = divmod(months_since(then, today), 12)
     if len(then.text) == len("2024"):
         years = today.year - then.last.year
-        return _counted(years, "year", texts) or texts["this_year"]
-    parts = [_counted(years, "year", texts), _counted(months, "month", texts)]
-    return " ".join(part for part in parts if part) or texts["moments"]
+        return _count_units(years, "year", texts) or texts["this_year"]
+    units = [_count_units(years, "year", texts), _count_units(months, "month", texts)]
+    return " ".join(filter(None, units)) or texts["moments"]
 
 
-def _counted(count: int, unit: str, texts: Texts) -> str:
+def _count_units(count: int, unit: str, texts: Texts) -> str:
     if count == 0:
         return ""
     return fill(texts[unit if count == 1 else f"{unit}s"], count=count)

@@ -6,13 +6,13 @@ from cds_service.decision.fhir_fields import last_segment, members, reference_of
 from cds_service.errors import NotAHookCall, TooLarge
 from cds_service.model import DraftOrder, HookRequest, Json
 from cds_service.schemas import first_fault
-from cds_service.schemas.quick import is_call
+from cds_service.schemas.fast_validation import is_hook_call
 
 _ORDERS = ("ServiceRequest", "ProcedureRequest")
 """ProcedureRequest is what ServiceRequest was called up to STU3."""
 
 MOST_ORDERS = 200
-"""Of a call: many times what one session drafts, and each may bring a card with copies of the order in it."""
+"""Orders per call: many times what one session drafts; each may bring a card with copies of the order."""
 
 MOST_SELECTIONS = 1000
 """Of a call: any of its drafts may be selected, and a selected draft need not be an order."""
@@ -27,7 +27,7 @@ _WITHOUT_DRAFTS = (
 
 def read_hook(body: Any, hook: str) -> HookRequest:
     """Return the call, or raise NotAHookCall naming the first member that is wrong, or TooLarge."""
-    if not is_call(body) and (fault := first_fault("hook_call", body)):
+    if not is_hook_call(body) and (fault := first_fault("hook_call", body)):
         message = f"This is not a CDS Hooks call: {fault}."
         raise NotAHookCall(message)
     if body["hook"] != hook:
@@ -82,14 +82,14 @@ def _at_most(most: int, count: int, what: str) -> None:
 
 
 class _Selections:
-    """What was selected: a `Type/id`, a bare id, or an absolute URL, each gathered once for all orders."""
+    """The selections of a call, parsed once for all orders: each is `Type/id`, a bare id or an absolute URL."""
 
     def __init__(self, selections: list[Any]) -> None:
         self._texts = {text for text in selections if isinstance(text, str) and text}
         self._names = {(_kind_in(text), last_segment(text)) for text in self._texts}
 
     def includes(self, entry: Json, order: Json) -> bool:
-        """Tell whether an order was chosen; where nothing is selected, all are."""
+        """Return whether an order is selected; without selections all are."""
         if not self._texts or text_of(entry.get("fullUrl")) in self._texts:
             return True
         own_id = text_of(order.get("id"))
@@ -98,7 +98,7 @@ class _Selections:
         )
 
     def includes_any_draft(self, bundle: Json) -> bool:
-        """Tell whether any draft was chosen, of whatever type; where nothing is selected, all are."""
+        """Return whether any draft of any type is selected; without selections all are."""
         if not self._texts:
             return True
         entries = ((entry, entry.get("resource")) for entry in members(bundle.get("entry")))

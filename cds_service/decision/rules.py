@@ -25,7 +25,7 @@ Holds = Callable[[WatchedOrder, Findings, Knowledge, Site], bool]
 _NEED_ALL = ("not_readable", "no_history", "typed_history_only", "remote_without_presentation")
 
 MISLEADING = frozenset({"part_not_read", *_NEED_ALL})
-"""The silences that hold only where the whole record was read, and the one that stands for them where it was not."""
+"""The silences that hold only if the whole record was read, and the one that replaces them if it was not."""
 
 SILENCES: dict[str, Holds] = {
     "plexus_mri_done": lambda _order, findings, _knowledge, _site: bool(findings.of(FindingKind.PLEXUS_MRI)),
@@ -45,7 +45,7 @@ SILENCES: dict[str, Holds] = {
     "no_history": lambda _order, findings, _knowledge, _site: findings.history is History.NONE,
     "remote_without_presentation": lambda _order, findings, _knowledge, site: _is_out_of_focus(findings, site),
 }
-"""What each silence of silences.csv asks of the findings; the table says in which order they are tested."""
+"""When each silence of silences.csv holds; the table has the order in which they are tested (contract section 5)."""
 
 RESERVATIONS: dict[str, Callable[[Findings], bool]] = {
     "device": lambda findings: bool(findings.of(FindingKind.DEVICE)),
@@ -59,7 +59,7 @@ RESERVATIONS: dict[str, Callable[[Findings], bool]] = {
     "history_not_placed": lambda findings: not _is_placed(findings),
     "remote_only": lambda findings: findings.history is History.REMOTE_ONLY,
 }
-"""What each reservation of reservations.csv asks of the findings; the table says for which studies it counts."""
+"""When each reservation of reservations.csv holds; the table has the studies it applies to (contract section 6)."""
 
 _INDICATORS = ("info", "warning")
 
@@ -74,7 +74,7 @@ def silence(order: WatchedOrder, findings: Findings, knowledge: Knowledge, site:
 
 
 def recommend(order: WatchedOrder, findings: Findings, knowledge: Knowledge, site: Site) -> Recommendation | Silence:
-    """Return the first silence that holds, or what decision_table.csv and reservations.csv say for these findings.
+    """Return the first silence that holds, else what decision_table.csv and reservations.csv recommend.
 
     A study without a row for them is not watched after all: its reason did not hold.
     """
@@ -132,30 +132,30 @@ def _plainest(history: History, presentation: Presentation) -> Findings:
 
 
 def _names_only_the_arm(findings: Findings) -> bool:
-    """Tell whether the reasons name the arm, neither the low back nor the leg, and no leg sign is on record."""
+    """Return whether the reasons name the arm, neither the low back nor the leg, and no leg sign is on record."""
     elsewhere = findings.presentations or findings.of(FindingKind.LOWER_BODY)
     return bool(findings.of(FindingKind.UPPER_LIMB)) and not elsewhere
 
 
 def _is_placed(findings: Findings) -> bool:
-    """Tell whether a cancer near the plexus is on record, or radiotherapy whose recorded field is in reach."""
+    """Return whether a cancer near the plexus is on record, or radiotherapy whose recorded field is in reach."""
     near = any(finding.reach is Reach.PLEXUS_ADJACENT for finding in findings.malignancies)
     return near or any(finding.field not in (None, Field.UNKNOWN) for finding in findings.radiotherapy)
 
 
 def _is_next_step(order: WatchedOrder, findings: Findings, knowledge: Knowledge) -> bool:
-    """Tell whether a study that comes after the plexus MRI was chosen where an MRI was done or is spoken of."""
+    """Return whether a study that comes after the plexus MRI was ordered after an MRI was done or mentioned."""
     done = findings.of(FindingKind.PLEXUS_MRI_EARLIER) or findings.of(FindingKind.MRI_DONE)
     return bool(knowledge.watched[order.study].only_for) and bool(done)
 
 
 def _is_alternative(order: WatchedOrder, findings: Findings, knowledge: Knowledge) -> bool:
-    """Tell whether a study without MRI was chosen for a patient with a device, or who cannot have an MRI."""
+    """Return whether a study without MRI was ordered for a patient with a device or who cannot have an MRI."""
     return bool(knowledge.watched[order.study].only_for) and bool(findings.of(FindingKind.DEVICE))
 
 
 def _is_only_typed(order: WatchedOrder, findings: Findings, knowledge: Knowledge) -> bool:
-    """Tell whether only typed words tell of cancer or radiotherapy, and there is no sign, or the study needs more."""
+    """Return whether history is in free text alone, and there is no sign or the study needs a coded history."""
     if findings.history is not History.IN_WORDS:
         return False
     if knowledge.watched[order.study].only_for:
@@ -164,7 +164,7 @@ def _is_only_typed(order: WatchedOrder, findings: Findings, knowledge: Knowledge
 
 
 def _is_out_of_focus(findings: Findings, site: Site) -> bool:
-    """Tell whether the site wants no card: the cancer is far, no sign is on record, and no words tell of more."""
+    """Return whether the focused policy shows no card: remote cancer, no sign, and no history in free text."""
     if site.policy != "focused" or findings.history is not History.REMOTE_ONLY:
         return False
     if any(finding.as_typed for finding in (*findings.malignancies, *findings.radiotherapy)):

@@ -45,7 +45,7 @@ def _with_site(words: str, resource: Json, knowledge: Knowledge) -> str:
 
 
 def _combine(term: Term | None, by_words: str | None) -> tuple[str, str]:
-    """Words that name the plexus win over a spine code; of the plexus itself they may tell the contrast."""
+    """Return (study, name): text that names the plexus wins over a spine code, and adds contrast to a plexus code."""
     if by_words in PLEXUS_STUDIES and (term is None or term.means not in PLEXUS_STUDIES or term.means == "plexus_mri"):
         return by_words, ""
     if term:
@@ -54,7 +54,7 @@ def _combine(term: Term | None, by_words: str | None) -> tuple[str, str]:
 
 
 def _preferred(known: list[Term]) -> Term | None:
-    """Several known codes: plexus before not watched before any other; of the plexus, one that tells the contrast."""
+    """Return the preferred of several known codes: plexus, then not monitored, then others (contract section 2)."""
     return min(known, key=lambda term: _RANKS.get(term.means, len(_RANKS)), default=None)
 
 

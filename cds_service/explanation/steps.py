@@ -10,7 +10,7 @@ from cds_service.decision.fhir_fields import reference_of, status_codes
 from cds_service.decision.orders import selected_orders
 from cds_service.decision.record import amounts
 from cds_service.decision.references import ReferenceResolver
-from cds_service.decision.rendering import render_finding, told
+from cds_service.decision.rendering import card_findings, render_finding
 from cds_service.decision.request import read_hook
 from cds_service.decision.rules import SILENCES, DecisionCell, decision_table
 from cds_service.decision.studies import UNRECOGNIZED, study_of
@@ -235,7 +235,7 @@ def _card(outcome: Recommendation, knowledge: Knowledge) -> CardStep:
 
 def _findings(findings: Findings, knowledge: Knowledge, today: date) -> Iterator[FindingStep]:
     checked = [finding for finding in findings.others if finding.wording and finding.kind is not FindingKind.LOWER_BODY]
-    groups = ((COUNTS, told(findings)), (CHECKED, checked), (ELSEWHERE, findings.radiotherapy_elsewhere))
+    groups = ((COUNTS, card_findings(findings)), (CHECKED, checked), (ELSEWHERE, findings.radiotherapy_elsewhere))
     for use, group in groups:
         for finding in group:
             words = render_finding(finding, knowledge.card["findings"], knowledge.card["durations"], today)

@@ -92,7 +92,7 @@ def _store_errors() -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        raise StoreUnavailable(_describe(error), for_good=isinstance(error, (DataError, IntegrityError))) from None
+        raise StoreUnavailable(_describe(error), is_permanent=isinstance(error, (DataError, IntegrityError))) from None
 
 
 def _describe(error: SQLAlchemyError) -> str:

@@ -164,7 +164,7 @@ class Recorder:
         try:
             _writer()(self._store, *batch)
         except StoreUnavailable as error:
-            if not error.for_good:
+            if not error.is_permanent:
                 raise
             reason = error.why
         except Exception as error:  # noqa: BLE001 - a fault of ours: it must not come again and again

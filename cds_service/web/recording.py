@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Flask
 
-from cds_service.decision.suggestions import kinds
+from cds_service.decision.suggestions import suggestion_kinds
 from cds_service.model import Decision, Recommendation
 from cds_service.store.records import Counted, DecisionKind, ShownCard, ShownSuggestion, Unrecognized
 from cds_service.web.call_summary import CallSummary
@@ -76,7 +76,7 @@ def _shown_cards(app_services: AppServices, call: RequestContext, decision: Deci
 def _shown_card(
     recommendation: Recommendation, card: dict[str, Any], app_services: AppServices, common: dict[str, Any]
 ) -> ShownCard:
-    suggestions = zip(kinds(recommendation, app_services.knowledge), card["suggestions"], strict=True)
+    suggestions = zip(suggestion_kinds(recommendation, app_services.knowledge), card["suggestions"], strict=True)
     return ShownCard(
         **common,
         uuid=card["uuid"],

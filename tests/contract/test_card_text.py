@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from cds_service.decision.card import summary
+from cds_service.decision.card import render_summary
 from cds_service.decision.fhir_fields import partial_date
 from cds_service.decision.rendering import render_finding
 from cds_service.knowledge import Knowledge
@@ -421,7 +421,7 @@ def summary_of(knowledge: Knowledge, study: str, indicator: str, *findings: Find
         radiotherapy=kinds[FindingKind.RADIOTHERAPY],
         presentations=kinds[FindingKind.PRESENTATION],
     )
-    return summary(Recommendation(order, found, indicator, ""), knowledge.card)
+    return render_summary(Recommendation(order, found, indicator, ""), knowledge.card)
 
 
 def wordings(knowledge: Knowledge, family: str) -> list[str]:

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from cds_service.decision.fhir_fields import months_since, partial_date, period
-from cds_service.decision.rendering import duration
+from cds_service.decision.rendering import render_duration
 from tests.support.service import TODAY
 
 
@@ -125,10 +125,10 @@ def test_months_are_whole(recorded, months):
 def test_latency_in_words(recorded, words, knowledge):
     """The time since a treatment is told in years and months, in years alone where only its year is known."""
     then = partial_date(recorded, TODAY)
-    assert duration(then, knowledge.card["durations"], TODAY) == words
+    assert render_duration(then, knowledge.card["durations"], TODAY) == words
 
 
 def test_a_treatment_of_this_year_is_not_told_by_the_month(knowledge):
     """Of a treatment of which only this year is known, nothing more precise than the year is said."""
-    words = duration(partial_date("2026", TODAY), knowledge.card["durations"], TODAY)
+    words = render_duration(partial_date("2026", TODAY), knowledge.card["durations"], TODAY)
     assert words != "less than a month"

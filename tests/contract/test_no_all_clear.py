@@ -107,5 +107,5 @@ def test_an_absent_key_is_named_with_those_that_came(call, service):
     assert response.status_code == 412
     said = diagnostics(response)
     assert "conditions: it was not prefetched" in said
-    assert "The prefetch keys that came: problems, procedures." in said
+    assert "Prefetch keys received: problems, procedures." in said
     assert "Zq17" not in said

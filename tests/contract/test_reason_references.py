@@ -135,6 +135,27 @@ def test_a_urn_of_another_patient_is_not_found(said):
     assert said(body) == NO_SIGN
 
 
+NAMESAKES = {
+    "a draft and a Condition": ("drafts", "conditions"),
+    "a draft and a key of its own": ("drafts", "more"),
+    "two Conditions": ("conditions", "conditions"),
+}
+
+
+@pytest.mark.parametrize("places", NAMESAKES.values(), ids=NAMESAKES)
+@pytest.mark.parametrize(
+    ("codes", "reason"), [(["hypertension", "leg weakness"], SPECIFIC), (["leg weakness", "hypertension"], NO_SIGN)]
+)
+def test_of_two_with_one_id_the_later_counts(places, codes, reason, said):
+    """Of two resources with one id the later one is the reason; the record comes after the drafts."""
+    body = asking({"reference": "Condition/s"})
+    body["prefetch"]["more"] = {"resourceType": "Bundle", "entry": []}
+    bundles = body["prefetch"] | {"drafts": body["context"]["draftOrders"]}
+    for place, code in zip(places, codes, strict=True):
+        bundles[place]["entry"].append({"resource": sign(id="s", code=concept(code))})
+    assert said(body) == reason
+
+
 @pytest.mark.parametrize("url", [None, 7, "", "urn:", ["urn:uuid:x"]], ids=repr)
 def test_odd_full_urls(url, said):
     """No fullUrl is too odd to be passed over."""

@@ -51,7 +51,7 @@ def why(response) -> str:
     outcome = response.json()
     assert outcome["resourceType"] == "OperationOutcome"
     assert TOKEN not in response.text
-    said, _, came = outcome["issue"][0]["diagnostics"].partition(" The prefetch keys that came: ")
+    said, _, came = outcome["issue"][0]["diagnostics"].partition(" Prefetch keys received: ")
     assert came.endswith("."), said
     return said
 

@@ -1,4 +1,4 @@
-"""A body passes the quick check exactly if it is right by the schema of a hook call."""
+"""A body passes the fast validation exactly if it is valid by the schema of a hook call."""
 
 from copy import deepcopy
 from itertools import combinations
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cds_service.schemas import first_fault
-from cds_service.schemas.quick import is_call
+from cds_service.schemas.fast_validation import is_hook_call
 from tests.support.notation import call, rows
 from tests.support.profiles import examples
 from tests.support.service import TODAY
@@ -74,53 +74,53 @@ def changed(body, way, value):
     return body
 
 
-def is_right(body):
-    """Tell what the schema says, which the quick check must say, too."""
-    right = first_fault("hook_call", body) is None
-    assert is_call(body) is right, body
-    return right
+def is_valid(body):
+    """Return whether the schema accepts a body; the fast validation must agree."""
+    valid = first_fault("hook_call", body) is None
+    assert is_hook_call(body) is valid, body
+    return valid
 
 
 @pytest.mark.parametrize("way", MEMBERS)
 def test_each_member_of_each_type(way):
-    """A member that is missing or of any JSON type is judged as the schema judges it, in a whole body or a bare one."""
+    """A member that is missing or of any JSON type gets the verdict of the schema, in a full or a minimal body."""
     bare = {"hook": "h", "hookInstance": "i", "context": {"patientId": "p"}}
-    verdicts = {is_right(changed(body, way, value)) for body in (WHOLE, bare) for value in VALUES}
+    verdicts = {is_valid(changed(body, way, value)) for body in (WHOLE, bare) for value in VALUES}
     assert verdicts == ({True} if way == "other" else {True, False})
 
 
 def test_two_members():
-    """Two members changed at once are judged as the schema judges them."""
+    """Two members changed at once get the verdict of the schema."""
     pairs = [(one, other) for ways in combinations(MEMBERS, 2) for one, other in (ways, ways[::-1])]
     some = [(one, other, VALUES[n % len(VALUES)], value) for n, (one, other) in enumerate(pairs) for value in VALUES]
-    verdicts = [is_right(changed(changed(WHOLE, one, first), other, second)) for one, other, first, second in some]
+    verdicts = [is_valid(changed(changed(WHOLE, one, first), other, second)) for one, other, first, second in some]
     assert len(verdicts) > 2000
     assert set(verdicts) == {True, False}
 
 
 @pytest.mark.parametrize("body", [one for one in VALUES if one is not GONE])
-def test_what_is_no_object_of_ours(body):
-    """A body of any JSON type is refused as the schema refuses it."""
-    assert not is_right(body)
+def test_a_body_that_is_no_call(body):
+    """A body that is no object is refused by both."""
+    assert not is_valid(body)
 
 
 @pytest.mark.parametrize("own_id", IDS, ids=ascii)
 def test_ids(own_id):
-    """An id of any length, with any character at its edges, is judged as the schema judges it; a hook is any text."""
-    is_right(changed(WHOLE, "context.patientId", own_id))
-    assert is_right(changed(changed(WHOLE, "hook", own_id), "hookInstance", own_id)) is bool(own_id)
+    """An id of any length, with any character at its edges, gets the verdict of the schema; a hook is any text."""
+    is_valid(changed(WHOLE, "context.patientId", own_id))
+    assert is_valid(changed(changed(WHOLE, "hook", own_id), "hookInstance", own_id)) is bool(own_id)
 
 
 @given(ids=st.lists(st.text("pP7.~:-_/\n\r ,é٣\u212a", max_size=6) | st.text(max_size=4), min_size=5, max_size=5))
 @examples(400)
 def test_any_id(ids):
-    """An id of any characters, with and without its type, is judged as the schema judges it."""
+    """An id of any characters, with and without its type, gets the verdict of the schema."""
     for own_id in ids:
-        is_right(changed(WHOLE, "context.patientId", own_id))
-        is_right(changed(WHOLE, "context.patientId", f"Patient/{own_id}"))
+        is_valid(changed(WHOLE, "context.patientId", own_id))
+        is_valid(changed(WHOLE, "context.patientId", f"Patient/{own_id}"))
 
 
 @pytest.mark.parametrize("row", rows("vignettes.csv")[::10], ids=lambda row: row["vignette"])
 def test_the_calls_of_the_table(row):
-    """A call of the clinical table is right by both, and by the quick check already: the schema is not asked."""
-    assert is_right(call(row, TODAY))
+    """A call of the clinical table is valid by both, so that the schema is not needed."""
+    assert is_valid(call(row, TODAY))

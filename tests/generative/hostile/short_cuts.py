@@ -61,7 +61,7 @@ def slowly(service):
         patch.setitem(app.extensions, "plexus_cds", plain)
         patch.setattr(app, "wsgi_app", partial(Flask.wsgi_app, app))
         patch.setattr(request_body, "strict_json", reference_json)
-        patch.setattr(request, "is_call", lambda _: False)
+        patch.setattr(request, "is_hook_call", lambda _: False)
         patch.setattr(OrderTextMatcher, "names_plexus", lambda *_: True)
         patch.setattr(Vocabulary, "has_words", lambda *_: True)
         for module in (findings, orders):
