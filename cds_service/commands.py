@@ -126,7 +126,7 @@ def migrate() -> None:
 
 def purge(days: int | None, *, dry_run: bool, clock: Clock) -> None:
     """Delete what is older than so many days (default: the setting), and print how many rows of each table."""
-    from cds_service.store.retention import purge as purge_store  # noqa: PLC0415 - it loads SQLAlchemy
+    from cds_service.store.writing import purge as purge_store  # noqa: PLC0415 - it loads SQLAlchemy
 
     settings = read_settings()
     days = settings.store_days if days is None else days

@@ -9,10 +9,11 @@ from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from hashlib import sha256
 from types import MappingProxyType
 from typing import Any
 
-from cds_service.auth.errors import Check, Unauthenticated
+from cds_service.errors import Check, Unauthenticated
 from cds_service.strict_json import strict_json
 
 ALGORITHMS = {
@@ -76,6 +77,11 @@ def header_fault(header: Mapping[str, Any]) -> Check | None:
 def is_id(value: object) -> bool:
     """Return whether a value can be an id: a text of 1 to 256 characters."""
     return isinstance(value, str) and 0 < len(value) <= MAX_ID_LENGTH
+
+
+def hash_id(value: object) -> str:
+    """Return the first 16 hex digits of an id's SHA-256 for the log, or no text where it is not a string."""
+    return sha256(value.encode(errors="surrogatepass")).hexdigest()[:16] if isinstance(value, str) else ""
 
 
 @lru_cache(maxsize=64)

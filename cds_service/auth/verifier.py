@@ -10,11 +10,10 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from cds_service.auth.clients import Client, Clients
-from cds_service.auth.errors import Check, ReplayCacheUnavailable, Unauthenticated, hash_id
 from cds_service.auth.key_sets import KeySetCache
-from cds_service.auth.tokens import Token, header_fault, is_id, parse_token
+from cds_service.auth.tokens import Token, hash_id, header_fault, is_id, parse_token
 from cds_service.clock import Clock
-from cds_service.errors import StoreUnavailable
+from cds_service.errors import Check, ReplayCacheUnavailable, StoreUnavailable, Unauthenticated
 
 LEEWAY = 60
 """Seconds by which the clocks of two machines may differ."""

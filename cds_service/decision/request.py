@@ -5,8 +5,7 @@ from typing import Any
 from cds_service.decision.fhir_fields import last_segment, members, reference_of, text_of
 from cds_service.errors import NotAHookCall, TooLarge
 from cds_service.model import DraftOrder, HookRequest, Json
-from cds_service.schemas import first_fault
-from cds_service.schemas.fast_validation import is_hook_call
+from cds_service.schemas import first_fault, is_hook_call
 
 _ORDERS = ("ServiceRequest", "ProcedureRequest")
 """ProcedureRequest is what ServiceRequest was called up to STU3."""

@@ -12,9 +12,8 @@ from cds_service.errors import KnowledgeError
 from cds_service.knowledge import about
 from cds_service.knowledge.about import About
 from cds_service.knowledge.card_files import CardFiles, Rows, read_card_files
-from cds_service.knowledge.order_text import OrderTextMatcher
-from cds_service.knowledge.site_text import SiteTextMatcher
 from cds_service.knowledge.terminology import CodeSystems, Member, Terminology, members
+from cds_service.knowledge.text_matchers import OrderTextMatcher, SiteTextMatcher
 from cds_service.knowledge.typed_text import TypedTextReader
 from cds_service.knowledge.validation import check
 from cds_service.model import History, Presentation

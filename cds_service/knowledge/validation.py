@@ -14,8 +14,8 @@ from cds_service.errors import KnowledgeError
 from cds_service.knowledge.about import PLACEHOLDERS
 from cds_service.knowledge.card_files import CardFiles, Rows
 from cds_service.knowledge.placeholders import WORDING_LIMIT, placeholder_faults
-from cds_service.knowledge.site_text import doubled
 from cds_service.knowledge.terminology import PROVENANCE, WORDING, CodeSystems, extension, spelling_clashes
+from cds_service.knowledge.text_matchers import duplicate_site_words
 from cds_service.knowledge.typed_text import reason_word_faults
 from cds_service.model import (
     BRAKE_FAMILIES,
@@ -273,7 +273,7 @@ def _table_faults(card_files: CardFiles) -> Iterator[str]:
     yield from _duplicate_row_faults(card_files)
     for fault in spelling_clashes(card_files.systems):
         yield f"systems.csv: {fault}"
-    for words in doubled(card_files.tables["site_words"]):
+    for words in duplicate_site_words(card_files.tables["site_words"]):
         yield f"site_words.csv: {words} is in more than one row; keep one"
     yield from _silence_order_faults(card_files.tables["silences"])
     yield from _unused_cell_faults(card_files)

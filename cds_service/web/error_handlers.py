@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
-from cds_service.auth import ReplayCacheUnavailable, Unauthenticated
 from cds_service.errors import (
     CallError,
     Compressed,
@@ -14,9 +13,11 @@ from cds_service.errors import (
     NotJson,
     Overloaded,
     RecordUnavailable,
+    ReplayCacheUnavailable,
     StoreUnavailable,
     TooLarge,
     TooManyCalls,
+    Unauthenticated,
     UnknownService,
 )
 from cds_service.logs import log_fault

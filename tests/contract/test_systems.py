@@ -3,8 +3,8 @@
 import pytest
 
 from cds_service.decision.fhir_fields import certainties, codings, own_study, status_codes
-from cds_service.knowledge.site_text import SiteTextMatcher, doubled
 from cds_service.knowledge.terminology import CodeSystems, spelling_clashes, split_code
+from cds_service.knowledge.text_matchers import SiteTextMatcher, duplicate_site_words
 from tests.support.notation import SYSTEMS
 
 SCT, CM, WHO, CPT = SYSTEMS["sct"], SYSTEMS["icd10cm"], SYSTEMS["icd10"], SYSTEMS["cpt"]
@@ -177,6 +177,6 @@ def test_sites_in_words(text, knowledge):
 def test_a_word_for_two_sites():
     """A word that stands in two rows is told."""
     rows = [{"means": "pelvis", "words": "a;b", "wording": "x"}, {"means": "remote", "words": "B", "wording": "y"}]
-    assert doubled(rows) == ["b"]
-    assert doubled(rows[:1]) == []
+    assert duplicate_site_words(rows) == ["b"]
+    assert duplicate_site_words(rows[:1]) == []
     assert [term.means for term in SiteTextMatcher(rows[:1]).terms("A, then b")] == ["pelvis", "pelvis"]

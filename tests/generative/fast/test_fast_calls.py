@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds_service.schemas import first_fault
-from cds_service.schemas.fast_validation import is_hook_call
+from cds_service.schemas import first_fault, is_hook_call
 from tests.support.notation import call, rows
 from tests.support.profiles import examples
 from tests.support.service import TODAY

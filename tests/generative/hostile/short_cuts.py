@@ -11,8 +11,8 @@ from flask import Flask
 
 from cds_service.decision import findings, orders, request
 from cds_service.decision.references import ReferenceResolver
-from cds_service.knowledge.order_text import OrderTextMatcher
 from cds_service.knowledge.terminology import UNREAD, Terminology
+from cds_service.knowledge.text_matchers import OrderTextMatcher
 from cds_service.knowledge.typed_text.vocabulary import Vocabulary
 from cds_service.strict_json import reference_json
 from cds_service.web import request_body

@@ -1,22 +1,25 @@
-"""Orders that carry no code of ours, recognised by their words; the words are data, their order of test too."""
+"""Orders and radiotherapy sites without a code of ours, recognized by the words of words.csv and site_words.csv."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 from cds_service.knowledge.typed_text import folded
+from cds_service.model import Term
 
 _WORDS = re.compile(r"[A-Z0-9]+")
 
 
-def normalised(text: str) -> str:
+def normalized(text: str) -> str:
     """Return a text in capitals without accents, every run of other characters than letters and digits as one space."""
     return " ".join(_WORDS.findall(folded(text).upper()))
 
 
 def pattern(phrases: Iterable[str]) -> re.Pattern[str]:
     """Match whole words; a phrase that ends in * matches every word that begins so."""
-    alternatives = (re.escape(normalised(phrase)) + (r"\w*" if phrase.endswith("*") else r"\b") for phrase in phrases)
+    alternatives = (re.escape(normalized(phrase)) + (r"\w*" if phrase.endswith("*") else r"\b") for phrase in phrases)
     return re.compile(r"\b(?:" + "|".join(alternatives) + ")")
 
 
@@ -52,25 +55,25 @@ class OrderTextMatcher:
 
     def names_plexus(self, text: str) -> bool:
         """Tell whether the words name the lumbosacral plexus: lumbar, sacral or the like beside the word plexus."""
-        return self._says("plexus", normalised(text))
+        return self._says("plexus", normalized(text))
 
     def is_generic_mr(self, text: str) -> bool:
         """Tell whether the words name an MRI and nothing that it is of."""
-        is_mr, rest = self._cut("mr", normalised(text))
+        is_mr, rest = self._cut("mr", normalized(text))
         for meaning in _BESIDE:
             _, rest = self._cut(meaning, rest)
         return is_mr and not rest
 
     def is_silent(self, text: str) -> bool:
         """Tell whether nothing is named, or an MRI of nothing."""
-        return not normalised(text) or self.is_generic_mr(text)
+        return not normalized(text) or self.is_generic_mr(text)
 
     def study(self, text: str, *, is_mr: bool = False) -> str | None:
         """Return the study that the words name, `not_watched` for another one, None where they name none.
 
         `is_mr` where a code says already that it is an MRI. Contract section 2 has the order of the tests.
         """
-        text = normalised(text)
+        text = normalized(text)
         if not self.any_needed.search(text):
             return "not_watched" if text else None
         is_mr = is_mr or self._says("mr", text)
@@ -117,3 +120,34 @@ class OrderTextMatcher:
 
     def _says(self, meaning: str, text: str) -> bool:
         return bool(self.lists[meaning].search(text))
+
+
+_NON_WORD = re.compile(r"[\W_]+")
+_MAX_SITE_LENGTH = 2000
+"""Characters of a text that are read: none is longer."""
+
+
+class SiteTextMatcher:
+    """The words for sites, each with what it means and how we word it."""
+
+    def __init__(self, rows: Iterable[Mapping[str, str]]) -> None:
+        spelled = ((_normalized_site(spelling), row) for row in rows for spelling in row["words"].split(";"))
+        self._terms = {words: Term("site_words", row["means"], row["wording"]) for words, row in spelled}
+        longest_first = sorted(self._terms, key=lambda words: (-len(words), words))
+        self._pattern = re.compile(rf"\b(?:{'|'.join(map(re.escape, longest_first))})\b")
+
+    def terms(self, text: str) -> list[Term]:
+        """Return what the sites that a text names mean, in its order."""
+        return [self._terms[words] for words in self._pattern.findall(_normalized_site(text))]
+
+
+def duplicate_site_words(rows: Iterable[Mapping[str, str]]) -> list[str]:
+    """Return the words that stand in more than one row."""
+    spellings = ({_normalized_site(spelling) for spelling in row["words"].split(";")} for row in rows)
+    counts = Counter(chain.from_iterable(spellings))
+    return sorted(words for words, count in counts.items() if count > 1)
+
+
+def _normalized_site(text: str) -> str:
+    """Return a text in one case, a blank between its words."""
+    return _NON_WORD.sub(" ", text[:_MAX_SITE_LENGTH].casefold()).strip()
