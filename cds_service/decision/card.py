@@ -7,7 +7,7 @@ from typing import Any
 from cds_service.decision.rendering import fill, render_findings, render_sources
 from cds_service.decision.suggestions import build_suggestions, suggestion_kinds
 from cds_service.knowledge import Knowledge
-from cds_service.knowledge.placeholders import SUMMARY_LIMIT
+from cds_service.knowledge.text_validation import SUMMARY_LIMIT
 from cds_service.model import FindingKind, Findings, HookRequest, PatientRecord, Recommendation, Site
 
 

@@ -60,12 +60,13 @@ def _sections(card_files: CardFiles) -> Iterator[Section]:
         yield Section(row["section"], row["title"], tuple(statements))
 
 
-PLACEHOLDERS = ("citations", "publisher", "version", "date", "status")
+ATTRIBUTE_PLACEHOLDERS = ("citations", "publisher", "version", "date", "status")
 """What a value of source_attributes.csv may leave to the plan."""
 
 
 def filled(attributes: Rows, plan: Mapping[str, Any], used: Collection[str], version: str) -> Rows:
     """Return source attributes with their placeholders filled; the citations are those that are `used`."""
     cited = " ".join(source["citation"] for source in plan["relatedArtifact"] if source["label"] in used)
-    values = {name: plan[name] for name in PLACEHOLDERS if name in plan} | {"version": version, "citations": cited}
+    values = {name: plan[name] for name in ATTRIBUTE_PLACEHOLDERS if name in plan}
+    values |= {"version": version, "citations": cited}
     return [{**row, "value": Template(row["value"]).substitute(values)} for row in attributes]

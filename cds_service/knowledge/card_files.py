@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from typing import Any
@@ -47,6 +47,16 @@ class CardFiles:
     """Changes whenever a byte of the knowledge does; signatures name it, so they are no part of it."""
     full_digest: str
     """Changes whenever anything does that a check can see: signatures and the names of files, too."""
+
+    @property
+    def citation_labels(self) -> set[str]:
+        """Return the labels of the citations that the plan has."""
+        return {source.get("label", "") for source in self.plan.get("relatedArtifact", [])}
+
+
+def numbered(rows: Rows) -> Iterable[tuple[int, dict[str, str]]]:
+    """Return the rows of a table with their lines; its head is line 1."""
+    return enumerate(rows, 2)
 
 
 def read_card_files(root: Traversable, name: str) -> CardFiles:

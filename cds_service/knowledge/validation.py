@@ -1,27 +1,23 @@
 """What knowledge is refused for at load, each fault a sentence: file, line, what is wrong, what to do.
 
-First each file by itself (schemas), then value sets, proposals and orders, then the tables, then the page's texts.
+First each file by itself (schemas), then value sets, proposals and orders, then the tables, then the texts.
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import product
-from string import Template
 from typing import Any
 
 from cds_service.errors import KnowledgeError
-from cds_service.knowledge.about import PLACEHOLDERS
-from cds_service.knowledge.card_files import CardFiles, Rows
-from cds_service.knowledge.placeholders import WORDING_LIMIT, placeholder_faults
+from cds_service.knowledge.card_files import CardFiles, Rows, numbered
 from cds_service.knowledge.terminology import PROVENANCE, WORDING, CodeSystems, extension, spelling_clashes
 from cds_service.knowledge.text_matchers import duplicate_site_words
+from cds_service.knowledge.text_validation import WORDING_LIMIT, card_text_faults, page_text_faults
 from cds_service.knowledge.typed_text import reason_word_faults
 from cds_service.model import (
     BRAKE_FAMILIES,
     DECIDED_FIRST,
     FAMILIES,
-    OPTIONAL_KEYS,
     RESERVATION_REASONS,
     SILENCE_REASONS,
     History,
@@ -70,7 +66,7 @@ def _separator_fault(rows: Rows) -> str | None:
 
 def _width_fault(rows: Rows) -> str | None:
     """Tell of the first row with a cell too few or too many: an unquoted comma would cut a text short."""
-    wrong = (line for line, row in _numbered(rows) if not all(isinstance(cell, str) for cell in row.values()))
+    wrong = (line for line, row in numbered(rows) if not all(isinstance(cell, str) for cell in row.values()))
     line = next(wrong, None)
     words = "must have as many cells as line 1 (put a cell with a comma in quotes)"
     return None if line is None else f"line {line}: {words}"
@@ -78,13 +74,13 @@ def _width_fault(rows: Rows) -> str | None:
 
 def _table_sentence(fault: str, rows: Rows) -> str:
     """Return `decision_table.2.history must ...` as a sentence about a row of a table; its head is line 1."""
-    where, _, what = fault.partition(" ")
-    table, *row = where.split(".")
+    path, _, message = fault.partition(" ")
+    table, *row = path.split(".")
     if not row:
-        return f"{table}.csv: {what}"
+        return f"{table}.csv: {message}"
     cells = rows[int(row[0])]
-    stands = f" ({', '.join(str(cell) for cell in cells.values() if cell)})"
-    return f"{table}.csv: line {int(row[0]) + 2}: {' '.join([*row[1:], what])}{stands}"
+    content = f" ({', '.join(str(cell) for cell in cells.values() if cell)})"
+    return f"{table}.csv: line {int(row[0]) + 2}: {' '.join([*row[1:], message])}{content}"
 
 
 def _consistency_faults(card_files: CardFiles) -> Iterator[str]:
@@ -96,15 +92,15 @@ def _consistency_faults(card_files: CardFiles) -> Iterator[str]:
     yield from _brake_faults(card_files)
     yield from _plexopathy_faults(card_files)
     yield from _table_faults(card_files)
-    yield from _about_faults(card_files)
-    yield from placeholder_faults(card_files.card)
+    yield from page_text_faults(card_files)
+    yield from card_text_faults(card_files.card)
 
 
 def _value_set_faults(card_files: CardFiles) -> Iterator[str]:
     listed = [row["value_set"] for row in card_files.tables["valuesets"]]
     for name in sorted(set(listed) ^ set(card_files.value_sets)):
         yield f"valuesets.csv and the folder valuesets do not agree on {name}: add the row or the file, or remove it"
-    for line, row in _numbered(card_files.tables["ratings"]):
+    for line, row in numbered(card_files.tables["ratings"]):
         if row["value_set"] not in card_files.value_sets:
             yield f"ratings.csv: line {line}: {row['study']} names a value set that has no file in valuesets/"
 
@@ -119,9 +115,9 @@ def _include_faults(card_files: CardFiles) -> Iterator[str]:
                     yield f"{where} has no text in an extension {url}"
             if len(wording) > WORDING_LIMIT:
                 yield f"{where}: its wording has {len(wording)} characters, shorten it to {WORDING_LIMIT} ({wording})"
-            for one in include.get("filter", []):
-                if one["op"] == "regex" and not _is_pattern(one["value"]):
-                    yield f"{where}: its filter is not a regular expression ({one['value']})"
+            for code_filter in include.get("filter", []):
+                if code_filter["op"] == "regex" and not _is_pattern(code_filter["value"]):
+                    yield f"{where}: its filter is not a regular expression ({code_filter['value']})"
 
 
 def _is_pattern(text: str) -> bool:
@@ -160,13 +156,13 @@ def _pairs(value_set: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _order_faults(card_files: CardFiles) -> Iterator[str]:
-    for line, row in _numbered(card_files.tables["watched_orders"]):
+    for line, row in numbered(card_files.tables["watched_orders"]):
         where = f"watched_orders.csv: line {line}: {row['study']}"
         if row["proposes"] not in card_files.card["proposals"]:
             yield f"{where} proposes {row['proposes']}, which card.json does not have"
         if row["study"] not in card_files.card["orders"]:
             yield f"{where} has no texts in card.json"
-        elif card_files.card["orders"][row["study"]]["citation"] not in _citation_labels(card_files):
+        elif card_files.card["orders"][row["study"]]["citation"] not in card_files.citation_labels:
             yield f"card.json: the citation of {row['study']} is not in plan_definition.json"
         for suggestion in row["suggestions"].split():
             if suggestion not in card_files.card["suggestions"]:
@@ -176,7 +172,7 @@ def _order_faults(card_files: CardFiles) -> Iterator[str]:
 def _study_faults(card_files: CardFiles) -> Iterator[str]:
     """Yield the studies of watched orders that no order can be known to ask for."""
     studies = {row["means"] for row in card_files.tables["valuesets"] if row["family"] == "order"} - _NO_STUDY
-    for line, row in _numbered(card_files.tables["watched_orders"]):
+    for line, row in numbered(card_files.tables["watched_orders"]):
         for column in ("study", "same_as"):
             for name in row[column].split():
                 if name not in studies:
@@ -202,12 +198,12 @@ def _plexopathy_faults(card_files: CardFiles) -> Iterator[str]:
     typed = {row["wording"] for row in card_files.tables["reason_words"] if row["topic"] == "plexopathy"}
     sets = [row["value_set"] for row in card_files.tables["valuesets"] if row["means"] == "specific"]
     includes = [
-        one
+        include
         for name in sets
         if name in card_files.value_sets
-        for one in card_files.value_sets[name]["compose"]["include"]
+        for include in card_files.value_sets[name]["compose"]["include"]
     ]
-    for wording in sorted(named - typed - {extension(one, WORDING) for one in includes}):
+    for wording in sorted(named - typed - {extension(include, WORDING) for include in includes}):
         yield f"card.json: summary.plexopathy is named by {wording}, which is the wording of no specific sign"
     for wording in sorted(typed - named):
         yield f"card.json: summary.plexopathy is not named by {wording}, which reason_words.csv has for plexopathy"
@@ -217,17 +213,8 @@ def _systems(card_files: CardFiles, rows: Rows) -> set[str]:
     """Return the code systems that these value sets have codes of, each by the name that systems.csv gives it."""
     names = CodeSystems(card_files.systems)
     value_sets = (card_files.value_sets[row["value_set"]] for row in rows)
-    return {str(names.get(one["system"], one["system"])) for each in value_sets for one in each["compose"]["include"]}
-
-
-def _numbered(rows: Rows) -> Iterable[tuple[int, dict[str, str]]]:
-    """Return the rows of a table with their lines; its head is line 1."""
-    return enumerate(rows, 2)
-
-
-def _citation_labels(card_files: CardFiles) -> set[str]:
-    """Return the citations that the plan has."""
-    return {source.get("label", "") for source in card_files.plan.get("relatedArtifact", [])}
+    includes = (include for value_set in value_sets for include in value_set["compose"]["include"])
+    return {str(names.get(include["system"], include["system"])) for include in includes}
 
 
 _NEEDED = {
@@ -293,36 +280,36 @@ def _missing_row_faults(card_files: CardFiles) -> Iterator[str]:
 def _duplicate_row_faults(card_files: CardFiles) -> Iterator[str]:
     for table, columns in _KEYS.items():
         seen: dict[str, int] = {}
-        for line, row in _numbered(card_files.tables[table]):
+        for line, row in numbered(card_files.tables[table]):
             name = " ".join(row[column] for column in columns)
             if (other := seen.setdefault(name, line)) != line:
                 yield f"{table}.csv: line {line}: {name} is already on line {other}"
 
 
 def _silence_order_faults(rows: Rows) -> Iterator[str]:
-    stands = {row["reason"]: line for line, row in _numbered(rows)}
+    lines = {row["reason"]: line for line, row in numbered(rows)}
     for line, reason in enumerate(DECIDED_FIRST, 2):
-        if stands.get(reason, line) != line:
-            where = f"silences.csv: line {stands[reason]}: {reason}"
+        if lines.get(reason, line) != line:
+            where = f"silences.csv: line {lines[reason]}: {reason}"
             yield f"{where} is decided before the record is read, so its place is fixed: it must stand on line {line}"
 
 
 def _unused_cell_faults(card_files: CardFiles) -> Iterator[str]:
     """Yield what is written in a cell where nothing reads it."""
-    for line, row in _numbered(card_files.tables["statuses"]):
+    for line, row in numbered(card_files.tables["statuses"]):
         if (row["element"], row["counts"]) == ("Condition.clinicalStatus", "no"):
             where = f"statuses.csv: line {line}: {row['code']}"
             yield f"{where}: counts no has no effect for {row['element']}, where only active is read; write yes"
-    for line, row in _numbered(card_files.tables["valuesets"]):
+    for line, row in numbered(card_files.tables["valuesets"]):
         if row["metastatic"] == "yes" and row["family"] != "malignancy":
             where = f"valuesets.csv: line {line}: {row['value_set']}"
             yield f"{where}: metastatic yes is for the family malignancy, and this one is of {row['family']}"
 
 
 def _citation_faults(card_files: CardFiles) -> Iterator[str]:
-    for line, row in _numbered(card_files.tables["ratings"]):
+    for line, row in numbered(card_files.tables["ratings"]):
         for citation in row["citation"].split():
-            if citation not in _citation_labels(card_files):
+            if citation not in card_files.citation_labels:
                 where = f"ratings.csv: line {line}: {row['study']}"
                 yield f"{where} cites {citation}, which is not the label of a relatedArtifact in plan_definition.json"
 
@@ -330,7 +317,7 @@ def _citation_faults(card_files: CardFiles) -> Iterator[str]:
 def _decision_table_faults(card_files: CardFiles) -> Iterator[str]:
     rows, watched = card_files.tables["decision_table"], card_files.tables["watched_orders"]
     answered: dict[tuple[str, ...], int] = {}
-    for line, row in _numbered(rows):
+    for line, row in numbered(rows):
         where = f"decision_table.csv: line {line}: {row['study']}"
         yield from _recommendation_faults(where, row, watched)
         if others := sorted(
@@ -343,7 +330,7 @@ def _decision_table_faults(card_files: CardFiles) -> Iterator[str]:
 
 
 def _recommendation_faults(where: str, row: dict[str, str], watched: Rows) -> Iterator[str]:
-    offered = {one["study"]: one["suggestions"].split() for one in watched}.get(row["study"])
+    offered = {order["study"]: order["suggestions"].split() for order in watched}.get(row["study"])
     if offered is None:
         yield f"{where} is not watched: watched_orders.csv has no row for it"
     elif row["recommended"] and row["recommended"] not in offered:
@@ -356,7 +343,7 @@ def _recommendation_faults(where: str, row: dict[str, str], watched: Rows) -> It
 
 def _reservation_faults(card_files: CardFiles) -> Iterator[str]:
     watched = {row["study"] for row in card_files.tables["watched_orders"]}
-    for line, row in _numbered(card_files.tables["reservations"]):
+    for line, row in numbered(card_files.tables["reservations"]):
         for study in row["studies"].split():
             if study not in watched:
                 yield f"reservations.csv: line {line}: {study} is not watched: watched_orders.csv has no row for it"
@@ -372,67 +359,3 @@ def _required_cells(watched: Rows) -> Iterator[tuple[str, ...]]:
     for row in watched:
         presentations: Iterable[str] = [row["only_for"]] if row["only_for"] else Presentation
         yield from product([row["study"]], (History.IN_REACH, History.REMOTE_ONLY, History.IN_WORDS), presentations)
-
-
-_SECTIONS = {
-    *("in_short", "next_steps", "rule", "pitfalls", "protocol", "ratings", "decisions", "silences", "limits"),
-    *("record", "unknowns", "intended_use", "signatures", "contact", "attributes", "sources"),
-}
-
-_ATTRIBUTES = {
-    *("bibliographic_citation", "developer", "funding_source", "release_and_revision_dates", "race", "ethnicity"),
-    *("language", "sexual_orientation", "gender_identity", "sex", "date_of_birth", "social_determinants_of_health"),
-    "health_status_assessments",
-}
-
-_TERMS = {
-    *(f"history.{one}" for one in History),
-    *(f"presentation.{one}" for one in Presentation),
-    *("indicator.info", "indicator.warning", "answer.silent", "answer.not_watched", "policy.broad", "policy.focused"),
-    *(f"optional.{key}" for key in OPTIONAL_KEYS),
-    *("optional.conditions", "optional.none", "site.off", "site.shadow"),
-    *("contact.none", "signature.none", "signature.current", "signature.changed"),
-}
-"""The terms that the page shows, beside the suggestions of card.json."""
-
-
-def _about_faults(card_files: CardFiles) -> Iterator[str]:
-    """Yield a sentence for each contradiction in the texts of the page."""
-    suggestions = {f"suggestion.{name}" for name in card_files.card["suggestions"]}
-    yield from _page_row_faults(card_files, "about_sections", "section", _SECTIONS)
-    yield from _page_row_faults(card_files, "source_attributes", "attribute", _ATTRIBUTES)
-    yield from _page_row_faults(card_files, "about_words", "term", _TERMS | suggestions)
-    yield from _statement_faults(card_files)
-    yield from _attribute_faults(card_files)
-
-
-def _page_row_faults(card_files: CardFiles, table: str, column: str, needed: set[str]) -> Iterator[str]:
-    """Yield the rows that the page asks for and that are missing, not known or there twice."""
-    times = Counter(row[column] for row in card_files.tables[table])
-    for name in sorted(needed - set(times)):
-        yield f"{table}.csv: no row for {name}"
-    for line, row in _numbered(card_files.tables[table]):
-        if row[column] not in needed:
-            yield f"{table}.csv: line {line}: nothing on the page asks for {row[column]}"
-        elif times[row[column]] > 1:
-            yield f"{table}.csv: line {line}: {row[column]} is on more than one line; keep one"
-
-
-def _statement_faults(card_files: CardFiles) -> Iterator[str]:
-    titled = {row["section"] for row in card_files.tables["about_sections"]}
-    for line, row in _numbered(card_files.tables["about"]):
-        where = f"about.csv: line {line}: {row['topic']}"
-        if row["section"] not in titled:
-            yield f"{where} is of the section {row['section']}, which about_sections.csv does not have"
-        for citation in row["citations"].split():
-            if citation not in _citation_labels(card_files):
-                yield f"{where} cites {citation}, which is not the label of a relatedArtifact in plan_definition.json"
-
-
-def _attribute_faults(card_files: CardFiles) -> Iterator[str]:
-    for line, row in _numbered(card_files.tables["source_attributes"]):
-        template, where = Template(row["value"]), f"source_attributes.csv: line {line}: {row['attribute']}"
-        if not template.is_valid():
-            yield f"{where} has a $ that starts no placeholder; write $$ for a dollar sign"
-        elif unknown := set(template.get_identifiers()) - set(PLACEHOLDERS):
-            yield f"{where}: unknown placeholder ${', $'.join(sorted(unknown))}; use one of ${', $'.join(PLACEHOLDERS)}"

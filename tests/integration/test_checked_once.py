@@ -21,7 +21,7 @@ SERVED = "import sys; from cds_service import cli; sys.exit(cli.main(['serve']))
 CHECKS = (
     "validation_stamp.py",
     "fhir/validation.py",
-    "knowledge/placeholders.py",
+    "knowledge/text_validation.py",
     "schemas/tables.schema.json",
     "model.py",
 )
