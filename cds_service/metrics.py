@@ -172,9 +172,9 @@ def refusal(check: str) -> None:
     _metrics().refused.inc(check)
 
 
-def store_failure(what: str, amount: int = 1) -> None:
+def store_failure(operation: str, amount: int = 1) -> None:
     """Count failures of the store by operation."""
-    _metrics().store_failures.inc(what, amount=amount)
+    _metrics().store_failures.inc(operation, amount=amount)
 
 
 def exposition() -> bytes:

@@ -286,7 +286,8 @@ class Unread:
     """A prefetch key whose data could not be read, or not in full."""
 
     key: str
-    why: str
+    reason: str
+    """What the client is told: the client failed to read it, or why the search failed."""
     partly: bool = False
     is_needed: bool = True
     """Without it, a call without a card is answered with 412; otherwise the silence may be `part_not_read`."""
@@ -359,7 +360,8 @@ class Findings(NamedTuple):
     """What suppresses the card or is to be checked first."""
     history: History = History.NONE
     presentation: Presentation = Presentation.NONE
-    tally: Mapping[str, int] = _NOTHING
+    unused: Mapping[str, int] = _NOTHING
+    """How many entries of the record were not used, by the reason."""
     not_readable: bool = False
     """There are Conditions, but none could be read."""
     not_all_read: bool = False

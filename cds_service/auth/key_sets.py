@@ -172,9 +172,9 @@ class RemoteKeySet:
             raise HttpClientError(FetchFault.NOT_ANSWERED)
         return content
 
-    def _fail(self, why: str) -> None:
+    def _fail(self, reason: str) -> None:
         self._last_fetch_failed = True
-        _log_failure(self._issuer, why, self._key_set)
+        _log_failure(self._issuer, reason, self._key_set)
 
     def _has(self, kid: str) -> bool:
         return self._key_set is not None and bool(self._key_set.with_id(kid))

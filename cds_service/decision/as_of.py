@@ -18,18 +18,18 @@ _DATED_BY = {
 
 
 def as_of(body: Any, day: date) -> tuple[Any, int]:
-    """Return a call whose prefetch has nothing that was recorded (else began) after a day, and how much was left out.
+    """Return a call without the prefetched entries recorded (else begun) after a day, and how many were left out.
 
     An entry without a date stays: nobody can tell when it came.
     """
     prefetch = body.get("prefetch") if isinstance(body, dict) else None
     if not isinstance(prefetch, dict):
         return body, 0
-    kept, left_out = {}, 0
+    earlier_prefetch, removed_count = {}, 0
     for key, value in prefetch.items():
-        kept[key], removed_count = _before(value, day)
-        left_out += removed_count
-    return {**body, "prefetch": kept}, left_out
+        earlier_prefetch[key], removed_of_key = _before(value, day)
+        removed_count += removed_of_key
+    return {**body, "prefetch": earlier_prefetch}, removed_count
 
 
 def _before(value: Any, day: date) -> tuple[Any, int]:
@@ -39,13 +39,13 @@ def _before(value: Any, day: date) -> tuple[Any, int]:
     entries = [entry for entry in value["entry"] if not _is_later(entry, day)]
     removed_count = len(value["entry"]) - len(entries)
     total = value.get("total")
-    counted = {"total": total - removed_count} if isinstance(total, int) and not isinstance(total, bool) else {}
-    return {**value, **counted, "entry": entries}, removed_count
+    new_total = {"total": total - removed_count} if isinstance(total, int) and not isinstance(total, bool) else {}
+    return {**value, **new_total, "entry": entries}, removed_count
 
 
 def _is_later(entry: Any, day: date) -> bool:
     for resource in members(entry.get("resource")) if isinstance(entry, dict) else ():
         for name in _DATED_BY.get(str(resource.get("resourceType")), ()):
-            if came := first_day(resource.get(name)):
-                return came > day
+            if recorded := first_day(resource.get(name)):
+                return recorded > day
     return False

@@ -23,17 +23,17 @@ def procedure_findings(entry_filter: EntryFilter, procedure: Json, terms: Terms)
         FindingKind.PLEXUS_MRI: _studies(entry_filter, procedure, terms),
     }
     yield from _performed_findings(
-        entry_filter, procedure, [(kind, terms_found[0]) for kind, terms_found in terms_by_kind.items() if terms_found]
+        entry_filter,
+        procedure,
+        [(kind, terms_of_kind[0]) for kind, terms_of_kind in terms_by_kind.items() if terms_of_kind],
     )
 
 
 def report_findings(entry_filter: EntryFilter, report: Json, terms: Terms) -> Iterator[Finding]:
     """Yield the imaging study that a report is of: it was done (contract section 5)."""
-    terms_found = [
-        (FindingKind.PLEXUS_MRI, _with_wording(entry_filter, study))
-        for study in _studies(entry_filter, report, terms)[:1]
-    ]
-    yield from _performed_findings(entry_filter, report, terms_found)
+    studies = _studies(entry_filter, report, terms)[:1]
+    kinds_and_terms = [(FindingKind.PLEXUS_MRI, _with_wording(entry_filter, study)) for study in studies]
+    yield from _performed_findings(entry_filter, report, kinds_and_terms)
 
 
 def order_findings(entry_filter: EntryFilter, order: Json) -> Iterator[Finding]:
@@ -54,12 +54,12 @@ def _with_wording(entry_filter: EntryFilter, study: Term) -> Term:
 
 
 def _performed_findings(
-    entry_filter: EntryFilter, entry: Json, terms_found: list[tuple[FindingKind, Term]]
+    entry_filter: EntryFilter, entry: Json, kinds_and_terms: list[tuple[FindingKind, Term]]
 ) -> Iterator[Finding]:
     """Yield the findings of an entry that was performed; a plexus MRI is recent or earlier by its date."""
-    if not terms_found or not entry_filter.was_performed(entry):
+    if not kinds_and_terms or not entry_filter.was_performed(entry):
         return
-    for kind, term in terms_found:
+    for kind, term in kinds_and_terms:
         finding = entry_filter.procedure_finding(kind, term, entry)
         if kind is not FindingKind.PLEXUS_MRI or entry_filter.is_recent(finding.until, "plexus_mri_done"):
             yield finding
@@ -132,6 +132,8 @@ def _egfr(entry_filter: EntryFilter, observation: Json) -> tuple[float, Finding]
 
 def devices_in_body(devices: Sequence[Finding]) -> list[Finding]:
     """Return the devices in the body: a removal cancels the cardiac devices that are not dated after it."""
-    removed = max((finding.newest for finding in devices if finding.means == _REMOVED), default=None)
-    kept = [finding for finding in devices if finding.means != _REMOVED]
-    return [finding for finding in kept if removed is None or finding.means != _CARDIAC or finding.newest > removed]
+    removal_day = max((finding.newest for finding in devices if finding.means == _REMOVED), default=None)
+    implanted = [finding for finding in devices if finding.means != _REMOVED]
+    if removal_day is None:
+        return implanted
+    return [finding for finding in implanted if finding.means != _CARDIAC or finding.newest > removal_day]

@@ -1,4 +1,4 @@
-"""Step 4: PatientRecord -> Findings, in the order in which a card tells them."""
+"""Step 4: PatientRecord -> Findings, in the order in which a card lists them (contract sections 3 to 5)."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -61,10 +61,10 @@ def findings_for(order: WatchedOrder, record_findings: RecordFindings, knowledge
     """Return the findings of one order: those of its own reasons and of the record, by what they are about."""
     in_reasons = list(_in_reasons(record_findings.entry_filter, order.order.resource))
     findings = _merge([*in_reasons, *record_findings.findings]) if in_reasons else record_findings.findings
-    tally = dict(record_findings.entry_filter.unused)
+    unused = dict(record_findings.entry_filter.unused)
     if not findings:
         return Findings(
-            tally=tally, not_readable=record_findings.not_readable, not_all_read=record_findings.not_all_read
+            unused=unused, not_readable=record_findings.not_readable, not_all_read=record_findings.not_all_read
         )
     malignancies, radiotherapy, elsewhere, overall = history.assess_history(findings)
     findings = [*findings, *_stat_findings(order)]
@@ -79,7 +79,7 @@ def findings_for(order: WatchedOrder, record_findings: RecordFindings, knowledge
         tuple(_others(findings, knowledge.watched[order.study].same_as)),
         overall,
         _strongest_presentation(presentations),
-        tally,
+        unused,
         record_findings.not_readable,
         record_findings.not_all_read,
     )

@@ -80,7 +80,7 @@ def _is_misleading(outcome: Recommendation | Silence) -> bool:
 
 def _describe_missing(record: PatientRecord, request: HookRequest) -> str:
     """Return what could not be read and why, and the prefetch keys received: a key may only be misnamed."""
-    missing = "; ".join(f"{part.key}{' (in part)' if part.partly else ''}: {part.why}" for part in record.unread)
+    missing = "; ".join(f"{part.key}{' (in part)' if part.partly else ''}: {part.reason}" for part in record.unread)
     received = [key for key in request.prefetch if KEY_NAME.fullmatch(key)][:_MAX_KEYS]
     keys = f"Prefetch keys received: {', '.join(sorted(received)) or 'none'}."
     return f"The patient's record could not be read, so no decision was made. {missing}. {keys}"

@@ -113,8 +113,8 @@ class _Part:
         return self.state in _TO_FETCH
 
     @property
-    def why(self) -> str:
-        """Return why it is not complete, or no text where it is."""
+    def unread_reason(self) -> str:
+        """Return why the part is not complete, or no text where it is."""
         if self.state is PrefetchState.FAILED:
             return CLIENT_FAILED
         return NOT_FETCHED if self.missing and not self.is_main else self.fault or ""
@@ -212,11 +212,11 @@ def _record(parts: list[_Part], cautions: dict[str, tuple[Json, ...]], retrieval
 
 def _unread(parts: list[_Part], conditions: list[_Part]) -> Iterator[Unread]:
     """Yield the parts that are not complete; of several keys of Conditions each is needed where none was read."""
-    none_read = all(part.why and not part.own for part in conditions)
+    none_read = all(part.unread_reason and not part.own for part in conditions)
     for part in parts:
-        if part.why:
+        if part.unread_reason:
             is_needed = part.is_main or (none_read and part.search.resource_type == "Condition")
-            yield Unread(part.search.key, part.why, bool(part.bundles), is_needed, part.holds)
+            yield Unread(part.search.key, part.unread_reason, bool(part.bundles), is_needed, part.holds)
 
 
 def _each_once(conditions: list[_Part]) -> Iterator[Json]:
@@ -250,7 +250,7 @@ def _coded(entry: Json) -> Json:
 
 def _not_sent(part: _Part) -> int:
     """Return how many entries the Bundles of a part count beyond those in them, where nothing says that more follow."""
-    if part.why or not part.bundles or next_page(part.bundles[-1]):
+    if part.unread_reason or not part.bundles or next_page(part.bundles[-1]):
         return 0
     total = max(map(total_of, part.bundles))
     return max(0, total - sum(len(entries_of(bundle)) for bundle in part.bundles)) if total else 0

@@ -36,7 +36,7 @@ def read_hook(body: Any, hook: str) -> HookRequest:
     if context.get("draftOrders") is None:
         raise NotAHookCall(_WITHOUT_DRAFTS)
     selections = (context.get("selections") or []) if hook == "order-select" else []
-    _at_most(MOST_SELECTIONS, len(selections), "selections")
+    _check_count(len(selections), MOST_SELECTIONS, "selections")
     drafts, selections_read = context["draftOrders"], _Selections(selections)
     draft_orders = _draft_orders(drafts, selections_read)
     return HookRequest(
@@ -53,7 +53,7 @@ def read_hook(body: Any, hook: str) -> HookRequest:
 
 def _draft_orders(bundle: Json, selections_read: "_Selections") -> tuple[DraftOrder, ...]:
     order_entries = _orders(bundle)
-    _at_most(MOST_ORDERS, len(order_entries), "draft orders")
+    _check_count(len(order_entries), MOST_ORDERS, "draft orders")
     orders = [
         DraftOrder(resource, reference_of(resource), selections_read.includes(entry, resource), position)
         for position, (entry, resource) in enumerate(order_entries, 1)
@@ -71,10 +71,10 @@ def _orders(bundle: Json) -> list[tuple[Json, Json]]:
     return order_entries
 
 
-def _at_most(most: int, count: int, what: str) -> None:
-    if count > most:
+def _check_count(count: int, limit: int, name: str) -> None:
+    if count > limit:
         message = (
-            f"The call has {count} {what}, and this service reads at most {most}. "
+            f"The call has {count} {name}, and this service reads at most {limit}. "
             "Send those that the clinician is working on alone, or go on without advice."
         )
         raise TooLarge(message)

@@ -33,6 +33,7 @@ from cds_service.model import (
     Recommendation,
     Silence,
     Site,
+    Unread,
 )
 
 _MOST_PAIRS = 100_000
@@ -75,10 +76,20 @@ def _record(record: PatientRecord) -> dict[str, Any]:
         "conditions": len(record.conditions),
         "procedures": len(record.procedures),
         "more": {key: len(entries) for key, entries in record.optional.items()},
-        "unread": [asdict(part) for part in record.unread],
+        "unread": [_unread_step(part) for part in record.unread],
         "skipped": record.skipped,
         "other_patient": record.other_patient,
         "not_sent": record.not_sent,
+    }
+
+
+def _unread_step(part: Unread) -> dict[str, Any]:
+    return {
+        "key": part.key,
+        "why": part.reason,
+        "partly": part.partly,
+        "is_needed": part.is_needed,
+        "holds": part.holds,
     }
 
 
@@ -216,7 +227,7 @@ def outcome_step(outcome: Recommendation | Silence, knowledge: Knowledge, today:
         order=order.order.reference if order else "",
         name=(order.name or knowledge.card["orders"][order.study]["name"]) if order else "",
         findings=tuple(_findings(findings, knowledge, today)) if findings else (),
-        not_used={what: count for what, count in findings.tally.items() if count} if findings else {},
+        not_used={reason: count for reason, count in findings.unused.items() if count} if findings else {},
         history=findings.history if findings else None,
         presentation=findings.presentation if findings else None,
         card=_card(outcome, knowledge) if isinstance(outcome, Recommendation) else None,

@@ -134,7 +134,9 @@ def members(value_set: Json, means: str, systems: Mapping[str, str], *, metastat
     for include in value_set["compose"]["include"]:
         system, wording = systems.get(include["system"], include["system"]), extension(include, WORDING)
         kinds = [("code", concept["code"]) for concept in include.get("concept", [])]
-        kinds += [(_filter_kind(value_set, one), one["value"]) for one in include.get("filter", [])]
+        kinds += [
+            (_filter_kind(value_set, code_filter), code_filter["value"]) for code_filter in include.get("filter", [])
+        ]
         for kind, code in kinds:
             yield Member(kind, system, code, Term(value_set["id"], means, wording, metastatic, len(plain(code))))
 
@@ -150,7 +152,7 @@ def _filter_kind(value_set: Json, condition: Json) -> str:
 
 def extension(element: Mapping[str, Any], url: str) -> str:
     """Return the string in the extension with this url, or no text."""
-    values = (one.get("valueString", "") for one in element.get("extension", []) if one.get("url") == url)
+    values = (member.get("valueString", "") for member in element.get("extension", []) if member.get("url") == url)
     return str(next(values, ""))
 
 
@@ -220,7 +222,9 @@ class Terminology:
     def __init__(self, families: Mapping[str, list[Member]], systems: Mapping[str, str]) -> None:
         self.families = families
         self._canonical = systems
-        self._negating = frozenset(plain(one.code) for one in families.get("context", ()) if one.kind == "code")
+        self._negating = frozenset(
+            plain(member.code) for member in families.get("context", ()) if member.kind == "code"
+        )
         self._indexes: dict[str, _SystemIndex] = defaultdict(_SystemIndex)
         for family, listed in families.items():
             for member in listed:
@@ -244,8 +248,8 @@ class Terminology:
             is_read = True
             normalized = plain(code)
             codes = (normalized,) if normalized.isalnum() else map(plain, split_code(code, self._negating))
-            for each in codes:
-                for family, term in index.lookup(each).items():
+            for single_code in codes:
+                for family, term in index.lookup(single_code).items():
                     terms.setdefault(family, []).append(term)
         return terms if is_read else UNREAD
 

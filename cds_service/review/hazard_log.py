@@ -51,7 +51,7 @@ def page(knowledge: Knowledge, file: Path) -> str:
     """Return the hazard log with each of its tables as the data are now."""
     folder = file.parent / "safety"
     log = Log(knowledge, *(_rows(folder / f"{name}.csv") for name in ("hazards", "controls", "scales")))
-    return _BLOCK.sub(lambda found: f"{found[1]}{_block(found[2], log)}\n{found[3]}", file.read_text(encoding="utf-8"))
+    return _BLOCK.sub(lambda block: f"{block[1]}{_block(block[2], log)}\n{block[3]}", file.read_text(encoding="utf-8"))
 
 
 def _rows(file: Path) -> tuple[Row, ...]:
@@ -106,7 +106,7 @@ def _hazards(log: Log) -> Iterator[str]:
         yield f"* **Cause.** {row['cause']}"
         yield f"* **Harm.** {row['harm']} {severity}, likelihood {before}, risk {log.risk(row, 'likelihood_before')}."
         yield ""
-        yield from table(("control", "what it does", "test"), (_control(one) for one in log.of(row)))
+        yield from table(("control", "what it does", "test"), (_control(control) for control in log.of(row)))
         yield ""
         yield f"* **Residual risk.** {row['left']} Likelihood {after}, risk {log.risk(row, 'likelihood_after')}."
         yield "* **Accepted by.** Not accepted yet: that is for the site's clinical safety officer."
@@ -121,7 +121,8 @@ def _control(row: Row) -> tuple[str, str, str]:
 
 def _counts(log: Log) -> Iterator[str]:
     knowledge = log.knowledge
-    systems = {one["system"] for each in knowledge.value_sets.values() for one in each["compose"]["include"]}
+    includes = (include for value_set in knowledge.value_sets.values() for include in value_set["compose"]["include"])
+    systems = {include["system"] for include in includes}
     against = {row.reason for row in knowledge.reservations}
     signed = [row for row in knowledge.signatures if row["version"] == knowledge.version]
     yield f"* {len(knowledge.watched)} studies that can bring a card; {len(knowledge.ratings)} studies with a rating"
@@ -149,7 +150,7 @@ def _by_system(knowledge: Knowledge, family: str) -> Counter[str]:
 
 def _silences(log: Log) -> Iterator[str]:
     yield from table(
-        ("no card, in this order", "why"), ((f"`{one}`", words) for one, words in log.knowledge.silences.items())
+        ("no card, in this order", "why"), ((f"`{reason}`", words) for reason, words in log.knowledge.silences.items())
     )
 
 

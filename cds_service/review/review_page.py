@@ -66,7 +66,10 @@ def _rendered(card: dict[str, Any]) -> Iterator[str]:
     yield ">"
     yield from (f"> {line}".rstrip() for line in card["detail"].split("\n"))
     yield ">"
-    labels = (f"[{one['label']}]{' (recommended)' if 'isRecommended' in one else ''}" for one in card["suggestions"])
+    labels = (
+        f"[{suggestion['label']}]{' (recommended)' if 'isRecommended' in suggestion else ''}"
+        for suggestion in card["suggestions"]
+    )
     yield f"> {' '.join(labels)}"
 
 
@@ -115,7 +118,7 @@ SYSTEMS = {
 """The names by which people know the code systems."""
 
 LISTED = 130
-"""Value sets of up to so many entries are told code by code, longer ones by wording."""
+"""Value sets of up to this many entries are listed code by code, longer ones by wording."""
 
 
 def value_sets(knowledge: Knowledge) -> Iterator[str]:
@@ -127,9 +130,9 @@ def value_sets(knowledge: Knowledge) -> Iterator[str]:
         yield ""
         yield f"{value_set['purpose']} Entries: {knowledge.entries[name]}."
         yield ""
-        told = _codes_of if knowledge.entries[name] <= LISTED else _counts_of
+        entry_line = _codes_of if knowledge.entries[name] <= LISTED else _counts_of
         for wording, codes in sorted(_by_wording(value_set).items()):
-            yield told(wording, codes)
+            yield entry_line(wording, codes)
         yield ""
         yield f"Verified by: {'; '.join(sorted(_provenance(value_set)))}"
 
@@ -148,7 +151,8 @@ def _by_wording(value_set: Mapping[str, Any]) -> dict[str, list[str]]:
     codes: dict[str, list[str]] = defaultdict(list)
     for include in value_set["compose"]["include"]:
         system = SYSTEMS.get(include["system"], include["system"])
-        entries = [one["code"] for one in include.get("concept", [])] or [one["value"] for one in include["filter"]]
+        entries = [concept["code"] for concept in include.get("concept", [])]
+        entries = entries or [code_filter["value"] for code_filter in include["filter"]]
         codes[extension(include, WORDING)] += [f"{system} {entry.replace('|', '&#124;')}" for entry in entries]
     return codes
 
@@ -245,7 +249,7 @@ def _decision_table(knowledge: Knowledge) -> Iterator[str]:
             yield f"{knowledge.card['orders'][row.study]['name']}:"
             yield ""
             yield from table(
-                ("history", *(f"presentation {one}" for one in Presentation)),
+                ("history", *(f"presentation {presentation}" for presentation in Presentation)),
                 (
                     (cells[0].history.replace("_", " "), *map(_cell, cells))
                     for cells in decision_table(row.study, knowledge, Site(policy=policy))
@@ -351,20 +355,20 @@ def _about(knowledge: Knowledge) -> Iterator[str]:
     yield "## The page behind the card"
     yield ""
     yield "What it states beside the tables above, and the sources of each statement."
-    for section in filter(lambda one: one.statements, knowledge.about.sections):
+    for section in filter(lambda section: section.statements, knowledge.about.sections):
         yield ""
         yield f"### {section.title}"
         yield ""
-        for one in section.statements:
-            cited = f" ({', '.join(one.citations)})" if one.citations else ""
-            yield f"* **{one.topic}.** {one.text}{cited}"
+        for statement in section.statements:
+            citations = f" ({', '.join(statement.citations)})" if statement.citations else ""
+            yield f"* **{statement.topic}.** {statement.text}{citations}"
 
 
 def _about_words(knowledge: Knowledge) -> Iterator[str]:
     yield "### Its words"
     yield ""
-    words = knowledge.about.words.items()
-    yield from table(("term", "is called", "and means"), ((term, one.name, one.words) for term, one in words))
+    rows = ((term, word.name, word.words) for term, word in knowledge.about.words.items())
+    yield from table(("term", "is called", "and means"), rows)
 
 
 def _attributes(knowledge: Knowledge) -> Iterator[str]:
