@@ -47,26 +47,29 @@ def order_findings(entry_filter: EntryFilter, order: Json) -> Iterator[Finding]:
         yield finding
 
 
-def _with_wording(entry_filter: EntryFilter, study: Term) -> Term:
-    """Return a study with our wording, which one known by the site's code or by text lacks."""
-    known = [member.term for member in entry_filter.knowledge.terminology.families["order"]]
-    return replace(study, wording=study.wording or next(term.wording for term in known if term.means == study.means))
+def optional_findings(entry_filter: EntryFilter, resources: Iterable[Json]) -> Iterator[Finding]:
+    """Yield the findings of AllergyIntolerances, Devices and Observations (contract section 7)."""
+    measurements = []
+    for resource in resources:
+        kind = resource.get("resourceType")
+        if kind == "AllergyIntolerance":
+            yield from _allergy(entry_filter, resource)
+        elif kind == "Device":
+            yield from _device(entry_filter, resource)
+        elif kind == "Observation" and (measured := _egfr(entry_filter, resource)):
+            measurements.append(measured)
+    newest = max(measurements, key=lambda measured: measured[1].newest, default=None)
+    if newest and newest[0] < entry_filter.limits["egfr_below"] and entry_filter.is_recent(newest[1].since, "egfr"):
+        yield newest[1]
 
 
-def _performed_findings(
-    entry_filter: EntryFilter, entry: Json, kinds_and_terms: list[tuple[FindingKind, Term]]
-) -> Iterator[Finding]:
-    """Yield the findings of an entry that was performed; a plexus MRI is recent or earlier by its date."""
-    if not kinds_and_terms or not entry_filter.was_performed(entry):
-        return
-    for kind, term in kinds_and_terms:
-        finding = entry_filter.procedure_finding(kind, term, entry)
-        if kind is not FindingKind.PLEXUS_MRI or entry_filter.is_recent(finding.until, "plexus_mri_done"):
-            yield finding
-        if kind is FindingKind.PLEXUS_MRI and (
-            finding.until is None or entry_filter.is_recent(finding.until, "plexus_mri_earlier")
-        ):
-            yield finding._replace(kind=FindingKind.PLEXUS_MRI_EARLIER)
+def devices_in_body(devices: Sequence[Finding]) -> list[Finding]:
+    """Return the devices in the body: a removal cancels the cardiac devices that are not dated after it."""
+    removal_day = max((finding.newest for finding in devices if finding.means == _REMOVED), default=None)
+    implanted = [finding for finding in devices if finding.means != _REMOVED]
+    if removal_day is None:
+        return implanted
+    return [finding for finding in implanted if finding.means != _CARDIAC or finding.newest > removal_day]
 
 
 def _studies(entry_filter: EntryFilter, procedure: Json, terms: Terms) -> list[Term]:
@@ -85,20 +88,26 @@ def _studies(entry_filter: EntryFilter, procedure: Json, terms: Terms) -> list[T
     return [Term("words", study, wording)]
 
 
-def optional_findings(entry_filter: EntryFilter, resources: Iterable[Json]) -> Iterator[Finding]:
-    """Yield the findings of AllergyIntolerances, Devices and Observations (contract section 7)."""
-    measurements = []
-    for resource in resources:
-        kind = resource.get("resourceType")
-        if kind == "AllergyIntolerance":
-            yield from _allergy(entry_filter, resource)
-        elif kind == "Device":
-            yield from _device(entry_filter, resource)
-        elif kind == "Observation" and (measured := _egfr(entry_filter, resource)):
-            measurements.append(measured)
-    newest = max(measurements, key=lambda measured: measured[1].newest, default=None)
-    if newest and newest[0] < entry_filter.limits["egfr_below"] and entry_filter.is_recent(newest[1].since, "egfr"):
-        yield newest[1]
+def _performed_findings(
+    entry_filter: EntryFilter, entry: Json, kinds_and_terms: list[tuple[FindingKind, Term]]
+) -> Iterator[Finding]:
+    """Yield the findings of an entry that was performed; a plexus MRI is recent or earlier by its date."""
+    if not kinds_and_terms or not entry_filter.was_performed(entry):
+        return
+    for kind, term in kinds_and_terms:
+        finding = entry_filter.procedure_finding(kind, term, entry)
+        if kind is not FindingKind.PLEXUS_MRI or entry_filter.is_recent(finding.until, "plexus_mri_done"):
+            yield finding
+        if kind is FindingKind.PLEXUS_MRI and (
+            finding.until is None or entry_filter.is_recent(finding.until, "plexus_mri_earlier")
+        ):
+            yield finding._replace(kind=FindingKind.PLEXUS_MRI_EARLIER)
+
+
+def _with_wording(entry_filter: EntryFilter, study: Term) -> Term:
+    """Return a study with our wording, which one known by the site's code or by text lacks."""
+    known = [member.term for member in entry_filter.knowledge.terminology.families["order"]]
+    return replace(study, wording=study.wording or next(term.wording for term in known if term.means == study.means))
 
 
 def _allergy(entry_filter: EntryFilter, allergy: Json) -> Iterator[Finding]:
@@ -128,12 +137,3 @@ def _egfr(entry_filter: EntryFilter, observation: Json) -> tuple[float, Finding]
     if not terms or is_void or isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return value, entry_filter.observation_finding(FindingKind.CONTRAST, terms[0], observation)
-
-
-def devices_in_body(devices: Sequence[Finding]) -> list[Finding]:
-    """Return the devices in the body: a removal cancels the cardiac devices that are not dated after it."""
-    removal_day = max((finding.newest for finding in devices if finding.means == _REMOVED), default=None)
-    implanted = [finding for finding in devices if finding.means != _REMOVED]
-    if removal_day is None:
-        return implanted
-    return [finding for finding in implanted if finding.means != _CARDIAC or finding.newest > removal_day]

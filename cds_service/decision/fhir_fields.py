@@ -16,6 +16,10 @@ _LONGEST = 100
 """Characters of a code after which a letter may tell its certainty."""
 
 
+_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2})(?:T.*)?)?)?", re.DOTALL)
+_DAY = len("2024-08-01")
+
+
 def members(value: Any) -> list[Json]:
     """Return the objects in a member that may hold one, a list of them, or neither."""
     if isinstance(value, list):
@@ -101,11 +105,6 @@ def typed_text(concepts: Any, known: Collection[str]) -> str:
     return " | ".join(filter(None, dict.fromkeys(texts)))
 
 
-def _is_known(coding: Json, known: Collection[str]) -> bool:
-    system = coding.get("system")
-    return isinstance(system, str) and system in known
-
-
 def status_codes(value: Any) -> list[str]:
     """Return the codes of a status in small letters: a string up to STU3, a CodeableConcept since R4."""
     if isinstance(value, str):
@@ -115,11 +114,6 @@ def status_codes(value: Any) -> list[str]:
         coded = [text_of(coding.get("code")).strip().lower() for coding in members(concept.get("coding"))]
         codes += coded or [_spelled(concept)]
     return codes
-
-
-def _spelled(concept: Json) -> str:
-    """Return the text of a status in the spelling of a code."""
-    return text_of(concept.get("text")).strip().lower().replace(" ", "-")
 
 
 def resources_of(bundle: Json) -> Iterator[Json]:
@@ -148,34 +142,12 @@ def is_of(patient_id: str, resource: Json) -> bool:
     return reference.startswith("#") or last_segment(reference) == patient_id
 
 
-_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2})(?:T.*)?)?)?", re.DOTALL)
-_DAY = len("2024-08-01")
-
-
 def partial_date(value: Any, today: date) -> PartialDate | None:
     """Return a FHIR date or dateTime, or None for anything else; a future date is today."""
     if not isinstance(value, str):
         return None
     read = _read(value)
     return read if read is None or read.first <= today else PartialDate(today.isoformat(), today, today)
-
-
-def _read(text: str) -> PartialDate | None:
-    match = _DATE.fullmatch(text)
-    try:
-        return _span(*(int(part) for part in match.groups() if part)) if match else None
-    except ValueError:
-        return None
-
-
-def _span(year: int, month: int | None = None, day: int | None = None) -> PartialDate:
-    if month is None:
-        return PartialDate(f"{year:04}", date(year, 1, 1), date(year, 12, 31))
-    if day is None:
-        first = date(year, month, 1)
-        return PartialDate(f"{year:04}-{month:02}", first, first.replace(day=monthrange(year, month)[1]))
-    exact = date(year, month, day)
-    return PartialDate(exact.isoformat(), exact, exact)
 
 
 def period(resource: Any, names: tuple[str, ...], today: date) -> tuple[PartialDate | None, PartialDate | None]:
@@ -202,3 +174,31 @@ def months_since(then: PartialDate, today: date) -> int:
     """Return the whole months from a date to today, at the precision of the date."""
     months = (today.year - then.last.year) * 12 + today.month - then.last.month
     return max(0, months - (len(then.text) == len("2024-08-01") and then.last.day > today.day))
+
+
+def _is_known(coding: Json, known: Collection[str]) -> bool:
+    system = coding.get("system")
+    return isinstance(system, str) and system in known
+
+
+def _spelled(concept: Json) -> str:
+    """Return the text of a status in the spelling of a code."""
+    return text_of(concept.get("text")).strip().lower().replace(" ", "-")
+
+
+def _read(text: str) -> PartialDate | None:
+    match = _DATE.fullmatch(text)
+    try:
+        return _span(*(int(part) for part in match.groups() if part)) if match else None
+    except ValueError:
+        return None
+
+
+def _span(year: int, month: int | None = None, day: int | None = None) -> PartialDate:
+    if month is None:
+        return PartialDate(f"{year:04}", date(year, 1, 1), date(year, 12, 31))
+    if day is None:
+        first = date(year, month, 1)
+        return PartialDate(f"{year:04}-{month:02}", first, first.replace(day=monthrange(year, month)[1]))
+    exact = date(year, month, day)
+    return PartialDate(exact.isoformat(), exact, exact)

@@ -29,42 +29,6 @@ def tumor_term(entry_filter: EntryFilter, entry: Json, terms: Terms) -> Term | N
     return min(excluded or tumors, key=_nearness, default=None)
 
 
-def _resolve_site(entry_filter: EntryFilter, entry: Json, term: Term, terms: Terms) -> Term:
-    """Return a term with the reach of its tumor; a morphology code has it from the site coded beside it."""
-    if _BY_SITE not in term.means:
-        return term
-    sites = terms.get("tumor_site") or entry_filter.knowledge.terminology.terms(
-        "tumor_site", entry_filter.codings(entry.get("bodySite"))
-    )
-    site = min(sites, key=_nearness, default=None)
-    means = _by_site(term, site.means if site else "")
-    counts = site and not term.metastatic and term.means == _BY_SITE and site.means != _SKIN
-    return replace(term, means=means, wording=site.wording if site and counts else term.wording)
-
-
-def _by_site(term: Term, site: str) -> str:
-    """Return the meaning of a morphology with a site, which may be empty."""
-    if term.metastatic:
-        return Reach.PLEXUS_ADJACENT if site == Reach.PLEXUS_ADJACENT else Reach.UNSPECIFIED
-    if term.means == _BY_SITE_OR_SKIN:
-        return Reach.REMOTE if site in ("", _SKIN) else site
-    if site == _SKIN:
-        return _excluded(Reach.REMOTE)
-    if term.means == _BY_SITE:
-        return site or Reach.UNSPECIFIED
-    return _excluded(site) if site else _EXCLUDED
-
-
-def _excluded(reach: str) -> str:
-    return f"{_EXCLUDED}_{reach}"
-
-
-def _reach(term: Term) -> Reach | None:
-    """Return the reach of a tumor, excluded or not, or None if the code is of no tumor at all."""
-    means = term.means.removeprefix(_EXCLUDED).removeprefix("_")
-    return Reach(means) if means else None
-
-
 def condition_findings(
     entry_filter: EntryFilter, condition: Json, terms: Terms, *, from_order: bool = False
 ) -> Iterator[Finding]:
@@ -111,53 +75,6 @@ def procedure_findings(entry_filter: EntryFilter, procedure: Json, terms: Terms)
     )
 
 
-def _radiotherapy_site(entry_filter: EntryFilter, term: Term, procedure: Json) -> RadiotherapySite:
-    """Return the site by the first that states it: the code, bodySite or a site in text, the treated tumor."""
-    field = _FIELDS[term.means]
-    if field is not Field.UNKNOWN:
-        return RadiotherapySite(field)
-    sites = members(procedure.get("bodySite"))
-    named_sites = _with_field(entry_filter.radiotherapy_sites(entry_filter.typed_text(procedure)))
-    if sites or named_sites:
-        return _site_from_body_sites(entry_filter, sites, named_sites)
-    return _site_from_reasons(entry_filter, procedure)
-
-
-def _site_from_body_sites(entry_filter: EntryFilter, sites: list[Json], named_sites: list[Term]) -> RadiotherapySite:
-    """Return the field: any of several sites in reach wins, and an unknown site makes it unknown."""
-    terms_by_site = [_terms_of_body_site(entry_filter, site) for site in sites]
-    terms = [*(term for site_terms in terms_by_site for term in site_terms), *named_sites]
-    terms.sort(key=lambda term: _FIELDS[term.means] is Field.REMOTE)
-    if not terms or (_FIELDS[terms[0].means] is Field.REMOTE and not all(terms_by_site)):
-        return RadiotherapySite(Field.UNKNOWN, site_unread=any(codings(site) or words_of(site) for site in sites))
-    return RadiotherapySite(_FIELDS[terms[0].means], site=terms[0].wording)
-
-
-def _terms_of_body_site(entry_filter: EntryFilter, site: Json) -> list[Term]:
-    """Return the terms of one bodySite, by its codes or else by its text."""
-    by_code = entry_filter.knowledge.terminology.terms("body_site", entry_filter.codings(site))
-    return by_code or _with_field(entry_filter.radiotherapy_sites(entry_filter.typed_text_of(site)))
-
-
-def _with_field(sites: list[Term]) -> list[Term]:
-    return [term for term in sites if term.means in _FIELDS]
-
-
-def _site_from_reasons(entry_filter: EntryFilter, procedure: Json) -> RadiotherapySite:
-    treated_for = reasons(procedure, entry_filter.references)
-    stated = [term for reason in treated_for if (term := entry_filter.read_once(_treated_tumor, reason))]
-    term = min(stated, key=_nearness, default=None)
-    if term is None:
-        return RadiotherapySite(Field.UNKNOWN)
-    reach = _reach(term)
-    return RadiotherapySite(_BY_REACH.get(reach, Field.UNKNOWN) if reach else Field.UNKNOWN, treats=term.wording)
-
-
-def _treated_tumor(entry_filter: EntryFilter, reason: Json) -> Term | None:
-    term = tumor_term(entry_filter, reason, entry_filter.terms(reason)) if entry_filter.is_verified(reason) else None
-    return term if term and _reach(term) else None
-
-
 def assess_history(findings: list[Finding]) -> tuple[list[Finding], list[Finding], list[Finding], History]:
     """Return (malignancies, radiotherapy that counts, radiotherapy elsewhere, their History).
 
@@ -188,6 +105,103 @@ def assess_history(findings: list[Finding]) -> tuple[list[Finding], list[Finding
     return malignancies, counted, elsewhere, overall
 
 
+def _resolve_site(entry_filter: EntryFilter, entry: Json, term: Term, terms: Terms) -> Term:
+    """Return a term with the reach of its tumor; a morphology code has it from the site coded beside it."""
+    if _BY_SITE not in term.means:
+        return term
+    sites = terms.get("tumor_site") or entry_filter.knowledge.terminology.terms(
+        "tumor_site", entry_filter.codings(entry.get("bodySite"))
+    )
+    site = min(sites, key=_nearness, default=None)
+    means = _by_site(term, site.means if site else "")
+    counts = site and not term.metastatic and term.means == _BY_SITE and site.means != _SKIN
+    return replace(term, means=means, wording=site.wording if site and counts else term.wording)
+
+
+def _nearness(term: Term) -> int:
+    """Return the rank of a tumor code: the one that says most about its reach comes first."""
+    if term.means.endswith(Reach.PLEXUS_ADJACENT):
+        return 0
+    if term.metastatic:
+        return 1
+    return 2 if term.means.endswith(Reach.REMOTE) else 3
+
+
+def _by_site(term: Term, site: str) -> str:
+    """Return the meaning of a morphology with a site, which may be empty."""
+    if term.metastatic:
+        return Reach.PLEXUS_ADJACENT if site == Reach.PLEXUS_ADJACENT else Reach.UNSPECIFIED
+    if term.means == _BY_SITE_OR_SKIN:
+        return Reach.REMOTE if site in ("", _SKIN) else site
+    if site == _SKIN:
+        return _excluded(Reach.REMOTE)
+    if term.means == _BY_SITE:
+        return site or Reach.UNSPECIFIED
+    return _excluded(site) if site else _EXCLUDED
+
+
+def _excluded(reach: str) -> str:
+    return f"{_EXCLUDED}_{reach}"
+
+
+def _reach(term: Term) -> Reach | None:
+    """Return the reach of a tumor, excluded or not, or None if the code is of no tumor at all."""
+    means = term.means.removeprefix(_EXCLUDED).removeprefix("_")
+    return Reach(means) if means else None
+
+
+def _vagueness(term: Term) -> int:
+    """Return the rank of a delivery code: the one that names its site comes first."""
+    return ("", *_NOT_IN_CODE).index(term.means) if term.means in _NOT_IN_CODE else 0
+
+
+def _radiotherapy_site(entry_filter: EntryFilter, term: Term, procedure: Json) -> RadiotherapySite:
+    """Return the site by the first that states it: the code, bodySite or a site in text, the treated tumor."""
+    field = _FIELDS[term.means]
+    if field is not Field.UNKNOWN:
+        return RadiotherapySite(field)
+    sites = members(procedure.get("bodySite"))
+    named_sites = _with_field(entry_filter.radiotherapy_sites(entry_filter.typed_text(procedure)))
+    if sites or named_sites:
+        return _site_from_body_sites(entry_filter, sites, named_sites)
+    return _site_from_reasons(entry_filter, procedure)
+
+
+def _with_field(sites: list[Term]) -> list[Term]:
+    return [term for term in sites if term.means in _FIELDS]
+
+
+def _site_from_body_sites(entry_filter: EntryFilter, sites: list[Json], named_sites: list[Term]) -> RadiotherapySite:
+    """Return the field: any of several sites in reach wins, and an unknown site makes it unknown."""
+    terms_by_site = [_terms_of_body_site(entry_filter, site) for site in sites]
+    terms = [*(term for site_terms in terms_by_site for term in site_terms), *named_sites]
+    terms.sort(key=lambda term: _FIELDS[term.means] is Field.REMOTE)
+    if not terms or (_FIELDS[terms[0].means] is Field.REMOTE and not all(terms_by_site)):
+        return RadiotherapySite(Field.UNKNOWN, site_unread=any(codings(site) or words_of(site) for site in sites))
+    return RadiotherapySite(_FIELDS[terms[0].means], site=terms[0].wording)
+
+
+def _terms_of_body_site(entry_filter: EntryFilter, site: Json) -> list[Term]:
+    """Return the terms of one bodySite, by its codes or else by its text."""
+    by_code = entry_filter.knowledge.terminology.terms("body_site", entry_filter.codings(site))
+    return by_code or _with_field(entry_filter.radiotherapy_sites(entry_filter.typed_text_of(site)))
+
+
+def _site_from_reasons(entry_filter: EntryFilter, procedure: Json) -> RadiotherapySite:
+    treated_for = reasons(procedure, entry_filter.references)
+    stated = [term for reason in treated_for if (term := entry_filter.read_once(_treated_tumor, reason))]
+    term = min(stated, key=_nearness, default=None)
+    if term is None:
+        return RadiotherapySite(Field.UNKNOWN)
+    reach = _reach(term)
+    return RadiotherapySite(_BY_REACH.get(reach, Field.UNKNOWN) if reach else Field.UNKNOWN, treats=term.wording)
+
+
+def _treated_tumor(entry_filter: EntryFilter, reason: Json) -> Term | None:
+    term = tumor_term(entry_filter, reason, entry_filter.terms(reason)) if entry_filter.is_verified(reason) else None
+    return term if term and _reach(term) else None
+
+
 def _without_inferred_field(radiotherapy: Finding, *, metastasis: bool) -> Finding:
     """Return radiotherapy without the field of its remote tumor, if a metastasis is on record."""
     if metastasis and radiotherapy.treats and radiotherapy.field is Field.REMOTE:
@@ -204,17 +218,3 @@ def _history(malignancies: list[Finding], radiotherapy: list[Finding]) -> Histor
     if radiotherapy or any(finding.reach is not Reach.REMOTE for finding in malignancies):
         return History.IN_REACH
     return History.REMOTE_ONLY if malignancies else History.NONE
-
-
-def _nearness(term: Term) -> int:
-    """Return the rank of a tumor code: the one that says most about its reach comes first."""
-    if term.means.endswith(Reach.PLEXUS_ADJACENT):
-        return 0
-    if term.metastatic:
-        return 1
-    return 2 if term.means.endswith(Reach.REMOTE) else 3
-
-
-def _vagueness(term: Term) -> int:
-    """Return the rank of a delivery code: the one that names its site comes first."""
-    return ("", *_NOT_IN_CODE).index(term.means) if term.means in _NOT_IN_CODE else 0

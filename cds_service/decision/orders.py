@@ -14,6 +14,19 @@ from cds_service.decision.studies import UNRECOGNIZED, study_of
 from cds_service.knowledge import Knowledge
 from cds_service.model import DraftOrder, Finding, FindingKind, HookRequest, Json, Site, WatchedOrder
 
+NO_CODE, OTHER = "none", "other"
+"""In place of a code system: there is no code, or its name may not be logged."""
+
+_OID = r"(?:urn:oid:)?\d+(?:\.\d+){3,}"
+_CODE_SYSTEM = r"https?://[a-z][a-z\d.-]*(?:/[a-z]+)*/(?:CodeSystem|NamingSystem|sid)(?:/[A-Za-z._-]+)+"
+_NAME = re.compile(rf"{_OID}|{_CODE_SYSTEM}")
+"""An OID, or a URL that says of itself that it is of a code system, without a digit: it is logged as it is."""
+_HOST = re.compile(r"https?://[a-z][a-z\d.-]*(?=[:/]|$)|urn:[a-z]+(?=:)")
+"""The part of other URIs that is logged: their path, or what follows the namespace, may identify a patient."""
+
+_LONGEST, _MOST = 120, 10
+"""Longest name, and most names per call, that are logged."""
+
 
 class SelectedOrders(NamedTuple):
     """The selected orders that the card watches, in the order of the call, and those that nothing explains."""
@@ -56,6 +69,14 @@ def selects_closed_order(request: HookRequest, knowledge: Knowledge, site: Site)
     return any(study_of(order.resource, knowledge, site)[0] in knowledge.watched for order in closed)
 
 
+def counts_by_system(counted: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
+    """Return how many entries of a resource type are of each code system, by names that may be logged."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for place, ((resource, system), count) in enumerate(sorted(counted.items(), key=lambda item: -item[1])):
+        counts[resource, _name(system) if place < _MOST else OTHER] += count
+    return dict(counts)
+
+
 def _is_live(order: Json, patient_id: str, knowledge: Knowledge) -> bool:
     """Return whether a draft may still become an order of this patient."""
     can_go_on = knowledge.refused["ServiceRequest.status"].isdisjoint(status_codes(order.get("status")))
@@ -83,28 +104,6 @@ def _reason_findings(entry_filter: EntryFilter, reason: Json) -> list[Finding]:
         if entry_filter.is_verified(reason)
         else []
     )
-
-
-NO_CODE, OTHER = "none", "other"
-"""In place of a code system: there is no code, or its name may not be logged."""
-
-_OID = r"(?:urn:oid:)?\d+(?:\.\d+){3,}"
-_CODE_SYSTEM = r"https?://[a-z][a-z\d.-]*(?:/[a-z]+)*/(?:CodeSystem|NamingSystem|sid)(?:/[A-Za-z._-]+)+"
-_NAME = re.compile(rf"{_OID}|{_CODE_SYSTEM}")
-"""An OID, or a URL that says of itself that it is of a code system, without a digit: it is logged as it is."""
-_HOST = re.compile(r"https?://[a-z][a-z\d.-]*(?=[:/]|$)|urn:[a-z]+(?=:)")
-"""The part of other URIs that is logged: their path, or what follows the namespace, may identify a patient."""
-
-_LONGEST, _MOST = 120, 10
-"""Longest name, and most names per call, that are logged."""
-
-
-def counts_by_system(counted: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
-    """Return how many entries of a resource type are of each code system, by names that may be logged."""
-    counts: Counter[tuple[str, str]] = Counter()
-    for place, ((resource, system), count) in enumerate(sorted(counted.items(), key=lambda item: -item[1])):
-        counts[resource, _name(system) if place < _MOST else OTHER] += count
-    return dict(counts)
 
 
 def _name(system: str) -> str:

@@ -23,60 +23,6 @@ from cds_service.model import (
     Unread,
 )
 
-
-def state_of(prefetch: Json, key: str, resource_type: str) -> PrefetchState:
-    """Return the state of a prefetch key: what the client sent for it."""
-    value = prefetch.get(key)
-    if value is None:
-        return PrefetchState.NULL if key in prefetch else PrefetchState.ABSENT
-    kind = value.get("resourceType") if isinstance(value, dict) else None
-    if kind == "Bundle":
-        return _of_bundle(value)
-    known = {"OperationOutcome": PrefetchState.FAILED, resource_type: PrefetchState.RESOURCE}
-    return known.get(kind, PrefetchState.UNREADABLE) if isinstance(kind, str) else PrefetchState.UNREADABLE
-
-
-def _of_bundle(bundle: Json) -> PrefetchState:
-    if has_failed(bundle):
-        return PrefetchState.FAILED
-    if total_of(bundle) > 0 and not entries_of(bundle):
-        return PrefetchState.UNREADABLE
-    return PrefetchState.FIRST_PAGE if next_page(bundle) else PrefetchState.BUNDLE
-
-
-def total_of(bundle: Json) -> int:
-    """Return how many matches a Bundle says that there are, 0 where it does not."""
-    total = bundle.get("total")
-    return total if isinstance(total, int) and not isinstance(total, bool) else 0
-
-
-def next_page(bundle: Json) -> str:
-    """Return the URL of the page after this one, or no text."""
-    for link in members(bundle.get("link")):
-        if link.get("relation") == "next":
-            return text_of(link.get("url"))
-    return ""
-
-
-def has_failed(bundle: Json) -> bool:
-    """Return whether a Bundle says that its search failed: an OperationOutcome of severity error or fatal in it."""
-    for entry in members(bundle.get("entry")):
-        resource = entry.get("resource")
-        if isinstance(resource, dict) and resource.get("resourceType") == "OperationOutcome" and _is_grave(resource):
-            return True
-    return False
-
-
-def _is_grave(outcome: Json) -> bool:
-    return any(issue.get("severity") in ("error", "fatal") for issue in members(outcome.get("issue")))
-
-
-def entries_of(bundle: Json) -> list[Any]:
-    """Return the entries of a Bundle as they came."""
-    entries = bundle.get("entry")
-    return entries if isinstance(entries, list) else [] if entries is None else [entries]
-
-
 _NO_KEYS: Mapping[str, str] = MappingProxyType({})
 
 KEY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,39}")
@@ -120,6 +66,47 @@ class _Part:
         return NOT_FETCHED if self.missing and not self.is_main else self.fault or ""
 
 
+def state_of(prefetch: Json, key: str, resource_type: str) -> PrefetchState:
+    """Return the state of a prefetch key: what the client sent for it."""
+    value = prefetch.get(key)
+    if value is None:
+        return PrefetchState.NULL if key in prefetch else PrefetchState.ABSENT
+    kind = value.get("resourceType") if isinstance(value, dict) else None
+    if kind == "Bundle":
+        return _of_bundle(value)
+    known = {"OperationOutcome": PrefetchState.FAILED, resource_type: PrefetchState.RESOURCE}
+    return known.get(kind, PrefetchState.UNREADABLE) if isinstance(kind, str) else PrefetchState.UNREADABLE
+
+
+def total_of(bundle: Json) -> int:
+    """Return how many matches a Bundle says that there are, 0 where it does not."""
+    total = bundle.get("total")
+    return total if isinstance(total, int) and not isinstance(total, bool) else 0
+
+
+def next_page(bundle: Json) -> str:
+    """Return the URL of the page after this one, or no text."""
+    for link in members(bundle.get("link")):
+        if link.get("relation") == "next":
+            return text_of(link.get("url"))
+    return ""
+
+
+def has_failed(bundle: Json) -> bool:
+    """Return whether a Bundle says that its search failed: an OperationOutcome of severity error or fatal in it."""
+    for entry in members(bundle.get("entry")):
+        resource = entry.get("resource")
+        if isinstance(resource, dict) and resource.get("resourceType") == "OperationOutcome" and _is_grave(resource):
+            return True
+    return False
+
+
+def entries_of(bundle: Json) -> list[Any]:
+    """Return the entries of a Bundle as they came."""
+    entries = bundle.get("entry")
+    return entries if isinstance(entries, list) else [] if entries is None else [entries]
+
+
 def read_record(
     request: HookRequest,
     fetch: Fetch,
@@ -145,6 +132,18 @@ def amounts(record: PatientRecord) -> dict[str, int]:
     return {"conditions": len(record.conditions), "procedures": len(record.procedures), **more}
 
 
+def _of_bundle(bundle: Json) -> PrefetchState:
+    if has_failed(bundle):
+        return PrefetchState.FAILED
+    if total_of(bundle) > 0 and not entries_of(bundle):
+        return PrefetchState.UNREADABLE
+    return PrefetchState.FIRST_PAGE if next_page(bundle) else PrefetchState.BUNDLE
+
+
+def _is_grave(outcome: Json) -> bool:
+    return any(issue.get("severity") in ("error", "fatal") for issue in members(outcome.get("issue")))
+
+
 def _parts(request: HookRequest, optional_keys: Iterable[str], condition_keys: Mapping[str, str]) -> Iterator[_Part]:
     for key, category in _keys_of_conditions(request, condition_keys).items():
         yield _part_of(request, key, "Condition", category)
@@ -161,13 +160,6 @@ def _keys_of_conditions(request: HookRequest, condition_keys: Mapping[str, str])
     if "conditions" in condition_keys or "conditions" not in request.prefetch:
         return condition_keys
     return {"conditions": ""} | {key: holds for key, holds in condition_keys.items() if key in request.prefetch}
-
-
-def _caution_resources(request: HookRequest, key: str) -> Iterator[Json]:
-    for bundle in members(request.prefetch.get(key)):
-        for resource in resources_of(bundle):
-            if resource.get("resourceType") == OPTIONAL_KEYS[key].resource_type and is_of(request.patient_id, resource):
-                yield resource
 
 
 def _part_of(request: HookRequest, key: str, resource_type: str, holds: str = "") -> _Part:
@@ -193,6 +185,13 @@ def _add_pages(part: _Part, pages: Pages) -> None:
     part.fault = pages.problem or (FetchFault.REPORTED if failed else None)
 
 
+def _caution_resources(request: HookRequest, key: str) -> Iterator[Json]:
+    for bundle in members(request.prefetch.get(key)):
+        for resource in resources_of(bundle):
+            if resource.get("resourceType") == OPTIONAL_KEYS[key].resource_type and is_of(request.patient_id, resource):
+                yield resource
+
+
 def _record(parts: list[_Part], cautions: dict[str, tuple[Json, ...]], retrieval: Retrieval) -> PatientRecord:
     for part in parts:
         _sort_entries(part)
@@ -210,13 +209,18 @@ def _record(parts: list[_Part], cautions: dict[str, tuple[Json, ...]], retrieval
     )
 
 
-def _unread(parts: list[_Part], conditions: list[_Part]) -> Iterator[Unread]:
-    """Yield the parts that are not complete; of several keys of Conditions each is needed where none was read."""
-    none_read = all(part.unread_reason and not part.own for part in conditions)
-    for part in parts:
-        if part.unread_reason:
-            is_needed = part.is_main or (none_read and part.search.resource_type == "Condition")
-            yield Unread(part.search.key, part.unread_reason, bool(part.bundles), is_needed, part.holds)
+def _sort_entries(part: _Part) -> None:
+    """Collect the patient's resources of the requested type; count those of others and those that are unreadable."""
+    patient_id, resource_type = part.search.patient_id, part.search.resource_type
+    for entry in chain.from_iterable(map(entries_of, part.bundles)):
+        resource = entry.get("resource") if isinstance(entry, dict) else None
+        kind = resource.get("resourceType") if isinstance(resource, dict) else None
+        if resource is None or kind != resource_type:
+            part.odd += not text_of(kind)
+        elif is_of(patient_id, resource):
+            part.own.append(resource)
+        else:
+            part.other_patient += 1
 
 
 def _each_once(conditions: list[_Part]) -> Iterator[Json]:
@@ -248,23 +252,18 @@ def _coded(entry: Json) -> Json:
     }
 
 
+def _unread(parts: list[_Part], conditions: list[_Part]) -> Iterator[Unread]:
+    """Yield the parts that are not complete; of several keys of Conditions each is needed where none was read."""
+    none_read = all(part.unread_reason and not part.own for part in conditions)
+    for part in parts:
+        if part.unread_reason:
+            is_needed = part.is_main or (none_read and part.search.resource_type == "Condition")
+            yield Unread(part.search.key, part.unread_reason, bool(part.bundles), is_needed, part.holds)
+
+
 def _not_sent(part: _Part) -> int:
     """Return how many entries the Bundles of a part count beyond those in them, where nothing says that more follow."""
     if part.unread_reason or not part.bundles or next_page(part.bundles[-1]):
         return 0
     total = max(map(total_of, part.bundles))
     return max(0, total - sum(len(entries_of(bundle)) for bundle in part.bundles)) if total else 0
-
-
-def _sort_entries(part: _Part) -> None:
-    """Collect the patient's resources of the requested type; count those of others and those that are unreadable."""
-    patient_id, resource_type = part.search.patient_id, part.search.resource_type
-    for entry in chain.from_iterable(map(entries_of, part.bundles)):
-        resource = entry.get("resource") if isinstance(entry, dict) else None
-        kind = resource.get("resourceType") if isinstance(resource, dict) else None
-        if resource is None or kind != resource_type:
-            part.odd += not text_of(kind)
-        elif is_of(patient_id, resource):
-            part.own.append(resource)
-        else:
-            part.other_patient += 1

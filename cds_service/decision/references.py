@@ -40,6 +40,11 @@ class ReferenceResolver:
         return named | {reference_of(resource): resource for resource in read}
 
 
+def reasons(resource: Json, references: ReferenceResolver) -> Iterator[Json]:
+    """Yield each reason in the shape of a Condition: its concept, what it refers to, or nothing that can be read."""
+    return islice(_reasons(resource, references), _MOST)
+
+
 def _prefetched(request: HookRequest) -> dict[str, Json]:
     """Return this patient's resources among the drafts and in the prefetch, whatever their key, by all their names."""
     prefetched = (bundle for value in request.prefetch.values() for bundle in members(value))
@@ -59,11 +64,6 @@ def _names(entry: Json, resource: Json) -> tuple[str, ...]:
     return (reference_of(resource), full_url) if full_url.startswith("urn:") else (reference_of(resource),)
 
 
-def reasons(resource: Json, references: ReferenceResolver) -> Iterator[Json]:
-    """Yield each reason in the shape of a Condition: its concept, what it refers to, or nothing that can be read."""
-    return islice(_reasons(resource, references), _MOST)
-
-
 def _reasons(resource: Json, references: ReferenceResolver) -> Iterator[Json]:
     within = _ResourceReferences(resource, references)
     for reason in _reason_members(resource):
@@ -72,16 +72,6 @@ def _reasons(resource: Json, references: ReferenceResolver) -> Iterator[Json]:
         yield from map(within.resolve, targets)
         if not concepts and not targets:
             yield {}
-
-
-def _reason_members(resource: Json) -> Iterator[Json]:
-    """Yield the reasons as R5 has them: concept and reference in one; up to R4 each is a member of its own."""
-    for name in ("reasonCode", "reasonCodeableConcept"):
-        for concept in members(resource.get(name)):
-            yield {"concept": concept}
-    for reference in members(resource.get("reasonReference")):
-        yield {"reference": reference}
-    yield from members(resource.get("reason"))
 
 
 class _ResourceReferences:
@@ -109,3 +99,13 @@ class _ResourceReferences:
         """By id; of two with one id the first counts."""
         contained = reversed(members(self._resource.get("contained")))
         return {own_id: resource for resource in contained if isinstance(own_id := resource.get("id"), str)}
+
+
+def _reason_members(resource: Json) -> Iterator[Json]:
+    """Yield the reasons as R5 has them: concept and reference in one; up to R4 each is a member of its own."""
+    for name in ("reasonCode", "reasonCodeableConcept"):
+        for concept in members(resource.get(name)):
+            yield {"concept": concept}
+    for reference in members(resource.get("reasonReference")):
+        yield {"reference": reference}
+    yield from members(resource.get("reason"))

@@ -44,15 +44,6 @@ def render_findings(findings: Findings, texts: Mapping[str, Any], today: date) -
     return "\n".join(fill(wording["line"], finding=line) for line in lines)
 
 
-def _latency(finding: Finding, texts: Mapping[str, Any], today: date) -> str:
-    """Return what the time since a course of radiotherapy implies; no text without a date (contract section 7)."""
-    if not is_dated_radiotherapy(finding) or finding.until is None:
-        return ""
-    late = months_since(finding.until, today) > texts["early_months"]
-    latency: str = texts["late" if late else "early"]
-    return latency
-
-
 def is_dated_radiotherapy(finding: Finding) -> bool:
     """Return whether a finding is finished radiotherapy with a date; a history code is not."""
     return (
@@ -87,11 +78,23 @@ def render_finding(finding: Finding, texts: Mapping[str, Texts], durations: Text
     return _render_condition(finding, texts.get(finding.kind, texts["presentation"]))
 
 
-def _render_radiotherapy(finding: Finding, texts: Texts, durations: Texts, today: date) -> str:
-    course = _render_course(finding, texts)
-    if finding.from_order or not is_dated_radiotherapy(finding) or finding.until is None:
-        return course
-    return course + fill(texts["ago"], ago=render_duration(finding.until, durations, today))
+def render_duration(then: PartialDate, texts: Texts, today: date) -> str:
+    """Return the time since a date in years and months, or in years if only its year is known."""
+    years, months = divmod(months_since(then, today), 12)
+    if len(then.text) == len("2024"):
+        years = today.year - then.last.year
+        return _count_units(years, "year", texts) or texts["this_year"]
+    units = [_count_units(years, "year", texts), _count_units(months, "month", texts)]
+    return " ".join(filter(None, units)) or texts["moments"]
+
+
+def _latency(finding: Finding, texts: Mapping[str, Any], today: date) -> str:
+    """Return what the time since a course of radiotherapy implies; no text without a date (contract section 7)."""
+    if not is_dated_radiotherapy(finding) or finding.until is None:
+        return ""
+    late = months_since(finding.until, today) > texts["early_months"]
+    latency: str = texts["late" if late else "early"]
+    return latency
 
 
 def _render_course(finding: Finding, texts: Texts) -> str:
@@ -119,22 +122,11 @@ def _render_field(finding: Finding, texts: Texts) -> str:
     return texts["unread_field" if finding.site_unread else "unknown_field"]
 
 
-def _render_condition(finding: Finding, texts: Texts) -> str:
-    status = fill(texts["status"], status=finding.status) if finding.status else ""
-    return finding.wording + status + _since(finding, texts) + _render_source(finding, texts)
-
-
 def _render_source(finding: Finding, texts: Texts) -> str:
     """Return the source of a finding that is from the order's reason or from typed text, else no text."""
     if finding.as_typed:
         return texts["as_typed" if finding.from_order else "as_typed_on_record"]
     return texts["from_order"] if finding.from_order else ""
-
-
-def _since(finding: Finding, texts: Texts) -> str:
-    if finding.since:
-        return fill(texts["since"], since=finding.since.text)
-    return _recorded(finding, texts)
 
 
 def _recorded(finding: Finding, texts: Texts) -> str:
@@ -143,14 +135,22 @@ def _recorded(finding: Finding, texts: Texts) -> str:
     return fill(texts["recorded"], recorded=when.text) if when else ""
 
 
-def render_duration(then: PartialDate, texts: Texts, today: date) -> str:
-    """Return the time since a date in years and months, or in years if only its year is known."""
-    years, months = divmod(months_since(then, today), 12)
-    if len(then.text) == len("2024"):
-        years = today.year - then.last.year
-        return _count_units(years, "year", texts) or texts["this_year"]
-    units = [_count_units(years, "year", texts), _count_units(months, "month", texts)]
-    return " ".join(filter(None, units)) or texts["moments"]
+def _since(finding: Finding, texts: Texts) -> str:
+    if finding.since:
+        return fill(texts["since"], since=finding.since.text)
+    return _recorded(finding, texts)
+
+
+def _render_radiotherapy(finding: Finding, texts: Texts, durations: Texts, today: date) -> str:
+    course = _render_course(finding, texts)
+    if finding.from_order or not is_dated_radiotherapy(finding) or finding.until is None:
+        return course
+    return course + fill(texts["ago"], ago=render_duration(finding.until, durations, today))
+
+
+def _render_condition(finding: Finding, texts: Texts) -> str:
+    status = fill(texts["status"], status=finding.status) if finding.status else ""
+    return finding.wording + status + _since(finding, texts) + _render_source(finding, texts)
 
 
 def _count_units(count: int, unit: str, texts: Texts) -> str:

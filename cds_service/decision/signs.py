@@ -75,6 +75,25 @@ def reason_findings(entry_filter: EntryFilter, reason: Json, terms: Terms) -> It
         yield entry_filter.condition_finding(kind, term, reason, from_order=True)
 
 
+def condition_findings(entry_filter: EntryFilter, condition: Json, terms: Terms) -> Iterator[Finding]:
+    """Yield the findings of a Condition, by its codes and its free text, if its status and date let it count."""
+    coded, typed = list(_coded_terms(terms)), list(_typed_terms(entry_filter, condition))
+    for kind, term in [*coded, *typed]:
+        counts_as = _kind_on_record(entry_filter, condition, kind, term)
+        if counts_as is not None:
+            yield entry_filter.condition_finding(counts_as, term, condition)
+
+
+def procedure_findings(entry_filter: EntryFilter, procedure: Json) -> Iterator[Finding]:
+    """Yield the device, the dialysis or the spine surgery that a Procedure's text names; `cautions` reads its codes."""
+    for kind, term in _typed_terms(entry_filter, procedure):
+        is_brake = kind in (FindingKind.DEVICE, FindingKind.SPINE) or (
+            kind is FindingKind.CONTRAST and term.means == _RENAL
+        )
+        if is_brake and entry_filter.was_performed(procedure):
+            yield entry_filter.procedure_finding(kind, term, procedure)
+
+
 def _has_display(reason: Json) -> bool:
     """Tell whether a reason without a code has a display of a system that we know."""
     code = reason.get("code")
@@ -83,19 +102,28 @@ def _has_display(reason: Json) -> bool:
     )
 
 
+def _typed_terms(entry_filter: EntryFilter, entry: Json) -> Iterator[tuple[FindingKind, Term]]:
+    for topic, means, wording, certainty in entry_filter.mentions(entry):
+        if topic not in _TOPICS:
+            continue
+        kind, enough = _TOPICS[topic]
+        if certainty not in enough or (certainty is Certainty.PAST and means in _PASSING_CAUTIONS):
+            continue
+        if kind is FindingKind.EMERGENCY and certainty is Certainty.PAST:
+            kind = FindingKind.CORD_SIGN
+        yield kind, Term("reason_words", means, wording)
+
+
 def _denies_signs(entry_filter: EntryFilter, reason: Json) -> bool:
     """Return whether the text of a reason denies or doubts all signs that it names: then its code asserts none."""
     certainties = [mention.certainty for mention in entry_filter.mentions(reason) if mention.topic == "presentation"]
     return bool(certainties) and Certainty.ASSERTED not in certainties
 
 
-def condition_findings(entry_filter: EntryFilter, condition: Json, terms: Terms) -> Iterator[Finding]:
-    """Yield the findings of a Condition, by its codes and its free text, if its status and date let it count."""
-    coded, typed = list(_coded_terms(terms)), list(_typed_terms(entry_filter, condition))
-    for kind, term in [*coded, *typed]:
-        counts_as = _kind_on_record(entry_filter, condition, kind, term)
-        if counts_as is not None:
-            yield entry_filter.condition_finding(counts_as, term, condition)
+def _coded_terms(terms: Terms) -> Iterator[tuple[FindingKind, Term]]:
+    for family, kind in _FAMILIES.items():
+        if family in terms and (meaningful := [term for term in terms[family] if term.means != _NEITHER]):
+            yield kind, min(meaningful, key=lambda term: term.means not in ("specific", *_ANY_DATE))
 
 
 def _kind_on_record(entry_filter: EntryFilter, condition: Json, kind: FindingKind, term: Term) -> FindingKind | None:
@@ -123,31 +151,3 @@ def _is_in_window(entry_filter: EntryFilter, condition: Json, kind: FindingKind,
     if when is None:
         return window == FindingKind.PRESENTATION  # an undated entry lies in this window and in no other
     return entry_filter.is_recent(when, window)
-
-
-def procedure_findings(entry_filter: EntryFilter, procedure: Json) -> Iterator[Finding]:
-    """Yield the device, the dialysis or the spine surgery that a Procedure's text names; `cautions` reads its codes."""
-    for kind, term in _typed_terms(entry_filter, procedure):
-        is_brake = kind in (FindingKind.DEVICE, FindingKind.SPINE) or (
-            kind is FindingKind.CONTRAST and term.means == _RENAL
-        )
-        if is_brake and entry_filter.was_performed(procedure):
-            yield entry_filter.procedure_finding(kind, term, procedure)
-
-
-def _coded_terms(terms: Terms) -> Iterator[tuple[FindingKind, Term]]:
-    for family, kind in _FAMILIES.items():
-        if family in terms and (meaningful := [term for term in terms[family] if term.means != _NEITHER]):
-            yield kind, min(meaningful, key=lambda term: term.means not in ("specific", *_ANY_DATE))
-
-
-def _typed_terms(entry_filter: EntryFilter, entry: Json) -> Iterator[tuple[FindingKind, Term]]:
-    for topic, means, wording, certainty in entry_filter.mentions(entry):
-        if topic not in _TOPICS:
-            continue
-        kind, enough = _TOPICS[topic]
-        if certainty not in enough or (certainty is Certainty.PAST and means in _PASSING_CAUTIONS):
-            continue
-        if kind is FindingKind.EMERGENCY and certainty is Certainty.PAST:
-            kind = FindingKind.CORD_SIGN
-        yield kind, Term("reason_words", means, wording)

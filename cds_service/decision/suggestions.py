@@ -83,6 +83,34 @@ def suggestion_kinds(recommendation: Recommendation, knowledge: Knowledge) -> li
     return [kind for kind in kinds if order.order.resource.get("id") or kind not in _UPDATES]
 
 
+def replacement_order(order: Json, proposal: Mapping[str, Any], *, rated: bool) -> dict[str, Any]:
+    """Return the whole draft order with the proposed code; every other member stays as it came, the id included."""
+    replacement = {name: value for name, value in order.items() if name not in _DROPPED_MEMBERS}
+    replacement["code"] = _code(order, proposal)
+    extensions = _extensions(order, proposal.get("pama_rating"), rated=rated)
+    if extensions == []:
+        replacement.pop("extension", None)
+    elif extensions is not None:
+        replacement["extension"] = extensions
+    return replacement
+
+
+def additional_order(order: Json, request: HookRequest, proposal: Mapping[str, Any], *, rated: bool) -> dict[str, Any]:
+    """Return a new draft order of the proposed study, for the same reason and at the same time as `order`."""
+    new_order = {
+        "resourceType": order["resourceType"],
+        "status": "draft",
+        "intent": text_of(order.get("intent")) or "order",
+        "code": _code(order, proposal),
+    }
+    if rated and "pama_rating" in proposal:
+        new_order["extension"] = [proposal["pama_rating"]]
+    new_order |= {name: order[name] for name in _COPIED_MEMBERS if order.get(name)}
+    if not members(new_order.get("subject")):
+        new_order["subject"] = {"reference": f"Patient/{request.patient_id}"}
+    return _with_contained(new_order, order)
+
+
 def _short_names(recommendation: Recommendation, knowledge: Knowledge) -> dict[str, str]:
     """Return the names of the studies for a button, by placeholder."""
     proposals, wording = knowledge.card["proposals"], knowledge.card["orders"][recommendation.order.study]
@@ -97,6 +125,21 @@ def _full_names(recommendation: Recommendation, knowledge: Knowledge) -> dict[st
     proposals, wording = knowledge.card["proposals"], knowledge.card["orders"][recommendation.order.study]
     studies = {"proposed": recommendation.order.proposed, **{kind: knowledge.card[kind] for kind in _OTHER_STUDIES}}
     return {"order": wording["name"], **{name: proposals[study]["code"]["text"] for name, study in studies.items()}}
+
+
+def _suggestion(
+    label: str,
+    description: str,
+    action: tuple[str, dict[str, Any]],
+    uuid: str,
+    *,
+    recommended: bool,
+) -> dict[str, Any]:
+    suggestion: dict[str, Any] = {"label": label, "uuid": uuid}
+    if recommended:
+        suggestion["isRecommended"] = True
+    action_type, resource = action
+    return suggestion | {"actions": [{"type": action_type, "description": description, "resource": resource}]}
 
 
 def _notes(kind: str, recommendation: Recommendation, knowledge: Knowledge) -> str:
@@ -134,49 +177,6 @@ def _proposal(study: str, knowledge: Knowledge, site: Site) -> Mapping[str, Any]
         return proposal
     code = proposal["code"]
     return {**proposal, "code": {**code, "coding": [*own, *code["coding"]]}}
-
-
-def _suggestion(
-    label: str,
-    description: str,
-    action: tuple[str, dict[str, Any]],
-    uuid: str,
-    *,
-    recommended: bool,
-) -> dict[str, Any]:
-    suggestion: dict[str, Any] = {"label": label, "uuid": uuid}
-    if recommended:
-        suggestion["isRecommended"] = True
-    action_type, resource = action
-    return suggestion | {"actions": [{"type": action_type, "description": description, "resource": resource}]}
-
-
-def replacement_order(order: Json, proposal: Mapping[str, Any], *, rated: bool) -> dict[str, Any]:
-    """Return the whole draft order with the proposed code; every other member stays as it came, the id included."""
-    replacement = {name: value for name, value in order.items() if name not in _DROPPED_MEMBERS}
-    replacement["code"] = _code(order, proposal)
-    extensions = _extensions(order, proposal.get("pama_rating"), rated=rated)
-    if extensions == []:
-        replacement.pop("extension", None)
-    elif extensions is not None:
-        replacement["extension"] = extensions
-    return replacement
-
-
-def additional_order(order: Json, request: HookRequest, proposal: Mapping[str, Any], *, rated: bool) -> dict[str, Any]:
-    """Return a new draft order of the proposed study, for the same reason and at the same time as `order`."""
-    new_order = {
-        "resourceType": order["resourceType"],
-        "status": "draft",
-        "intent": text_of(order.get("intent")) or "order",
-        "code": _code(order, proposal),
-    }
-    if rated and "pama_rating" in proposal:
-        new_order["extension"] = [proposal["pama_rating"]]
-    new_order |= {name: order[name] for name in _COPIED_MEMBERS if order.get(name)}
-    if not members(new_order.get("subject")):
-        new_order["subject"] = {"reference": f"Patient/{request.patient_id}"}
-    return _with_contained(new_order, order)
 
 
 def _code(order: Json, proposal: Mapping[str, Any]) -> Any:
