@@ -38,14 +38,14 @@ def to_svg(results: dict[str, Any]) -> str:
 
 def _throughputs(results: dict[str, Any]) -> list[tuple[str, str, float]]:
     """Return color, name and calls a second of each subject that was measured."""
-    found = []
+    bars = []
     for subject in results["subjects"]:
         name = subject["name"]
         rows = [row for row in results["rows"] if row["subject"] == name and row.get("connections") == _CONNECTIONS]
         color = {"a": _BARE, "h": _PEER}.get(subject["letter"], _OURS)
         if rows:
-            found.append((color, name, median(row["per_second"] for row in rows)))
-    return found
+            bars.append((color, name, median(row["per_second"] for row in rows)))
+    return bars
 
 
 def _medians(rows: Sequence[Row]) -> dict[str, list[tuple[int, float]]]:
@@ -58,13 +58,13 @@ def _medians(rows: Sequence[Row]) -> dict[str, list[tuple[int, float]]]:
     }
 
 
-def _bars(found: Sequence[tuple[str, str, float]]) -> list[str]:
-    if not found:
+def _bars(bars: Sequence[tuple[str, str, float]]) -> list[str]:
+    if not bars:
         return []
-    most = max(value for _, _, value in found)
+    highest = max(value for _, _, value in bars)
     parts = [_text(16, 28, f"Calls a second, one core, {_CONNECTIONS} connections", "head")]
-    for place, (color, name, value) in enumerate(found):
-        top, width = _TOP + place * _BAR, max(1.0, value / most * _BARS)
+    for place, (color, name, value) in enumerate(bars):
+        top, width = _TOP + place * _BAR, max(1.0, value / highest * _BARS)
         parts.append(f'<rect x="{_NAMES}" y="{top}" width="{width:.0f}" height="{_BAR - 8}" fill="{color}"/>')
         parts.append(_text(_NAMES - 8, top + 14, name, "end"))
         parts.append(_text(round(_NAMES + width + 6), top + 14, f"{value:,.0f}"))

@@ -66,7 +66,7 @@ def _subjects(subjects: Sequence[Row], rows: Sequence[Row]) -> str:
         "subject",
         "what is called",
         "kB",
-        *(f"{what} ({count})" for count in (1, 8) for what in ("p50 ms", "p99 ms", "calls/s")),
+        *(f"{figure} ({connections})" for connections in (1, 8) for figure in ("p50 ms", "p99 ms", "calls/s")),
         "MiB",
         "start s",
     )

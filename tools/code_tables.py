@@ -77,8 +77,8 @@ def expand(row: Row, table: str) -> Iterator[Code]:
         words=words,
     )
     numbers = range_of(code) if code.match == "range" else [code.code]
-    one = "exact" if any(name in code.system for name in LISTED) else "prefix"
-    match = one if code.match == "range" else code.match
+    match_of_each = "exact" if any(name in code.system for name in LISTED) else "prefix"
+    match = match_of_each if code.match == "range" else code.match
     return (replace(code, code=number, match=match, width=len(numbers) - 1) for number in numbers)
 
 
@@ -137,10 +137,10 @@ def corrections(path: Path) -> dict[tuple[str, str], Correction]:
     """Read the corrections of a table, by system and code."""
     if not path.exists():
         return {}
-    found = {}
+    by_code = {}
     for row in rows(path):
         metastatic = "metastatic yes" in row["to"] or "metastatic: yes" in row["why"]
         spans = Code(row["system"], row["code"], "", "", "")
         for number in range_of(spans) if "-" in row["code"] else [row["code"]]:
-            found[row["system"], number] = Correction(row["system"], number, row["to"], metastatic)
-    return found
+            by_code[row["system"], number] = Correction(row["system"], number, row["to"], metastatic)
+    return by_code

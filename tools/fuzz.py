@@ -61,18 +61,18 @@ class Run:
         if began > self.ends:
             return []
         self.cases[kind] += 1
-        found = check(self.service, kind, body)
+        faults = check(self.service, kind, body)
         self.slowest = max(self.slowest, time.monotonic() - began)
-        return found
+        return faults
 
-    def keep(self, kind: str, number: int, body: Any, found: list[str]) -> None:
+    def keep(self, kind: str, number: int, body: Any, faults: list[str]) -> None:
         """Save a body, and what was wrong with its answers."""
-        what = "; ".join(found)
-        if what in self.faults:
+        fault = "; ".join(faults)
+        if fault in self.faults:
             return
-        self.faults[what] = file = self.save / f"fuzz-{kind.replace(' ', '-')}-{number}.json"
-        file.write_text(json.dumps({"kind": kind, "faults": found, "body": body}, default=repr, indent=1), "utf-8")
-        print(f"FAULT {kind}: {what:.400}\n  saved as {file}", flush=True)
+        self.faults[fault] = file = self.save / f"fuzz-{kind.replace(' ', '-')}-{number}.json"
+        file.write_text(json.dumps({"kind": kind, "faults": faults, "body": body}, default=repr, indent=1), "utf-8")
+        print(f"FAULT {kind}: {fault:.400}\n  saved as {file}", flush=True)
 
 
 def check(service: Any, kind: str, body: Any) -> list[str]:

@@ -28,7 +28,7 @@ class Mutant:
     def code(self) -> CodeType:
         """Return the code of the damaged function."""
         damaged = self.tree.deep_replace(self.mutation.original_node, self.mutation.mutated_node).code
-        return next(one for one in _codes(compile(damaged, self.module, "exec")) if one.co_qualname == self.function)
+        return next(code for code in _codes(compile(damaged, self.module, "exec")) if code.co_qualname == self.function)
 
     def in_words(self) -> str:
         """Return where the damage is and what it does."""
@@ -55,7 +55,9 @@ def _functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
         if isinstance(node, ast.FunctionDef):
             yield node.name, node
         elif isinstance(node, ast.ClassDef):
-            yield from ((f"{node.name}.{one.name}", one) for one in node.body if isinstance(one, ast.FunctionDef))
+            yield from (
+                (f"{node.name}.{method.name}", method) for method in node.body if isinstance(method, ast.FunctionDef)
+            )
 
 
 def _lines(node: ast.stmt) -> range:
@@ -64,8 +66,8 @@ def _lines(node: ast.stmt) -> range:
 
 def _statement(function: ast.FunctionDef, line: int) -> range:
     """Return the lines of the innermost statement around a line, without the statements inside it."""
-    around = [one for one in ast.walk(function) if isinstance(one, ast.stmt) and line in _lines(one)]
-    innermost = max(around, key=lambda one: one.lineno)
+    statements = [node for node in ast.walk(function) if isinstance(node, ast.stmt) and line in _lines(node)]
+    innermost = max(statements, key=lambda node: node.lineno)
     body = getattr(innermost, "body", [])
     if innermost is function or not body:
         return _lines(innermost)
@@ -74,6 +76,6 @@ def _statement(function: ast.FunctionDef, line: int) -> range:
 
 def _codes(code: CodeType) -> Iterator[CodeType]:
     yield code
-    for one in code.co_consts:
-        if isinstance(one, CodeType):
-            yield from _codes(one)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)

@@ -66,7 +66,7 @@ def mutants(table: str, rows: Rows) -> Iterator[tuple[str, Rows]]:
             if (table, column) == ("reservations", "studies"):
                 studies = value.split()
                 for study in studies if len(studies) > 1 else ():
-                    fewer = " ".join(one for one in studies if one != study)
+                    fewer = " ".join(other for other in studies if other != study)
                     yield f"{name}: not of {study}", _with(rows, number, column, fewer)
             if (table, column) == ("lookback_windows", "value"):
                 for moved in (int(value) - 1, int(value) + 1):
@@ -76,8 +76,8 @@ def mutants(table: str, rows: Rows) -> Iterator[tuple[str, Rows]]:
 
 
 def _orders_of_silences(rows: Rows) -> Iterator[tuple[str, Rows]]:
-    for number, two in enumerate(pairwise(row["reason"] for row in rows)):
-        if two not in EXCLUDED:
+    for number, neighbors in enumerate(pairwise(row["reason"] for row in rows)):
+        if neighbors not in EXCLUDED:
             yield f"silences.csv: lines {number + 2} and {number + 3} exchanged", _exchanged(rows, number)
 
 
@@ -91,7 +91,7 @@ def _exchanged(rows: Rows, number: int) -> Rows:
 
 def is_answered_otherwise(knowledge: Knowledge, vignettes: Rows, expected: list[Any]) -> bool:
     """Tell whether any vignette is answered otherwise than expected."""
-    return any(answer(knowledge, row) != one for row, one in zip(vignettes, expected, strict=True))
+    return any(answer(knowledge, row) != before for row, before in zip(vignettes, expected, strict=True))
 
 
 def studies(knowledge: Knowledge) -> list[str | None]:
@@ -106,14 +106,15 @@ def answer(knowledge: Knowledge, row: dict[str, str]) -> Any:
     except CallError as error:
         return type(error).__name__
     cards = [(card["summary"], card["detail"], len(card["suggestions"])) for card in decision.cards]
-    return [_outcome(one) for one in decision.outcomes], cards
+    return [_outcome(outcome) for outcome in decision.outcomes], cards
 
 
-def _outcome(one: Any) -> Any:
-    if isinstance(one, Recommendation):
-        cautions = sorted({str(other.kind) for other in one.findings.others})
-        return one.order.study, one.indicator, one.recommended, str(one.findings.history), cautions
-    return one.reason
+def _outcome(outcome: Any) -> Any:
+    if isinstance(outcome, Recommendation):
+        findings = outcome.findings
+        cautions = sorted({str(finding.kind) for finding in findings.others})
+        return outcome.order.study, outcome.indicator, outcome.recommended, str(findings.history), cautions
+    return outcome.reason
 
 
 def caught(table: str, rows: Rows, cards: Path, proof: Callable[[Knowledge], bool]) -> bool:
@@ -143,7 +144,7 @@ def main(tables: list[str]) -> int:
         for table in tables or TABLES:
             with (cards / CARD / f"{table}.csv").open(encoding="utf-8", newline="") as file:
                 rows = list(csv.DictReader(file))
-            for what, mutant in mutants(table, rows):
+            for damage, mutant in mutants(table, rows):
                 total += 1
                 if not caught(
                     table,
@@ -153,8 +154,8 @@ def main(tables: list[str]) -> int:
                         studies(knowledge) != named or is_answered_otherwise(knowledge, vignettes, expected)
                     ),
                 ):
-                    survivors.append(what)
-                    print(f"survived: {what}", flush=True)
+                    survivors.append(damage)
+                    print(f"survived: {damage}", flush=True)
     print(f"{total - len(survivors)} of {total} mutants caught ({100 * (total - len(survivors)) / total:.1f} %)")
     return 0
 

@@ -60,7 +60,7 @@ class Mutations:
 
     def __init__(self, chosen: list[Mutant], children: int, minutes: float) -> None:
         self.chosen, self.children, self.minutes = chosen, children, minutes
-        self.files = {sys.modules[one.module].__file__: one.module for one in chosen}
+        self.files = {sys.modules[mutant.module].__file__: mutant.module for mutant in chosen}
         self.failed = False
         self.through: dict[tuple[str, int], list[pytest.Function]] = {}
         self.took: dict[pytest.Function, float] = {}
@@ -139,7 +139,7 @@ class Mutations:
         ways = [self.through.get((mutant.module, line), []) for line in mutant.body]
         rarity = {item: len(way) for way in sorted(ways, key=len, reverse=True) for item in way}
         place, kinds = {}, Counter[str]()
-        for item in sorted(tests, key=lambda one: (rarity[one], self.took[one])):
+        for item in sorted(tests, key=lambda test: (rarity[test], self.took[test])):
             kind = item.nodeid.partition("[")[0]
             place[item] = kinds[kind] + 20 * self.took[item]
             kinds[kind] += 1

@@ -35,7 +35,7 @@ Rows = list[dict[str, str]]
 class Damage:
     """What was done to a row, and the row as it is then; None where it is gone."""
 
-    what: str
+    description: str
     number: int
     row: dict[str, str] | None
     touched: str
@@ -59,7 +59,7 @@ def damages(rows: Rows) -> Iterator[Damage]:
         words = row["words"]
         yield Damage(f"{name}: left out", number, None, words)
         yield Damage(f"{name}: without words", number, row | {"words": NO_WORD}, words)
-        spellings = [one.strip() for one in words.split(";")]
+        spellings = [spelling.strip() for spelling in words.split(";")]
         for place, spelling in enumerate(spellings):
             left = "; ".join(spellings[:place] + spellings[place + 1 :]) or NO_WORD
             yield Damage(f"{name}: without {spelling!r}", number, row | {"words": left}, spelling)
@@ -69,7 +69,7 @@ def damages(rows: Rows) -> Iterator[Damage]:
 
 def _otherwise(rows: Rows, row: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Yield the other values of the cells of a row."""
-    same = sorted({one["means"] for one in rows if one["topic"] == row["topic"]})
+    same = sorted({other["means"] for other in rows if other["topic"] == row["topic"]})
     after = same[(same.index(row["means"]) + 1) % len(same)] if len(same) > 1 else "otherwise"
     yield "means", DENIAL if row["topic"] == "cue" and row["means"] != DENIAL else after
     named = [(match[1], bool(match[0].startswith("not "))) for match in re.finditer(r"(?:not )?(\w+)", row["beside"])]
@@ -78,13 +78,15 @@ def _otherwise(rows: Rows, row: dict[str, str]) -> Iterator[tuple[str, str]]:
         yield "beside", _beside(others)
         yield "beside", _beside([*others, (named[place][0], not named[place][1])])
     if row["wording"]:
-        wordings = sorted({one["wording"] for one in rows} - {row["wording"], ""})
+        wordings = sorted({other["wording"] for other in rows} - {row["wording"], ""})
         yield "wording", wordings[len(row["wording"]) % len(wordings)]
 
 
 def _beside(named: Iterable[tuple[str, bool]]) -> str:
     """Return a cell `beside`: what is wanted, then what is not."""
-    return " ".join(f"not {name}" if unwanted else name for name, unwanted in sorted(named, key=lambda one: one[1]))
+    return " ".join(
+        f"not {name}" if unwanted else name for name, unwanted in sorted(named, key=lambda element: element[1])
+    )
 
 
 class Trial:
@@ -93,7 +95,7 @@ class Trial:
     def __init__(self, texts: list[Text]) -> None:
         self.rows, self.texts = table("reason_words"), texts
         self._limits = {row["limit"]: int(row["value"]) for row in table("lookback_windows")}
-        self._folded = [set(re.findall(r"[a-z0-9]+", folded(one.text))) for one in texts]
+        self._folded = [set(re.findall(r"[a-z0-9]+", folded(text.text))) for text in texts]
 
     def faults(self, rows: Rows, touched: str = "") -> Iterator[str]:
         """Yield what of the corpus is read otherwise, first of the texts that have the words that were touched."""
@@ -143,7 +145,7 @@ def main(arguments: list[str]) -> int:
         for number, survived in pool.imap_unordered(_survives, numbers, chunksize=8):
             if survived:
                 survivors += 1
-                print(f"survived: {everything[number].what}", flush=True)
+                print(f"survived: {everything[number].description}", flush=True)
     print(f"{len(numbers) - survivors} of {len(numbers)} damages noticed")
     return 1 if survivors else 0
 

@@ -66,24 +66,24 @@ class Copy:
         return done.returncode, done.stdout + done.stderr
 
 
-def _verdict(code: int, said: str) -> str:
+def _verdict(code: int, output: str) -> str:
     """Return what the exit code and the output of pytest mean for the control that was taken out."""
     if code == 0:
         return SURVIVED
-    if code == 1 and "errors.KnowledgeError" in said and "\nERROR " in said:
+    if code == 1 and "errors.KnowledgeError" in output and "\nERROR " in output:
         return REFUSED
-    if code == 1 and "\nFAILED " in said:
+    if code == 1 and "\nFAILED " in output:
         return CAUGHT
-    return f"{BROKEN}: {' '.join(said[-300:].split())}"
+    return f"{BROKEN}: {' '.join(output[-300:].split())}"
 
 
-def became(controls: list[dict[str, str]], copies: list[Copy]) -> Iterator[str]:
-    """Yield what becomes of each control, in their order; each copy is used by one at a time."""
+def verdicts(controls: list[dict[str, str]], copies: list[Copy]) -> Iterator[str]:
+    """Yield the verdict on each control, in their order; each copy is used for one at a time."""
     free: SimpleQueue[Copy] = SimpleQueue()
     for copy in copies:
         free.put(copy)
 
-    def tried(control: dict[str, str]) -> str:
+    def try_control(control: dict[str, str]) -> str:
         copy = free.get()
         try:
             return copy.without(control)
@@ -91,7 +91,7 @@ def became(controls: list[dict[str, str]], copies: list[Copy]) -> Iterator[str]:
             free.put(copy)
 
     with ThreadPoolExecutor(len(copies)) as pool:
-        yield from pool.map(tried, controls)
+        yield from pool.map(try_control, controls)
 
 
 def main(wanted: list[str]) -> int:
@@ -101,19 +101,19 @@ def main(wanted: list[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         copies = [Copy(Path(folder) / str(number)) for number in range(AT_ONCE)]
         tests = dict.fromkeys(row["test"] for row in controls)
-        code, said = copies[0].run(*tests)
+        code, output = copies[0].run(*tests)
         if code > 1:
-            print(said)
+            print(output)
             return 1
-        failing = {test for test in tests if f"\nFAILED {test}" in said or f"\nERROR {test}" in said}
+        failing = {test for test in tests if f"\nFAILED {test}" in output or f"\nERROR {test}" in output}
         print(f"With all controls in place {len(tests) - len(failing)} of {len(tests)} tests pass.", flush=True)
         for test in sorted(failing):
             print(f"  fails: {test}")
         sound = [row for row in controls if row["test"] not in failing]
         figures: Counter[str] = Counter()
-        for control, said in zip(sound, became(sound, copies), strict=True):
-            figures[said.partition(":")[0]] += 1
-            print(f"{control['control']} {said}: {control['words']}", flush=True)
+        for control, verdict in zip(sound, verdicts(sound, copies), strict=True):
+            figures[verdict.partition(":")[0]] += 1
+            print(f"{control['control']} {verdict}: {control['words']}", flush=True)
     caught = figures[CAUGHT] + figures[REFUSED]
     print(
         f"{caught} of {len(controls)} controls are caught when taken out ({figures[REFUSED]} refused at the start), "

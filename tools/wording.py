@@ -36,12 +36,12 @@ class Rule:
 @cache
 def rules() -> dict[str, list[Rule]]:
     """Read the rules, by what they apply to, in the order of the file."""
-    found: dict[str, list[Rule]] = defaultdict(list)
+    rules_by_use: dict[str, list[Rule]] = defaultdict(list)
     with Path(__file__).with_name("wording.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             pattern = re.compile(row["pattern"], re.IGNORECASE)
-            found[row["applies_to"]].append(Rule(pattern, row["wording"], row["metastasis"]))
-    return found
+            rules_by_use[row["applies_to"]].append(Rule(pattern, row["wording"], row["metastasis"]))
+    return rules_by_use
 
 
 def first(applies_to: str, subject: str, *, metastatic: bool = False) -> str:

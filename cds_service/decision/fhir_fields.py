@@ -1,4 +1,4 @@
-"""FHIR dates as precisely as they were recorded."""
+"""Members of FHIR resources of any version, whatever their type: codings, texts, statuses, references and dates."""
 
 import re
 from calendar import monthrange
@@ -9,15 +9,14 @@ from typing import Any
 
 from cds_service.model import Json, PartialDate
 
-_NONE: Mapping[str, str] = MappingProxyType({})
-_CERTAINTY = "http://fhir.de/StructureDefinition/icd-10-gm-diagnosesicherheit"
-_LETTER = re.compile(r"[A-Z]\d\d\S*\s+([A-Z])\s*")
-_LONGEST = 100
+_NO_SYSTEMS: Mapping[str, str] = MappingProxyType({})
+_CERTAINTY_URL = "http://fhir.de/StructureDefinition/icd-10-gm-diagnosesicherheit"
+_CODE_AND_CERTAINTY = re.compile(r"[A-Z]\d\d\S*\s+([A-Z])\s*")
+_MAX_CODE_LENGTH = 100
 """Characters of a code after which a letter may tell its certainty."""
 
-
 _DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2})(?:T.*)?)?)?", re.DOTALL)
-_DAY = len("2024-08-01")
+_DAY_LENGTH = len("2024-08-01")
 
 
 def members(value: Any) -> list[Json]:
@@ -42,10 +41,10 @@ def concepts_of(value: Any) -> list[Json]:
     return [concept for item in members(value) for concept in members(item.get("concept", item))]
 
 
-def codings(concepts: Any, own: Mapping[str, str] = _NONE) -> list[tuple[str, str]]:
-    """Return (system, code) of every coding in one CodeableConcept or a list of them.
+def codings(concepts: Any, own: Mapping[str, str] = _NO_SYSTEMS) -> list[tuple[str, str]]:
+    """Return (system, code) of every coding in one CodeableConcept or a list of them (contract section 3).
 
-    A system that is the site's `own` name for another one is returned as that.
+    `own` has the code system for each of the site's own names; a coding under such a name gets that system.
     """
     pairs = []
     for concept in concepts_of(concepts):
@@ -59,7 +58,10 @@ def codings(concepts: Any, own: Mapping[str, str] = _NONE) -> list[tuple[str, st
 def own_study(
     pairs: Iterable[tuple[str, str]], studies: Mapping[tuple[str, str], str], names: Mapping[str, str]
 ) -> str | None:
-    """Return the study that a code of the site's own asks for, whichever of its `names` a system has, or None."""
+    """Return the study that a code of the site's own asks for, or None (contract section 2).
+
+    `studies` has the study by (system, code), `names` the canonical name of each spelling of a code system.
+    """
     if not studies:
         return None
     return next(
@@ -68,16 +70,19 @@ def own_study(
 
 
 def certainties(concepts: Any) -> list[str]:
-    """Return how certain a national profile says that each code is: by an extension, or by a letter after the code."""
+    """Return the certainty flags of codes, in small letters: by an extension, or by a letter after the code.
+
+    German Diagnosesicherheit: `a` is excluded, `v` suspected (contract section 3).
+    """
     flags = []
     for concept in concepts_of(concepts):
         for coding in members(concept.get("coding")):
             for extension in members(coding.get("extension")):
-                if extension.get("url") == _CERTAINTY:
+                if extension.get("url") == _CERTAINTY_URL:
                     coded = extension.get("valueCoding")
                     flags.append(text_of(coded.get("code")) if isinstance(coded, dict) else "")
                     flags.append(text_of(extension.get("valueCode")))
-            if letter := _LETTER.fullmatch(text_of(coding.get("code"))[:_LONGEST]):
+            if letter := _CODE_AND_CERTAINTY.fullmatch(text_of(coding.get("code"))[:_MAX_CODE_LENGTH]):
                 flags.append(letter[1])
     return [certainty.lower() for certainty in flags if certainty]
 
@@ -92,7 +97,7 @@ def words_of(concepts: Any) -> str:
 
 
 def typed_text(concepts: Any, known: Collection[str]) -> str:
-    """Return what was typed in one CodeableConcept or a list of them: texts, and displays of codes we don't know.
+    """Return what was typed in one CodeableConcept or a list of them: texts, and displays of codes that we don't know.
 
     The display of a system that is `known` is that system's wording of the code (contract section 4).
     """
@@ -112,7 +117,7 @@ def status_codes(value: Any) -> list[str]:
     codes = []
     for concept in members(value):
         coded = [text_of(coding.get("code")).strip().lower() for coding in members(concept.get("coding"))]
-        codes += coded or [_spelled(concept)]
+        codes += coded or [_text_as_code(concept)]
     return codes
 
 
@@ -146,8 +151,8 @@ def partial_date(value: Any, today: date) -> PartialDate | None:
     """Return a FHIR date or dateTime, or None for anything else; a future date is today."""
     if not isinstance(value, str):
         return None
-    read = _read(value)
-    return read if read is None or read.first <= today else PartialDate(today.isoformat(), today, today)
+    stated = _parse_date(value)
+    return stated if stated is None or stated.first <= today else PartialDate(today.isoformat(), today, today)
 
 
 def period(resource: Any, names: tuple[str, ...], today: date) -> tuple[PartialDate | None, PartialDate | None]:
@@ -164,16 +169,16 @@ def period(resource: Any, names: tuple[str, ...], today: date) -> tuple[PartialD
 
 
 def first_day(value: Any) -> date | None:
-    """Return the first day that a date, dateTime or the start (else the end) of a Period can mean, of any time."""
-    stated = value.get("start") or value.get("end") if isinstance(value, dict) else value
-    read = partial_date(stated, date.max)
-    return read.first if read else None
+    """Return the first day that a date, dateTime or the start (else the end) of a Period can mean, future days too."""
+    text = value.get("start") or value.get("end") if isinstance(value, dict) else value
+    stated = partial_date(text, date.max)
+    return stated.first if stated else None
 
 
 def months_since(then: PartialDate, today: date) -> int:
     """Return the whole months from a date to today, at the precision of the date."""
     months = (today.year - then.last.year) * 12 + today.month - then.last.month
-    return max(0, months - (len(then.text) == len("2024-08-01") and then.last.day > today.day))
+    return max(0, months - (len(then.text) == _DAY_LENGTH and then.last.day > today.day))
 
 
 def _is_known(coding: Json, known: Collection[str]) -> bool:
@@ -181,20 +186,20 @@ def _is_known(coding: Json, known: Collection[str]) -> bool:
     return isinstance(system, str) and system in known
 
 
-def _spelled(concept: Json) -> str:
+def _text_as_code(concept: Json) -> str:
     """Return the text of a status in the spelling of a code."""
     return text_of(concept.get("text")).strip().lower().replace(" ", "-")
 
 
-def _read(text: str) -> PartialDate | None:
+def _parse_date(text: str) -> PartialDate | None:
     match = _DATE.fullmatch(text)
     try:
-        return _span(*(int(part) for part in match.groups() if part)) if match else None
+        return _days_meant(*(int(part) for part in match.groups() if part)) if match else None
     except ValueError:
         return None
 
 
-def _span(year: int, month: int | None = None, day: int | None = None) -> PartialDate:
+def _days_meant(year: int, month: int | None = None, day: int | None = None) -> PartialDate:
     if month is None:
         return PartialDate(f"{year:04}", date(year, 1, 1), date(year, 12, 31))
     if day is None:

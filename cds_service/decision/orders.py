@@ -19,17 +19,17 @@ NO_CODE, OTHER = "none", "other"
 
 _OID = r"(?:urn:oid:)?\d+(?:\.\d+){3,}"
 _CODE_SYSTEM = r"https?://[a-z][a-z\d.-]*(?:/[a-z]+)*/(?:CodeSystem|NamingSystem|sid)(?:/[A-Za-z._-]+)+"
-_NAME = re.compile(rf"{_OID}|{_CODE_SYSTEM}")
-"""An OID, or a URL that says of itself that it is of a code system, without a digit: it is logged as it is."""
+_LOGGABLE = re.compile(rf"{_OID}|{_CODE_SYSTEM}")
+"""An OID, or the URL of a code system without a digit in it: it is logged as it is."""
 _HOST = re.compile(r"https?://[a-z][a-z\d.-]*(?=[:/]|$)|urn:[a-z]+(?=:)")
 """The part of other URIs that is logged: their path, or what follows the namespace, may identify a patient."""
 
-_LONGEST, _MOST = 120, 10
+_MAX_NAME_LENGTH, _MAX_NAMES = 120, 10
 """Longest name, and most names per call, that are logged."""
 
 
 class SelectedOrders(NamedTuple):
-    """The selected orders that the card watches, in the order of the call, and those that nothing explains."""
+    """The selected orders that the card monitors, in the order of the call, and those that nothing explains."""
 
     watched: list[WatchedOrder]
     unrecognized: list[str]
@@ -37,13 +37,16 @@ class SelectedOrders(NamedTuple):
 
 
 def selected_orders(request: HookRequest, knowledge: Knowledge, site: Site, today: date) -> SelectedOrders:
-    """Return the selected orders that ask for a study the card watches, and those of which no study can be read."""
-    live = [order for order in request.draft_orders if _is_live(order.resource, request.patient_id, knowledge)]
-    studied = [(order, *study_of(order.resource, knowledge, site)) for order in live]
-    studies = {study for _, study, _ in studied}
+    """Return the selected orders that ask for a monitored study, and those of which no study can be read.
+
+    Contract section 2, W1 to W3; `already_drafted` where another draft asks for what would be proposed (section 5).
+    """
+    drafts = [order for order in request.draft_orders if _is_draft(order.resource, request.patient_id, knowledge)]
+    orders_and_studies = [(order, *study_of(order.resource, knowledge, site)) for order in drafts]
+    studies = {study for _, study, _ in orders_and_studies}
     entry_filter: EntryFilter | None = None
     watched, unrecognized = [], []
-    for order, study, name in studied:
+    for order, study, name in orders_and_studies:
         row = knowledge.watched.get(study)
         if not order.selected:
             continue
@@ -64,20 +67,20 @@ def selects_closed_order(request: HookRequest, knowledge: Knowledge, site: Site)
     closed = (
         order
         for order in request.draft_orders
-        if order.selected and not _is_live(order.resource, request.patient_id, knowledge)
+        if order.selected and not _is_draft(order.resource, request.patient_id, knowledge)
     )
     return any(study_of(order.resource, knowledge, site)[0] in knowledge.watched for order in closed)
 
 
-def counts_by_system(counted: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
-    """Return how many entries of a resource type are of each code system, by names that may be logged."""
+def counts_by_system(counts_by_name: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
+    """Return how many entries are of each (resource type, code system), by names of systems that may be logged."""
     counts: Counter[tuple[str, str]] = Counter()
-    for place, ((resource, system), count) in enumerate(sorted(counted.items(), key=lambda item: -item[1])):
-        counts[resource, _name(system) if place < _MOST else OTHER] += count
+    for place, ((resource, system), count) in enumerate(sorted(counts_by_name.items(), key=lambda item: -item[1])):
+        counts[resource, _loggable_name(system) if place < _MAX_NAMES else OTHER] += count
     return dict(counts)
 
 
-def _is_live(order: Json, patient_id: str, knowledge: Knowledge) -> bool:
+def _is_draft(order: Json, patient_id: str, knowledge: Knowledge) -> bool:
     """Return whether a draft may still become an order of this patient."""
     can_go_on = knowledge.refused["ServiceRequest.status"].isdisjoint(status_codes(order.get("status")))
     return can_go_on and order.get("doNotPerform") is not True and is_of(patient_id, order)
@@ -106,10 +109,10 @@ def _reason_findings(entry_filter: EntryFilter, reason: Json) -> list[Finding]:
     )
 
 
-def _name(system: str) -> str:
+def _loggable_name(system: str) -> str:
     if not system:
         return NO_CODE
-    if len(system) > _LONGEST:
+    if len(system) > _MAX_NAME_LENGTH:
         return OTHER
     host = _HOST.match(system)
-    return system if _NAME.fullmatch(system) else host[0] if host else OTHER
+    return system if _LOGGABLE.fullmatch(system) else host[0] if host else OTHER

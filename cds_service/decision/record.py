@@ -43,10 +43,12 @@ class _Part:
     """The optional key or the category of Conditions that it holds; empty for `conditions` and `procedures`."""
     bundles: list[Json] = field(default_factory=list)
     fault: FetchFault | None = None
-    own: list[Json] = field(default_factory=list)
-    odd: int = 0
+    resources: list[Json] = field(default_factory=list)
+    """Those of the patient, of the requested type."""
+    unreadable: int = 0
     """Entries that could not be read."""
     other_patient: int = 0
+    """Entries that name another patient."""
 
     @property
     def is_main(self) -> bool:
@@ -66,24 +68,6 @@ class _Part:
         return NOT_FETCHED if self.missing and not self.is_main else self.fault or ""
 
 
-def state_of(prefetch: Json, key: str, resource_type: str) -> PrefetchState:
-    """Return the state of a prefetch key: what the client sent for it."""
-    value = prefetch.get(key)
-    if value is None:
-        return PrefetchState.NULL if key in prefetch else PrefetchState.ABSENT
-    kind = value.get("resourceType") if isinstance(value, dict) else None
-    if kind == "Bundle":
-        return _of_bundle(value)
-    known = {"OperationOutcome": PrefetchState.FAILED, resource_type: PrefetchState.RESOURCE}
-    return known.get(kind, PrefetchState.UNREADABLE) if isinstance(kind, str) else PrefetchState.UNREADABLE
-
-
-def total_of(bundle: Json) -> int:
-    """Return how many matches a Bundle says that there are, 0 where it does not."""
-    total = bundle.get("total")
-    return total if isinstance(total, int) and not isinstance(total, bool) else 0
-
-
 def next_page(bundle: Json) -> str:
     """Return the URL of the page after this one, or no text."""
     for link in members(bundle.get("link")):
@@ -92,56 +76,33 @@ def next_page(bundle: Json) -> str:
     return ""
 
 
-def has_failed(bundle: Json) -> bool:
-    """Return whether a Bundle says that its search failed: an OperationOutcome of severity error or fatal in it."""
-    for entry in members(bundle.get("entry")):
-        resource = entry.get("resource")
-        if isinstance(resource, dict) and resource.get("resourceType") == "OperationOutcome" and _is_grave(resource):
-            return True
-    return False
-
-
-def entries_of(bundle: Json) -> list[Any]:
-    """Return the entries of a Bundle as they came."""
-    entries = bundle.get("entry")
-    return entries if isinstance(entries, list) else [] if entries is None else [entries]
-
-
 def read_record(
     request: HookRequest,
     fetch: Fetch,
     optional_keys: Iterable[str] = (),
     condition_keys: Mapping[str, str] = _NO_KEYS,
 ) -> PatientRecord:
-    """Return the record, with the parts that could not be read; only what was not prefetched is fetched."""
+    """Return the record, with the parts that could not be read; only what was not prefetched is fetched.
+
+    `optional_keys` are those that the site turned on; `condition_keys` has the category of each key in place of
+    `conditions`, where the site splits them. Nothing is raised: each part that is not complete is in `unread`.
+    """
     parts = list(_parts(request, optional_keys, condition_keys))
-    wanted = [part for part in parts if part.is_main and part.missing]
-    if wanted:
-        for part, pages in zip(wanted, fetch(request, [part.search for part in wanted]), strict=True):
+    to_fetch = [part for part in parts if part.is_main and part.missing]
+    if to_fetch:
+        for part, pages in zip(to_fetch, fetch(request, [part.search for part in to_fetch]), strict=True):
             _add_pages(part, pages)
     cautions = {key: tuple(_caution_resources(request, key)) for key in optional_keys if OPTIONAL_KEYS[key].is_caution}
     states = {part.search.key: part.state for part in parts}
-    states |= {key: state_of(request.prefetch, key, OPTIONAL_KEYS[key].resource_type) for key in cautions}
-    retrieval = Retrieval(states, {part.search.key: part.fault for part in wanted})
+    states |= {key: _state_of(request.prefetch, key, OPTIONAL_KEYS[key].resource_type) for key in cautions}
+    retrieval = Retrieval(states, {part.search.key: part.fault for part in to_fetch})
     return _record(parts, cautions, retrieval)
 
 
-def amounts(record: PatientRecord) -> dict[str, int]:
-    """Return how many entries of the patient were read, of each kind that the site asks for."""
-    more = {key: len(entries) for key, entries in record.optional.items()}
-    return {"conditions": len(record.conditions), "procedures": len(record.procedures), **more}
-
-
-def _of_bundle(bundle: Json) -> PrefetchState:
-    if has_failed(bundle):
-        return PrefetchState.FAILED
-    if total_of(bundle) > 0 and not entries_of(bundle):
-        return PrefetchState.UNREADABLE
-    return PrefetchState.FIRST_PAGE if next_page(bundle) else PrefetchState.BUNDLE
-
-
-def _is_grave(outcome: Json) -> bool:
-    return any(issue.get("severity") in ("error", "fatal") for issue in members(outcome.get("issue")))
+def entry_counts(record: PatientRecord) -> dict[str, int]:
+    """Return how many entries of the patient were read, by prefetch key: `{"conditions": 12, "procedures": 3, ...}`."""
+    optional = {key: len(entries) for key, entries in record.optional.items()}
+    return {"conditions": len(record.conditions), "procedures": len(record.procedures), **optional}
 
 
 def _parts(request: HookRequest, optional_keys: Iterable[str], condition_keys: Mapping[str, str]) -> Iterator[_Part]:
@@ -165,7 +126,7 @@ def _keys_of_conditions(request: HookRequest, condition_keys: Mapping[str, str])
 def _part_of(request: HookRequest, key: str, resource_type: str, holds: str = "") -> _Part:
     """Read one prefetch value; the table of its states is in docs/integration.md."""
     search, value = Search(key, resource_type, request.patient_id), request.prefetch.get(key)
-    part = _Part(search, state_of(request.prefetch, key, resource_type), holds)
+    part = _Part(search, _state_of(request.prefetch, key, resource_type), holds)
     if part.state is PrefetchState.RESOURCE:
         part.bundles.append({"entry": [{"resource": value}]})
     elif isinstance(value, dict) and part.state in (
@@ -179,9 +140,54 @@ def _part_of(request: HookRequest, key: str, resource_type: str, holds: str = ""
     return part
 
 
+def _state_of(prefetch: Json, key: str, resource_type: str) -> PrefetchState:
+    """Return the state of a prefetch key: what the client sent for it."""
+    value = prefetch.get(key)
+    if value is None:
+        return PrefetchState.NULL if key in prefetch else PrefetchState.ABSENT
+    kind = value.get("resourceType") if isinstance(value, dict) else None
+    if kind == "Bundle":
+        return _state_of_bundle(value)
+    known = {"OperationOutcome": PrefetchState.FAILED, resource_type: PrefetchState.RESOURCE}
+    return known.get(kind, PrefetchState.UNREADABLE) if isinstance(kind, str) else PrefetchState.UNREADABLE
+
+
+def _state_of_bundle(bundle: Json) -> PrefetchState:
+    if _has_failed(bundle):
+        return PrefetchState.FAILED
+    if _total_of(bundle) > 0 and not _entries_of(bundle):
+        return PrefetchState.UNREADABLE
+    return PrefetchState.FIRST_PAGE if next_page(bundle) else PrefetchState.BUNDLE
+
+
+def _has_failed(bundle: Json) -> bool:
+    """Return whether a Bundle says that its search failed: an OperationOutcome of severity error or fatal in it."""
+    for entry in members(bundle.get("entry")):
+        resource = entry.get("resource")
+        if isinstance(resource, dict) and resource.get("resourceType") == "OperationOutcome" and _is_failure(resource):
+            return True
+    return False
+
+
+def _is_failure(outcome: Json) -> bool:
+    return any(issue.get("severity") in ("error", "fatal") for issue in members(outcome.get("issue")))
+
+
+def _total_of(bundle: Json) -> int:
+    """Return how many matches a Bundle says that there are, 0 where it does not."""
+    total = bundle.get("total")
+    return total if isinstance(total, int) and not isinstance(total, bool) else 0
+
+
+def _entries_of(bundle: Json) -> list[Any]:
+    """Return the entries of a Bundle as they came."""
+    entries = bundle.get("entry")
+    return entries if isinstance(entries, list) else [] if entries is None else [entries]
+
+
 def _add_pages(part: _Part, pages: Pages) -> None:
     part.bundles.extend(pages.bundles)
-    failed = any(map(has_failed, pages.bundles))
+    failed = any(map(_has_failed, pages.bundles))
     part.fault = pages.problem or (FetchFault.REPORTED if failed else None)
 
 
@@ -196,13 +202,13 @@ def _record(parts: list[_Part], cautions: dict[str, tuple[Json, ...]], retrieval
     for part in parts:
         _sort_entries(part)
     conditions = [part for part in parts if part.search.resource_type == "Condition"]
-    procedures, *more = [part for part in parts if part.search.resource_type != "Condition"]
+    procedures, *optional = [part for part in parts if part.search.resource_type != "Condition"]
     return PatientRecord(
-        tuple(_each_once(conditions)),
-        tuple(procedures.own),
-        {part.holds: tuple(map(_coded, part.own)) for part in more} | cautions,
+        tuple(_without_duplicates(conditions)),
+        tuple(procedures.resources),
+        {part.holds: tuple(map(_as_procedure, part.resources)) for part in optional} | cautions,
         tuple(_unread(parts, conditions)),
-        skipped=sum(part.odd for part in parts),
+        skipped=sum(part.unreadable for part in parts),
         other_patient=sum(part.other_patient for part in parts),
         not_sent=sum(map(_not_sent, parts)),
         retrieval=retrieval,
@@ -212,33 +218,33 @@ def _record(parts: list[_Part], cautions: dict[str, tuple[Json, ...]], retrieval
 def _sort_entries(part: _Part) -> None:
     """Collect the patient's resources of the requested type; count those of others and those that are unreadable."""
     patient_id, resource_type = part.search.patient_id, part.search.resource_type
-    for entry in chain.from_iterable(map(entries_of, part.bundles)):
+    for entry in chain.from_iterable(map(_entries_of, part.bundles)):
         resource = entry.get("resource") if isinstance(entry, dict) else None
         kind = resource.get("resourceType") if isinstance(resource, dict) else None
         if resource is None or kind != resource_type:
-            part.odd += not text_of(kind)
+            part.unreadable += not text_of(kind)
         elif is_of(patient_id, resource):
-            part.own.append(resource)
+            part.resources.append(resource)
         else:
             part.other_patient += 1
 
 
-def _each_once(conditions: list[_Part]) -> Iterator[Json]:
+def _without_duplicates(conditions: list[_Part]) -> Iterator[Json]:
     """Yield the Conditions; one that comes under several keys, by its id, comes once."""
     if len(conditions) == 1:
-        yield from conditions[0].own
+        yield from conditions[0].resources
         return
     seen: set[str] = set()
     for part in conditions:
         yield from (
             condition
-            for condition in part.own
+            for condition in part.resources
             if not text_of(condition.get("id")) or reference_of(condition) not in seen
         )
-        seen.update(map(reference_of, part.own))
+        seen.update(map(reference_of, part.resources))
 
 
-def _coded(entry: Json) -> Json:
+def _as_procedure(entry: Json) -> Json:
     """Return an entry in the shape of a Procedure: the code of an Encounter is its type and its service."""
     if entry.get("resourceType") != "Encounter":
         return entry
@@ -254,7 +260,7 @@ def _coded(entry: Json) -> Json:
 
 def _unread(parts: list[_Part], conditions: list[_Part]) -> Iterator[Unread]:
     """Yield the parts that are not complete; of several keys of Conditions each is needed where none was read."""
-    none_read = all(part.unread_reason and not part.own for part in conditions)
+    none_read = all(part.unread_reason and not part.resources for part in conditions)
     for part in parts:
         if part.unread_reason:
             is_needed = part.is_main or (none_read and part.search.resource_type == "Condition")
@@ -265,5 +271,5 @@ def _not_sent(part: _Part) -> int:
     """Return how many entries the Bundles of a part count beyond those in them, where nothing says that more follow."""
     if part.unread_reason or not part.bundles or next_page(part.bundles[-1]):
         return 0
-    total = max(map(total_of, part.bundles))
-    return max(0, total - sum(len(entries_of(bundle)) for bundle in part.bundles)) if total else 0
+    total = max(map(_total_of, part.bundles))
+    return max(0, total - sum(len(_entries_of(bundle)) for bundle in part.bundles)) if total else 0

@@ -8,7 +8,7 @@ from typing import Any
 from cds_service.decision.entry_filter import EntryFilter
 from cds_service.decision.fhir_fields import reference_of, status_codes
 from cds_service.decision.orders import selected_orders
-from cds_service.decision.record import amounts
+from cds_service.decision.record import entry_counts
 from cds_service.decision.references import ReferenceResolver
 from cds_service.decision.rendering import card_findings, render_finding
 from cds_service.decision.request import read_hook
@@ -62,7 +62,7 @@ def describe(decision: Decision, body: Any, hook: str, knowledge: Knowledge, sit
 
 def _refuse_too_large(decision: Decision) -> None:
     orders = len(decision.outcomes)
-    entries = sum(amounts(decision.record).values()) if decision.record else 0
+    entries = sum(entry_counts(decision.record).values()) if decision.record else 0
     if orders * entries > _MOST_PAIRS:
         message = (
             f"The call has {orders} monitored orders and {entries} entries of the record, and each order would be "

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from cds_service.decision.record import amounts
+from cds_service.decision.record import entry_counts
 from cds_service.model import Decision, Recommendation, Retrieval, Silence
 from cds_service.web.request_context import RequestContext
 from cds_service.web.services import AppServices
@@ -98,7 +98,7 @@ def counts(decision: Decision) -> dict[str, int] | None:
         return None
     return {
         "cards": len(decision.cards),
-        **amounts(record),
+        **entry_counts(record),
         "skipped": record.skipped,
         "other_patient": record.other_patient,
         "not_sent": record.not_sent,

@@ -37,7 +37,7 @@ def test_vignette(row, knowledge):
     except RecordUnavailable:
         assert row["says"] == "412", row["proves"]
     else:
-        agree(row, body, list(decision.cards), [one.split(":") for one in said(decision)])
+        agree(row, body, list(decision.cards), [reason.split(":") for reason in said(decision)])
 
 
 @pytest.mark.parametrize(("words", "meaning"), REASONS)

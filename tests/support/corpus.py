@@ -67,9 +67,9 @@ def answers(service) -> tuple[Answer, ...]:
 
 def cards(service) -> list:
     """Return the cards of all answers, of which there are many."""
-    found = [card for answer in answers(service) for card in answer.cards]
-    assert len(found) > 20
-    return found
+    every_card = [card for answer in answers(service) for card in answer.cards]
+    assert len(every_card) > 20
+    return every_card
 
 
 def suggestions(service) -> list:

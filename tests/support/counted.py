@@ -13,9 +13,9 @@ def series(client: Client) -> dict[str, float]:
     assert response.status_code == 200, response.text
     families = text_string_to_metric_families(response.text)
     samples = [sample for family in families for sample in family.samples]
-    found = {_name(sample): sample.value for sample in samples}
-    assert len(found) == len(samples), "no series twice"
-    return found
+    values = {_name(sample): sample.value for sample in samples}
+    assert len(values) == len(samples), "no series twice"
+    return values
 
 
 def _name(sample) -> str:

@@ -62,8 +62,8 @@ def empty_url(request, tmp_path) -> str:
 @pytest.fixture
 def empty_store(empty_url) -> Iterator[Store]:
     """Yield a store that has no tables, in each kind of database."""
-    with closing(Store(empty_url)) as found:
-        yield found
+    with closing(Store(empty_url)) as store:
+        yield store
 
 
 @pytest.fixture(scope="session", params=KINDS)
@@ -78,11 +78,11 @@ def store_url(request, tmp_path_factory) -> str:
 @pytest.fixture
 def store(store_url) -> Iterator[Store]:
     """Yield a store that is up to date and empty, in each kind of database."""
-    with closing(Store(store_url)) as found:
-        with found.writing() as connection:
+    with closing(Store(store_url)) as empty:
+        with empty.writing() as connection:
             for table in reversed(METADATA.sorted_tables):
                 connection.execute(table.delete())
-        yield found
+        yield empty
 
 
 @pytest.fixture
@@ -106,12 +106,12 @@ def command(capsys, monkeypatch) -> Callable:
 def serving_with(store_url, knowledge, **settings) -> Iterator[tuple[Client, object]]:
     """Serve the application with a store; yields a client and the application's parts."""
     app = create_app(Settings(development=True, store_url=store_url, **settings), knowledge, clock=CLOCK)
-    found = app.extensions["plexus_cds"]
+    services = app.extensions["plexus_cds"]
     with serving(app) as base:
         client = Client(base)
-        yield client, found
+        yield client, services
         client.session.close()
-    found.recorder.close()
+    services.recorder.close()
 
 
 def rows(store: Store, table: Table) -> Sequence[Row]:

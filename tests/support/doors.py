@@ -63,9 +63,9 @@ def door(folder: Path, knowledge, *clients: str, **settings) -> Iterator[Door]:
         client = Client(base)
         yield Door(client, app)
         client.session.close()
-    found = app.extensions["plexus_cds"]
-    found.recorder.close()
-    found.authenticator.close()
+    services = app.extensions["plexus_cds"]
+    services.recorder.close()
+    services.authenticator.close()
 
 
 def written(folder: Path, *clients: str) -> Path:
@@ -77,9 +77,9 @@ def written(folder: Path, *clients: str) -> Path:
 
 def lines(caplog) -> list[dict]:
     """Return what the service logged so far, and forget it."""
-    found = [json.loads(one.message) for one in caplog.records if one.name == "plexus_cds"]
+    logged_lines = [json.loads(record.message) for record in caplog.records if record.name == "plexus_cds"]
     caplog.clear()
-    return found
+    return logged_lines
 
 
 @pytest.fixture

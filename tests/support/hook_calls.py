@@ -51,9 +51,9 @@ def why(response) -> str:
     outcome = response.json()
     assert outcome["resourceType"] == "OperationOutcome"
     assert TOKEN not in response.text
-    said, _, came = outcome["issue"][0]["diagnostics"].partition(" Prefetch keys received: ")
-    assert came.endswith("."), said
-    return said
+    message, _, keys = outcome["issue"][0]["diagnostics"].partition(" Prefetch keys received: ")
+    assert keys.endswith("."), message
+    return message
 
 
 def searches_end(within: float = 1.0) -> bool:

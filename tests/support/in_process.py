@@ -45,13 +45,13 @@ class InProcess(BaseAdapter):
         """Answer one request."""
         host, _, path = request.url.removeprefix("http://").partition("/")
         caller = Caller(self.apps[int(host.partition(".")[0])])
-        said = caller.open(
+        answer = caller.open(
             f"/{path}", method=request.method, headers=dict(request.headers), data=request.body, buffered=True
         )
         response = requests.Response()
-        response.status_code, response.url, response.request = said.status_code, request.url, request
-        response.headers.update(said.headers)
-        response.raw = BytesIO(said.get_data())
+        response.status_code, response.url, response.request = answer.status_code, request.url, request
+        response.headers.update(answer.headers)
+        response.raw = BytesIO(answer.get_data())
         return response
 
     def close(self) -> None:

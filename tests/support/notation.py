@@ -56,11 +56,11 @@ SYSTEMS = {
     "local": "https://ehr.example.org/codes",
 }
 CALLS = {
-    "": lambda ids: [f"ServiceRequest/{one}" for one in ids],
+    "": lambda ids: [f"ServiceRequest/{own_id}" for own_id in ids],
     "selected by bare id": lambda ids: ids,
-    "selected by URL": lambda ids: [f"https://ehr.example.org/fhir/ServiceRequest/{one}" for one in ids],
-    "selected by version": lambda ids: [f"ServiceRequest/{one}/_history/2" for one in ids],
-    "as STU3": lambda ids: [f"ProcedureRequest/{one}" for one in ids],
+    "selected by URL": lambda ids: [f"https://ehr.example.org/fhir/ServiceRequest/{own_id}" for own_id in ids],
+    "selected by version": lambda ids: [f"ServiceRequest/{own_id}/_history/2" for own_id in ids],
+    "as STU3": lambda ids: [f"ProcedureRequest/{own_id}" for own_id in ids],
     "an unknown one selected too": lambda ids: ["ServiceRequest/gone", *CALLS[""](ids)],
     "only an unknown one selected": lambda _: ["ServiceRequest/gone"],
     "nothing selected": lambda _: [],
@@ -122,12 +122,16 @@ def patient(text: str, today) -> dict:
     """Return the Bundle of one patient."""
     if text.startswith("@"):
         return examples.example("patients", text[1:], today)
-    entries = [_entry(one) for one in filter(None, map(str.strip, text.split(";")))]
-    for number, one in enumerate(entries):
-        if one["id"] in [other["id"] for other in entries[:number]]:
-            one["id"] += f"-{number}"
+    entries = [_entry(words) for words in filter(None, map(str.strip, text.split(";")))]
+    for number, entry in enumerate(entries):
+        if entry["id"] in [other["id"] for other in entries[:number]]:
+            entry["id"] += f"-{number}"
     resources = [{"resourceType": "Patient", "id": PATIENT}, *entries]
-    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": one} for one in resources]}
+    bundle = {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "entry": [{"resource": resource} for resource in resources],
+    }
     return examples.dated(bundle, today)
 
 
@@ -152,7 +156,7 @@ def call(row: dict[str, str], today) -> dict:
     body = examples.call(chart, [*selected, *drafted], hook=hook)
     body["prefetch"] |= {key: examples.searchset([]) for key in MORE if row.get("site") == "reads more"}
     body["prefetch"] |= _optional(chart)
-    selections = CALLS[how]([one["id"] for one in selected])
+    selections = CALLS[how]([draft["id"] for draft in selected])
     body["context"].pop("selections", None)
     return body | {"context": body["context"] | ({} if selections is None else {"selections": selections})}
 
@@ -160,8 +164,10 @@ def call(row: dict[str, str], today) -> dict:
 def _optional(chart: dict) -> dict:
     """Return what a client prefetches beyond Conditions and Procedures, where the patient has any of it."""
     resources = [entry["resource"] for entry in chart["entry"]]
-    found = {key: [one for one in resources if one["resourceType"] == kind] for key, kind in OPTIONAL.items()}
-    return {key: examples.searchset(some) for key, some in found.items() if some}
+    by_key = {
+        key: [resource for resource in resources if resource["resourceType"] == kind] for key, kind in OPTIONAL.items()
+    }
+    return {key: examples.searchset(of_key) for key, of_key in by_key.items() if of_key}
 
 
 def _kind(name: str, words_are: str) -> str:

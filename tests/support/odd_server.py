@@ -29,7 +29,7 @@ class Request:
     @property
     def kind(self) -> str:
         """Return the resource type that is asked for."""
-        return next((one for one in ("Condition", "Procedure") if f"/{one}" in self.target), "")
+        return next((kind for kind in ("Condition", "Procedure") if f"/{kind}" in self.target), "")
 
     @property
     def page(self) -> int:

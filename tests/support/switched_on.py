@@ -69,7 +69,11 @@ class Site:
         self.caplog.set_level("INFO", "plexus_cds")
         self.response = self.client.post(body)
         return json.loads(
-            [one.message for one in self.caplog.records if one.name == "plexus_cds" and '"reasons"' in one.message][-1]
+            [
+                record.message
+                for record in self.caplog.records
+                if record.name == "plexus_cds" and '"reasons"' in record.message
+            ][-1]
         )
 
     def says(self, body) -> str:
@@ -89,13 +93,13 @@ class Site:
 def clients(knowledge, tmp_path_factory):
     """Give a client for each site file."""
     with ExitStack() as stack:
-        found = {}
+        by_site = {}
         for name, text in SITES.items():
             file = tmp_path_factory.mktemp("site") / "site.toml"
             file.write_text(text, encoding="utf-8")
             settings = Settings(site_file=str(file), development=True, fhir_servers=SERVER)
-            found[name] = Client(stack.enter_context(serving(create_app(settings, knowledge, clock=CLOCK))))
-        yield found
+            by_site[name] = Client(stack.enter_context(serving(create_app(settings, knowledge, clock=CLOCK))))
+        yield by_site
 
 
 @pytest.fixture
@@ -113,17 +117,21 @@ def asking(order="lumbar MRI", without=(), **prefetch) -> dict:
     """Return a call with these keys: each in the notation of the vignettes, or as it stands; all others are empty."""
     body = call({"patient": "", "order": order, "also drafted": ""}, TODAY)
     keys = ("conditions", "problems", "encounter_diagnoses", "procedures", *MORE)
-    found = {key: prefetch.get(key, "") for key in keys if key not in without}
+    values = {key: prefetch.get(key, "") for key in keys if key not in without}
     body["prefetch"] = {
-        key: searchset(entries(one)) if isinstance(one, str) and (not one or one.split(" [")[0] in ENTRIES) else one
-        for key, one in found.items()
+        key: searchset(entries(value)) if isinstance(value, str) and _is_notation(value) else value
+        for key, value in values.items()
     }
     return body
 
 
+def _is_notation(text: str) -> bool:
+    return not text or text.split(" [", maxsplit=1)[0] in ENTRIES
+
+
 def split(**prefetch) -> dict:
     """Return a call in which Conditions stand under the keys of the site alone; `...` for a key that is absent."""
-    absent = [key for key, one in prefetch.items() if one is ...]
+    absent = [key for key, value in prefetch.items() if value is ...]
     return asking(without=("conditions", *absent), **prefetch)
 
 
