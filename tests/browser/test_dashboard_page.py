@@ -48,7 +48,7 @@ def test_charts_are_drawn(path, step, size, page):
 
 
 def test_the_numbers_of_an_ehr(page):
-    """What an EHR was shown and reported is told without any choice, as its calls are no trials."""
+    """What an EHR was shown and reported is the default view, without the calls of the playground."""
     page.goto("/dashboard")
     expect(page.locator("#cards > p")).to_have_text(
         "1 card shown: 0 accepted, 1 overridden, 0 without feedback so far."
@@ -66,7 +66,7 @@ def test_nothing_to_tell(size, page):
 
 @pytest.mark.parametrize("day", ["2026-02-30", "next week"])
 def test_no_date(day, size, page):
-    """A day that is none is told beside its field, which is empty; the browser says no more than that it was a 400."""
+    """An invalid date is reported beside its field, which is empty; the browser reports only the 400."""
     page.goto(f"/dashboard?from={day}&to=2026-11-22")
     expect(page.get_by_label("From")).to_have_value("")
     expect(page.locator("#from-fault")).to_contain_text(f"“{day}” is not a valid date")

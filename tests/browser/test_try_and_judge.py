@@ -68,7 +68,7 @@ def test_an_edit_changes_the_answer(page):
 
 
 def test_broken_json_is_told_where_it_is_broken(page):
-    """A pasted call that is no JSON is told by line and column; nothing is sent."""
+    """A pasted call that is not JSON is reported with line and column; nothing is sent."""
     choose(page, ARTICLE)
     page.locator("label", has=page.locator("#mode-json")).click()
     page.locator("#call-json").fill('{"hook":\n "order-select",}')

@@ -20,7 +20,7 @@ PATH = "/cards/lumbosacral-plexus-mri"
 
 @pytest.fixture
 def at(tmp_path, knowledge):
-    """Give a function that starts the service with a site file, and with other knowledge where it is told so."""
+    """Give a function that starts the service with a site file, and with other knowledge where it is given."""
 
     @contextmanager
     def start(text: str = "", **changes):
@@ -94,9 +94,9 @@ def test_each_statement_on_the_protocol_has_two_sources(knowledge):
 def test_ratings_and_radiation(page, knowledge):
     """The ratings stand there as in the table: a radiation that the source does not state is not stated."""
     _, *rows = page.tables["Lumbosacral plexopathy, known malignancy or post-treatment syndrome, initial imaging"].rows
-    told = [[row["name"], row["category"], row["radiation"]] for row in knowledge.ratings.values()]
-    assert [row[:3] for row in rows] == told
-    assert ["CT abdomen and pelvis with IV contrast", "May Be Appropriate", "not stated in our source"] in told
+    ratings = [[row["name"], row["category"], row["radiation"]] for row in knowledge.ratings.values()]
+    assert [row[:3] for row in rows] == ratings
+    assert ["CT abdomen and pelvis with IV contrast", "May Be Appropriate", "not stated in our source"] in ratings
 
 
 ASKED = {
@@ -146,20 +146,20 @@ def test_each_watched_study_has_a_table(page, knowledge):
 
 def test_what_speaks_against_a_recommendation(page, knowledge):
     """Beside the tables stands all that speaks against recommending anything, in the order of its table."""
-    told = page.sections["decisions"]
-    places = [told.index(row.words) for row in knowledge.reservations]
+    section = page.sections["decisions"]
+    places = [section.index(row.words) for row in knowledge.reservations]
     assert places == sorted(places)
 
 
 def test_silences_stand_in_their_order(page, knowledge):
-    """The reasons for silence are told in the order of the tests."""
-    told = page.sections["silences"]
-    places = [told.index(words) for words in knowledge.silences.values()]
+    """The reasons for silence are listed in the order of the tests."""
+    section = page.sections["silences"]
+    places = [section.index(words) for words in knowledge.silences.values()]
     assert places == sorted(places)
 
 
 def test_limits_in_force(page, at):
-    """Each limit is told with the value in force, and where the site chose it, with the one that it left."""
+    """Each limit is shown with the value in force and, where the site chose it, with the default."""
     plain = {row[0]: row[1] for row in page.tables["Values in force at this site"].rows}
     with at("limits.presentation = 180") as client:
         own = {row[0]: row[1] for row in read(client).tables["Values in force at this site"].rows}
@@ -222,14 +222,14 @@ def test_a_contact_that_misleads_is_refused(contact, tmp_path, capsys):
 
 
 def test_who_signed_which_version(at, knowledge):
-    """Each signature is told with its version and day, and whether the knowledge has changed since."""
+    """Each signature is shown with its version and day, and whether the knowledge has changed since."""
     rows = [
         {"version": knowledge.version, "reviewer": "Dr. A, radiology", "date": "2026-01-01"},
         {"version": "0", "reviewer": "Dr. B", "date": "2025-01-01"},
     ]
     with at(signatures=rows) as client:
         page = read(client)
-        told = client.get(f"{PATH}/source-attributes.json").json()["signatures"]
+        signatures = client.get(f"{PATH}/source-attributes.json").json()["signatures"]
     _, current, old = page.tables["Clinical reviews"].rows
     assert current == [
         knowledge.version,
@@ -239,7 +239,7 @@ def test_who_signed_which_version(at, knowledge):
     ]
     assert old == ["0", "Dr. B", "2025-01-01", "the rule has changed since it was reviewed"]
     assert "Not yet reviewed" not in page.sections["in_short"] + page.sections["signatures"]
-    assert [one["is_current"] for one in told] == [True, False]
+    assert [signature["is_current"] for signature in signatures] == [True, False]
 
 
 def test_nobody_has_signed(page, knowledge):

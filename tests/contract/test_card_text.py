@@ -398,7 +398,7 @@ TYPED = {
 
 @pytest.mark.parametrize("name", TYPED)
 def test_typed_history_is_told_as_typed(name, knowledge):
-    """What only typed words tell of is told as typed, and where."""
+    """What only typed words state is shown as typed, with its place."""
     finding, where = TYPED[name]
     words = render_finding(finding, knowledge.card["findings"], knowledge.card["durations"], TODAY)
     assert words == f"Cancer, as typed in {'this ' if name == 'in the reason' else ''}{where}"

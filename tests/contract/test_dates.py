@@ -123,7 +123,7 @@ def test_months_are_whole(recorded, months):
     ],
 )
 def test_latency_in_words(recorded, words, knowledge):
-    """The time since a treatment is told in years and months, in years alone where only its year is known."""
+    """The time since a treatment is given in years and months, or in years where only its year is known."""
     then = partial_date(recorded, TODAY)
     assert render_duration(then, knowledge.card["durations"], TODAY) == words
 

@@ -86,7 +86,7 @@ ORDERS = {
 
 @pytest.mark.parametrize(("order", "change", "why"), ORDERS.values(), ids=ORDERS)
 def test_orders_not_watched(order, change, why, service):
-    """Each draft order that is not watched is told with the one thing that keeps it from being."""
+    """Each draft order that is not monitored is explained by the one thing that prevents it."""
     resource = examples.example("orders", order, TODAY)
     call = examples.call(examples.example("patients", "article", TODAY), [resource | change])
     call["context"]["selections"] = [f"ServiceRequest/{order}"]
@@ -135,7 +135,7 @@ ODD = {
 
 @pytest.mark.parametrize(("name", "use", "why"), ODD.values(), ids=ODD)
 def test_use_of_findings(name, use, why, service):
-    """Each finding is told with the use it is of, and why."""
+    """Each finding is listed with its use, and why."""
     outcome = explained(service, VIGNETTES[name]["call"])["steps"]["outcomes"][0]
     assert (use, why) in [(one["use"], one["why"]) for one in outcome["findings"]]
 
@@ -153,7 +153,7 @@ WORDS = {
 
 @pytest.mark.parametrize("words", WORDS)
 def test_use_of_what_a_reason_says(words, service):
-    """What a reason says beside the sign is told with what it does to the card, and never as a silence that is none."""
+    """What a reason says beside the sign is explained by its effect on the card, never as a silence that it is not."""
     body = made_call({"patient": "prostate cancer", "order": f'lumbar MRI [for "{words}"]', "also drafted": ""}, TODAY)
     [outcome] = explained(service, body)["steps"]["outcomes"]
     assert outcome["card"]

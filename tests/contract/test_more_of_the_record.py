@@ -41,7 +41,7 @@ def test_what_a_visit_is_of(visit, says, at):
 
 
 def test_a_visit_is_told_like_a_procedure(at):
-    """The card tells radiotherapy by visits as it does by Procedures; both together are one course."""
+    """The card shows radiotherapy from visits as it does from Procedures; both together are one course."""
     site = at("more")
     session = {"resourceType": "Procedure", "id": "p", "status": "completed", "performedDateTime": GIVEN}
     visits, sessions = searchset([VISIT | {"type": [RADIOTHERAPY]}]), searchset([session | {"code": RADIOTHERAPY}])
@@ -135,7 +135,7 @@ def test_the_searches(clients):
 
 
 def test_the_page_behind_the_card(clients):
-    """The page tells what the site has switched on, and no longer calls it unknown."""
+    """The page shows what the site has turned on, and no longer calls it unknown."""
     unknown = (
         "recorded only as an Encounter",
         "A plexus MRI that is ordered and not yet done",
@@ -195,7 +195,7 @@ def test_the_playground_runs_where_all_is_on(clients):
 
 
 def test_decide_tells_it(tmp_path, monkeypatch, capsys):
-    """`plexus-cds decide` tells the silence, the report it rests on, how much was read, and what was not."""
+    """`plexus-cds decide` prints the silence, the report behind it, how much was read, and what was not."""
     (tmp_path / "site.toml").write_text(SITES["all"], encoding="utf-8")
     body = split(problems=CANCER, imaging_reports="plexus MRI report [final, -5d]", encounters=...)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(json.dumps(body).encode())))

@@ -89,7 +89,7 @@ def test_an_empty_search_is_read(call, service, caplog):
 
 @pytest.mark.parametrize(("beyond", "told"), [(0, False), (7, True), (-1, False)])
 def test_a_total_beyond_the_entries_is_told(call, beyond, told, service, caplog):
-    """Entries that a total counts and no page brings are counted in the log and told on the card."""
+    """Entries that a total counts and no page contains are counted in the log and stated on the card."""
     conditions = call["prefetch"]["conditions"]
     conditions["total"] = len(conditions["entry"]) + beyond
     caplog.set_level("INFO", "plexus_cds")

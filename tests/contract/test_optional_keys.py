@@ -143,7 +143,7 @@ def is_plain(card) -> bool:
 
 @pytest.mark.parametrize(("resource", "says"), CONTRAST_LINES.values(), ids=CONTRAST_LINES)
 def test_contrast_is_to_be_discussed(resource, says, advertising):
-    """A gadolinium allergy or a low filtration rate is told first, in our words, and takes the recommendation away."""
+    """A gadolinium allergy or a low filtration rate is stated first, in our words, and removes the recommendation."""
     card = card_for(advertising, asking(resource))
     line = card["detail"].splitlines()[0]
     assert CONTRAST in line
@@ -226,7 +226,7 @@ def test_an_active_device_counts_after_an_older_removal(advertising):
 
 
 def test_the_newest_filtration_rate_counts(advertising):
-    """Of several results the newest tells whether contrast is to be discussed, whichever is the lowest."""
+    """Of several results the newest decides whether contrast is to be discussed, whichever is the lowest."""
     fallen, risen = (egfr(60, days=90), egfr(25, days=3)), (egfr(25, days=90), egfr(60, days=3))
     for results in (fallen, fallen[::-1]):
         assert CONTRAST in card_for(advertising, asking(*results))["detail"]

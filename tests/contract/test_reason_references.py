@@ -52,7 +52,7 @@ def said(service, caplog):
 
 @pytest.fixture
 def explained(capsys, monkeypatch):
-    """Give a function that returns what `decide` tells of a call."""
+    """Give a function that returns what `decide` prints about a call."""
 
     def explain(body: dict) -> str:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(json.dumps(body).encode())))
@@ -165,7 +165,7 @@ def test_odd_full_urls(url, said):
 
 
 def test_what_is_not_read_is_counted(explained):
-    """A reason without code or words, or not to be found, and an entry without a code, are told as not used."""
+    """A reason without code or words, or not found, and an entry without a code, are listed as not used."""
     assert UNREAD in explained(asking({"reference": "Condition/not-here"}))
     assert UNREAD in explained(asking({"reference": URN}))
     assert UNREAD in explained(asking({"identifier": {"value": "4711"}}))

@@ -119,7 +119,7 @@ def test_study_chosen(prefetch, reasons, service):
 
 @pytest.mark.parametrize("prefetch", ["sandbox-prefetch-dstu2", "sandbox-prefetch-r4"])
 def test_silent_after_accepting(prefetch, service):
-    """Once the update is taken over there is nothing more to say: to the order as sent, or as the screen keeps it."""
+    """Once the update is taken over there is nothing more to say: to the order as sent, or as the screen shows it."""
     body = chosen(LUMBAR, [REASON], prefetch)
     (card,) = sent(service, body)["cards"]
     updated = deepcopy(body)

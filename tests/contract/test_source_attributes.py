@@ -16,31 +16,32 @@ NOT_USED = ATTRIBUTES[4:12]
 
 
 @pytest.fixture
-def told(service) -> dict:
+def attributes(service) -> dict:
     """Give the attributes as JSON."""
     response = service.get(f"{PATH}/source-attributes.json")
     assert response.headers["Content-Type"] == "application/json"
     return response.json()
 
 
-def test_all_thirteen(told, knowledge):
-    """The thirteen attributes are told, with the version, the sources and the signatures."""
-    values = {one["attribute"]: one["value"] for one in told["source_attributes"]}
+def test_all_thirteen(attributes, knowledge):
+    """The thirteen attributes are published, with the version, the sources and the signatures."""
+    values = {one["attribute"]: one["value"] for one in attributes["source_attributes"]}
     assert tuple(values) == ATTRIBUTES
     assert knowledge.version in values["release_and_revision_dates"]
     assert "ACR Appropriateness Criteria Plexopathy" in values["bibliographic_citation"]
     assert "Neurography" not in values["bibliographic_citation"], "the card does not rest on it"
     assert all(values[name].startswith("Not used.") for name in NOT_USED)
     assert not values["health_status_assessments"].startswith("Not used"), "Conditions and Procedures are"
-    assert (told["version"], told["status"], told["signatures"]) == (knowledge.version, "draft", [])
-    assert [one["label"] for one in told["citations"]] == [one["label"] for one in knowledge.plan["relatedArtifact"]]
+    assert (attributes["version"], attributes["status"], attributes["signatures"]) == (knowledge.version, "draft", [])
+    sources = [source["label"] for source in knowledge.plan["relatedArtifact"]]
+    assert [citation["label"] for citation in attributes["citations"]] == sources
 
 
-def test_the_page_shows_the_same(told, service):
+def test_the_page_shows_the_same(attributes, service):
     """The page's table holds the same names and values, and leads to the JSON."""
     page = Page(service.get(PATH).text)
     _, *rows = page.tables["Source attributes"].rows
-    assert rows == [[one["name"], " ".join(one["value"].split())] for one in told["source_attributes"]]
+    assert rows == [[one["name"], " ".join(one["value"].split())] for one in attributes["source_attributes"]]
     assert f"{PATH}/source-attributes.json" in page.links
 
 

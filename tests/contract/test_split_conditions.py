@@ -1,4 +1,4 @@
-"""More of the record, where a site switches it on: what came, what did not, and what is told of it."""
+"""More of the record, where a site switches it on: what came, what did not, and how that is reported."""
 
 import pytest
 
@@ -131,7 +131,7 @@ def test_what_says_nothing(key, value, at):
 
 @pytest.mark.parametrize("key", MORE)
 def test_an_absent_key_is_told(key, at, knowledge):
-    """A key that is on and does not come is told on a card; only where it tells of history has silence another name."""
+    """A key that is on and does not come is stated on a card; only one that can hold history renames the silence."""
     site = at("more")
     assert knowledge.card["incomplete"][key] in site.detail(asking(conditions=CANCER, without=[key]))
     assert site.says(asking(without=[key])) == (NEVER_412 if key == "encounters" else "no_history")
@@ -139,14 +139,14 @@ def test_an_absent_key_is_told(key, at, knowledge):
 
 
 def test_a_silence_that_stands_anyway_keeps_its_reason(at):
-    """An emergency, and what cannot be had at all, are told as before, whatever part did not come."""
+    """An emergency, and what cannot be read at all, are answered as before, whatever part did not come."""
     site, emergency = at("more"), "cauda equina syndrome [active, -3d]"
     assert site.says(asking(conditions=emergency, without=["encounters"])) == "emergency"
     assert site.says(asking(without=["encounters", "procedures"])) == "412"
 
 
 def test_off_is_off(at):
-    """Where the site has switched nothing on, no further key is read, missed or told of."""
+    """Where the site has turned nothing on, no further key is read, missed or mentioned."""
     site = at("off")
     line = site.line(asking(encounters="radiotherapy visit [finished]", imaging_orders=7, imaging_reports=FAILED))
     assert line["reasons"] == ["no_history"]
@@ -166,7 +166,7 @@ def test_nothing_of_it_is_fetched(at):
 
 
 def test_what_the_log_has(at):
-    """The log tells of each key what it held, and how many entries were read."""
+    """The log has for each key what it held, and how many entries were read."""
     line = at("all").line(split(encounters="radiotherapy visit [finished]", imaging_orders=..., imaging_reports=None))
     assert line["reasons"] == ["info:in_reach:none"]
     assert line["prefetch"] == {

@@ -61,7 +61,7 @@ def test_what_is_no_spelling(name, knowledge):
 
 
 def test_a_spelling_of_two_systems():
-    """A spelling that two rows have is told, however each writes it."""
+    """A spelling that two rows have is reported, however each writes it."""
     rows = [{"canonical": "http://a", "also_seen_as": "urn:oid:1.2"}, {"canonical": "http://b", "also_seen_as": "1.2"}]
     assert list(spelling_clashes(rows)) == ["1.2 is a spelling of http://a and of http://b"]
     assert list(spelling_clashes(rows[:1])) == []
@@ -175,7 +175,7 @@ def test_sites_in_words(text, knowledge):
 
 
 def test_a_word_for_two_sites():
-    """A word that stands in two rows is told."""
+    """A word that is in two rows is reported."""
     rows = [{"means": "pelvis", "words": "a;b", "wording": "x"}, {"means": "remote", "words": "B", "wording": "y"}]
     assert duplicate_site_words(rows) == ["b"]
     assert duplicate_site_words(rows[:1]) == []

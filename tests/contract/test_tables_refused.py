@@ -254,7 +254,7 @@ def test_refused(damage, head, names, cards):
 
 
 def test_all_is_said(cards):
-    """Two things that are wrong are told at once, a sentence each."""
+    """Two faults are reported at once, a sentence each."""
     replaced("ratings.csv", "-2021", "-2031")(cards)
     replaced("statuses.csv", "resolved,yes", "resolved,no")(cards)
     assert [sentence.partition(":")[0] for sentence in refusal(cards)] == ["statuses.csv", "ratings.csv"]

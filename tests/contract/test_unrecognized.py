@@ -60,7 +60,7 @@ def call(*entries: dict, drafted: dict = LUMBAR) -> dict:
 
 
 def logged(service, caplog, body: dict) -> Counter:
-    """Return what the log line of a call tells: how many of which resource type and system."""
+    """Return what the log line of a call has: how many of which resource type and system."""
     caplog.clear()
     caplog.set_level("INFO", "plexus_cds")
     assert service.post(body).status_code == 200
@@ -139,12 +139,12 @@ NAMES = {
 
 @pytest.mark.parametrize(("system", "told"), NAMES.values(), ids=NAMES)
 def test_only_names_of_systems_are_told(system, told, service, caplog):
-    """A system is told by its name where that has the shape of one, which no text of a patient has."""
+    """A system is logged by its name where that has the shape of a system name, which no text of a patient has."""
     assert logged(service, caplog, call(entry("Condition", system))) == {("Condition", told): 1}
 
 
 def test_few_names_are_told_of_one_call(service, caplog):
-    """Of one call ten systems are told, the most frequent; the rest counts together."""
+    """Ten systems of a call are logged, the most frequent; the rest counts together."""
     entries = [entry("Condition", f"1.2.3.4.{number}") for number in range(30)] + [entry("Condition", "1.2.3.4.7")]
     found = logged(service, caplog, call(*entries))
     assert len(found) == 11
@@ -165,7 +165,7 @@ def test_they_are_in_the_metrics(service):
 
 
 def test_they_are_kept_and_shown(store, store_url, knowledge):
-    """The store adds them up by day and system, and the dashboard tells which names the site file lacks."""
+    """The store adds them up by day and system, and the dashboard shows which names the site file lacks."""
     with serving_with(store_url, knowledge) as (client, parts):
         for _ in range(2):
             client.post(call(entry("Condition", LOCAL), entry("Condition", LOCAL)))

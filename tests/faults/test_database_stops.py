@@ -23,7 +23,7 @@ def answered(load: Load, call: str, status: int, after: int) -> bool:
 
 
 def readiness(server: Server) -> tuple[int, str]:
-    """Return what a probe is told: the status, and the state of the store."""
+    """Return what a probe receives: the status, and the state of the store."""
     response = server.client.get("/readyz")
     return response.status_code, response.json()["store"]
 
@@ -63,7 +63,7 @@ def test_postgresql_ends_and_starts_again(database, store):
 
 
 def assert_all_is_kept(load: Load, store: Store) -> None:
-    """Hold what clients were told against what the store has."""
+    """Compare what clients were answered with what the store has."""
     wrong = [answer for answer in load.answers if not answer.is_right]
     assert {(answer.call, answer.status) for answer in wrong} == {("feedback", REFUSED)}
     assert {row.card for row in rows(store, FEEDBACK)} >= set(load.acknowledged)

@@ -50,7 +50,7 @@ def test_it_hangs_and_goes_on(ehr):
 
 
 def test_it_is_killed_and_starts_again(ehr):
-    """A server that is gone is told so by the 412, without waiting; the one that takes its place is read again."""
+    """A server that is gone is named by the 412, without waiting; its replacement is read again."""
     with granian("--development", fhir_servers=ehr.url) as server:
         assert len(server.client.cards(article(ehr))) == 1
         ehr.process.kill()

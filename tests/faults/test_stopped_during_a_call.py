@@ -46,7 +46,7 @@ class InWork:
 
 @pytest.fixture
 def ehr():
-    """Run a FHIR server that plays what a test tells it to."""
+    """Run a FHIR server that answers as a test says."""
     with odd_server() as server:
         yield server
 

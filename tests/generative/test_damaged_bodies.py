@@ -195,7 +195,7 @@ def padded(size: int) -> bytes:
 
 
 def chunks(body: bytes):
-    """Yield a body in pieces, which are sent chunked: nothing tells how many there are."""
+    """Yield a body in pieces, which are sent chunked: nothing says how many there are."""
     yield from (body[start : start + MIB // 8] for start in range(0, len(body), MIB // 8))
 
 
@@ -207,7 +207,7 @@ def sent(client, body):
 @pytest.mark.parametrize(("size", "expected"), [(LIMIT, "card"), (LIMIT + 1, "413"), (64 * MIB, "413")])
 @pytest.mark.parametrize("way", [bytes, chunks], ids=["with Content-Length", "chunked"])
 def test_size(way, size, expected, either):
-    """A body up to the limit is read whole, a larger one is a 413, whether it tells its length or not."""
+    """A body up to the limit is read whole, a larger one is a 413, whether it states its length or not."""
     assert answer(sent(either, way(padded(size)))) == expected
 
 

@@ -263,7 +263,7 @@ def proposed(service, patient: str) -> list[dict]:
 
 
 def test_our_own_coding_stands_first(service):
-    """Each proposed study is first told by a coding of our own, whose display is the study as the card names it."""
+    """The first coding of each proposed study is our own, whose display is the study as the card names it."""
     orders = proposed(service, "prostate cancer; pacemaker; dialysis status")
     codes = {}
     for order in orders:

@@ -1,4 +1,4 @@
-"""What is wrong with a site file, and what is in force: told at the start and by `check-config`."""
+"""What is wrong with a site file, and what is in force: reported at the start and by `check-config`."""
 
 import re
 from contextlib import closing
@@ -67,7 +67,7 @@ WRONG = {
 
 @pytest.mark.parametrize(("text", "names"), WRONG.values(), ids=WRONG)
 def test_each_way_to_be_wrong_stops_the_start(text, names, tmp_path, knowledge, capsys):
-    """A wrong file is a SettingsError at the start; check-config tells it in a plain line with file and member."""
+    """A wrong file is a SettingsError at the start; check-config reports it in a plain line with file and member."""
     file = tmp_path / "site.toml"
     if text is not None:
         file.write_text(text, encoding="utf-8", errors="surrogateescape")
@@ -97,7 +97,7 @@ system = ""
 
 
 def test_all_that_is_wrong_is_told_at_once(tmp_path, capsys):
-    """check-config tells what any of the members has wrong in one go, each in words that need no Python."""
+    """check-config reports the faults of all members at once, in words that need no Python."""
     file = tmp_path / "site.toml"
     file.write_text(SEVERAL + MAPPED.format("brain_mri"), encoding="utf-8")
     assert main(["check-config", str(file)]) == 1
@@ -216,7 +216,7 @@ def test_check_config_reads_the_settings(tmp_path, monkeypatch, capsys):
 
 
 def test_settings_and_site_file_are_told_together(tmp_path, monkeypatch, capsys):
-    """A wrong setting does not hide what is wrong with the site file: both are told in one go."""
+    """A wrong setting does not hide what is wrong with the site file: both are reported at once."""
     monkeypatch.setenv("PLEXUS_CDS_PORT", "many")
     assert main(["check-config", f"{tmp_path}/gone.toml"]) == 1
     told = capsys.readouterr().err

@@ -35,7 +35,7 @@ def told(client) -> dict:
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics"])
 def test_never_from_a_cache(path, service):
-    """What is told holds now, so nobody may keep it."""
+    """The answer is of this moment, so nobody may cache it."""
     response = service.get(path)
     assert (response.status_code, response.headers["Cache-Control"]) == (200, "no-store")
 
@@ -46,7 +46,7 @@ def test_live(service):
 
 
 def test_ready(tmp_path, knowledge):
-    """All is well: what is told then, member by member."""
+    """All is well: the answer, member by member."""
     url = f"sqlite:///{tmp_path}/store.sqlite3"
     migrate(Store(url))
     with started(knowledge, store_url=url) as client:
@@ -57,7 +57,7 @@ def test_ready(tmp_path, knowledge):
 
 
 def test_site_file(tmp_path, knowledge):
-    """The state of the site file is told as it is now: read, wrong with the one before in force, read again."""
+    """The state of the site file is the current one: read, wrong with the one before in force, read again."""
     file = tmp_path / "site.toml"
     file.write_text("")
     steps = [
@@ -76,7 +76,7 @@ def test_site_file(tmp_path, knowledge):
 
 
 def test_a_store_that_is_down_keeps_nobody_from_cards(tmp_path, knowledge):
-    """A store that is not there, not migrated, or not reachable is told, and the service stays ready."""
+    """A store that is not there, not migrated, or not reachable is reported, and the service stays ready."""
     empty = tmp_path / "empty.sqlite3"
     empty.touch()
     (tmp_path / "file").write_text("no folder")

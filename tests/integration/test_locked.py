@@ -38,7 +38,7 @@ def needs(one: Requirement, locked: dict[str, str]) -> list[Requirement]:
 
 
 def environments(one: Requirement) -> list[dict[str, str]]:
-    """Return what the markers of a package's needs are told: no extra, and each that is asked for."""
+    """Return the environments for the markers of a package's needs: no extra, and each that is asked for."""
     return [{"extra": extra} for extra in ("", *one.extras)]
 
 

@@ -161,7 +161,7 @@ def test_phases(body, phases, service, caplog):
 
 
 def test_a_call_that_needs_no_record(service, caplog):
-    """A call that is answered at once is timed in all, and only its log line tells the phases."""
+    """A call that is answered at once is timed in all, and only its log line has the phases."""
     caplog.set_level("INFO", "plexus_cds")
     rise = rises(service, lambda: service.post(asking(order="cervical MRI")), "phase_seconds_count")
     assert rise == {"phase_seconds_count{phase=total}": 1}
@@ -193,7 +193,7 @@ def test_a_store_that_fails_is_counted(tmp_path, knowledge):
 
 
 def test_what_is_in_force(service, knowledge):
-    """The version of the knowledge and the moment of the start are told."""
+    """The version of the knowledge and the time of the start are published."""
     found = series(service)
     assert found[f"knowledge_info{{version={knowledge.version}}}"] == 1
     assert 1.7e9 < found["start_time_seconds{}"] < 4e9

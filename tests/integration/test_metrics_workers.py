@@ -1,4 +1,4 @@
-"""Metrics of the real server with two workers: whichever answers, it tells what both have counted."""
+"""Metrics of the real server with two workers: whichever answers, it has the counts of both."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ def call(server: Server) -> None:
 
 
 def asked(server: Server) -> float:
-    """Return the number of calls that /metrics tells, asked on a connection of its own."""
+    """Return the number of calls in /metrics, asked on a connection of its own."""
     client = Client(server.client.base)
     with closing(client.session):
         return series(client)[REFUSED]
@@ -61,7 +61,7 @@ def workers(server: Server) -> list[int]:
 
 
 def test_two_workers(tmp_path, monkeypatch):
-    """Both workers' calls are told by each; a worker that is killed takes nothing away, and its successor goes on."""
+    """Each worker counts the calls of both; a killed worker loses no counts, and its successor continues them."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
     with granian("--workers", "2") as server:

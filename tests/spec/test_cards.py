@@ -126,7 +126,7 @@ def test_a_card_tells_the_dates_of_its_grounds(service):
 @pytest.mark.parametrize("development", [False, True], ids=["production", "development"])
 @pytest.mark.parametrize("indicator", ["info", "warning"])
 def test_a_card_of_each_strength_keeps_all_rules(indicator, development, knowledge):
-    """However strongly a card is put, and in either mode, it keeps every rule, and only replacing is recommended."""
+    """Whatever its indicator, and in either mode, a card conforms to every rule, and only replacing is recommended."""
     strong = {"indicator": indicator, "recommended": "replace"}
     rows = {cell: replace(row, **strong) for cell, row in knowledge.decision_table.items()}
     app = create_app(Settings(development=development), replace(knowledge, decision_table=rows), clock=CLOCK)

@@ -45,7 +45,7 @@ def test_no_test_cites_an_unknown_requirement(citations):
 
 
 def test_every_citation_says_what_broken_looks_like(citations):
-    """Each citation tells what the test would see if the requirement were broken."""
+    """Each citation states what the test would see if the requirement were broken."""
     assert [citation for citation in citations if not citation["broken"]] == []
 
 

@@ -36,7 +36,7 @@ def memory(tmp_path_factory) -> Iterator[ReplayCache]:
 
 @pytest.fixture(scope="module")
 def key_server() -> Iterator[OddServer]:
-    """Run a server that has the client's keys, and does whatever else a test tells it to."""
+    """Run a server that has the client's keys, and does what else a test says."""
     with odd_server() as server:
         has(server, key("ES384"), key("RS384"))
         yield server

@@ -19,7 +19,7 @@ ROOT = TESTS.parent
 
 
 class Collection:
-    """A plugin of pytest that keeps what was collected, before any of it is deselected."""
+    """A pytest plugin that records what was collected, before any of it is deselected."""
 
     tests: list[dict]
 

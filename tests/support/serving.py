@@ -141,7 +141,7 @@ def granian(
 
 @pytest.fixture(scope="module", name="granian_service")
 def a_granian_service() -> Iterator[Client]:
-    """Give a client of the real server, which must exit cleanly when it is told to."""
+    """Give a client of the real server, which must exit cleanly when it is stopped."""
     with granian("--development") as server:
         yield server.client
         assert server.stop() == 0, server.errors()

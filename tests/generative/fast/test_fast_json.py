@@ -174,7 +174,7 @@ SHAPES = {
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_edge_of_each_depth(shape):
-    """For each depth that is asked for, texts that are just within it and just beyond it are told apart alike."""
+    """For each depth that is asked for, texts just within it and just beyond it are distinguished alike."""
     opening, innermost, closing = SHAPES[shape]
     for depth in range(1, 71):
         around = {most for levels in (depth, depth // 2) for most in range(max(0, levels - 2), levels + 3)}

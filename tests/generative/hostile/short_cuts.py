@@ -19,7 +19,7 @@ from cds_service.web import request_body
 from tests.support.service import ORDER_SELECT, ORDER_SIGN
 
 PASSING = ("time", "duration_ms", "phases_ms")
-"""What a log line tells of the moment and not of the call."""
+"""What in a log line is of the moment and not of the call."""
 
 UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 

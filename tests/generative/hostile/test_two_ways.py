@@ -65,7 +65,7 @@ def store_in(folder) -> str:
 
 
 class Seen:
-    """Sends a call to a service, and tells all that can be seen of it."""
+    """Sends a call to a service, and returns all that can be seen of it."""
 
     def __init__(self, client, logged) -> None:
         self.client, self.logged = client, logged
@@ -169,7 +169,7 @@ def test_what_is_kept(tmp_path, knowledge):
 
 
 def test_a_fault_of_ours(open_service, logged, monkeypatch):
-    """A fault is 500, told by its kind and place alone, both ways."""
+    """A fault is 500, logged by its type and place alone, both ways."""
     client, parts = open_service
     monkeypatch.setitem(parts.__dict__, "new_id", None)
     for headers in ({}, BROWSER):
@@ -258,7 +258,7 @@ def test_each_error_has_a_status():
 
 
 def test_an_error_without_a_status(logged):
-    """An error that nobody gave a status is a fault of ours, and is told as one."""
+    """An error that nobody gave a status is a fault of ours, and is logged as one."""
     assert error_handlers.error_response(CallError("x")).status == 500
     [line] = logged()
     assert (line["event"], line["error"], line["location"]) == ("fault", "CallError", None)

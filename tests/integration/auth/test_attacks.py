@@ -35,7 +35,7 @@ def test_an_attack(attack, check, verifier):
 
 
 def test_what_the_log_may_have(verifier):
-    """A refusal tells issuer, key and token apart by what nobody can turn back."""
+    """A refusal distinguishes issuer, key and token by one-way hashes."""
     one, other = bearer(said={"jti": "a"}), bearer(said={"jti": "b"})
     refusals = []
     for text in (one, other, one):

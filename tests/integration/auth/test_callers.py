@@ -66,7 +66,7 @@ def test_the_clients_file_is_read_again(entrance, tmp_path, logged):
 
 
 def test_a_clients_file_that_went_wrong(entrance, tmp_path, logged):
-    """A file that cannot be used changes nothing: it is logged, and told by /readyz, until it is right again."""
+    """A file that cannot be used changes nothing: it is logged, and reported by /readyz, until it is right again."""
     assert entrance.client.get("/readyz").json()["clients_file"] == "read"
     written(tmp_path, "issuer = 7")
     assert entrance.asked(SERVICE).status_code == 200

@@ -98,7 +98,7 @@ def refusal(path, **mode) -> str:
 
 @pytest.mark.parametrize(("table", "says"), WRONG.values(), ids=WRONG)
 def test_wrong(table, says, clients_file):
-    """Each fault is told in one line: which file, where in it, and what to do; and it is alone."""
+    """Each fault is reported in one line: which file, where in it, and what to do; and it is alone."""
     text = refusal(clients_file(table))
     lines = text.splitlines()
     assert any(line.startswith("clients.toml: clients.1") and says in line for line in lines), text
@@ -138,11 +138,11 @@ WHOLE = {
 
 @pytest.mark.parametrize(("content", "says"), WHOLE.values(), ids=WHOLE)
 def test_the_whole_file(content, says, tmp_path):
-    """A file that has no clients, or cannot be read, is told in plain words."""
+    """A file that has no clients, or cannot be read, is reported in plain words."""
     (tmp_path / "clients.toml").write_bytes(content)
     assert says in refusal(tmp_path / "clients.toml")
 
 
 def test_no_file(tmp_path):
-    """A file that is not there is told by its name."""
+    """A file that is not there is reported by its name."""
     assert refusal(tmp_path / "gone.toml") == "gone.toml cannot be read: No such file or directory"

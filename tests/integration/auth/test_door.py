@@ -1,4 +1,4 @@
-"""The door of each endpoint: the attacks on tokens over HTTP, what is answered, and what is told of it."""
+"""Authentication at each endpoint: the attacks on tokens over HTTP, what is answered, and what is logged."""
 
 import re
 
@@ -118,7 +118,7 @@ def test_a_token_is_used_once(path, entrance, logged):
 
 @pytest.mark.requirement("X-25", broken="a token, or what a stranger writes in one, in the log")
 def test_what_the_log_tells(entrance, caplog, logged):
-    """The log tells check, client, and digests of key and token; nothing that comes from outside is in it."""
+    """The log has check, client, and digests of key and token; nothing that comes from outside is in it."""
     canary = "canary-5f0e"
     head, said = {"kid": canary, "more": canary}, {"jti": canary, "tenant": "north", "sub": canary}
     text = bearer(head, said | {"aud": BASE + ENDPOINTS["discovery"]})

@@ -34,7 +34,7 @@ def a_clock():
 
 @pytest.fixture(name="outcome")
 def the_outcome_of_a_token(verifier, server, clock):
-    """Return a function that tells what becomes of a token with a key: passed, or the check that refused it."""
+    """Return a function that returns the result of a token with a key: passed, or the check that refused it."""
     verify = verifier(root=server.root, clock=clock).verify
 
     def outcome(number: int = 1) -> str:

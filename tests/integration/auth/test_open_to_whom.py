@@ -120,7 +120,7 @@ def test_what_is_told_at_the_start(settings, is_told):
     ids=["this machine alone", "reached from elsewhere", "behind a proxy"],
 )
 def test_development_mode_where_others_may_come(settings, is_told, tmp_path):
-    """Pages without a token, and the Sandbox's public key, are told at the start where others may reach them."""
+    """Pages without a token, and the Sandbox's public key, are logged at the start where others may reach them."""
     with granian("--development", clients_file=str(written(tmp_path, LEAST)), **settings) as server:
         assert server.client.get("/dashboard").status_code == 200
         told = [json.loads(line) for line in server.errors().splitlines() if '"development_mode"' in line]
@@ -151,7 +151,7 @@ def test_two_workers_share_the_memory(tmp_path):
 
 
 def test_check_config_tells_the_clients(tmp_path):
-    """`check-config` tells what is in force for each client; and all faults of settings and files in one go."""
+    """`check-config` prints what is in force for each client, and all faults of settings and files at once."""
     file = written(tmp_path, f'{LEAST}\nfhir_servers = ["https://ehr.example.org/fhir"]\ncalls_per_minute = 60')
     settings = {**CLIENTS, "clients_file": str(file)}
     done = run("check-config", **settings)

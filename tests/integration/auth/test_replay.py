@@ -131,7 +131,7 @@ def test_old_ones_go(tokens, store):
 
 
 def test_a_store_that_is_gone(tmp_path, verify_with):
-    """Where nobody can tell whether a token was used, it does not pass, and the operator is told why."""
+    """Where it is unknown whether a token was used, it is refused, and the reason is logged for the operator."""
     memory = ReplayCache(Store(f"sqlite:///{tmp_path}/gone/store.sqlite3", durable=False), CLOCK)
     with pytest.raises(ReplayCacheUnavailable) as refusal:
         verify_with(memory)(bearer(), AUDIENCE)

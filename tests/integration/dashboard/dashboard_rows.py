@@ -81,7 +81,7 @@ def fill(connection) -> None:
 
 
 def write_decisions(connection, decided) -> None:
-    """Write counts of decisions, told as in DECIDED."""
+    """Write counts of decisions, in the form of DECIDED."""
     names = [column.name for column in DECISIONS.columns]
     rows = [dict(zip(names, (day_of(day), *rest), strict=True)) for day, *rest in decided]
     connection.execute(insert(DECISIONS), rows)

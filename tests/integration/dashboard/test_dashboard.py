@@ -91,7 +91,7 @@ SAID = {
 
 @pytest.mark.parametrize("name", SAID)
 def test_summaries(shown, name):
-    """Each figure is told in words, too."""
+    """Each figure is stated in words, too."""
     assert SAID[name] in shown.sections[name]
 
 
@@ -196,7 +196,7 @@ def test_nothing_yet(client, store):
 
 
 def test_no_card_yet(client, store):
-    """Where calls came and no card was shown, that is said, and the silences are told."""
+    """Where calls came and no card was shown, that is said, and the silences are shown."""
     with store.writing() as connection:
         write_decisions(connection, [("11-20", SELECT, "", "1", SPINE, "silent", "no_history", False, 30)])
     text = client.get("/dashboard").text

@@ -86,7 +86,7 @@ NARROWED = {
 
 @pytest.mark.parametrize("case", NARROWED)
 def test_narrowed(filled, case):
-    """A period can be narrowed; reports on unknown cards tell no version, so none are told for one."""
+    """A period can be narrowed; reports on unknown cards have no version, so none are counted for one."""
     narrowed, *expected = NARROWED[case]
     seen = found(filled, **narrowed)
     assert [seen.shown, seen.decisions, seen.unknown_reports] == expected
@@ -120,7 +120,7 @@ def test_weeks(first, last, steps):
 
 
 def test_months(filled):
-    """A period of more than two years is told by month, with the same cards in all."""
+    """A period of more than two years is shown by month, with the same cards in all."""
     assert len(found(filled, date(2024, 11, 15), LAST).cards) == 105
     cards = found(filled, date(2024, 10, 31), date(2026, 11, 30)).cards
     assert (len(cards), min(cards), max(cards)) == (26, date(2024, 10, 1), date(2026, 11, 1))

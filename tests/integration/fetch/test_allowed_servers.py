@@ -1,4 +1,4 @@
-"""Which servers may be read: the functions that tell, and the same through the front door, with no proxy on the way."""
+"""Which servers may be read: the functions that decide, and the same over HTTP, without a proxy."""
 
 import socket
 

@@ -28,7 +28,7 @@ FAULTS = {
 
 @pytest.fixture(scope="module", name="odd")
 def an_odd_server():
-    """Run a server that plays what a test tells it to."""
+    """Run a server that answers as a test says."""
     with odd_server() as server:
         yield server
 

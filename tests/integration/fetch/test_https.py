@@ -90,7 +90,7 @@ def test_an_authority_of_the_hospital(hospital, ehr, knowledge):
 
 
 def test_an_authority_that_nobody_named(hospital, ehr, knowledge, monkeypatch):
-    """Without the setting such a server is not read, whatever other programs are told to trust."""
+    """Without the setting such a server is not read, whatever other programs trust."""
     with hospital.cert_pem.tempfile() as file, reading(knowledge, ehr.url) as client:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", file)
         assert why(client.post(hook_call(ehr.url))).endswith(NOT_REACHED)

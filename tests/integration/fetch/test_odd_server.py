@@ -91,7 +91,7 @@ SLOW = {
 
 @pytest.fixture(scope="module", name="odd")
 def an_odd_server():
-    """Run a server that plays what a test tells it to."""
+    """Run a server that answers as a test says."""
     with odd_server() as server:
         yield server
 

@@ -44,7 +44,7 @@ def a_service(fhir, knowledge):
 
 
 def test_the_articles_patient_gets_the_card(fhir, listed):
-    """Nothing is prefetched, both searches are read, and the card tells what both hold."""
+    """Nothing is prefetched, both searches are read, and the card shows what both hold."""
     [card] = listed.cards(hook_call(fhir.url, patient_id="article"))
     assert "radiotherapy" in card["detail"].lower()
     assert "prostate" in card["detail"].lower()
@@ -64,7 +64,7 @@ def test_a_patient_without_cancer_is_silent(fhir, listed):
 
 
 def test_all_pages_are_read(fhir, listed):
-    """The decisive Procedure is not on the first page, and the card tells of it."""
+    """The decisive Procedure is not on the first page, and the card shows it."""
     first = fhir.search("Procedure", "long-chart")
     assert "next" in [link["relation"] for link in first["link"]]
     assert len(first["entry"]) < first["total"] == 31

@@ -76,7 +76,7 @@ def test_selections(service):
 
 
 def test_explanations(service):
-    """Orders times entries of the record is what an explanation tells: beyond 100,000 it is a 413 that says so."""
+    """An explanation has orders times entries of the record: beyond 100,000 it is a 413 that says so."""
     entries = [{"resource": {"resourceType": "Condition", "id": f"c{one}", "code": CANCER}} for one in range(501)]
     asked = [signed(many(orders)) for orders in (20, ORDERS)]
     for body in asked:

@@ -46,7 +46,7 @@ def at_work(server, calls: int):
 
 
 def refused(server) -> bool:
-    """Tell whether a call is refused, which must be told rightly then."""
+    """Return whether a call is refused; a refusal must be correct."""
     response = server.client.post(call())
     if response.status_code == 200:
         return False
@@ -71,7 +71,7 @@ def finish(connections) -> None:
 
 
 def test_edge(server):
-    """One call less than the limit at work leaves room for one; at the limit each further one is refused at once."""
+    """One call less than the limit at work leaves a slot for one; at the limit each further one is refused at once."""
     with at_work(server, THREADS - 1) as connections:
         assert [refused(server) for _ in range(5)] == [False] * 5
         finish(connections)

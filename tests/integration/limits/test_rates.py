@@ -54,7 +54,7 @@ def test_what_does_not_count(limited):
 
 
 def test_a_page_can_read_the_refusal(limited):
-    """A browser's page is told 429, too, and not only that something failed."""
+    """A browser's page receives 429, too, and not only a network error."""
     statuses(limited, 3)
     headers = {"Origin": "https://sandbox.cds-hooks.org"}
     refused = limited.session.post(limited.base + ORDER_SELECT, json=call(), headers=headers, timeout=10)

@@ -1,4 +1,4 @@
-"""The tables: made from nothing, the same as the code expects, and told plainly where they are missing."""
+"""The tables: made from nothing, the same as the code expects, and reported plainly where they are missing."""
 
 import json
 import stat
@@ -178,7 +178,7 @@ def test_a_short_key_stops_the_start(key, command):
     "url", ["postgresql://us:hunter2@db.example/cds?password=hunter2", "postgres://us:hunter2@db.example/cds"]
 )
 def test_no_secret_is_shown(url, command):
-    """check-config tells where the store is, without user, password or key."""
+    """check-config prints where the store is, without user, password or key."""
     code, output, errors = command("check-config", store_url=url, patient_key="hunter2" * 3)
     assert (code, errors) == (0, "")
     assert "store_url: PostgreSQL at db.example, database cds" in output
@@ -195,7 +195,7 @@ def test_a_database_without_tables_is_told(postgresql):
 
 
 def test_a_store_that_is_gone_is_told_at_the_start():
-    """A PostgreSQL that cannot be reached does not keep the server from starting; its password is not told."""
+    """A PostgreSQL that cannot be reached does not keep the server from starting; its password is not logged."""
     with granian(store_url=f"postgresql://user:{SECRET}@127.0.0.1:{free_port()}/cds") as server:
         [line] = server.errors().splitlines()
         assert '"state":"unreachable"' in line
