@@ -86,7 +86,7 @@ def findings_for(order: WatchedOrder, record_findings: RecordFindings, knowledge
 
 
 def _is_imaging(key: str) -> bool:
-    """Return whether an optional key tells of imaging only."""
+    """Return whether an optional key can hold imaging only."""
     return key in OPTIONAL_KEYS and OPTIONAL_KEYS[key].is_imaging
 
 

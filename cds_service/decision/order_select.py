@@ -28,12 +28,9 @@ def decide(
 ) -> Decision:
     """Return the decision on one call of `hook`: an outcome for each monitored order, and the cards to show.
 
-    Six steps: the request, its orders, the record, the findings, the rules (contract sections 2 to 6), the cards. An
-    order that this card does not monitor is answered without reading a record.
-
-    Raises NotAHookCall for a body that is not a call of this hook, TooLarge for one with too many orders or selections,
-    and RecordUnavailable where nothing that was read gives a reason for a card and something that is needed could not
-    be read.
+    Six steps: request, orders, record, findings, rules and cards (contract sections 2 to 7). Without a monitored order
+    no record is read. Raises NotAHookCall for a body that is not a call of this hook, TooLarge for too many orders or
+    selections, and RecordUnavailable where there is no card and something that is needed could not be read.
     """
     request = read_hook(body, hook)
     if site.is_off:
@@ -56,8 +53,7 @@ def decide(
         recommend(order, findings_for(order, record_findings, knowledge), knowledge, site) for order in open_orders
     ]
     recommendations = [outcome for outcome in outcomes if isinstance(outcome, Recommendation)]
-    is_incomplete = any(part.is_needed for part in record.unread)
-    if is_incomplete and not recommendations and any(_is_misleading(outcome) for outcome in outcomes):
+    if not recommendations and _may_be_misleading(outcomes, record):
         raise RecordUnavailable(_describe_missing(record, request), record.retrieval)
     shown = () if site.is_shadow else recommendations
     cards = tuple(
@@ -73,9 +69,10 @@ _MAX_KEYS = 20
 """How many of the client's prefetch keys an error names."""
 
 
-def _is_misleading(outcome: Recommendation | Silence) -> bool:
-    """Return whether there may be no card only because the relevant part of the record was not read."""
-    return isinstance(outcome, Silence) and outcome.reason in MISLEADING
+def _may_be_misleading(outcomes: list[Recommendation | Silence], record: PatientRecord) -> bool:
+    """Return whether there may be no card only because a part of the record that is needed was not read."""
+    is_incomplete = any(part.is_needed for part in record.unread)
+    return is_incomplete and any(isinstance(outcome, Silence) and outcome.reason in MISLEADING for outcome in outcomes)
 
 
 def _describe_missing(record: PatientRecord, request: HookRequest) -> str:

@@ -1,4 +1,4 @@
-"""What we say, read once from cards/ and refused where it contradicts itself."""
+"""The rule content of cards/: read once, validated, and compiled for decisions."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping

@@ -58,14 +58,14 @@ def _shape_faults(card_files: CardFiles) -> Iterator[str]:
 
 
 def _separator_fault(rows: Rows) -> str | None:
-    """Tell of a table whose cells a spreadsheet parted otherwise than by commas."""
+    """Return the fault of a table whose cells a spreadsheet parted otherwise than by commas."""
     if any(";" in str(name) for row in rows[:1] for name in row):
         return "line 1: the separator is a semicolon (;) and must be a comma (,)"
     return None
 
 
 def _width_fault(rows: Rows) -> str | None:
-    """Tell of the first row with a cell too few or too many: an unquoted comma would cut a text short."""
+    """Return the fault of the first row with a cell too few or too many: an unquoted comma would cut a text short."""
     wrong = (line for line, row in numbered(rows) if not all(isinstance(cell, str) for cell in row.values()))
     line = next(wrong, None)
     words = "must have as many cells as line 1 (put a cell with a comma in quotes)"
@@ -106,7 +106,7 @@ def _value_set_faults(card_files: CardFiles) -> Iterator[str]:
 
 
 def _include_faults(card_files: CardFiles) -> Iterator[str]:
-    """Yield what is wrong with our own words for codes, and where their source is not told."""
+    """Yield what is wrong with our own words for codes, and which have no provenance."""
     for name, value_set in card_files.value_sets.items():
         for number, include in enumerate(value_set["compose"]["include"], 1):
             where, wording = f"valuesets/{name}.json: include {number}", extension(include, WORDING)

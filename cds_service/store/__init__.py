@@ -1,4 +1,4 @@
-"""The only door to the database: what was shown and decided, and what clients report about it."""
+"""The database, which no other package knows: what was shown and decided, and what clients report about it."""
 
 from cds_service.store.circuit_breaker import CircuitBreaker
 from cds_service.store.database import NOT_MIGRATED, READY, UNREACHABLE, Store

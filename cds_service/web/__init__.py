@@ -1,1 +1,1 @@
-"""The only door to Flask: discovery, hook calls, feedback, the page behind the card."""
+"""The web application, the only package that knows Flask: discovery, hook calls, feedback and pages."""
