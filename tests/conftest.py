@@ -17,7 +17,7 @@ from tests.support.service import CLOCK, Client, serving
 pytest_plugins = [
     "tests.support.authenticating",
     "tests.support.databases",
-    "tests.support.doors",
+    "tests.support.authenticated",
 ]
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from tests.faults.load import until
 from tests.faults.signing_ehr import Ehr
+from tests.support.authenticated import LEAST, written
 from tests.support.authenticating import has, write_clients
-from tests.support.doors import LEAST, written
 from tests.support.odd_server import OddServer, odd_server, stalls
 from tests.support.serving import granian
 from tests.support.signing import ISSUER, key

@@ -14,8 +14,8 @@ from cds_service.store import Store
 from cds_service.store.migration import migrate
 from tests.faults.load import until
 from tests.faults.signing_ehr import Ehr
+from tests.support.authenticated import LEAST, written
 from tests.support.databases import postgresql_in
-from tests.support.doors import LEAST, written
 from tests.support.serving import granian
 
 THREADS, CALLS, HELD = 8, 7, 2

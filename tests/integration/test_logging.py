@@ -12,8 +12,8 @@ import pytest
 from cds_service.clock import SYSTEM_CLOCK
 from cds_service.logs import EVENTS, FIELDS
 from tests.integration.limits.test_overload import at_work
+from tests.support.authenticated import LEAST, written
 from tests.support.corpus import call
-from tests.support.doors import LEAST, written
 from tests.support.service import ORDER_SELECT
 from tests.support.serving import Server, example, granian
 from tests.support.signing import ISSUER, claims, header, key, signed

@@ -17,10 +17,10 @@ from cds_service.store.tables import CARDS, DECISIONS
 from cds_service.web import call_summary, error_handlers
 from cds_service.web.app import create_app
 from tests.generative.hostile.short_cuts import PASSING, UUID
+from tests.support.authenticated import BASE, LEAST, authenticated_service
 from tests.support.corpus import call
 from tests.support.counted import series
 from tests.support.databases import rows, serving_with
-from tests.support.doors import BASE, LEAST, door
 from tests.support.service import CLOCK, ORDER_SELECT, ORDER_SIGN, TODAY
 from tests.support.signing import bearer
 
@@ -189,7 +189,7 @@ def test_a_fault_of_ours_in_telling(lost, open_service, logged, monkeypatch):
 
 def test_who_calls(tmp_path, knowledge, logged):
     """A token is asked for, used up, and its client named, both ways."""
-    with door(tmp_path, knowledge, LEAST) as found:
+    with authenticated_service(tmp_path, knowledge, LEAST) as found:
         seen = Seen(found.client, logged)
         for headers in ({}, {"Authorization": "Bearer x"}, {"Authorization": bearer(said={"aud": BASE})}):
             seen.both(ORDER_SELECT, ARTICLE, headers, 401)

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from cds_service.store.tables import CARDS, DECISIONS, FEEDBACK
+from tests.support.authenticated import BASE, ENDPOINTS, LEAST, authenticated_service, written
 from tests.support.counted import rises
 from tests.support.databases import rows
-from tests.support.doors import BASE, ENDPOINTS, LEAST, door, written
 from tests.support.signing import ISSUER, claims, header, key, signed
 
 OTHER = "https://other.example.org"
@@ -19,7 +19,7 @@ YEARS = "from=2026-01-01&to=2035-12-31"
 @pytest.fixture(name="entrance")
 def an_entrance(tmp_path, knowledge):
     """Serve the application with two clients."""
-    with door(tmp_path, knowledge, *TWO, dashboard=True) as found:
+    with authenticated_service(tmp_path, knowledge, *TWO, dashboard=True) as found:
         yield found
 
 
@@ -107,7 +107,7 @@ def test_the_sandbox(tmp_path, knowledge):
     """In development mode the Sandbox is a client as any other, with what its tokens say, where the file lists it."""
     issuer, jku = "https://sandbox.cds-hooks.org", "https://sandbox.cds-hooks.org/.well-known/jwks.json"
     client = f'issuer = "{issuer}"\njwks_url = "{jku}"\njwks_file = "keys.json"\nalgorithms = ["ES256"]'
-    with door(tmp_path, knowledge, client, development=True) as found:
+    with authenticated_service(tmp_path, knowledge, client, development=True) as found:
         for path in ENDPOINTS.values():
             said = claims(iss=issuer, sub="48163c5e-88b5-4cb3-92d3-23b800caa927", aud=BASE + path)
             token = signed(header("ES256", jku=jku), said, key("ES256"), "ES256")

@@ -9,8 +9,8 @@ from cds_service.config.settings import Settings
 from cds_service.store.tables import CARDS, FEEDBACK
 from cds_service.web.app import create_app
 from tests.integration.dashboard.dashboard_rows import EHR, write_card
+from tests.support.authenticated import authenticated_service
 from tests.support.databases import rows, serving_with
-from tests.support.doors import door
 from tests.support.service import CLOCK, ORDER_SELECT, TODAY, Client, serving
 
 ARTICLE = examples.example("calls", "article", TODAY)
@@ -73,7 +73,7 @@ def test_no_playground_no_trials(store_url, store, knowledge):
 
 def test_a_client_with_a_token_is_no_playground(tmp_path, knowledge):
     """A caller who is known is counted by the issuer of the token, whatever else the call says."""
-    with door(tmp_path, knowledge, development=True) as asking:
+    with authenticated_service(tmp_path, knowledge, development=True) as asking:
         asking.client.session.headers.update(MARK)
         assert asking.asked(ORDER_SELECT).status_code == 200
         asking.parts.recorder.flush()

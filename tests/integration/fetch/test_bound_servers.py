@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.doors import ENDPOINTS, door
+from tests.support.authenticated import ENDPOINTS, authenticated_service
 from tests.support.hook_calls import TOKEN, entries, hook_call, reading, why
 from tests.support.odd_server import holds, odd_server
 from tests.support.signing import ISSUER
@@ -25,7 +25,7 @@ def an_entrance(tmp_path_factory, knowledge, servers):
     """Serve the application with the two clients, and a third that has no server."""
     listed = {issuer: f'fhir_servers = ["{server.url}"]' for issuer, server in servers.items()} | {"urn:none": ""}
     clients = [f'issuer = "{issuer}"\njwks_file = "keys.json"\n{line}' for issuer, line in listed.items()]
-    with door(tmp_path_factory.mktemp("bound"), knowledge, *clients, development=True) as found:
+    with authenticated_service(tmp_path_factory.mktemp("bound"), knowledge, *clients, development=True) as found:
         yield found
 
 

@@ -9,8 +9,8 @@ import pytest
 from cds_service.config.settings import Settings
 from cds_service.web import rate_limiter
 from cds_service.web.app import create_app
+from tests.support.authenticated import LEAST, authenticated_service
 from tests.support.corpus import call
-from tests.support.doors import LEAST, door
 from tests.support.service import ORDER_SELECT, Client, serving
 
 FEEDBACK = f"{ORDER_SELECT}/feedback"
@@ -94,7 +94,7 @@ TWO = (f"{LEAST}\ncalls_per_minute = 5", f'issuer = "{OTHER}"\njwks_file = "keys
 
 def test_each_client_has_its_own_number(tmp_path, knowledge):
     """A client's own number goes before the setting's, and one client's calls cost another nothing."""
-    with door(tmp_path, knowledge, *TWO, calls_per_minute=2) as ours:
+    with authenticated_service(tmp_path, knowledge, *TWO, calls_per_minute=2) as ours:
         own = [ours.asked(ORDER_SELECT).status_code for _ in range(6)]
         other = [ours.asked(ORDER_SELECT, iss=OTHER).status_code for _ in range(3)]
     assert (own, other) == ([200] * 5 + [429], [200, 200, 429])
@@ -102,7 +102,7 @@ def test_each_client_has_its_own_number(tmp_path, knowledge):
 
 def test_calls_that_nobody_made_cost_no_client(tmp_path, knowledge):
     """Calls under a client's name, but without its signature, do not use up what it may call."""
-    with door(tmp_path, knowledge, calls_per_minute=2) as ours:
+    with authenticated_service(tmp_path, knowledge, calls_per_minute=2) as ours:
         assert {ours.ask(ORDER_SELECT, "Bearer x.y.z").status_code for _ in range(5)} == {401}
         assert [ours.asked(ORDER_SELECT).status_code for _ in range(3)] == [200, 200, 429]
 

@@ -1,4 +1,4 @@
-"""A service with clients, on a real socket: what the tests of its door share."""
+"""A service that authenticates its clients, on a real socket."""
 
 import json
 from collections.abc import Iterator
@@ -31,8 +31,8 @@ BODIES = {ORDER_SELECT: ARTICLE, ORDER_SIGN: examples.example("calls", "order-si
 LEAST = f'issuer = "{ISSUER}"\njwks_file = "keys.json"'
 
 
-class Door:
-    """Asks at the addresses of one service, with whatever is said of the caller."""
+class AuthenticatedService:
+    """Calls the endpoints of one service, with any Authorization header or claims."""
 
     def __init__(self, client: Client, app) -> None:
         self.client, self.app = client, app
@@ -52,7 +52,7 @@ class Door:
 
 
 @contextmanager
-def door(folder: Path, knowledge, *clients: str, **settings) -> Iterator[Door]:
+def authenticated_service(folder: Path, knowledge, *clients: str, **settings) -> Iterator[AuthenticatedService]:
     """Serve the application with a clients file whose keys are in a file beside it."""
     file = written(folder, *(clients or (LEAST,)))
     store = f"sqlite:///{folder}/store.sqlite3"
@@ -61,7 +61,7 @@ def door(folder: Path, knowledge, *clients: str, **settings) -> Iterator[Door]:
     app = create_app(Settings(clients_file=str(file), **given), knowledge, clock=CLOCK)
     with serving(app) as base:
         client = Client(base)
-        yield Door(client, app)
+        yield AuthenticatedService(client, app)
         client.session.close()
     services = app.extensions["plexus_cds"]
     services.recorder.close()

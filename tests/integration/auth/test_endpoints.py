@@ -7,8 +7,8 @@ import pytest
 from cds_service.auth import Check
 from tests.integration.auth.attacks import ATTACKS
 from tests.support import signing
+from tests.support.authenticated import BASE, ENDPOINTS, PAGE, PATHS, authenticated_service
 from tests.support.counted import rises
-from tests.support.doors import BASE, ENDPOINTS, PAGE, PATHS, door
 from tests.support.odd_server import odd_server
 from tests.support.signing import ISSUER, bearer
 
@@ -47,7 +47,7 @@ BROKEN = "200 for a token that proves nothing"
 @pytest.fixture(scope="module", name="entrance")
 def an_entrance(tmp_path_factory, knowledge):
     """Serve the application with one client that has every restriction."""
-    with door(tmp_path_factory.mktemp("door"), knowledge, ROWS) as found:
+    with authenticated_service(tmp_path_factory.mktemp("authenticated"), knowledge, ROWS) as found:
         found.asked(ENDPOINTS["discovery"], tenant="north")  # reads the keys, which is logged
         yield found
 
@@ -93,7 +93,7 @@ CASES = [
 @pytest.mark.requirement("X-25", broken="a word of why in the answer")
 @pytest.mark.parametrize(("attack", "check"), CASES)
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-def test_an_attack_at_the_door(endpoint, attack, check, entrance, logged, monkeypatch):
+def test_an_attack_at_an_endpoint(endpoint, attack, check, entrance, logged, monkeypatch):
     """The attack is answered by a bare 401 at each endpoint; its check is counted and logged, once."""
     monkeypatch.setattr(signing, "AUDIENCE", BASE + ENDPOINTS[endpoint])
     text = attack() if callable(attack) else attack

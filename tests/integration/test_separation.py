@@ -1,4 +1,4 @@
-"""The rooms stay apart: what we say is in cards/, how we answer in cds_service/, and neither names this machine."""
+"""Rule content is in cards/, code in cds_service/, and neither names this machine."""
 
 import ast
 import json
