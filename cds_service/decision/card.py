@@ -128,7 +128,7 @@ def _check_first(recommendation: Recommendation, knowledge: Knowledge) -> str:
     if "alternative" in suggestion_kinds(recommendation, knowledge):
         cautions["iodine"] = findings.of(FindingKind.IODINE)
     return "\n\n".join(
-        fill(texts[name], what=render_sources(found, texts)) for name, found in cautions.items() if found
+        fill(texts[name], what=render_sources(of_kind, texts)) for name, of_kind in cautions.items() if of_kind
     )
 
 

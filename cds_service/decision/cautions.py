@@ -15,7 +15,10 @@ _RENAL = "renal"
 
 
 def procedure_findings(entry_filter: EntryFilter, procedure: Json, terms: Terms) -> Iterator[Finding]:
-    """Yield the device that a Procedure implanted or removed, dialysis, radiotherapy of bone, and an imaging study."""
+    """Yield the device that a Procedure implanted or removed, dialysis, radiotherapy of bone, and an imaging study.
+
+    Contract sections 5 and 6.
+    """
     terms_by_kind = {
         FindingKind.DEVICE: terms.get("device"),
         FindingKind.CONTRAST: [term for term in terms.get("contrast", ()) if term.means == _RENAL],
@@ -37,7 +40,7 @@ def report_findings(entry_filter: EntryFilter, report: Json, terms: Terms) -> It
 
 
 def order_findings(entry_filter: EntryFilter, order: Json) -> Iterator[Finding]:
-    """Yield the plexus MRI that an order on record asks for, if it is in force and recent enough to be pending."""
+    """Yield the plexus MRI that an order on record asks for, if it is in force and recent enough."""
     study, name = study_of(order, entry_filter.knowledge, entry_filter.site)
     if study not in PLEXUS_STUDIES or not entry_filter.is_ordered(order):
         return
@@ -64,7 +67,7 @@ def optional_findings(entry_filter: EntryFilter, resources: Iterable[Json]) -> I
 
 
 def devices_in_body(devices: Sequence[Finding]) -> list[Finding]:
-    """Return the devices in the body: a removal cancels the cardiac devices that are not dated after it."""
+    """Return the devices in the body: a removal cancels cardiac devices not dated after it."""
     removal_day = max((finding.newest for finding in devices if finding.means == _REMOVED), default=None)
     implanted = [finding for finding in devices if finding.means != _REMOVED]
     if removal_day is None:

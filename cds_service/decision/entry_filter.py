@@ -75,7 +75,7 @@ class EntryFilter:
         return codings(concepts, self.site.systems)
 
     def terms(self, entry: Json) -> Terms:
-        """Return what the codes of an entry mean."""
+        """Return what the codes of an entry mean, by family, for example `{"malignancy": [Term, ...]}`."""
         return self.meaning(entry, self.codings(entry.get("code")))
 
     def meaning(self, entry: Json, pairs: list[tuple[str, str]]) -> Terms:
@@ -95,15 +95,15 @@ class EntryFilter:
         return terms
 
     def radiotherapy_sites(self, text: str) -> list[Term]:
-        """Return the radiotherapy sites that a text names."""
+        """Return the radiotherapy sites that a text names (contract section 3: field)."""
         return self.knowledge.site_words.terms(text) if text else []
 
     def typed_text(self, entry: Json) -> str:
-        """Return the free text in the code of an entry, or of a reason in the shape of an entry."""
+        """Return the free text in the code of an entry, or of a reason in the shape of one (contract section 4)."""
         return self.typed_text_of(entry.get("code"))
 
     def typed_text_of(self, concepts: object) -> str:
-        """Return the free text in CodeableConcepts."""
+        """Return the free text in CodeableConcepts, at most 2,000 characters of it."""
         return typed_text(concepts, self._known_systems)[:MAX_TEXT_LENGTH]
 
     def mentions(self, entry: Json) -> list[Mention]:
@@ -111,7 +111,7 @@ class EntryFilter:
         return self._parsed_text(entry).mentions
 
     def opening_certainty(self, entry: Json) -> Certainty:
-        """Return the certainty of the first mention in the free text of an entry."""
+        """Return the certainty of the first mention in the free text of an entry (contract section 4)."""
         return self._parsed_text(entry).opening
 
     def _parsed_text(self, entry: Json) -> TypedText:
@@ -141,11 +141,14 @@ class EntryFilter:
         return not self._refused("Condition.verificationStatus", condition.get("verificationStatus"))
 
     def is_verified_allergy(self, allergy: Json) -> bool:
-        """Return whether an allergy counts by its verificationStatus; to be safe, an unconfirmed one does."""
+        """Return whether an allergy counts by its verificationStatus: an unconfirmed one does, to be safe."""
         return not self._refused("AllergyIntolerance.verificationStatus", allergy.get("verificationStatus"))
 
     def is_active(self, condition: Json) -> bool:
-        """Return whether a Condition is present: active, recurrence, relapse, or neither a status nor an end."""
+        """Return whether a Condition is present: active, recurrence, relapse, or neither a status nor an end.
+
+        Contract section 4.
+        """
         for name in condition:
             if name.startswith("abatement") and condition[name] is not False:
                 return False
@@ -153,7 +156,10 @@ class EntryFilter:
         return not codes or not self.knowledge.active.isdisjoint(codes)
 
     def was_performed(self, entry: Json) -> bool:
-        """Return whether a Procedure, an Encounter or a report counts by its status, or by `notDone` (up to STU3)."""
+        """Return whether a Procedure, an Encounter or a report counts by its status, or by `notDone` (up to STU3).
+
+        Contract section 3.
+        """
         if entry.get("notDone") is True or entry.get("notPerformed") is True:
             self.unused["status does not count"] += 1
             return False
@@ -169,11 +175,11 @@ class EntryFilter:
         return refused
 
     def is_recent(self, when: PartialDate | None, window: str) -> bool:
-        """Return whether any day of a partial date lies within a lookback window; a missing date lies in none."""
+        """Return whether a day of a partial date lies within a window of lookback_windows.csv; no date lies in none."""
         return when is not None and when.last >= self.today - timedelta(days=self.limits[window])
 
     def recorded_date(self, resource: Json) -> PartialDate | None:
-        """Return the date on which an entry was recorded."""
+        """Return the date on which an entry was recorded, or None."""
         for name in _RECORDED:
             if when := partial_date(resource.get(name), self.today):
                 return when

@@ -139,7 +139,7 @@ def last_segment(reference: str) -> str:
 
 
 def is_of(patient_id: str, resource: Json) -> bool:
-    """Tell whether a resource is this patient's; one that names no patient is taken as it was asked for."""
+    """Return whether a resource is this patient's; one that names no patient is (contract section 3)."""
     subject = resource.get("subject") or resource.get("patient")
     reference = subject.get("reference") if isinstance(subject, dict) else None
     if reference == f"Patient/{patient_id}" or not isinstance(reference, str) or not reference:
@@ -156,7 +156,7 @@ def partial_date(value: Any, today: date) -> PartialDate | None:
 
 
 def period(resource: Any, names: tuple[str, ...], today: date) -> tuple[PartialDate | None, PartialDate | None]:
-    """Return first and last date of the first of these members that is dated: a dateTime or a Period."""
+    """Return (first, last) of the first of the members `names` that is dated: a dateTime or a Period."""
     for name in names:
         value = resource.get(name)
         if isinstance(value, dict):
@@ -176,7 +176,7 @@ def first_day(value: Any) -> date | None:
 
 
 def months_since(then: PartialDate, today: date) -> int:
-    """Return the whole months from a date to today, at the precision of the date."""
+    """Return the whole months from a date to today, 0 or more, at the precision of the date."""
     months = (today.year - then.last.year) * 12 + today.month - then.last.month
     return max(0, months - (len(then.text) == _DAY_LENGTH and then.last.day > today.day))
 

@@ -58,7 +58,7 @@ def collect_findings(
 
 
 def findings_for(order: WatchedOrder, record_findings: RecordFindings, knowledge: Knowledge) -> Findings:
-    """Return the findings of one order: those of its own reasons and of the record, by what they are about."""
+    """Return the findings of one order, of its own reasons and of the record, by subject (contract sections 3 to 6)."""
     in_reasons = list(_in_reasons(record_findings.entry_filter, order.order.resource))
     findings = _merge([*in_reasons, *record_findings.findings]) if in_reasons else record_findings.findings
     unused = dict(record_findings.entry_filter.unused)

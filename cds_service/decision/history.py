@@ -32,7 +32,7 @@ def tumor_term(entry_filter: EntryFilter, entry: Json, terms: Terms) -> Term | N
 def condition_findings(
     entry_filter: EntryFilter, condition: Json, terms: Terms, *, from_order: bool = False
 ) -> Iterator[Finding]:
-    """Yield the tumor and the radiotherapy that a verified Condition, or a reason of the order, is coded with."""
+    """Yield the tumor and the radiotherapy that a verified Condition or reason is coded with (contract section 3)."""
     if term := tumor_term(entry_filter, condition, terms):
         kind = FindingKind.MALIGNANCY
         if term.means.startswith(_EXCLUDED):

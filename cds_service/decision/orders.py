@@ -63,7 +63,7 @@ def selected_orders(request: HookRequest, knowledge: Knowledge, site: Site, toda
 
 
 def selects_closed_order(request: HookRequest, knowledge: Knowledge, site: Site) -> bool:
-    """Return whether a selected order would be monitored if it were still a draft of this patient."""
+    """Return whether a selected order would be monitored if still a draft of this patient (contract section 2)."""
     closed = (
         order
         for order in request.draft_orders

@@ -22,7 +22,7 @@ def fill(text: str, /, **values: object) -> str:
 
 
 def card_findings(findings: Findings) -> list[Finding]:
-    """Return the findings that a card lists, in its order: presentation, radiotherapy, malignancy."""
+    """Return the findings that a card lists: presentation, radiotherapy, malignancy (contract section 7)."""
     return [*findings.presentations, *findings.radiotherapy, *findings.malignancies]
 
 

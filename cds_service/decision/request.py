@@ -25,7 +25,10 @@ _WITHOUT_DRAFTS = (
 
 
 def read_hook(body: Any, hook: str) -> HookRequest:
-    """Return the call, or raise NotAHookCall naming the first member that is wrong, or TooLarge."""
+    """Return the call, or raise NotAHookCall naming the first member that is wrong, or TooLarge.
+
+    CDS Hooks 2.0.1, "HTTP Request", and the contexts of order-select and order-sign.
+    """
     if not is_hook_call(body) and (fault := first_fault("hook_call", body)):
         message = f"This is not a CDS Hooks call: {fault}."
         raise NotAHookCall(message)

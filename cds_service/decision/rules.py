@@ -65,7 +65,7 @@ _INDICATORS = ("info", "warning")
 
 
 def silence(order: WatchedOrder, findings: Findings, knowledge: Knowledge, site: Site) -> Silence | None:
-    """Return the first silence that holds, or None where the card may speak."""
+    """Return the first silence that holds, in the order of silences.csv, or None (contract section 5)."""
     for reason in knowledge.silences:
         holds = SILENCES.get(reason)
         if holds is not None and holds(order, findings, knowledge, site):
@@ -76,7 +76,7 @@ def silence(order: WatchedOrder, findings: Findings, knowledge: Knowledge, site:
 def recommend(order: WatchedOrder, findings: Findings, knowledge: Knowledge, site: Site) -> Recommendation | Silence:
     """Return the first silence that holds, else what decision_table.csv and reservations.csv recommend.
 
-    A study without a row for them is not watched after all: its reason did not hold.
+    Contract sections 5 and 6. A study without a row for its presentation is not monitored after all.
     """
     if no_card := silence(order, findings, knowledge, site):
         return no_card
@@ -90,7 +90,7 @@ def recommend(order: WatchedOrder, findings: Findings, knowledge: Knowledge, sit
 
 
 def reservations(order: WatchedOrder, findings: Findings, knowledge: Knowledge) -> Iterator[ReservationRow]:
-    """Yield all that speaks against recommending a suggestion for this order, in the order of the table."""
+    """Yield the reservations that hold for this order, in the order of reservations.csv (contract section 6)."""
     for row in knowledge.reservations:
         if order.study in row.studies and RESERVATIONS[row.reason](findings):
             yield row

@@ -76,7 +76,7 @@ def reason_findings(entry_filter: EntryFilter, reason: Json, terms: Terms) -> It
 
 
 def condition_findings(entry_filter: EntryFilter, condition: Json, terms: Terms) -> Iterator[Finding]:
-    """Yield the findings of a Condition, by its codes and its free text, if its status and date let it count."""
+    """Yield the findings of a Condition, by codes and free text, if its status and date count (contract section 4)."""
     coded, typed = list(_coded_terms(terms)), list(_typed_terms(entry_filter, condition))
     for kind, term in [*coded, *typed]:
         counts_as = _kind_on_record(entry_filter, condition, kind, term)

@@ -15,7 +15,8 @@ _RANKS = {"plexus_mri_with_contrast": 0, "plexus_mri_without_contrast": 0, "plex
 def study_of(resource: Json, knowledge: Knowledge, site: Site) -> tuple[str, str]:
     """Return the study that an order asks for, by its codes or else its words, and our name for it.
 
-    It is `unrecognized` where no code is of a system that we read, or one leaves the level open, and no words say more.
+    Contract section 2. The study is `unrecognized` where no code is of a system that we read, or one leaves the level
+    open, and no words say more.
     """
     code = resource.get("code")
     pairs = _all_codings(code, site)

@@ -96,7 +96,7 @@ def replacement_order(order: Json, proposal: Mapping[str, Any], *, rated: bool) 
 
 
 def additional_order(order: Json, request: HookRequest, proposal: Mapping[str, Any], *, rated: bool) -> dict[str, Any]:
-    """Return a new draft order of the proposed study, for the same reason and at the same time as `order`."""
+    """Return a new draft order of the proposed study, for the same reason and time as `order` (contract section 7)."""
     new_order = {
         "resourceType": order["resourceType"],
         "status": "draft",
