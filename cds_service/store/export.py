@@ -17,14 +17,14 @@ _FETCH_SIZE = 1000
 _LIST_COLUMNS = ("suggestions", "accepted_suggestions")
 
 
-def columns(what: str) -> list[str]:
+def columns(dataset: str) -> list[str]:
     """Return the column names of `cards`, `feedback`, `decisions`, `unrecognized` or `comments`."""
-    return list(_QUERIES[what](Period(date.min, date.max)).selected_columns.keys())
+    return list(_QUERIES[dataset](Period(date.min, date.max)).selected_columns.keys())
 
 
-def rows(connection: Connection, what: str, period: Period) -> Iterator[Row]:
+def rows(connection: Connection, dataset: str, period: Period) -> Iterator[Row]:
     """Yield the rows of such an export for a period, oldest first, streamed in parts of 1,000."""
-    result = connection.execution_options(yield_per=_FETCH_SIZE).execute(_QUERIES[what](period))
+    result = connection.execution_options(yield_per=_FETCH_SIZE).execute(_QUERIES[dataset](period))
     for row in result.mappings():
         yield {name: _split_list(value) if name in _LIST_COLUMNS else value for name, value in row.items()}
 

@@ -46,9 +46,9 @@ class AuthenticatedService:
         sent = body or BODIES.get(path, {"feedback": []})
         return self.client.session.post(self.client.base + path, json=sent, headers=headers, timeout=10)
 
-    def asked(self, path: str, body=None, **said) -> requests.Response:
+    def asked(self, path: str, body=None, **claimed) -> requests.Response:
         """Ask with a good token for this address, with these claims changed."""
-        return self.ask(path, bearer(said={"aud": BASE + path, **said}), body)
+        return self.ask(path, bearer(claimed={"aud": BASE + path, **claimed}), body)
 
 
 @contextmanager

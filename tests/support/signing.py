@@ -63,17 +63,17 @@ def base64url(content: bytes) -> str:
     return urlsafe_b64encode(content).decode().rstrip("=")
 
 
-def signed(head: dict | bytes, said: dict | bytes, by=None, algorithm: str = "ES384") -> str:
+def signed(head: dict | bytes, claimed: dict | bytes, by=None, algorithm: str = "ES384") -> str:
     """Return a token with exactly these parts, signed as the algorithm says, whatever the header says."""
-    parts = [part if isinstance(part, bytes) else json.dumps(part).encode() for part in (head, said)]
+    parts = [part if isinstance(part, bytes) else json.dumps(part).encode() for part in (head, claimed)]
     text = ".".join(map(base64url, parts))
     signature = JWSRegistry.algorithms[algorithm].sign(text.encode(), by or key(algorithm))
     return f"{text}.{base64url(signature)}"
 
 
-def bearer(head: dict | None = None, said: dict | None = None, algorithm: str = "ES384") -> str:
+def bearer(head: dict | None = None, claimed: dict | None = None, algorithm: str = "ES384") -> str:
     """Return the header Authorization of a good token with these changes of its header and its claims."""
-    return f"Bearer {signed(header(algorithm, **(head or {})), claims(**(said or {})), algorithm=algorithm)}"
+    return f"Bearer {signed(header(algorithm, **(head or {})), claims(**(claimed or {})), algorithm=algorithm)}"
 
 
 def with_shared_secret() -> str:

@@ -41,12 +41,12 @@ def page() -> Response:
     return views.page()
 
 
-@blueprint.get("/export/<any(cards, feedback, decisions, unrecognized):what>.<any(csv, ndjson):kind>")
-def export(what: str, kind: str) -> Response:
+@blueprint.get("/export/<any(cards, feedback, decisions, unrecognized):dataset>.<any(csv, ndjson):kind>")
+def export(dataset: str, kind: str) -> Response:
     """Stream the rows behind the figures as a file."""
     from cds_service.web.dashboard import views  # noqa: PLC0415 - loads SQLAlchemy
 
-    return views.export(what, kind)
+    return views.export(dataset, kind)
 
 
 @blueprint.get("/plotly-<number>.js")

@@ -72,12 +72,12 @@ def share(part: int, whole: int) -> str:
     return f"{number(part)} of {number(whole)} ({percent(part, whole)})" if whole else "none"
 
 
-def share_tile(label: str, part: int, whole: int, what: str) -> Tile:
+def share_tile(label: str, part: int, whole: int, unit: str) -> Tile:
     """Return a tile with a share, without a percentage where there are too few."""
     fraction = f"{number(part)} of {number(whole)}"
     if whole < FEW:
-        return Tile(label, fraction, f"{what}; {TOO_FEW}" if whole else f"no {what}")
-    return Tile(label, percent(part, whole), f"{fraction} {what}")
+        return Tile(label, fraction, f"{unit}; {TOO_FEW}" if whole else f"no {unit}")
+    return Tile(label, percent(part, whole), f"{fraction} {unit}")
 
 
 def step(begins: date, period: Period) -> str:

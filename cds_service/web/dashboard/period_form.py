@@ -68,8 +68,8 @@ def _day(text: str) -> date | None:
 
 
 def _not_a_day(text: str, today: date) -> str:
-    what = f"“{text[:_MAX_SHOWN]}” is not a valid date" if text else "Enter a date"
-    return f"{what}; use YYYY-MM-DD, for example {today.isoformat()}."
+    fault = f"“{text[:_MAX_SHOWN]}” is not a valid date" if text else "Enter a date"
+    return f"{fault}; use YYYY-MM-DD, for example {today.isoformat()}."
 
 
 def _fault(first: date, last: date) -> str:

@@ -30,7 +30,7 @@ def page() -> Response:
     return _page(200 if results else 400, form=form, choices=clients_and_versions, **_values(services, results))
 
 
-def export(what: str, kind: str) -> Response:
+def export(dataset: str, kind: str) -> Response:
     """Stream the rows behind the figures as a file."""
     services = current_services()
     try:
@@ -39,11 +39,11 @@ def export(what: str, kind: str) -> Response:
         form = read_form(request.args, clients_and_versions, services.clock.today())
         if form.period is None:
             return _page(400, form=form, choices=clients_and_versions, **_values(services, None))
-        parts = _export_parts(services, what, kind, form.period)
+        parts = _export_parts(services, dataset, kind, form.period)
         first = next(parts)
     except StoreUnavailable:
         return _page(503)
-    name = f"plexus-cds-{what}-{form.period.first}-to-{form.period.last}.{kind}"
+    name = f"plexus-cds-{dataset}-{form.period.first}-to-{form.period.last}.{kind}"
     response = Response(_chained(first, parts), content_type=TYPES[kind])
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     response.headers["X-Content-Type-Options"] = "nosniff"
@@ -68,9 +68,9 @@ def _values(services: AppServices, results: Statistics | None) -> dict[str, Any]
     return values
 
 
-def _export_parts(services: AppServices, what: str, kind: str, period: Period) -> Iterator[str]:
+def _export_parts(services: AppServices, dataset: str, kind: str, period: Period) -> Iterator[str]:
     with services.dashboard_breaker.calling(), services.store.reading() as connection:
-        yield from chunks(kind, columns(what), rows(connection, what, period))
+        yield from chunks(kind, columns(dataset), rows(connection, dataset, period))
 
 
 def _chained(first: str, rest: Iterator[str]) -> Iterator[str]:

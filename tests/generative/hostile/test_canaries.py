@@ -140,9 +140,9 @@ def test_no_token_is_anywhere(started, tmp_path):
         "unknown issuer": bearer({"kid": canary("kid"), "jku": canary("jku")}, {"iss": f"https://{canary('issuer')}"}),
         "another key": bearer({"kid": canary("kid")}),
         "another type": bearer({"typ": canary("type")}, {"jti": canary("jti")}),
-        "another audience": bearer(said={"aud": canary("audience"), "jti": canary("jti")}),
-        "tenant": bearer(said={"aud": BASE + ORDER_SELECT, "tenant": canary("tenant"), "jti": canary("jti")}),
-        "good": bearer(said={"aud": BASE + ORDER_SELECT, "sub": canary("sub"), "jti": f"{canary('jti')}{uuid4()}"}),
+        "another audience": bearer(claimed={"aud": canary("audience"), "jti": canary("jti")}),
+        "tenant": bearer(claimed={"aud": BASE + ORDER_SELECT, "tenant": canary("tenant"), "jti": canary("jti")}),
+        "good": bearer(claimed={"aud": BASE + ORDER_SELECT, "sub": canary("sub"), "jti": f"{canary('jti')}{uuid4()}"}),
     }
     sinks: dict[str, str] = {}
     folder = tmp_path / "clients"

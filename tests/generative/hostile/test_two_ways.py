@@ -191,10 +191,10 @@ def test_who_calls(tmp_path, knowledge, logged):
     """A token is asked for, used up, and its client named, both ways."""
     with authenticated_service(tmp_path, knowledge, LEAST) as found:
         seen = Seen(found.client, logged)
-        for headers in ({}, {"Authorization": "Bearer x"}, {"Authorization": bearer(said={"aud": BASE})}):
+        for headers in ({}, {"Authorization": "Bearer x"}, {"Authorization": bearer(claimed={"aud": BASE})}):
             seen.both(ORDER_SELECT, ARTICLE, headers, 401)
         found.asked(ORDER_SELECT)  # the keys are read, and told, once
-        tokens = [bearer(said={"aud": BASE + ORDER_SELECT}) for _ in range(2)]
+        tokens = [bearer(claimed={"aud": BASE + ORDER_SELECT}) for _ in range(2)]
         good = [
             seen.sent(ORDER_SELECT, ARTICLE, {"Authorization": token} | more)
             for token, more in zip(tokens, ({}, BROWSER), strict=True)

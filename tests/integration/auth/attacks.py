@@ -23,9 +23,9 @@ LINES = ('tenants = ["north", "south"]', 'algorithms = ["ES384", "RS384", "PS384
 """A client with every restriction, so that each of the attacks meets one."""
 
 
-def good(head: dict | None = None, said: dict | None = None, algorithm: str = "ES384") -> str:
+def good(head: dict | None = None, claimed: dict | None = None, algorithm: str = "ES384") -> str:
     """Return a token that passes, with these changes."""
-    return bearer(head, {"tenant": "north", **(said or {})}, algorithm)
+    return bearer(head, {"tenant": "north", **(claimed or {})}, algorithm)
 
 
 def parts(text: str) -> list[str]:
@@ -43,9 +43,9 @@ def twice(part: bytes, name: bytes, value: bytes) -> bytes:
     return b'{"%s": %s, ' % (name, value) + part[1:]
 
 
-def raw(head: bytes | None = None, said: bytes | None = None) -> str:
+def raw(head: bytes | None = None, claimed: bytes | None = None) -> str:
     """Return a signed token with a header or claims of these bytes."""
-    return f"Bearer {signed(head or header(), said or claims(tenant='north'))}"
+    return f"Bearer {signed(head or header(), claimed or claims(tenant='north'))}"
 
 
 def tampered(index: int, **changes) -> str:
@@ -90,22 +90,22 @@ HEADERS = {
     "padding": (lambda: f"{good(algorithm='RS384')}==", Check.MALFORMED),
     "the other alphabet": (lambda: f"{good()[:-2]}+/", Check.MALFORMED),
     "JSON in the place of a token": ('Bearer {"payload": "e30"}', Check.MALFORMED),
-    "oversized": (lambda: good(said={"more": "x" * 8192}), Check.TOO_LARGE),
+    "oversized": (lambda: good(claimed={"more": "x" * 8192}), Check.TOO_LARGE),
 }
 PARTS = {
     "a header that is no JSON": (lambda: raw(head=b"{'alg': 'ES384'}"), Check.MALFORMED),
     "a header that is a list": (lambda: raw(head=b"[]"), Check.MALFORMED),
-    "claims that are a text": (lambda: raw(said=b'"claims"'), Check.MALFORMED),
-    "claims that are not UTF-8": (lambda: raw(said=b'{"iss": "\xff"}'), Check.MALFORMED),
-    "claims in UTF-16": (lambda: raw(said='{"iss": ""}'.encode("utf-16")), Check.MALFORMED),
-    "claims with a BOM": (lambda: raw(said=b"\xef\xbb\xbf{}"), Check.MALFORMED),
-    "claims nested deeply": (lambda: raw(said=b"[" * 5000), Check.MALFORMED),
-    "a number that is none": (lambda: raw(said=b'{"exp": NaN}'), Check.MALFORMED),
-    "a number without end": (lambda: raw(said=b'{"exp": 1e999}'), Check.MALFORMED),
-    "a number of 5000 digits": (lambda: raw(said=b'{"exp": %s}' % (b"9" * 5000)), Check.MALFORMED),
+    "claims that are a text": (lambda: raw(claimed=b'"claims"'), Check.MALFORMED),
+    "claims that are not UTF-8": (lambda: raw(claimed=b'{"iss": "\xff"}'), Check.MALFORMED),
+    "claims in UTF-16": (lambda: raw(claimed='{"iss": ""}'.encode("utf-16")), Check.MALFORMED),
+    "claims with a BOM": (lambda: raw(claimed=b"\xef\xbb\xbf{}"), Check.MALFORMED),
+    "claims nested deeply": (lambda: raw(claimed=b"[" * 5000), Check.MALFORMED),
+    "a number that is none": (lambda: raw(claimed=b'{"exp": NaN}'), Check.MALFORMED),
+    "a number without end": (lambda: raw(claimed=b'{"exp": 1e999}'), Check.MALFORMED),
+    "a number of 5000 digits": (lambda: raw(claimed=b'{"exp": %s}' % (b"9" * 5000)), Check.MALFORMED),
     "two algorithms": (lambda: raw(head=twice(b'{"alg": "ES384"}', b"alg", b'"none"')), Check.MALFORMED),
-    "two issuers": (lambda: raw(said=twice(b'{"iss": "a"}', b"iss", b'"b"')), Check.MALFORMED),
-    "two of a name below": (lambda: raw(said=b'{"more": [{"a": 1, "a": 1}]}'), Check.MALFORMED),
+    "two issuers": (lambda: raw(claimed=twice(b'{"iss": "a"}', b"iss", b'"b"')), Check.MALFORMED),
+    "two of a name below": (lambda: raw(claimed=b'{"more": [{"a": 1, "a": 1}]}'), Check.MALFORMED),
 }
 HEAD = {
     "crit": (lambda: good({"crit": ["exp"]}), Check.CRIT),
@@ -205,5 +205,5 @@ ATTACKS = (
     | PARTS
     | HEAD
     | SIGNATURES
-    | {name: (lambda said=said: good(said=said), check) for name, (said, check) in SAID.items()}
+    | {name: (lambda claimed=claimed: good(claimed=claimed), check) for name, (claimed, check) in SAID.items()}
 )

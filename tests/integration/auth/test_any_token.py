@@ -64,18 +64,18 @@ def test_a_token_that_was_changed(edit, algorithm, verify):
 
 
 @MANY
-@given(head=HEADERS, said=CLAIMS)
-def test_a_token_that_says_anything(head, said, verify):
+@given(head=HEADERS, claimed=CLAIMS)
+def test_a_token_that_says_anything(head, claimed, verify):
     """Whatever a client signs is either good or Unauthenticated."""
-    text = f"Bearer {signed(changed(header(), head), changed(claims(), said))}"
+    text = f"Bearer {signed(changed(header(), head), changed(claims(), claimed))}"
     outcome(verify, text)
 
 
 @MANY
-@given(head=st.binary(max_size=60), said=st.binary(max_size=60))
-def test_a_token_of_any_bytes(head, said, verify):
+@given(head=st.binary(max_size=60), claimed=st.binary(max_size=60))
+def test_a_token_of_any_bytes(head, claimed, verify):
     """Bytes that are no JSON object do not pass, though they are signed."""
-    assert outcome(verify, f"Bearer {signed(head or b'{', said or b'{')}") != "passed"
+    assert outcome(verify, f"Bearer {signed(head or b'{', claimed or b'{')}") != "passed"
 
 
 @MANY

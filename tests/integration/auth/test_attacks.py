@@ -36,7 +36,7 @@ def test_an_attack(attack, check, verifier):
 
 def test_what_the_log_may_have(verifier):
     """A refusal distinguishes issuer, key and token by one-way hashes."""
-    one, other = bearer(said={"jti": "a"}), bearer(said={"jti": "b"})
+    one, other = bearer(claimed={"jti": "a"}), bearer(claimed={"jti": "b"})
     refusals = []
     for text in (one, other, one):
         with pytest.raises(Unauthenticated) as refusal:

@@ -56,10 +56,10 @@ def test_a_report_of_another_client(entrance):
 @pytest.mark.requirement("X-15", broken="a client that was taken from the file and still may call")
 def test_the_clients_file_is_read_again(entrance, tmp_path, logged):
     """A client that is added may call at once, and one that is taken out may not; both without a restart."""
-    said = {"iss": "urn:new"}
-    assert entrance.asked(SERVICE, **said).status_code == 401
+    claimed = {"iss": "urn:new"}
+    assert entrance.asked(SERVICE, **claimed).status_code == 401
     written(tmp_path, LEAST.replace(ISSUER, "urn:new"))
-    assert entrance.asked(SERVICE, **said).status_code == 200
+    assert entrance.asked(SERVICE, **claimed).status_code == 200
     assert entrance.asked(SERVICE).status_code == 401
     reloaded = [line for line in logged() if line["event"] == "clients_file_reloaded"]
     assert [line["clients"] for line in reloaded] == [["urn:new"]]
@@ -109,8 +109,8 @@ def test_the_sandbox(tmp_path, knowledge):
     client = f'issuer = "{issuer}"\njwks_url = "{jku}"\njwks_file = "keys.json"\nalgorithms = ["ES256"]'
     with authenticated_service(tmp_path, knowledge, client, development=True) as found:
         for path in ENDPOINTS.values():
-            said = claims(iss=issuer, sub="48163c5e-88b5-4cb3-92d3-23b800caa927", aud=BASE + path)
-            token = signed(header("ES256", jku=jku), said, key("ES256"), "ES256")
+            claimed = claims(iss=issuer, sub="48163c5e-88b5-4cb3-92d3-23b800caa927", aud=BASE + path)
+            token = signed(header("ES256", jku=jku), claimed, key("ES256"), "ES256")
             assert found.ask(path, f"Bearer {token}").status_code == 200
 
 

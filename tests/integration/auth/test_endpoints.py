@@ -68,7 +68,7 @@ def refused(response) -> bool:
 @pytest.mark.parametrize("path", PATHS)
 def test_a_token_of_its_own(path, algorithm, entrance):
     """Each address answers to a token for exactly this address."""
-    text = bearer(said={"tenant": "north", "aud": BASE + path}, algorithm=algorithm)
+    text = bearer(claimed={"tenant": "north", "aud": BASE + path}, algorithm=algorithm)
     assert entrance.ask(path, text).status_code == 200
 
 
@@ -109,7 +109,7 @@ def test_an_attack_at_an_endpoint(endpoint, attack, check, entrance, logged, mon
 @pytest.mark.parametrize("path", ENDPOINTS.values())
 def test_a_token_is_used_once(path, entrance, logged):
     """The second use of a token is refused, at each endpoint."""
-    text = bearer(said={"tenant": "north", "aud": BASE + path})
+    text = bearer(claimed={"tenant": "north", "aud": BASE + path})
     assert entrance.ask(path, text).status_code == 200
     logged()
     assert refused(entrance.ask(path, text))
@@ -120,10 +120,10 @@ def test_a_token_is_used_once(path, entrance, logged):
 def test_what_the_log_tells(entrance, caplog, logged):
     """The log has check, client, and digests of key and token; nothing that comes from outside is in it."""
     canary = "canary-5f0e"
-    head, said = {"kid": canary, "more": canary}, {"jti": canary, "tenant": "north", "sub": canary}
-    text = bearer(head, said | {"aud": BASE + ENDPOINTS["discovery"]})
+    head, claimed = {"kid": canary, "more": canary}, {"jti": canary, "tenant": "north", "sub": canary}
+    text = bearer(head, claimed | {"aud": BASE + ENDPOINTS["discovery"]})
     assert refused(entrance.ask(ENDPOINTS["discovery"], text))
-    assert refused(entrance.ask(ENDPOINTS["discovery"], bearer(head, said | {"iss": f"https://{canary}.example"})))
+    assert refused(entrance.ask(ENDPOINTS["discovery"], bearer(head, claimed | {"iss": f"https://{canary}.example"})))
     assert canary not in caplog.text
     assert not [part for part in text.removeprefix("Bearer ").split(".") if part in caplog.text]
     known, unknown = logged()

@@ -20,10 +20,10 @@ ALLOWED = {
 }
 
 
-@pytest.mark.parametrize("said", ALLOWED.values(), ids=ALLOWED)
-def test_claims(said, verifier):
+@pytest.mark.parametrize("claimed", ALLOWED.values(), ids=ALLOWED)
+def test_claims(claimed, verifier):
     """A token with these claims passes once."""
-    verifier().verify(bearer(said=said), AUDIENCE)
+    verifier().verify(bearer(claimed=claimed), AUDIENCE)
 
 
 HEADERS = {
@@ -63,7 +63,7 @@ def test_the_caller(verifier, key_server):
     """The caller is what the token proves and what the clients file says of it."""
     has(key_server, key("ES384"))
     lines = ('fhir_servers = ["https://ehr.example.org/fhir"]', "calls_per_minute = 600", "lifetime_seconds = 3600")
-    found = verifier(*lines).verify(bearer(said={"tenant": "north", "exp": NOW + 3590}), AUDIENCE)
+    found = verifier(*lines).verify(bearer(claimed={"tenant": "north", "exp": NOW + 3590}), AUDIENCE)
     assert found == Principal(ISSUER, "north", ("https://ehr.example.org/fhir",), 600)
     assert verifier().verify(bearer(), AUDIENCE) == Principal(ISSUER, "", (), None)
 
@@ -72,9 +72,9 @@ def test_the_same_id_of_another_client(verifier, key_server):
     """Ids are each client's own: what one has used is new from another."""
     has(key_server, key("ES384"))
     verify = verifier().verify
-    verify(bearer(said={"jti": "shared"}), AUDIENCE)
+    verify(bearer(claimed={"jti": "shared"}), AUDIENCE)
     with pytest.raises(Unauthenticated) as refusal:
-        verify(bearer(said={"jti": "shared"}), AUDIENCE)
+        verify(bearer(claimed={"jti": "shared"}), AUDIENCE)
     assert refusal.value.check == Check.REPLAY
     other = verifier(f'[[clients]]\nissuer = "urn:other"\njwks_url = "{key_server.root}/keys"')
-    assert other.verify(bearer(said={"jti": "shared", "iss": "urn:other"}), AUDIENCE).issuer == "urn:other"
+    assert other.verify(bearer(claimed={"jti": "shared", "iss": "urn:other"}), AUDIENCE).issuer == "urn:other"

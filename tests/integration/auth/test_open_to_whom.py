@@ -142,7 +142,7 @@ def test_two_workers_share_the_memory(tmp_path):
 
         url, now = server.client.base + ORDER_SELECT, SYSTEM_CLOCK.now().timestamp()
         for _ in range(10):
-            text = bearer(said={"aud": url, "iat": now, "exp": now + 300})
+            text = bearer(claimed={"aud": url, "iat": now, "exp": now + 300})
             assert sorted(pool.map(use, [text] * 8)) == [200] + [401] * 7
         assert server.client.get("/cds-services").status_code == 401
         workers = server.client.get("/readyz").json()

@@ -49,28 +49,28 @@ def outcome(verify, text: str) -> str:
 @pytest.mark.requirement("X-13", broken="a token that is good for two calls")
 def test_a_second_time(tokens, verify_with, store):
     """A token passes once; what is kept of it is a digest and when it ends, a minute after its own end."""
-    verify, said = verify_with(tokens), claims(jti="canary-of-a-token")
-    text = f"Bearer {signed(header(), said)}"
+    verify, claimed = verify_with(tokens), claims(jti="canary-of-a-token")
+    text = f"Bearer {signed(header(), claimed)}"
     assert [outcome(verify, text) for _ in range(3)] == ["passed", Check.REPLAY, Check.REPLAY]
     [row] = rows(store, SEEN_TOKENS)
     assert "canary" not in row.digest
-    assert row.expires_at.timestamp() == said["exp"] + 60
+    assert row.expires_at.timestamp() == claimed["exp"] + 60
 
 
 def test_another_spelling(tokens, verify_with):
     """The same id in another token, signed anew, is the same."""
     verify = verify_with(tokens)
-    assert outcome(verify, bearer(said={"jti": "one"})) == "passed"
-    assert outcome(verify, bearer(said={"jti": "one", "exp": NOW + 100})) == Check.REPLAY
+    assert outcome(verify, bearer(claimed={"jti": "one"})) == "passed"
+    assert outcome(verify, bearer(claimed={"jti": "one", "exp": NOW + 100})) == Check.REPLAY
 
 
 @pytest.mark.requirement("X-24", broken="a memory that strangers can fill")
 def test_a_refused_token_is_not_remembered(tokens, verify_with, store):
     """Who cannot sign cannot use up the ids of others."""
     verify = verify_with(tokens)
-    assert outcome(verify, bearer(said={"jti": "one"})[:-4] + "AAAA") == Check.SIGNATURE
+    assert outcome(verify, bearer(claimed={"jti": "one"})[:-4] + "AAAA") == Check.SIGNATURE
     assert rows(store, SEEN_TOKENS) == []
-    assert outcome(verify, bearer(said={"jti": "one"})) == "passed"
+    assert outcome(verify, bearer(claimed={"jti": "one"})) == "passed"
 
 
 @pytest.mark.parametrize(("one", "other"), [(("a", "bc"), ("ab", "c")), (('a","b', "c"), ("a", 'b","c'))])
