@@ -21,7 +21,7 @@ class Clock:
         return self.day_of(self.now())
 
     def day_of(self, moment: datetime) -> date:
-        """Return the day of a moment: whoever needs both asks once, as midnight may come between two questions."""
+        """Return the day of a moment; code that needs both calls `now` once, as midnight may come between two calls."""
         return moment.astimezone(self.zone).date()
 
 

@@ -145,7 +145,7 @@ def log_to_stderr() -> None:
 
 
 def log_in_background() -> "StderrListener":
-    """Write lines to standard error from a thread of its own, so that no call waits for whoever reads them."""
+    """Write lines to standard error from a thread of its own, so that no call waits for their reader."""
     lines: _Lines = SimpleQueue()
     listener = StderrListener(lines)
     listener.start()

@@ -287,7 +287,7 @@ class Unread:
 
     key: str
     reason: str
-    """What the client is told: the client failed to read it, or why the search failed."""
+    """For the client: it failed to read it, or why the search failed."""
     partly: bool = False
     is_needed: bool = True
     """Without it, a call without a card is answered with 412; otherwise the silence may be `part_not_read`."""

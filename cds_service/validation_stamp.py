@@ -20,7 +20,7 @@ _VALIDATION_CODE = (
     "knowledge/*.py",
     "schemas/*",
 )
-"""All of ours that takes part in a check; whole card_filess, so that a new file is not forgotten."""
+"""All of ours that takes part in a check; whole folders, so that a new file is not forgotten."""
 
 _STAMP = "validation_stamp.json"
 

@@ -30,7 +30,7 @@ def who_edition(code: Code) -> Code | None:
 
 @cache
 def editions() -> dict[str, str]:
-    """Read the national editions of ICD-10, and what stands before each code of one."""
+    """Read the national editions of ICD-10, and the prefix of the codes of each."""
     return {row["system"]: row["prefix"] for row in rows(HERE / "editions.csv")}
 
 

@@ -38,7 +38,7 @@ class Mutant:
 
 
 def mutants(file: Path, module: str) -> Iterator[Mutant]:
-    """Yield the mutants of a file; what stands outside of functions is not damaged."""
+    """Yield the mutants of a file; code outside of functions is not damaged."""
     text = file.read_text(encoding="utf-8")
     tree, mutations, _, _ = create_mutations(str(file), text)
     places = MetadataWrapper(tree, unsafe_skip_copy=True).resolve(PositionProvider)

@@ -49,7 +49,7 @@ EXCLUDED = {
     ("typed_history_only", "not_readable"): "the history is in words, or there is none",
     ("no_history", "remote_without_presentation"): "there is no history, or a remote one",
 }
-"""Two silences that stand beside each other and can never both hold: exchanged they say the same, so none are."""
+"""Neighboring silences that can never both hold: exchanging them changes nothing, so it is not tried."""
 
 Rows = list[dict[str, str]]
 

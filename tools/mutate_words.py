@@ -23,10 +23,10 @@ ROOT = Path(__file__).parents[1]
 CARDS = ROOT / "cards" / CARD
 PROCESSES = 2
 NO_WORD = "nothing that anybody types"
-"""In place of a row's words: the row is still there, so that the knowledge is not refused for the want of it."""
+"""In place of a row's words: the row is still there, so that the knowledge is not refused because it is missing."""
 
 DENIAL = "denial"
-"""What any other cue is made: of others some differ in nothing that anybody types, as an idiom and a mild end."""
+"""What any other cue becomes: some other pairs of cues do not differ in any real text."""
 
 Rows = list[dict[str, str]]
 

@@ -62,7 +62,7 @@ def unnamed() -> list[str]:
 
 
 def run(zone: str, moment: str, options: Sequence[str]) -> int:
-    """Run this very script as of a moment, print what it says, and return its exit code."""
+    """Run this very script as of a moment, print its output, and return its exit code."""
     began = time.monotonic()
     command = ["faketime", "-f", f"@{moment}", sys.executable, "-m", "tools.other_days", "--now", moment, *options]
     done = subprocess.run(  # noqa: S603 - this script, by commands of its own

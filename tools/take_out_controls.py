@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 CONTROLS = ROOT / "docs" / "safety" / "controls.csv"
 PARTS = ("cards", "cds_service", "docs", "fixtures", "tests", "tools", "pyproject.toml", "setup.cfg")
 INSIDE = ("cards", "fixtures")
-"""What stands at the top of the repository and inside the package when that is installed."""
+"""The folders at the top of the repository that are inside the package when that is installed."""
 
 CAUGHT, REFUSED, SURVIVED, BROKEN = "caught", "caught, refused at the start", "survived", "not run"
 AT_ONCE = 2

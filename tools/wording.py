@@ -61,7 +61,7 @@ def plain(display: str) -> str:
 
 
 def lower(words: str) -> str:
-    """Write words as they stand inside a sentence."""
+    """Write words as they are inside a sentence."""
     return words if PROPER.match(words) else words[:1].lower() + words[1:]
 
 

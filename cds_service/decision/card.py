@@ -73,7 +73,7 @@ def _history(findings: Findings, texts: Mapping[str, Any]) -> dict[str, str]:
 def _render_detail(
     recommendation: Recommendation, request: HookRequest, record: PatientRecord, knowledge: Knowledge, today: date
 ) -> str:
-    """Return the detail as Markdown: the paragraphs of card.json, without those that have nothing to say."""
+    """Return the detail as Markdown: the paragraphs of card.json, without those that are empty."""
     texts = knowledge.card
     wording = texts["orders"][recommendation.order.study]
     values = {

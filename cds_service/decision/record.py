@@ -161,7 +161,7 @@ def _state_of_bundle(bundle: Json) -> PrefetchState:
 
 
 def _has_failed(bundle: Json) -> bool:
-    """Return whether a Bundle says that its search failed: an OperationOutcome of severity error or fatal in it."""
+    """Return whether the search of a Bundle failed: an OperationOutcome of severity error or fatal in it."""
     for entry in members(bundle.get("entry")):
         resource = entry.get("resource")
         if isinstance(resource, dict) and resource.get("resourceType") == "OperationOutcome" and _is_failure(resource):
@@ -174,7 +174,7 @@ def _is_failure(outcome: Json) -> bool:
 
 
 def _total_of(bundle: Json) -> int:
-    """Return how many matches a Bundle says that there are, 0 where it does not."""
+    """Return the total of a Bundle, 0 where it has none."""
     total = bundle.get("total")
     return total if isinstance(total, int) and not isinstance(total, bool) else 0
 
@@ -268,7 +268,7 @@ def _unread(parts: list[_Part], conditions: list[_Part]) -> Iterator[Unread]:
 
 
 def _not_sent(part: _Part) -> int:
-    """Return how many entries the Bundles of a part count beyond those in them, where nothing says that more follow."""
+    """Return how many entries the totals of a part count beyond those in its Bundles, if no next page follows."""
     if part.unread_reason or not part.bundles or next_page(part.bundles[-1]):
         return 0
     total = max(map(_total_of, part.bundles))

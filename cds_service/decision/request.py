@@ -108,6 +108,6 @@ class _Selections:
 
 
 def _kind_in(selection: str) -> str | None:
-    """Return the type that stands before the id of a selection, or None for a bare id."""
+    """Return the type before the id of a selection, or None for a bare id."""
     path = selection.split("/_history/", maxsplit=1)[0].split("/")
     return path[-2] if len(path) > 1 else None

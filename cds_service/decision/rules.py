@@ -1,4 +1,4 @@
-"""Step 5: a watched order and its Findings -> Recommendation or Silence(reason) (contract sections 5 and 6)."""
+"""Step 5: a monitored order and its Findings -> Recommendation or Silence(reason) (contract sections 5 and 6)."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -104,7 +104,7 @@ class DecisionCell(NamedTuple):
     indicator: str = ""
     recommended: str = ""
     reason: str = ""
-    """A row of silences.csv; `nothing_watched` where the study is not watched for this presentation."""
+    """A row of silences.csv; `nothing_watched` where the study is not monitored for this presentation."""
 
 
 def decision_table(study: str, knowledge: Knowledge, site: Site) -> Iterator[tuple[DecisionCell, ...]]:
@@ -118,14 +118,14 @@ def _cell(study: str, history: History, presentation: Presentation, knowledge: K
     if row.only_for and presentation != row.only_for:
         return DecisionCell(history, presentation, reason="nothing_watched")
     order = WatchedOrder(DraftOrder({}, "", selected=True), study, "", row.proposes)
-    outcome = recommend(order, _plainest(history, presentation), knowledge, site)
+    outcome = recommend(order, _minimal_findings(history, presentation), knowledge, site)
     if isinstance(outcome, Recommendation):
         return DecisionCell(history, presentation, outcome.indicator, outcome.recommended)
     return DecisionCell(history, presentation, reason=outcome.reason)
 
 
-def _plainest(history: History, presentation: Presentation) -> Findings:
-    """Return the plainest findings that amount to these, with nothing against any suggestion."""
+def _minimal_findings(history: History, presentation: Presentation) -> Findings:
+    """Return minimal findings with this history and presentation, and no reservation."""
     reach = {History.IN_REACH: Reach.PLEXUS_ADJACENT, History.REMOTE_ONLY: Reach.REMOTE}.get(history)
     cancer = (Finding(FindingKind.MALIGNANCY, "", (), reach=reach),) if reach else ()
     return Findings(malignancies=cancer, history=history, presentation=presentation)

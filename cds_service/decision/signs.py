@@ -57,7 +57,7 @@ _ORDER_ONLY = frozenset(
         FindingKind.PLEXUS_MRI_EARLIER,
     }
 )
-"""What only the order's own reason can say."""
+"""The kinds that only the order's own reason can be of."""
 
 
 def reason_findings(entry_filter: EntryFilter, reason: Json, terms: Terms) -> Iterator[Finding]:

@@ -29,12 +29,12 @@ ELEMENTS = (
     "imaging_order.status",
     "ServiceRequest.status",
 )
-"""Whose statuses can keep an entry from counting."""
+"""The elements by whose status an entry may not count."""
 
 
 @dataclass(frozen=True, slots=True)
 class WatchedRow:
-    """A study that the card watches, what it proposes, and the studies which make the proposal needless."""
+    """A study that the card monitors, what it proposes, and the studies that make the proposal needless."""
 
     study: str
     proposes: str
@@ -46,7 +46,7 @@ class WatchedRow:
 
 @dataclass(frozen=True, slots=True)
 class DecisionTableRow:
-    """How strongly a card is put."""
+    """The indicator of a card and the suggestion that it recommends (contract section 6)."""
 
     indicator: str
     recommended: str
@@ -55,7 +55,7 @@ class DecisionTableRow:
 
 @dataclass(frozen=True, slots=True)
 class ReservationRow:
-    """What speaks against recommending a suggestion, for which studies, and how strong the card then is at most."""
+    """A reason against recommending a suggestion, its studies, and the strongest indicator that the card then has."""
 
     reason: str
     studies: frozenset[str]
@@ -103,7 +103,7 @@ class Knowledge:
 
     @property
     def override_reasons(self) -> tuple[str, ...]:
-        """Return the codes by which a clinician can say why a card was dismissed."""
+        """Return the codes of the reasons for which a clinician can dismiss a card."""
         return tuple(reason["code"] for reason in self.card["override_reasons"])
 
     @property

@@ -1,4 +1,4 @@
-"""The files of one card's folder, read as they stand."""
+"""The files of one card's folder, read without validation."""
 
 import csv
 import hashlib

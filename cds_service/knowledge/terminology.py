@@ -20,7 +20,7 @@ _DISPLAY = re.compile(r"\|[^|]*(\||$)")
 _CONCEPT = re.compile(r"\b\d{6,18}\b")
 _EXPRESSION = re.compile(r"[^\w]*\d{6,18}\b(?=.*[|:+=]|\s*\Z)", re.DOTALL)
 _BETWEEN = re.compile("[\\s+*!\u2020\u2021#]+")
-"""What stands between and after the codes of ICD-10: blanks, dagger, asterisk and exclamation mark."""
+"""The characters between and after the codes of ICD-10: blanks, dagger, asterisk and exclamation mark."""
 
 _LONGEST_CODE = 1000
 """Characters up to which a code is split into its parts."""

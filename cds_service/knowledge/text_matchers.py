@@ -142,7 +142,7 @@ class SiteTextMatcher:
 
 
 def duplicate_site_words(rows: Iterable[Mapping[str, str]]) -> list[str]:
-    """Return the words that stand in more than one row."""
+    """Return the words that are in more than one row."""
     spellings = ({_normalized_site(spelling) for spelling in row["words"].split(";")} for row in rows)
     counts = Counter(chain.from_iterable(spellings))
     return sorted(words for words, count in counts.items() if count > 1)

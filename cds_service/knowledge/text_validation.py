@@ -38,7 +38,7 @@ SUMMARY_LIMIT = 139
 """CDS Hooks 2.0.1, Card: a summary has fewer than 140 characters."""
 
 WORDING_LIMIT = 60
-"""What may stand for a code on a card, in characters."""
+"""Characters of our wording of a code on a card."""
 
 _SECTIONS = {
     *("in_short", "next_steps", "rule", "pitfalls", "protocol", "ratings", "decisions", "silences", "limits"),

@@ -10,7 +10,7 @@ from cds_service.review.review_page import page
 
 
 def path() -> Path:
-    """Return where REVIEW.md stands, beside the knowledge that it renders."""
+    """Return the path of REVIEW.md, beside the knowledge that it renders."""
     return Path(str(folder_of(CARD))).resolve() / "REVIEW.md"
 
 
@@ -24,7 +24,7 @@ def _pages(knowledge: Knowledge) -> Iterator[tuple[Path, str]]:
 
 
 def write(knowledge: Knowledge) -> tuple[Path, ...]:
-    """Write the pages and return where they stand."""
+    """Write the pages and return their paths."""
     written = []
     for file, text in _pages(knowledge):
         file.write_text(text, encoding="utf-8")

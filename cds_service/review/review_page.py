@@ -78,7 +78,7 @@ def _plain(name: str) -> str:
 
 
 def vignettes(source: Path) -> Iterator[str]:
-    """Yield the clinical table with what each row proves, where the tests stand beside the knowledge."""
+    """Yield the clinical table with what each row proves, where the tests are beside the knowledge."""
     yield "## Vignettes"
     yield ""
     if not source.exists():
