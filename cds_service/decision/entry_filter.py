@@ -110,6 +110,10 @@ class EntryFilter:
         """Return what the free text of an entry mentions, each with its certainty (contract section 4)."""
         return self._parsed_text(entry).mentions
 
+    def mentions_of(self, topics: Collection[str], entry: Json) -> list[Mention]:
+        """Return what the free text of an entry mentions of some topics."""
+        return self._parsed_text(entry).mentions_of(topics)
+
     def opening_certainty(self, entry: Json) -> Certainty:
         """Return the certainty of the first mention in the free text of an entry."""
         return self._parsed_text(entry).opening

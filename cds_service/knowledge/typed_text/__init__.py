@@ -2,7 +2,8 @@
 
 The model is the ConText algorithm (Harkema 2009, J Biomed Inform 42:839): a cue ("denies", "r/o", "hx of") governs what
 follows, to the end of its sentence or until a termination word; contract section 4 says what each certainty is worth.
-The words live in cards/, one row a meaning, and the five steps are a module each:
+The words live in cards/, one row a meaning. A text without the words that any row needs is not read (`prefilter`); the
+five steps of reading are a module each:
 
 1. `sentences`: abbreviations, times, ages and grades are spelled alike; a text is parted into sentences, these at
    commas into items, and these at "and", "or" and "/" into segments.
@@ -13,13 +14,15 @@ The words live in cards/, one row a meaning, and the five steps are a module eac
 5. `times`: an old date makes it past.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import date
 from functools import cached_property
 from typing import NamedTuple
 
 from cds_service.knowledge.typed_text.context import Context
 from cds_service.knowledge.typed_text.findings import held
+from cds_service.knowledge.typed_text.prefilter import Prefilter
 from cds_service.knowledge.typed_text.sentences import Sentence, SentenceReader
 from cds_service.knowledge.typed_text.vocabulary import Vocabulary, folded, reason_word_faults
 from cds_service.model import Certainty
@@ -43,6 +46,7 @@ class TypedTextReader:
         """Compile the rows, in which `reason_word_faults` found nothing missing."""
         self.vocabulary = Vocabulary(list(rows))
         self.sentences = SentenceReader(self.vocabulary)
+        self.prefilter = Prefilter(self.vocabulary)
 
     def typed_text(self, text: str, today: date, limits: Mapping[str, int]) -> "TypedText":
         """Return a text, to be read as far as it is asked; `limits` are days by topic, and `egfr_below`."""
@@ -59,10 +63,16 @@ class TypedText:
     def __init__(self, reader: TypedTextReader, text: str, today: date, limits: Mapping[str, int]) -> None:
         self._reader, self._text, self._today, self._limits = reader, text, today, limits
 
+    def mentions_of(self, topics: Collection[str]) -> list[Mention]:
+        """Return what the text says of some topics, each once; a text that cannot speak of them is not read."""
+        if self._topics.isdisjoint(topics):
+            return []
+        return [mention for mention in self.mentions if mention.topic in topics]
+
     @cached_property
     def mentions(self) -> list[Mention]:
         """Return what the text says, each once."""
-        if not self._text or not self._reader.vocabulary.has_words(self._text):
+        if not self._topics:
             return []
         return list(dict.fromkeys(mention for sentence in self._sentences for mention in self._mentions(sentence)))
 
@@ -72,11 +82,18 @@ class TypedText:
 
         So the text of a Condition tells whether it denies, suspects, or names a relative (contract section 4).
         """
+        if not self._reader.prefilter.may_open_in_doubt(self._text):
+            return Certainty.ASSERTED
         for sentence in self._sentences:
             opening = Context(sentence, [], self._reader.vocabulary).opening()
             if opening is not None:
                 return opening
         return Certainty.ASSERTED
+
+    @cached_property
+    def _topics(self) -> AbstractSet[str]:
+        """The topics of which the text may say something."""
+        return self._reader.prefilter.topics(self._text) if self._text else frozenset()
 
     @cached_property
     def _sentences(self) -> list[Sentence]:

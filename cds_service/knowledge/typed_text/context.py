@@ -20,6 +20,9 @@ _LOOKS_BACK = {
 }
 """What the cues that govern what stands before them make of it."""
 
+OPENING_CUES = frozenset({*_OPENS, *_LOOKS_BACK, "family"})
+"""The cues without which a text opens with an assertion."""
+
 _NO_EVENT = frozenset({"lower_body", "upper_limb", "spine", "other_question", "stat"})
 """The topics that no typed time is of."""
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from cds_service.knowledge.typed_text.sentences import Sentence
 from cds_service.knowledge.typed_text.vocabulary import DURATION, PARTS, Span, Vocabulary
 
-_ACUTE = "acute"
+ACUTE = "acute"
 """The list for which a time of hours or days stands, too."""
 
 _NAMES_A_PART = frozenset({"list", "lower_body", "upper_limb"})
@@ -95,7 +95,7 @@ class _Beside:
             return name in self._parts(span, exact=True) if name in PARTS else self._is_in_item(name, span)
         if any(one.phrase.means == name for one in self._lists):
             return True
-        return name == _ACUTE and any(time.is_days for time in self._sentence.all_times())
+        return name == ACUTE and any(time.is_days for time in self._sentence.all_times())
 
     def _parts(self, span: Span, *, exact: bool) -> set[str]:
         """Return the parts of the body that a sign is of.
