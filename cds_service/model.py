@@ -367,7 +367,7 @@ class Findings(NamedTuple):
 
     def of(self, kind: FindingKind) -> tuple[Finding, ...]:
         """Return the other findings of a kind."""
-        return tuple([finding for finding in self.others if finding.kind is kind])
+        return tuple([finding for finding in self.others if finding.kind is kind]) if self.others else ()
 
 
 class Recommendation(NamedTuple):

@@ -68,7 +68,9 @@ class EntryFilter:
             self._known_systems = ChainMap({**site.systems}, cast("dict[str, str]", knowledge.known_systems))
         self._cached_reasons: dict[tuple[object, int], Any] = {}
         self._typed_texts: dict[str, TypedText] = {}
-        """By text: many entries of a chart have the same text, and several steps ask for it."""
+        """By text: many entries of a chart have the same text."""
+        self._entry_texts: dict[int, tuple[Json, TypedText]] = {}
+        """By the id of an entry, which stays alive with it: several steps ask for its text."""
 
     def codings(self, concepts: object) -> list[tuple[str, str]]:
         """Return (system, code) of each coding; a site's own name of a code system becomes the standard one."""
@@ -119,10 +121,16 @@ class EntryFilter:
         return self._parsed_text(entry).opening
 
     def _parsed_text(self, entry: Json) -> TypedText:
+        known = self._entry_texts.get(id(entry))
+        if known is not None:
+            return known[1]
         text = self.typed_text(entry)
-        if text not in self._typed_texts:
-            self._typed_texts[text] = self.knowledge.reason_words.typed_text(text, self.today, self.limits)
-        return self._typed_texts[text]
+        typed_text = self._typed_texts.get(text)
+        if typed_text is None:
+            typed_text = self.knowledge.reason_words.typed_text(text, self.today, self.limits)
+            self._typed_texts[text] = typed_text
+        self._entry_texts[id(entry)] = entry, typed_text
+        return typed_text
 
     def read_once(self, read: Callable[["EntryFilter", Json], Read], reason: Json) -> Read:
         """Return `read(self, reason)`; a resource that many reasons refer to is read, and counted, once."""
