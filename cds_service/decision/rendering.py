@@ -15,7 +15,7 @@ Texts = Mapping[str, str]
 
 @cache
 def _format(text: str) -> str:
-    """Return a text of card.json as a `%` format, which is filled in an eighth of the time; a card fills some thirty."""
+    """Return a text of card.json as a `%` format: a card fills some thirty, each in an eighth of the time."""
     return Template.pattern.sub(_format_placeholder, text.replace("%", "%%"))
 
 
