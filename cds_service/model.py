@@ -364,6 +364,8 @@ class Findings(NamedTuple):
     """There are Conditions, but none could be read."""
     not_all_read: bool = False
     """A key that the site has turned on, and that can hold cancer or radiotherapy, could not be read."""
+    has_unread_text: bool = False
+    """There is more typed text than is read: a brake may be in it, so there is no card."""
 
     def of(self, kind: FindingKind) -> tuple[Finding, ...]:
         """Return the other findings of a kind."""

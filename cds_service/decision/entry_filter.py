@@ -17,7 +17,7 @@ from cds_service.decision.fhir_fields import (
 from cds_service.decision.references import ReferenceResolver
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.terminology import Terms
-from cds_service.knowledge.typed_text import Mention, TypedText
+from cds_service.knowledge.typed_text import Mention, TextBudget, TypedText
 from cds_service.model import Certainty, Field, Finding, FindingKind, Json, PartialDate, Reach, Site, Term
 
 MAX_TEXT_LENGTH = 2000
@@ -69,6 +69,8 @@ class EntryFilter:
         self._cached_reasons: dict[tuple[object, int], Any] = {}
         self._typed_texts: dict[str, TypedText] = {}
         """By text: many entries of a chart have the same text."""
+        self.text_budget = TextBudget()
+        """Of what is read now; the record and the reasons of the orders have one each."""
         self._entry_texts: dict[int, tuple[Json, TypedText]] = {}
         """By the id of an entry, which stays alive with it: several steps ask for its text."""
 
@@ -127,7 +129,7 @@ class EntryFilter:
         text = self.typed_text(entry)
         typed_text = self._typed_texts.get(text)
         if typed_text is None:
-            typed_text = self.knowledge.reason_words.typed_text(text, self.today, self.limits)
+            typed_text = self.knowledge.reason_words.typed_text(text, self.today, self.limits, self.text_budget)
             self._typed_texts[text] = typed_text
         self._entry_texts[id(entry)] = entry, typed_text
         return typed_text

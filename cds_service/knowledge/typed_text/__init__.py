@@ -20,6 +20,7 @@ from datetime import date
 from functools import cached_property
 from typing import NamedTuple
 
+from cds_service.knowledge.typed_text.budget import TextBudget
 from cds_service.knowledge.typed_text.context import Context
 from cds_service.knowledge.typed_text.findings import held
 from cds_service.knowledge.typed_text.prefilter import Prefilter
@@ -27,7 +28,7 @@ from cds_service.knowledge.typed_text.sentences import Sentence, SentenceReader
 from cds_service.knowledge.typed_text.vocabulary import Vocabulary, folded, reason_word_faults
 from cds_service.model import Certainty
 
-__all__ = ["Mention", "TypedText", "TypedTextReader", "folded", "reason_word_faults"]
+__all__ = ["Mention", "TextBudget", "TypedText", "TypedTextReader", "folded", "reason_word_faults"]
 
 
 class Mention(NamedTuple):
@@ -48,9 +49,14 @@ class TypedTextReader:
         self.sentences = SentenceReader(self.vocabulary)
         self.prefilter = Prefilter(self.vocabulary)
 
-    def typed_text(self, text: str, today: date, limits: Mapping[str, int]) -> "TypedText":
-        """Return a text, to be read as far as it is asked; `limits` are days by topic, and `egfr_below`."""
-        return TypedText(self, text, today, limits)
+    def typed_text(
+        self, text: str, today: date, limits: Mapping[str, int], budget: TextBudget | None = None
+    ) -> "TypedText":
+        """Return a text, to be read as far as it is asked; `limits` are days by topic, and `egfr_below`.
+
+        A text beyond the budget says nothing, and its opening is unclear.
+        """
+        return TypedText(self, text, today, limits, budget or TextBudget())
 
     def read(self, text: str, today: date, limits: Mapping[str, int]) -> list[Mention]:
         """Return what a text says, each once."""
@@ -60,8 +66,10 @@ class TypedTextReader:
 class TypedText:
     """One text as it was typed: what it speaks of, and how it opens; its sentences are parted once for both."""
 
-    def __init__(self, reader: TypedTextReader, text: str, today: date, limits: Mapping[str, int]) -> None:
-        self._reader, self._text, self._today, self._limits = reader, text, today, limits
+    def __init__(
+        self, reader: TypedTextReader, text: str, today: date, limits: Mapping[str, int], budget: TextBudget
+    ) -> None:
+        self._reader, self._text, self._today, self._limits, self._budget = reader, text, today, limits, budget
 
     def mentions_of(self, topics: Collection[str]) -> list[Mention]:
         """Return what the text says of some topics, each once; a text that cannot speak of them is not read."""
@@ -74,7 +82,8 @@ class TypedText:
         """Return what the text says, each once."""
         if not self._topics:
             return []
-        return list(dict.fromkeys(mention for sentence in self._sentences for mention in self._mentions(sentence)))
+        sentences = self._sentences or []
+        return list(dict.fromkeys(mention for sentence in sentences for mention in self._mentions(sentence)))
 
     @cached_property
     def opening(self) -> Certainty:
@@ -84,6 +93,8 @@ class TypedText:
         """
         if not self._reader.prefilter.may_open_in_doubt(self._text):
             return Certainty.ASSERTED
+        if self._sentences is None:
+            return Certainty.UNCLEAR
         for sentence in self._sentences:
             opening = Context(sentence, [], self._reader.vocabulary).opening()
             if opening is not None:
@@ -93,10 +104,16 @@ class TypedText:
     @cached_property
     def _topics(self) -> AbstractSet[str]:
         """The topics of which the text may say something."""
-        return self._reader.prefilter.topics(self._text) if self._text else frozenset()
+        if not self._text:
+            return frozenset()
+        prefilter = self._reader.prefilter
+        return prefilter.topics(self._text) if self._budget.allows_look(self._text) else prefilter.every_topic
 
     @cached_property
-    def _sentences(self) -> list[Sentence]:
+    def _sentences(self) -> list[Sentence] | None:
+        """The sentences, or None where the text is beyond the budget."""
+        if not self._budget.allows_reading(self._text):
+            return None
         low_filtration = self._limits["egfr_below"]
         return list(self._reader.sentences.read(self._text, self._today, low_filtration=low_filtration))
 

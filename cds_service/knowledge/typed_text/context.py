@@ -377,16 +377,12 @@ class Context:
         places = self._time_places.get(item)
         if places is None:
             return
-        is_after_event = self._first_event_end.get(item, len(self._sentence.words)) <= finding.start
-        limit, named_from = self._first_end_of_other(finding, places), self._named_from(finding)
-        for index in places:
+        is_first = self._first_event_end.get(item, len(self._sentence.words)) > finding.start
+        first_after, end = bisect_left(places, finding.end), self._first_end_of_other(finding, places)
+        named_from = self._named_from(finding)
+        for index in places[0 if is_first else first_after : bisect_left(places, end)]:
             time = self._sentence.time(index)
-            if time is None:
-                continue
-            if index < finding.end:
-                if not is_after_event:
-                    yield time
-            elif index < limit and (time.is_duration or index < named_from):
+            if time and (index < finding.end or time.is_duration or index < named_from):
                 yield time
 
     def _first_end_of_other(self, finding: Span, places: Sequence[int]) -> int:

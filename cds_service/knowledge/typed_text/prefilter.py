@@ -23,9 +23,9 @@ class Prefilter:
     def __init__(self, vocabulary: Vocabulary) -> None:
         """Gather, for each word that begins a phrase, the topics and what else each phrase needs."""
         self._vocabulary = vocabulary
-        self._topics = frozenset(begun.phrase.topic for begun in chain.from_iterable(vocabulary.findings.values())) - {
-            "list"
-        }
+        self.every_topic = frozenset(
+            begun.phrase.topic for begun in chain.from_iterable(vocabulary.findings.values())
+        ) - {"list"}
         self._findings = _needed_by_first_word(vocabulary.findings.items(), _words_by_list(vocabulary))
         self._first_words = frozenset(vocabulary.findings)
         self._cues = _needed_by_first_word(vocabulary.cues.items(), {})
@@ -37,7 +37,7 @@ class Prefilter:
         corrections = set(chain.from_iterable(map(self._vocabulary.corrections, words)))
         begins = (words | corrections) & self._first_words
         if not words.isdisjoint(NUMBERED) or ((begins or corrections) and MAY_MAKE_WORDS.search(text)):
-            return self._topics
+            return self.every_topic
         words |= corrections
         return {topic for word in begins for topic, needed in self._findings.get(word, ()) if _has_all(words, needed)}
 
