@@ -97,7 +97,7 @@ class Vocabulary:
         self.findings = _by_first_word(phrase for phrase in phrases if phrase.topic != "cue")
         self._known = frozenset(chain.from_iterable(map(_words_of, phrases)))
         unwanted = {name for phrase in phrases for name in phrase.unwanted} - {*PARTS}
-        plain = (one for one in phrases if one.topic != "list" or one.means not in unwanted)
+        plain = (phrase for phrase in phrases if phrase.topic != "list" or phrase.means not in unwanted)
         self._plain = frozenset(chain.from_iterable(map(_words_of, plain)))
         lenient = chain.from_iterable(_words_of(phrase) for phrase in phrases if phrase.is_lenient)
         self._forgiven = sorted({word for word in lenient if len(word) >= _SHORTEST_FORGIVEN})
@@ -153,8 +153,8 @@ class Vocabulary:
                 return
             is_exact = is_exact and fits
             places = self._places(words, end) if phrase.topic not in ("cue", "list") else (end,)
-            found = (max(self._choices(element, words, place, phrase), default=None) for place in places)
-            end, fits = next(filter(None, found), (end, None))
+            longest = (max(self._choices(element, words, place, phrase), default=None) for place in places)
+            end, fits = next(filter(None, longest), (end, None))
         if fits is not None:
             yield Span(index, end, phrase, is_exact and fits)
 
@@ -192,8 +192,8 @@ class Vocabulary:
         """Return the words that a word is a typing error of, which is none of ours itself."""
         if len(word) < _SHORTEST_FORGIVEN - 1 or word in self._known or not word.isalpha():
             return ()
-        found = process.extract(word, self._forgiven, scorer=OSA.distance, score_cutoff=1, limit=None)
-        return tuple(right for right, _, _ in found)
+        matches = process.extract(word, self._forgiven, scorer=OSA.distance, score_cutoff=1, limit=None)
+        return tuple(right for right, _, _ in matches)
 
 
 def reason_word_faults(rows: Rows) -> Iterator[str]:
@@ -222,7 +222,7 @@ def _by_first_word(phrases: Iterable[Phrase]) -> dict[str, list[Begun]]:
     for phrase in phrases:
         after_first = frozenset(phrase.elements[1]) if len(phrase.elements) > 1 else frozenset()
         for word, choices in phrase.elements[0].items():
-            table[word] += [Begun(phrase, one, frozenset(one[1:2]) or after_first) for one in choices]
+            table[word] += [Begun(phrase, choice, frozenset(choice[1:2]) or after_first) for choice in choices]
     return dict(table)
 
 
