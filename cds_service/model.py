@@ -366,10 +366,12 @@ class Findings(NamedTuple):
     """There are Conditions, but none could be read."""
     not_all_read: bool = False
     """A key that the site has turned on, and that can hold cancer or radiotherapy, could not be read."""
+    has_unread_text: bool = False
+    """There is more typed text than is read: a brake may be in it, so there is no card."""
 
     def of(self, kind: FindingKind) -> tuple[Finding, ...]:
         """Return the other findings of a kind."""
-        return tuple([finding for finding in self.others if finding.kind is kind])
+        return tuple([finding for finding in self.others if finding.kind is kind]) if self.others else ()
 
 
 class Recommendation(NamedTuple):

@@ -17,7 +17,7 @@ from cds_service.decision.fhir_fields import (
 from cds_service.decision.references import ReferenceResolver
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.terminology import Terms
-from cds_service.knowledge.typed_text import Mention, TypedText
+from cds_service.knowledge.typed_text import Mention, TextBudget, TypedText
 from cds_service.model import Certainty, Field, Finding, FindingKind, Json, PartialDate, Reach, Site, Term
 
 MAX_TEXT_LENGTH = 2000
@@ -68,7 +68,11 @@ class EntryFilter:
             self._known_systems = ChainMap({**site.systems}, cast("dict[str, str]", knowledge.known_systems))
         self._cached_reasons: dict[tuple[object, int], Any] = {}
         self._typed_texts: dict[str, TypedText] = {}
-        """By text: many entries of a chart have the same text, and several steps ask for it."""
+        """By text: many entries of a chart have the same text."""
+        self.text_budget = TextBudget()
+        """Of what is read now; the record and the reasons of the orders have one each."""
+        self._entry_texts: dict[int, tuple[Json, TypedText]] = {}
+        """By the id of an entry, which stays alive with it: several steps ask for its text."""
 
     def codings(self, concepts: object) -> list[tuple[str, str]]:
         """Return (system, code) of each coding; a site's own name of a code system becomes the standard one."""
@@ -110,15 +114,25 @@ class EntryFilter:
         """Return what the free text of an entry mentions, each with its certainty (contract section 4)."""
         return self._parsed_text(entry).mentions
 
+    def mentions_of(self, topics: Collection[str], entry: Json) -> list[Mention]:
+        """Return what the free text of an entry mentions of some topics."""
+        return self._parsed_text(entry).mentions_of(topics)
+
     def opening_certainty(self, entry: Json) -> Certainty:
         """Return the certainty of the first mention in the free text of an entry (contract section 4)."""
         return self._parsed_text(entry).opening
 
     def _parsed_text(self, entry: Json) -> TypedText:
+        known = self._entry_texts.get(id(entry))
+        if known is not None:
+            return known[1]
         text = self.typed_text(entry)
-        if text not in self._typed_texts:
-            self._typed_texts[text] = self.knowledge.reason_words.typed_text(text, self.today, self.limits)
-        return self._typed_texts[text]
+        typed_text = self._typed_texts.get(text)
+        if typed_text is None:
+            typed_text = self.knowledge.reason_words.typed_text(text, self.today, self.limits, self.text_budget)
+            self._typed_texts[text] = typed_text
+        self._entry_texts[id(entry)] = entry, typed_text
+        return typed_text
 
     def read_once(self, read: Callable[["EntryFilter", Json], Read], reason: Json) -> Read:
         """Return `read(self, reason)`; a resource that many reasons refer to is read, and counted, once."""

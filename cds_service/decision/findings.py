@@ -12,6 +12,7 @@ from cds_service.decision.fhir_fields import codings, own_study
 from cds_service.decision.references import ReferenceResolver, reasons
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.terminology import UNREAD, Terms
+from cds_service.knowledge.typed_text import TextBudget
 from cds_service.model import (
     OPTIONAL_KEYS,
     PLEXUS_STUDIES,
@@ -43,6 +44,8 @@ class RecordFindings(NamedTuple):
     not_readable: bool
     """There are Conditions, and none could be read."""
     not_all_read: bool
+    has_unread_text: bool
+    """There is more typed text than is read."""
 
 
 def collect_findings(
@@ -52,9 +55,10 @@ def collect_findings(
     entry_filter = EntryFilter(knowledge, site, today, ReferenceResolver(request, record))
     findings = _merge(_in_record(entry_filter, record))
     unread = any(not part.is_needed and not _is_imaging(part.holds) for part in record.unread)
-    return RecordFindings(
-        entry_filter, findings, bool(record.conditions) and not entry_filter.readable_conditions, unread
-    )
+    has_unread_text = entry_filter.text_budget.is_exceeded
+    entry_filter.text_budget = TextBudget()
+    not_readable = bool(record.conditions) and not entry_filter.readable_conditions
+    return RecordFindings(entry_filter, findings, not_readable, unread, has_unread_text)
 
 
 def findings_for(order: WatchedOrder, record_findings: RecordFindings, knowledge: Knowledge) -> Findings:
@@ -62,9 +66,13 @@ def findings_for(order: WatchedOrder, record_findings: RecordFindings, knowledge
     in_reasons = list(_in_reasons(record_findings.entry_filter, order.order.resource))
     findings = _merge([*in_reasons, *record_findings.findings]) if in_reasons else record_findings.findings
     unused = dict(record_findings.entry_filter.unused)
+    has_unread_text = record_findings.has_unread_text or record_findings.entry_filter.text_budget.is_exceeded
     if not findings:
         return Findings(
-            unused=unused, not_readable=record_findings.not_readable, not_all_read=record_findings.not_all_read
+            unused=unused,
+            not_readable=record_findings.not_readable,
+            not_all_read=record_findings.not_all_read,
+            has_unread_text=has_unread_text,
         )
     malignancies, radiotherapy, elsewhere, overall = history.assess_history(findings)
     findings = [*findings, *_stat_findings(order)]
@@ -82,6 +90,7 @@ def findings_for(order: WatchedOrder, record_findings: RecordFindings, knowledge
         unused,
         record_findings.not_readable,
         record_findings.not_all_read,
+        has_unread_text,
     )
 
 

@@ -36,7 +36,8 @@ SILENCES: dict[str, Holds] = {
     "plexus_mri_on_record": lambda order, findings, knowledge, _site: _is_next_step(order, findings, knowledge),
     "alternative_with_device": lambda order, findings, knowledge, _site: _is_alternative(order, findings, knowledge),
     "part_not_read": lambda order, findings, knowledge, site: (
-        findings.not_all_read and any(SILENCES[reason](order, findings, knowledge, site) for reason in _NEED_ALL)
+        findings.has_unread_text
+        or (findings.not_all_read and any(SILENCES[reason](order, findings, knowledge, site) for reason in _NEED_ALL))
     ),
     "typed_history_only": lambda order, findings, knowledge, _site: _is_only_typed(order, findings, knowledge),
     "not_readable": lambda _order, findings, _knowledge, _site: (

@@ -103,9 +103,7 @@ def _has_display(reason: Json) -> bool:
 
 
 def _typed_terms(entry_filter: EntryFilter, entry: Json) -> Iterator[tuple[FindingKind, Term]]:
-    for topic, means, wording, certainty in entry_filter.mentions(entry):
-        if topic not in _TOPICS:
-            continue
+    for topic, means, wording, certainty in entry_filter.mentions_of(_TOPICS, entry):
         kind, enough = _TOPICS[topic]
         if certainty not in enough or (certainty is Certainty.PAST and means in _PASSING_CAUTIONS):
             continue

@@ -2,7 +2,8 @@
 
 The model is the ConText algorithm (Harkema 2009, J Biomed Inform 42:839): a cue ("denies", "r/o", "hx of") governs what
 follows, to the end of its sentence or until a termination word; contract section 4 says what each certainty is worth.
-The words live in cards/, one row a meaning, and the five steps are a module each:
+The words live in cards/, one row a meaning. A text without the words that any row needs is not read (`prefilter`); the
+five steps of reading are a module each:
 
 1. `sentences`: abbreviations, times, ages and grades are spelled alike; a text is parted into sentences, these at
    commas into items, and these at "and", "or" and "/" into segments.
@@ -13,18 +14,21 @@ The words live in cards/, one row a meaning, and the five steps are a module eac
 5. `times`: an old date makes it past.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import date
 from functools import cached_property
 from typing import NamedTuple
 
+from cds_service.knowledge.typed_text.budget import TextBudget
 from cds_service.knowledge.typed_text.context import Context
 from cds_service.knowledge.typed_text.findings import held
+from cds_service.knowledge.typed_text.prefilter import Prefilter
 from cds_service.knowledge.typed_text.sentences import Sentence, SentenceReader
 from cds_service.knowledge.typed_text.vocabulary import Vocabulary, folded, reason_word_faults
 from cds_service.model import Certainty
 
-__all__ = ["Mention", "TypedText", "TypedTextReader", "folded", "reason_word_faults"]
+__all__ = ["Mention", "TextBudget", "TypedText", "TypedTextReader", "folded", "reason_word_faults"]
 
 
 class Mention(NamedTuple):
@@ -43,10 +47,16 @@ class TypedTextReader:
         """Compile the rows, in which `reason_word_faults` found nothing missing."""
         self.vocabulary = Vocabulary(list(rows))
         self.sentences = SentenceReader(self.vocabulary)
+        self.prefilter = Prefilter(self.vocabulary)
 
-    def typed_text(self, text: str, today: date, limits: Mapping[str, int]) -> "TypedText":
-        """Return a text, to be read as far as it is asked; `limits` are days by topic, and `egfr_below`."""
-        return TypedText(self, text, today, limits)
+    def typed_text(
+        self, text: str, today: date, limits: Mapping[str, int], budget: TextBudget | None = None
+    ) -> "TypedText":
+        """Return a text, to be read as far as it is asked; `limits` are days by topic, and `egfr_below`.
+
+        A text beyond the budget says nothing, and its opening is unclear.
+        """
+        return TypedText(self, text, today, limits, budget or TextBudget())
 
     def read(self, text: str, today: date, limits: Mapping[str, int]) -> list[Mention]:
         """Return what a text says, each once."""
@@ -56,15 +66,24 @@ class TypedTextReader:
 class TypedText:
     """One text as it was typed: what it speaks of, and how it opens; its sentences are parted once for both."""
 
-    def __init__(self, reader: TypedTextReader, text: str, today: date, limits: Mapping[str, int]) -> None:
-        self._reader, self._text, self._today, self._limits = reader, text, today, limits
+    def __init__(
+        self, reader: TypedTextReader, text: str, today: date, limits: Mapping[str, int], budget: TextBudget
+    ) -> None:
+        self._reader, self._text, self._today, self._limits, self._budget = reader, text, today, limits, budget
+
+    def mentions_of(self, topics: Collection[str]) -> list[Mention]:
+        """Return what the text says of some topics, each once; a text that cannot speak of them is not read."""
+        if self._topics.isdisjoint(topics):
+            return []
+        return [mention for mention in self.mentions if mention.topic in topics]
 
     @cached_property
     def mentions(self) -> list[Mention]:
         """Return what the text says, each once."""
-        if not self._text or not self._reader.vocabulary.has_words(self._text):
+        if not self._topics:
             return []
-        return list(dict.fromkeys(mention for sentence in self._sentences for mention in self._mentions(sentence)))
+        sentences = self._sentences or []
+        return list(dict.fromkeys(mention for sentence in sentences for mention in self._mentions(sentence)))
 
     @cached_property
     def opening(self) -> Certainty:
@@ -72,6 +91,10 @@ class TypedText:
 
         So the text of a Condition tells whether it denies, suspects, or names a relative (contract section 4).
         """
+        if not self._reader.prefilter.may_open_in_doubt(self._text):
+            return Certainty.ASSERTED
+        if self._sentences is None:
+            return Certainty.UNCLEAR
         for sentence in self._sentences:
             opening = Context(sentence, [], self._reader.vocabulary).opening()
             if opening is not None:
@@ -79,7 +102,18 @@ class TypedText:
         return Certainty.ASSERTED
 
     @cached_property
-    def _sentences(self) -> list[Sentence]:
+    def _topics(self) -> AbstractSet[str]:
+        """The topics of which the text may say something."""
+        if not self._text:
+            return frozenset()
+        prefilter = self._reader.prefilter
+        return prefilter.topics(self._text) if self._budget.allows_look(self._text) else prefilter.every_topic
+
+    @cached_property
+    def _sentences(self) -> list[Sentence] | None:
+        """The sentences, or None where the text is beyond the budget."""
+        if not self._budget.allows_reading(self._text):
+            return None
         low_filtration = self._limits["egfr_below"]
         return list(self._reader.sentences.read(self._text, self._today, low_filtration=low_filtration))
 

@@ -1,8 +1,16 @@
-"""Step 4: how certain a sentence is of what it names (ConText; contract section 4, "Words")."""
+"""Step 4: how certain a sentence is of what it names (ConText; contract section 4, "Words").
 
+Whoever sends a text can fill it with findings and cues, so nothing here looks at all cues or words for each finding:
+cues and findings stand in order, none of the cues overlap, and the nearest one decides for all that are farther away.
+"""
+
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from functools import cached_property
+from itertools import accumulate
+from operator import attrgetter
 from typing import NamedTuple
 
 from cds_service.knowledge.typed_text.sentences import ASKED_AFTER, ASKED_BEFORE, GRADE, Sentence
@@ -19,6 +27,9 @@ _LOOKS_BACK = {
     "question_after": Certainty.ASKED,
 }
 """What the cues that govern what stands before them make of it."""
+
+OPENING_CUES = frozenset({*_OPENS, *_LOOKS_BACK, "family"})
+"""The cues without which a text opens with an assertion."""
 
 _NO_EVENT = frozenset({"lower_body", "upper_limb", "spine", "other_question", "stat"})
 """The topics that no typed time is of."""
@@ -42,15 +53,17 @@ class Context:
 
     def __init__(self, sentence: Sentence, findings: Sequence[Span], vocabulary: Vocabulary) -> None:
         self._sentence, self._findings, self._vocabulary = sentence, findings, vocabulary
-        self._cues = self._cues_outside(findings)
+        self._cues = self._cues_outside()
         self._scopes = self._governing()
+        self._own_by_segment: dict[int, bool] = {}
+        self._parting_cues: dict[tuple[str, bool], list[Span]] = {}
 
     def certainty(self, finding: Span, today: date, limits: Mapping[str, int]) -> Certainty:
         """Return how certain the sentence is of a finding; `limits` are days by topic."""
-        said = self._said_of(finding)
-        if said is Certainty.ASSERTED and self._is_past(finding, today, limits):
+        certainty = self._certainty_now(finding)
+        if certainty is Certainty.ASSERTED and self._is_past(finding, today, limits):
             return Certainty.PAST
-        return said
+        return certainty
 
     def opening(self) -> Certainty | None:
         """Return how certain the sentence is of the first thing in it, or None where it has nothing but cues."""
@@ -62,8 +75,8 @@ class Context:
             return None
         item = self._sentence.items[first]
         for cue in self._cues_of_item(item):
-            if cue.start > first and (said := self._said_after(cue)):
-                return said
+            if cue.start > first and (certainty := self._said_after(cue)):
+                return certainty
         if self._is_of_relative(item) or self._ends_with_relative():
             return Certainty.DENIED
         scope = self._scopes[first]
@@ -73,29 +86,32 @@ class Context:
         """Tell whether a comma item is nothing but a relative ("Prostate cancer, father")."""
         for cue in self._cues:
             if cue.phrase.means == "family" and self._is_of_relative(self._sentence.items[cue.start]):
-                within = [i for i, item in enumerate(self._sentence.items) if item == self._sentence.items[cue.start]]
-                words = [self._sentence.words[i] for i in within if not cue.start <= i < cue.end]
-                if all(word in self._vocabulary.fillers for word in words):
+                others = (
+                    i for i in self._words_by_item[self._sentence.items[cue.start]] if not cue.start <= i < cue.end
+                )
+                if all(self._sentence.words[index] in self._vocabulary.fillers for index in others):
                     return True
         return False
 
     # The cues, and the words that each governs
 
-    def _cues_outside(self, findings: Iterable[Span]) -> list[Span]:
+    def _cues_outside(self) -> list[Span]:
         """Return the cues, of several at one place the longest; none within a longer finding ("no rectal tone")."""
-        longer = [one for one in findings if one.end - one.start > 1]
-        found: list[Span] = []
+        words = self._sentence.words
+        longest = _longest_ends(self._findings, len(words))
+        farthest = [0, *accumulate(longest, max)]  # of the findings that begin before each word, the last end
+        cues: list[Span] = []
         index = 0
-        while index < len(self._sentence.words):
+        while index < len(words):
             spans = [
                 span
-                for span in self._vocabulary.cues_at(self._sentence.words, index)
-                if not any(_is_within(span, one) for one in longer)
+                for span in self._vocabulary.cues_at(words, index)
+                if span.end > farthest[index] and span.end >= longest[index]
             ]
             end = max((span.end for span in spans), default=index + 1)
-            found += [span for span in spans if span.end == end]
+            cues += [span for span in spans if span.end == end]
             index = max(index + 1, end)
-        return found
+        return cues
 
     def _governing(self) -> list[_Scope | None]:
         """Return what governs each word: the last denial, question or doubt before it that no word has ended.
@@ -134,12 +150,29 @@ class Context:
                 return certainty, here[name].end
         return None
 
-    def _cues_of_item(self, item: int) -> list[Span]:
-        return [cue for cue in self._cues if self._sentence.items[cue.start] == item]
+    def _cues_of_item(self, item: int, means: str | None = None) -> list[Span]:
+        """Return the cues of a comma item: all, or those of one meaning."""
+        return self._cues_by_item.get((item, means), [])
+
+    @cached_property
+    def _cues_by_item(self) -> dict[tuple[int, str | None], list[Span]]:
+        by_item: dict[tuple[int, str | None], list[Span]] = defaultdict(list)
+        for cue in self._cues:
+            item = self._sentence.items[cue.start]
+            by_item[item, cue.phrase.means].append(cue)
+            by_item[item, None].append(cue)
+        return dict(by_item)
+
+    @cached_property
+    def _words_by_item(self) -> dict[int, list[int]]:
+        by_item: dict[int, list[int]] = defaultdict(list)
+        for index, item in enumerate(self._sentence.items):
+            by_item[item].append(index)
+        return dict(by_item)
 
     # What they make of a finding, but for its time
 
-    def _said_of(self, finding: Span) -> Certainty:
+    def _certainty_now(self, finding: Span) -> Certainty:
         start = finding.start
         if self._is_of_relative(self._sentence.items[start]) or self._is_taken_back_before(start):
             return Certainty.DENIED
@@ -154,32 +187,36 @@ class Context:
         return scope.certainty
 
     def _is_of_relative(self, item: int) -> bool:
-        names = {cue.phrase.means for cue in self._cues_of_item(item)}
-        return "family" in names and "reporter" not in names
+        return bool(self._cues_of_item(item, "family")) and not self._cues_of_item(item, "reporter")
 
     def _is_taken_back_before(self, start: int) -> bool:
         """Tell whether a word right before a finding takes it back ("resolved foot drop")."""
         segments = self._sentence.segments
-        return any(
-            cue.phrase.means == "denied_before"
-            and cue.end <= start
+        cue = _last_before(self._takes_back, start)
+        return (
+            cue is not None
             and segments[cue.start] == segments[start]
             and self._is_clean(cue.end, start)
             and not self._is_parted(cue.end, start, "termination")
-            for cue in self._cues
         )
+
+    @cached_property
+    def _takes_back(self) -> list[Span]:
+        return [cue for cue in self._cues if cue.phrase.means == "denied_before"]
 
     def _brings_its_own(self, scope: _Scope, segment: int) -> bool:
         """Tell whether a later item of a denied list has a side, a grade, a time or a verb of its own."""
         if segment == scope.segment or segment in self._sentence.after_or:
             return False
+        if segment not in self._own_by_segment:
+            self._own_by_segment[segment] = any(map(self._is_own, self._sentence.within(segment)))
+        return self._own_by_segment[segment]
+
+    def _is_own(self, index: int) -> bool:
         words = self._sentence.words
-        return any(
-            words[index][0] == "@"
-            or words[index] == GRADE
-            or any(cue.phrase.means in ("side", "own_verb") for cue in self._vocabulary.cues_at(words, index))
-            for index in self._sentence.within(segment)
-        )
+        if words[index][0] == "@" or words[index] == GRADE:
+            return True
+        return any(cue.phrase.means in ("side", "own_verb") for cue in self._vocabulary.cues_at(words, index))
 
     def _said_after_finding(self, finding: Span) -> Certainty | None:
         """Return what its comma item says after a finding: that it was ruled out, is in question, is unlikely.
@@ -187,19 +224,38 @@ class Context:
         That is of the nearest finding before it. A sign with other words between is not certain then, nor one that
         "and" or "or" joins to that finding.
         """
-        sentence, item = self._sentence, self._sentence.items[finding.start]
-        end = _end_of_cluster(finding, self._findings)
-        for cue in self._cues_of_item(item):
-            said = self._said_after(cue)
-            if said is None or cue.start < end:
-                continue
-            nearer = self._nearer(end, cue.start)
-            if not nearer and self._is_clean(end, cue.start):
-                return said
-            is_joined = sentence.segments[finding.start] != sentence.segments[cue.start]
-            if not finding.phrase.is_lenient and (is_joined or not nearer):
-                return Certainty.UNCLEAR
+        segments = self._sentence.segments
+        end = self._cluster_ends[finding.start]
+        cues = self._saying_cues.get(self._sentence.items[finding.start], [])
+        place = bisect_left(cues, end, key=_start)
+        if place == len(cues):
+            return self._asked_after(end)
+        cue = cues[place]
+        is_nearest = not self._nearer(end, cue.start)
+        if is_nearest and self._is_clean(end, cue.start):
+            return self._said_after(cue)
+        is_joined = segments[finding.start] != segments[cues[-1].start]
+        if not finding.phrase.is_lenient and (is_joined or is_nearest):
+            return Certainty.UNCLEAR
         return self._asked_after(end)
+
+    @cached_property
+    def _saying_cues(self) -> dict[int, list[Span]]:
+        """By comma item, the cues that say something of what stands before them."""
+        by_item: dict[int, list[Span]] = defaultdict(list)
+        for cue in self._cues:
+            if self._said_after(cue):
+                by_item[self._sentence.items[cue.start]].append(cue)
+        return dict(by_item)
+
+    @cached_property
+    def _cluster_ends(self) -> list[int]:
+        """By the start of a finding, where the findings end that overlap it, or one another from there on."""
+        longest = _longest_ends(self._findings, len(self._sentence.words))
+        ends = longest.copy()
+        for start in range(len(ends) - 1, -1, -1):
+            ends[start] = max(ends[start : max(start + 1, longest[start])])
+        return ends
 
     def _said_after(self, cue: Span) -> Certainty | None:
         """Return what a cue says of what stands before it, or None."""
@@ -210,33 +266,51 @@ class Context:
 
     def _asked_after(self, end: int) -> Certainty | None:
         """Tell whether a question mark stands in the comma item of the word before `end`, after it."""
+        item = self._sentence.items[max(0, end - 1)]
+        return Certainty.ASKED if self._last_question.get(item, -1) >= end else None
+
+    @cached_property
+    def _last_question(self) -> dict[int, int]:
+        """By comma item, the place of its last question mark."""
         words, items = self._sentence.words, self._sentence.items
-        item = items[max(0, end - 1)]
-        asked = any(words[index] == ASKED_AFTER and items[index] == item for index in range(end, len(words)))
-        return Certainty.ASKED if asked else None
+        return {items[index]: index for index, word in enumerate(words) if word == ASKED_AFTER}
 
     def _nearer(self, end: int, start: int) -> bool:
-        return any(
-            end <= one.start and one.end <= start for one in self._findings if one.phrase.topic not in _ONLY_NAMES
-        )
+        return self._first_ends[end] <= start
+
+    @cached_property
+    def _first_ends(self) -> list[int]:
+        """By place, the first end of the findings that begin there or later, but for those that only name a part."""
+        findings = [finding for finding in self._findings if finding.phrase.topic not in _ONLY_NAMES]
+        return _first_ends(findings, len(self._sentence.words))
 
     def _is_clean(self, first: int, last: int) -> bool:
         """Tell whether nothing but words of the table, and times stands between two places: no other disease."""
-        words = self._sentence.words[first:last]
-        return all(word[0] == "@" or self._vocabulary.is_plain(word) for word in words)
+        return last <= first or self._unclean_before[first] == self._unclean_before[last]
+
+    @cached_property
+    def _unclean_before(self) -> list[int]:
+        is_plain = self._vocabulary.is_plain
+        unclean = (word[0] != "@" and not is_plain(word) for word in self._sentence.words)
+        return [0, *accumulate(map(int, unclean))]
 
     def _is_parted(self, first: int, last: int, name: str, *, mildly: bool = False) -> bool:
         """Tell whether a cue of this name, and no mild one unless it shall count, stands between two places."""
-        between = [cue for cue in self._cues if first <= cue.start and cue.end <= last]
-        mild = {cue.start for cue in between if cue.phrase.means == "mild_termination" and not mildly}
-        return any(cue.phrase.means == name and cue.start not in mild for cue in between)
+        if (name, mildly) not in self._parting_cues:
+            mild = {cue.start for cue in self._cues if cue.phrase.means == "mild_termination" and not mildly}
+            self._parting_cues[name, mildly] = [
+                cue for cue in self._cues if cue.phrase.means == name and cue.start not in mild
+            ]
+        cues = self._parting_cues[name, mildly]
+        place = bisect_left(cues, first, key=_start)
+        return place < len(cues) and cues[place].end <= last
 
     # Whether it is of the past
 
     def _is_past(self, finding: Span, today: date, limits: Mapping[str, int]) -> bool:
         """Tell whether a finding is of the past: by a word before it, a word of its comma item, or an old date."""
         topic = finding.phrase.topic
-        names = {cue.phrase.means for cue in self._cues_of_item(self._sentence.items[finding.start])}
+        names = self._names_by_item.get(self._sentence.items[finding.start], set())
         times = list(self._times_of(finding))
         since = today - timedelta(days=limits.get(topic, limits["presentation"]))
         if any(time.last >= since for time in times) or ("recent" in names and not times):
@@ -250,73 +324,137 @@ class Context:
             is_old = any(not time.is_duration for time in times)
         return is_old or "past_item" in names or self._is_followed_up(finding) or self._follows_past(finding)
 
+    @cached_property
+    def _names_by_item(self) -> dict[int, set[str]]:
+        """By comma item, the meanings of its cues."""
+        by_item: dict[int, set[str]] = defaultdict(set)
+        for cue in self._cues:
+            by_item[self._sentence.items[cue.start]].add(cue.phrase.means)
+        return dict(by_item)
+
     def _is_followed_up(self, finding: Span) -> bool:
         """Tell whether an injury or an emergency is in aftercare, and not what is now told at that visit."""
-        return finding.phrase.topic in _HAS_AFTERCARE and any(
-            cue.phrase.means == "aftercare"
-            and not (cue.end <= finding.start and self._is_parted(cue.end, finding.start, "termination", mildly=True))
-            for cue in self._cues_of_item(self._sentence.items[finding.start])
-        )
+        cues = self._cues_of_item(self._sentence.items[finding.start], "aftercare")
+        if finding.phrase.topic not in _HAS_AFTERCARE or not cues:
+            return False
+        end = cues[-1].end
+        return end > finding.start or not self._is_parted(end, finding.start, "termination", mildly=True)
 
     def _is_called_chronic(self, finding: Span) -> bool:
         """Tell whether "chronic" or the like is said of an injury, and not of the pain that is told beside it."""
-        for cue in self._cues_of_item(self._sentence.items[finding.start]):
-            if cue.phrase.means == "chronic":
-                if cue.end <= finding.start and not self._is_parted(cue.end, finding.start, "after"):
-                    return True
-                if finding.end <= cue.start and not self._is_parted(finding.end, cue.start, "termination"):
-                    return True
-        return False
+        cues = self._cues_of_item(self._sentence.items[finding.start], "chronic")
+        before = _last_before(cues, finding.start)
+        if before and not self._is_parted(before.end, finding.start, "after"):
+            return True
+        place = bisect_left(cues, finding.end, key=_start)
+        return place < len(cues) and not self._is_parted(finding.end, cues[place].start, "termination")
 
     def _follows_past(self, finding: Span) -> bool:
         """Tell whether "hx of" or the like governs a finding in its comma item."""
-        past = False
-        for cue in self._cues_of_item(self._sentence.items[finding.start]):
-            if cue.phrase.means == "past" and cue.end <= finding.start:
-                past = True
-            elif cue.phrase.means in ("termination", "reporter") and cue.start < finding.start:
-                past = False
-        return past
+        cues = self._past_or_end_by_item.get(self._sentence.items[finding.start], [])
+        for place in range(bisect_left(cues, finding.start, key=_start) - 1, -1, -1):
+            if cues[place].phrase.means != "past":
+                return False
+            if cues[place].end <= finding.start:
+                return True
+        return False
+
+    @cached_property
+    def _past_or_end_by_item(self) -> dict[int, list[Span]]:
+        """By comma item, the cues of the past and those that end their reach."""
+        by_item: dict[int, list[Span]] = defaultdict(list)
+        for cue in self._cues:
+            if cue.phrase.means in ("past", "termination", "reporter"):
+                by_item[self._sentence.items[cue.start]].append(cue)
+        return dict(by_item)
 
     def _times_of(self, finding: Span) -> Iterator[TypedTime]:
         """Yield the times of a finding: each is of the nearest finding before it in its comma item, else after it.
 
         After "s/p", "after" and the like a time is of the operation or accident that is named there.
         """
-        sentence, item = self._sentence, self._sentence.items[finding.start]
-        events = [one for one in self._findings if one.phrase.topic not in _NO_EVENT]
-        events = [one for one in events if sentence.items[one.start] == item]
-        places = [i for i in range(len(sentence.words)) if sentence.words[i][0] == "@" and sentence.items[i] == item]
-        for index in places:
-            time = sentence.time(index)
-            if time and (
-                self._is_after_finding(finding, index, time, events, places)
-                if index >= finding.end
-                else not any(one.end <= finding.start for one in events)
-            ):
+        item = self._sentence.items[finding.start]
+        places = self._time_places.get(item)
+        if places is None:
+            return
+        is_first = self._first_event_end.get(item, len(self._sentence.words)) > finding.start
+        first_after, end = bisect_left(places, finding.end), self._first_end_of_other(finding, places)
+        named_from = self._named_from(finding)
+        for index in places[0 if is_first else first_after : bisect_left(places, end)]:
+            time = self._sentence.time(index)
+            if time and (index < finding.end or time.is_duration or index < named_from):
                 yield time
 
-    def _is_after_finding(
-        self, finding: Span, index: int, time: TypedTime, events: Sequence[Span], places: Sequence[int]
-    ) -> bool:
-        for one in events:
-            if finding.end <= one.start and one.end <= index:
-                parted = any(finding.end <= place < one.start for place in places)
-                if parted or one.phrase.topic != finding.phrase.topic:
-                    return False
-        named = any(cue.phrase.means == "after" and finding.end <= cue.end <= index for cue in self._cues)
-        return time.is_duration or not named
+    def _first_end_of_other(self, finding: Span, places: Sequence[int]) -> int:
+        """Return the first end of an event that has the later times: one of another topic, or one behind a time."""
+        first_time = places[min(bisect_left(places, finding.end), len(places) - 1)]
+        return min(
+            ends[finding.end if topic != finding.phrase.topic else max(finding.end, first_time + 1)]
+            for topic, ends in self._event_ends.items()
+        )
+
+    def _named_from(self, finding: Span) -> int:
+        """Return the end of the first "s/p", "after" or the like behind a finding, or the end of the sentence."""
+        place = bisect_left(self._after_ends, finding.end)
+        return self._after_ends[place] if place < len(self._after_ends) else len(self._sentence.words)
+
+    @cached_property
+    def _after_ends(self) -> list[int]:
+        return [cue.end for cue in self._cues if cue.phrase.means == "after"]
+
+    @cached_property
+    def _time_places(self) -> dict[int, list[int]]:
+        """By comma item, the places of its times."""
+        places: dict[int, list[int]] = defaultdict(list)
+        for index, word in enumerate(self._sentence.words):
+            if word[0] == "@":
+                places[self._sentence.items[index]].append(index)
+        return dict(places)
+
+    @cached_property
+    def _events(self) -> list[Span]:
+        return [finding for finding in self._findings if finding.phrase.topic not in _NO_EVENT]
+
+    @cached_property
+    def _first_event_end(self) -> dict[int, int]:
+        """By comma item, the first end of an event."""
+        ends: dict[int, int] = {}
+        for event in self._events:
+            item = self._sentence.items[event.start]
+            ends[item] = min(event.end, ends.get(item, event.end))
+        return ends
+
+    @cached_property
+    def _event_ends(self) -> dict[str, list[int]]:
+        """By topic and place, the first end of the events that begin there or later; `""` if there are none."""
+        by_topic: dict[str, list[Span]] = defaultdict(list)
+        for event in self._events:
+            by_topic[event.phrase.topic].append(event)
+        size = len(self._sentence.words)
+        return {topic: _first_ends(events, size) for topic, events in by_topic.items()} or {"": _first_ends((), size)}
 
 
-def _is_within(span: Span, longer: Span) -> bool:
-    size = span.end - span.start
-    return longer.start <= span.start and span.end <= longer.end and size < longer.end - longer.start
+_start: Callable[[Span], int] = attrgetter("start")
+_end: Callable[[Span], int] = attrgetter("end")
 
 
-def _end_of_cluster(span: Span, findings: Iterable[Span]) -> int:
-    """Return where the findings end that overlap a span, or one another from there on."""
-    end = span.end
-    for one in sorted(findings, key=lambda one: one.start):
-        if span.start <= one.start < end < one.end:
-            end = one.end
-    return end
+def _last_before(cues: Sequence[Span], place: int) -> Span | None:
+    """Return the last of some cues that ends at a place or before it."""
+    number = bisect_right(cues, place, key=_end)
+    return cues[number - 1] if number else None
+
+
+def _longest_ends(spans: Sequence[Span], size: int) -> list[int]:
+    """Return by place the end of the longest span that begins there, 0 where none does."""
+    ends = [0] * size
+    for span in spans:
+        ends[span.start] = max(ends[span.start], span.end)
+    return ends
+
+
+def _first_ends(spans: Sequence[Span], size: int) -> list[int]:
+    """Return by place the first end of the spans that begin there or later; beyond the last word where none does."""
+    ends = [size + 1] * (size + 2)
+    for span in spans:
+        ends[span.start] = min(ends[span.start], span.end)
+    return list(accumulate(reversed(ends), min))[::-1]

@@ -7,7 +7,7 @@ from itertools import pairwise
 from cds_service.knowledge.typed_text.sentences import Sentence
 from cds_service.knowledge.typed_text.vocabulary import DURATION, PARTS, Span, Vocabulary
 
-_ACUTE = "acute"
+ACUTE = "acute"
 """The list for which a time of hours or days stands, too."""
 
 _NAMES_A_PART = frozenset({"list", "lower_body", "upper_limb"})
@@ -26,12 +26,7 @@ def held(sentence: Sentence, vocabulary: Vocabulary) -> list[Span]:
     for span in findings:
         if beside.fits(span):
             by_topic[_PART_OF_THE_BODY if span.phrase.topic in _NAMES_A_PART else span.phrase.topic].append(span)
-    return [
-        span
-        for same in by_topic.values()
-        for number, span in enumerate(same)
-        if not any(_covers(one, span, earlier=other < number) for other, one in enumerate(same) if other != number)
-    ]
+    return [span for spans_of_topic in by_topic.values() for span in _not_covered(spans_of_topic)]
 
 
 def _spans(sentence: Sentence, vocabulary: Vocabulary) -> list[Span]:
@@ -52,25 +47,39 @@ def _stays_within(span: Span, sentence: Sentence) -> bool:
         return False
     if sentence.segments[first] == sentence.segments[last] or span.phrase.topic == "list":
         return True
-    return any(one is other for one, other in pairwise(span.phrase.elements))
+    return any(element is following for element, following in pairwise(span.phrase.elements))
 
 
-def _covers(one: Span, span: Span, *, earlier: bool) -> bool:
-    """Tell whether a span lies within another one, or has the same words and a later row."""
-    if one.start <= span.start and span.end <= one.end:
-        return earlier or one.end - one.start > span.end - span.start
-    return False
+def _not_covered(spans: Sequence[Span]) -> list[Span]:
+    """Return the spans that lie within no longer one; of those of the same words the first."""
+    kept: set[int] = set()
+    longest_end = -1
+    for number in sorted(range(len(spans)), key=lambda number: (spans[number].start, -spans[number].end, number)):
+        if spans[number].end > longest_end:
+            longest_end = spans[number].end
+            kept.add(number)
+    return [span for number, span in enumerate(spans) if number in kept]
+
+
+def _not_within_longer(spans: Sequence[Span]) -> list[Span]:
+    """Return the spans that lie within no longer one; those of the same words are all kept."""
+    kept = {(span.start, span.end) for span in _not_covered(spans)}
+    return [span for span in spans if (span.start, span.end) in kept]
 
 
 class _Beside:
     """What stands in a sentence beside its findings."""
 
     def __init__(self, sentence: Sentence, lists: Sequence[Span], vocabulary: Vocabulary) -> None:
-        parts = [one for one in lists if one.phrase.means in PARTS]
-        self._parts_named = [
-            one for one in parts if not any(_covers(other, one, earlier=False) for other in parts)
-        ]  # "wrist dorsiflexion" is of the arm, though dorsiflexion alone is of the leg
-        self._sentence, self._lists, self._vocabulary = sentence, lists, vocabulary
+        # "wrist dorsiflexion" is of the arm, though dorsiflexion alone is of the leg
+        self._parts_named = _not_within_longer([span for span in lists if span.phrase.means in PARTS])
+        self._sentence, self._vocabulary = sentence, vocabulary
+        self._lists = {span.phrase.means for span in lists}
+        self._lists_by_item = {(span.phrase.means, sentence.items[span.start]) for span in lists}
+        self._has_duration = any(time.is_duration for time in sentence.all_times())
+        self._has_days = any(time.is_days for time in sentence.all_times())
+        self._parts_by_segment = {is_exact: self._by_segment(exact=is_exact) for is_exact in (False, True)}
+        self._bare: dict[int, bool] = {}
 
     def fits(self, span: Span) -> bool:
         """Tell whether the lists that a row wants stand beside it, and none that it does not want."""
@@ -82,20 +91,17 @@ class _Beside:
         if name in PARTS:
             return name in self._parts(span, exact=False)
         if name == DURATION:
-            return any(time.is_duration for time in self._sentence.all_times())
+            return self._has_duration
         return self._is_in_item(name, span)
 
     def _is_in_item(self, name: str, span: Span) -> bool:
-        item = self._sentence.items[span.start]
-        return any(one.phrase.means == name and self._sentence.items[one.start] == item for one in self._lists)
+        return (name, self._sentence.items[span.start]) in self._lists_by_item
 
     def _is_wanted(self, name: str, span: Span) -> bool:
         """Tell whether a list stands beside: a trigger must be of it, and a brake need only stand in its sentence."""
         if not span.phrase.is_lenient:
             return name in self._parts(span, exact=True) if name in PARTS else self._is_in_item(name, span)
-        if any(one.phrase.means == name for one in self._lists):
-            return True
-        return name == _ACUTE and any(time.is_days for time in self._sentence.all_times())
+        return name in self._lists or (name == ACUTE and self._has_days)
 
     def _parts(self, span: Span, *, exact: bool) -> set[str]:
         """Return the parts of the body that a sign is of.
@@ -103,7 +109,7 @@ class _Beside:
         Those of its segment with the bare parts listed just before it; else of the nearest segment after it in its
         comma item, or of a next item that is nothing but a part; else of the nearest segment before it.
         """
-        sentence, by_segment = self._sentence, self._parts_by_segment(exact=exact)
+        sentence, by_segment = self._sentence, self._parts_by_segment[exact]
         own = sentence.segments[span.start]
         if own in by_segment:
             return by_segment[own] | self._listed_before(own, by_segment)
@@ -114,25 +120,28 @@ class _Beside:
                 return by_segment[after]
         return next((by_segment[before] for before in range(own - 1, -1, -1) if before in by_segment), set())
 
-    def _parts_by_segment(self, *, exact: bool) -> dict[int, set[str]]:
+    def _by_segment(self, *, exact: bool) -> dict[int, set[str]]:
         by_segment: dict[int, set[str]] = defaultdict(set)
-        for one in self._parts_named:
-            if one.is_exact or not exact:
-                by_segment[self._sentence.segments[one.start]].add(one.phrase.means)
+        for span in self._parts_named:
+            if span.is_exact or not exact:
+                by_segment[self._sentence.segments[span.start]].add(span.phrase.means)
         return dict(by_segment)
 
     def _listed_before(self, own: int, by_segment: dict[int, set[str]]) -> set[str]:
         """Return the bare parts that "and" joins to a segment: "arm and leg weakness" is of both."""
-        found: set[str] = set()
+        parts: set[str] = set()
         while own not in self._sentence.after_comma and own - 1 in by_segment and self._is_bare(own - 1):
             own -= 1
-            found |= by_segment[own]
-        return found
+            parts |= by_segment[own]
+        return parts
 
     def _is_bare(self, segment: int) -> bool:
         """Tell whether a segment names a part of the body and says nothing of it."""
-        words = [self._sentence.words[index] for index in self._sentence.within(segment)]
-        return not any(span.phrase.topic not in _NAMES_A_PART for span in _all_at(words, self._vocabulary))
+        if segment not in self._bare:
+            words = [self._sentence.words[index] for index in self._sentence.within(segment)]
+            spans = _all_at(words, self._vocabulary)
+            self._bare[segment] = all(span.phrase.topic in _NAMES_A_PART for span in spans)
+        return self._bare[segment]
 
 
 def _all_at(words: Sequence[str], vocabulary: Vocabulary) -> Iterable[Span]:

@@ -35,7 +35,20 @@ _SPELLED_ALIKE = (
     (re.compile(r"\b[0-4][+-]?\s*/\s*5\b"), f" {GRADE} "),
     (re.compile(r"\b5\s*/\s*5\b"), " normal "),
     (re.compile(r",\s*(?=stage\b)"), " "),
+    (re.compile(r"@(?=\d)"), " "),  # typed ("pain @8/10"), it is none of the times that `cut_times` marks so
 )
+_MARKS = re.compile(r"['\u2019`/&(+\d@-]|,\s*stage\b")
+"""Where a text has none of these, nothing in it is spelled alike: most texts."""
+
+MAY_MAKE_WORDS = re.compile(
+    r"['\u2019`+/&(\d-](?:"
+    r"(?<=['\u2019`+])|(?<=[/&])(?<![a-z\d]{2}.)|(?<=-)ve\b|(?<=\()\s*[-\u2013]|(?<=[a-z]\d)|(?<=\d)[a-z])"
+)
+"""Where a text (in lower case) has none of these, each word of its sentences is a word of the text, or of an eGFR.
+
+The others may have words that it has not: "r/o" is ro, "4/5" a grade, "x2wks" a time, and "can't" cant.
+"""
+
 _FILTRATION = re.compile(
     r"\be?gfr\b[^\d<]{0,12}?(?P<below><|under\s|below\s)?=?\s*(?P<rate>\d{1,3})(?![\d.]*\s*/\s*\d)"
 )
@@ -44,6 +57,7 @@ _TITLE = re.compile(r"\bMs\.?\s+(?=[A-Z][a-z])")
 """Before a name, as in "Ms. Smith"; where all letters are capitals it may be the disease."""
 _LIKE_A_COMMA = re.compile(r"[:,]\s*\n|\n\s*[-*\u2022]\s*|\s[-\u2013\u2014]+>?\s|--+>?|[()\[\]]|\u2022")
 _QUESTION_BEFORE = re.compile(r"\?+\s*(?=[a-z@])")
+_QUESTION = re.compile(r"(?<!<)\?(?!>)")
 _SENTENCE_END = re.compile(r"[;\n!|]|(?<!\d)\.(?=\s|$|[a-z])|(?<=\d)\.(?=\s|$)")
 _DECIMALS = re.compile(r"(?<=\d)\.\d+")
 """They are no words: the zero of "creatinine 5.0" denies nothing."""
@@ -111,17 +125,24 @@ class SentenceReader:
     def read(self, text: str, today: date, *, low_filtration: int) -> Iterator[Sentence]:
         """Yield the sentences of a text; an eGFR below `low_filtration` is one word for a low one."""
         plain, times = cut_times(self._spelled_alike(folded(_TITLE.sub("", text)), low_filtration), today)
-        plain = _QUESTION_BEFORE.sub(_with_its_side, _LIKE_A_COMMA.sub(" , ", plain))
-        plain = _DECIMALS.sub("", self._breaks.sub(" ; ", plain.replace("? ", f" {ASKED_AFTER} ")))
-        for part in _SENTENCE_END.split(re.sub(r"(?<!<)\?(?!>)", f" {ASKED_AFTER} ", plain)):
+        plain = _LIKE_A_COMMA.sub(" , ", plain)
+        if "?" in plain:
+            plain = _QUESTION_BEFORE.sub(_with_its_side, plain).replace("? ", f" {ASKED_AFTER} ")
+            plain = _QUESTION.sub(f" {ASKED_AFTER} ", plain)
+        plain = _DECIMALS.sub("", self._breaks.sub(" ; ", plain))
+        for part in _SENTENCE_END.split(plain):
             if words := self._without_idioms(_TOKEN.findall(part)[:_MOST_WORDS]):
                 yield self._sentence(words, times)
 
     def _spelled_alike(self, text: str, low_filtration: int) -> str:
-        for pattern, replacement in _SPELLED_ALIKE:
-            text = pattern.sub(replacement, text)
-        text = self._short_forms.sub(r"\1 ", text)
-        return _FILTRATION.sub(lambda match: _filtration(match, low_filtration), text)
+        if _MARKS.search(text):
+            for pattern, replacement in _SPELLED_ALIKE:
+                text = pattern.sub(replacement, text)
+        if "." in text:
+            text = self._short_forms.sub(r"\1 ", text)
+        if "gfr" in text:
+            text = _FILTRATION.sub(lambda match: _filtration(match, low_filtration), text)
+        return text
 
     def _without_idioms(self, words: list[str]) -> list[str]:
         """Return the words but for idioms that are neither a sign nor a denial ("weak stream", "no relief")."""

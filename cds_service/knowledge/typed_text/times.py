@@ -8,7 +8,8 @@ from typing import NamedTuple
 _UNITS = {"h": 0.05, "d": 1, "w": 7, "m": 30, "y": 365}
 """The fewest days that each unit can have, by its first letter: what may be recent is taken as recent."""
 
-_LONG_UNIT = r"(?P<unit>hrs?|hours?|days?|wks?|weeks?|mos?|months?|yrs?|years?)"
+_LONG_UNITS = "hrs?|hours?|days?|wks?|weeks?|mos?|months?|yrs?|years?"
+_LONG_UNIT = rf"(?P<unit>{_LONG_UNITS})"
 _UNIT = rf"(?:{_LONG_UNIT}|(?P<letter>[hdwmy]))"
 _SPELLED = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _WORDS = {"a": 1, "an": 1, "couple": 2, "few": 3, "several": 4, **{word: n for n, word in enumerate(_SPELLED, 1)}}
@@ -102,6 +103,12 @@ _READERS: tuple[tuple[str, Callable[[re.Match[str], date], TypedTime | None]], .
 _PATTERNS = tuple((re.compile(pattern), read) for pattern, read in _READERS)
 _HINT = re.compile(r"\d|ago\b|night|yester|today|day\b|tonight|morning|this am\b|week|month|year|day|hour")
 """Every time has one of these: a text without it has none, and most have none."""
+_TIME = re.compile(
+    r"(?:19|20)\d\d|\d[/-]\d\d?[/-]\d|\bx\d"
+    rf"|\d[\s-]*(?:[hdwmy]|{_LONG_UNITS})\b|\s(?:{_LONG_UNITS})\b|\b(?:{'|'.join(_NAMED_DAYS)})\b".replace(" ", r"\s+")
+    + r"|\blast\s+year\b"
+)
+"""And one of these: a number alone is no time ("type 2 diabetes")."""
 _TIMES_TWO = re.compile(r"\bx(?=\d)")
 """As in "x2 wks", where no space parts the sign from the number."""
 
@@ -109,7 +116,7 @@ _TIMES_TWO = re.compile(r"\bx(?=\d)")
 def cut_times(text: str, today: date) -> tuple[str, list[TypedTime]]:
     """Return a text (in lower case) with each time as `@0`, `@1` ... in its place, and those times."""
     times: list[TypedTime] = []
-    if not _HINT.search(text):
+    if not (_HINT.search(text) and _TIME.search(text)):
         return text, times
     text = _TIMES_TWO.sub("x ", text)
     for pattern, read in _PATTERNS:

@@ -36,10 +36,10 @@ CUES = frozenset(
 )
 """What a row of the topic `cue` can mean; each must stand in the table."""
 
-_NUMBERED = frozenset({"egfr", "gfr"})
+NUMBERED = frozenset({"egfr", "gfr"})
 """What a finding is of by its number alone."""
 
-_WORD = re.compile(r"[a-z0-9]+")
+WORD = re.compile(r"[a-z0-9]+")
 
 _SHORTEST_FORGIVEN = 6
 
@@ -67,7 +67,7 @@ class Phrase:
     """Whether a typing error is forgiven."""
 
 
-class _Begun(NamedTuple):
+class Begun(NamedTuple):
     """A phrase with the choice of its first element by which it begins, and the words that may stand second."""
 
     phrase: Phrase
@@ -85,7 +85,7 @@ class Span(NamedTuple):
 
 
 class Vocabulary:
-    """The phrases of the table by their first word."""
+    """The phrases of the table by their first word: `cues`, and `findings` with the lists that stand beside them."""
 
     def __init__(self, rows: Rows) -> None:
         """Compile the rows, in which `reason_word_faults` found nothing missing."""
@@ -93,16 +93,16 @@ class Vocabulary:
         self.abbreviations = tuple(words[0] for words in self.spellings_of(rows, "abbreviation"))
         self.breaks = tuple(" ".join(words) for words in self.spellings_of(rows, "break"))
         phrases = list(_phrases(rows))
-        self._cues = _by_first_word(phrase for phrase in phrases if phrase.topic == "cue")
-        self._findings = _by_first_word(phrase for phrase in phrases if phrase.topic != "cue")
-        self._first_words = frozenset(self._findings) | _NUMBERED
+        self.cues = _by_first_word(phrase for phrase in phrases if phrase.topic == "cue")
+        self.findings = _by_first_word(phrase for phrase in phrases if phrase.topic != "cue")
         self._known = frozenset(chain.from_iterable(map(_words_of, phrases)))
         unwanted = {name for phrase in phrases for name in phrase.unwanted} - {*PARTS}
-        plain = (one for one in phrases if one.topic != "list" or one.means not in unwanted)
+        plain = (phrase for phrase in phrases if phrase.topic != "list" or phrase.means not in unwanted)
         self._plain = frozenset(chain.from_iterable(map(_words_of, plain)))
         lenient = chain.from_iterable(_words_of(phrase) for phrase in phrases if phrase.is_lenient)
         self._forgiven = sorted({word for word in lenient if len(word) >= _SHORTEST_FORGIVEN})
-        self._corrected = lru_cache(maxsize=20_000)(self._corrections)
+        self.corrections = lru_cache(maxsize=20_000)(self._corrections_of)
+        """Of a word, those of which it is a typing error."""
 
     @staticmethod
     def spellings_of(rows: Rows, cue: str) -> Iterator[Words]:
@@ -111,36 +111,28 @@ class Vocabulary:
             if (row["topic"], row["means"]) == ("cue", cue):
                 yield from _spellings(row["words"])
 
-    def has_words(self, text: str) -> bool:
-        """Return whether a text may have a finding in it: most texts of a record have none, and need no more reading.
-
-        Without this look a call without a card takes 30 % longer.
-        """
-        words = set(_WORD.findall(folded(text)))
-        return not words.isdisjoint(self._first_words) or any(map(self._corrected, words))
-
     def is_plain(self, word: str) -> bool:
         """Tell whether a word stands in the table, other than in what must not stand beside a finding ("UTI")."""
         return word in self._plain
 
     def cues_at(self, words: Sequence[str], index: int) -> Iterator[Span]:
         """Yield the cues that begin at a word; a typing error is never forgiven in them."""
-        for begun in self._cues.get(words[index], ()):
+        for begun in self.cues.get(words[index], ()):
             if self._may_go_on(begun, words, index):
                 yield from self._matched(begun, words, index, is_exact=True)
 
     def findings_at(self, words: Sequence[str], index: int) -> Iterator[Span]:
         """Yield the findings and lists that begin at a word, or at what it is a typing error of."""
         word = words[index]
-        for begun in self._findings.get(word, ()):
+        for begun in self.findings.get(word, ()):
             if self._may_go_on(begun, words, index):
                 yield from self._matched(begun, words, index, is_exact=True)
-        for right in self._corrected(word):
-            for begun in self._findings.get(right, ()):
+        for right in self.corrections(word):
+            for begun in self.findings.get(right, ()):
                 if begun.phrase.is_lenient:
                     yield from self._matched(begun, words, index, is_exact=False)
 
-    def _may_go_on(self, begun: _Begun, words: Sequence[str], index: int) -> bool:
+    def _may_go_on(self, begun: Begun, words: Sequence[str], index: int) -> bool:
         """Tell whether the word after the first lets a phrase go on: most phrases end there, at little cost."""
         if not begun.next_words:
             return True
@@ -149,9 +141,9 @@ class Vocabulary:
         word = words[index + 1]
         if word in begun.next_words or word in self.fillers:
             return True
-        return begun.phrase.is_lenient and bool(self._corrected(word))
+        return begun.phrase.is_lenient and bool(self.corrections(word))
 
-    def _matched(self, begun: _Begun, words: Sequence[str], index: int, *, is_exact: bool) -> Iterator[Span]:
+    def _matched(self, begun: Begun, words: Sequence[str], index: int, *, is_exact: bool) -> Iterator[Span]:
         """Yield where a phrase stands that begins at a word."""
         phrase, first = begun.phrase, begun.first
         fits = self._fits(first, words, index, phrase)
@@ -161,8 +153,8 @@ class Vocabulary:
                 return
             is_exact = is_exact and fits
             places = self._places(words, end) if phrase.topic not in ("cue", "list") else (end,)
-            found = (max(self._choices(element, words, place, phrase), default=None) for place in places)
-            end, fits = next(filter(None, found), (end, None))
+            longest = (max(self._choices(element, words, place, phrase), default=None) for place in places)
+            end, fits = next(filter(None, longest), (end, None))
         if fits is not None:
             yield Span(index, end, phrase, is_exact and fits)
 
@@ -173,7 +165,7 @@ class Vocabulary:
         if start >= len(words):
             return
         word = words[start]
-        for right in (word, *(self._corrected(word) if phrase.is_lenient else ())):
+        for right in (word, *(self.corrections(word) if phrase.is_lenient else ())):
             for choice in element.get(right, ()):
                 fits = self._fits(choice, words, start, phrase)
                 if fits is not None:
@@ -186,7 +178,7 @@ class Vocabulary:
             return True
         if len(there) < len(choice) or not phrase.is_lenient:
             return None
-        same = (a == b or a in self._corrected(b) for a, b in zip(choice, there, strict=True))
+        same = (a == b or a in self.corrections(b) for a, b in zip(choice, there, strict=True))
         return False if all(same) else None
 
     def _places(self, words: Sequence[str], index: int) -> Iterator[int]:
@@ -196,12 +188,12 @@ class Vocabulary:
             index += 1
             yield index
 
-    def _corrections(self, word: str) -> tuple[str, ...]:
+    def _corrections_of(self, word: str) -> tuple[str, ...]:
         """Return the words that a word is a typing error of, which is none of ours itself."""
         if len(word) < _SHORTEST_FORGIVEN - 1 or word in self._known or not word.isalpha():
             return ()
-        found = process.extract(word, self._forgiven, scorer=OSA.distance, score_cutoff=1, limit=None)
-        return tuple(right for right, _, _ in found)
+        matches = process.extract(word, self._forgiven, scorer=OSA.distance, score_cutoff=1, limit=None)
+        return tuple(right for right, _, _ in matches)
 
 
 def reason_word_faults(rows: Rows) -> Iterator[str]:
@@ -225,12 +217,12 @@ def _phrases(rows: Rows) -> Iterator[Phrase]:
             yield Phrase(number, row["topic"], row["means"], elements, wanted, unwanted, row["wording"], is_lenient)
 
 
-def _by_first_word(phrases: Iterable[Phrase]) -> dict[str, list[_Begun]]:
-    table: dict[str, list[_Begun]] = defaultdict(list)
+def _by_first_word(phrases: Iterable[Phrase]) -> dict[str, list[Begun]]:
+    table: dict[str, list[Begun]] = defaultdict(list)
     for phrase in phrases:
         after_first = frozenset(phrase.elements[1]) if len(phrase.elements) > 1 else frozenset()
         for word, choices in phrase.elements[0].items():
-            table[word] += [_Begun(phrase, one, frozenset(one[1:2]) or after_first) for one in choices]
+            table[word] += [Begun(phrase, choice, frozenset(choice[1:2]) or after_first) for choice in choices]
     return dict(table)
 
 

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from cds_service.knowledge.typed_text.vocabulary import Vocabulary
+from cds_service.knowledge.typed_text.prefilter import Prefilter
 from tests.support.service import TODAY
 
 
@@ -33,15 +33,26 @@ def reasons_in_words(knowledge):
     return [*phrases, "eGFR 18", "GFR: 12", *misspelled, *(a_text(random, phrases) for _ in range(3000))]
 
 
+def read(knowledge, texts) -> list[tuple]:
+    """Return what texts say, and how each opens."""
+    typed = [knowledge.reason_words.typed_text(text, TODAY, knowledge.lookback_windows) for text in texts]
+    return [(text.mentions, text.opening) for text in typed]
+
+
 def test_a_skipped_text_has_nothing_to_find(knowledge, reasons_in_words, monkeypatch):
-    """A text is skipped only if reading it word by word finds nothing."""
-    words, verdicts = knowledge.reason_words, []
-    has_words = Vocabulary.has_words
-    monkeypatch.setattr(Vocabulary, "has_words", lambda *args: verdicts.append(has_words(*args)) or verdicts[-1])
-    quick = [words.read(text, TODAY, knowledge.lookback_windows) for text in reasons_in_words]
-    assert min(verdicts.count(True), verdicts.count(False)) > 300
-    monkeypatch.setattr(Vocabulary, "has_words", lambda *_: True)
-    assert [words.read(text, TODAY, knowledge.lookback_windows) for text in reasons_in_words] == quick
+    """A text is skipped only if reading it word by word finds nothing, and no doubt at its beginning."""
+    prefilter = knowledge.reason_words.prefilter
+    topics = [prefilter.topics(text) for text in reasons_in_words]
+    doubts = [prefilter.may_open_in_doubt(text) for text in reasons_in_words]
+    quick = read(knowledge, reasons_in_words)
+    for verdicts in (list(map(bool, topics)), doubts):
+        assert min(verdicts.count(True), verdicts.count(False)) > 300
+    for may_be, (mentions, _) in zip(topics, quick, strict=True):
+        assert may_be >= {mention.topic for mention in mentions}
+    every_topic = prefilter.topics("eGFR")
+    monkeypatch.setattr(Prefilter, "topics", lambda *_: every_topic)
+    monkeypatch.setattr(Prefilter, "may_open_in_doubt", lambda *_: True)
+    assert read(knowledge, reasons_in_words) == quick
 
 
 def test_a_plexus_study_names_the_plexus(knowledge):

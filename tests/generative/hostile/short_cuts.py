@@ -13,7 +13,7 @@ from cds_service.decision import findings, orders, request
 from cds_service.decision.references import ReferenceResolver
 from cds_service.knowledge.terminology import UNREAD, Terminology
 from cds_service.knowledge.text_matchers import OrderTextMatcher
-from cds_service.knowledge.typed_text.vocabulary import Vocabulary
+from cds_service.knowledge.typed_text.prefilter import Prefilter
 from cds_service.strict_json import reference_json
 from cds_service.web import request_body
 from tests.support.service import ORDER_SELECT, ORDER_SIGN
@@ -63,7 +63,9 @@ def slowly(service):
         patch.setattr(request_body, "strict_json", reference_json)
         patch.setattr(request, "is_hook_call", lambda _: False)
         patch.setattr(OrderTextMatcher, "names_plexus", lambda *_: True)
-        patch.setattr(Vocabulary, "has_words", lambda *_: True)
+        every_topic = knowledge.reason_words.prefilter.topics("eGFR")
+        patch.setattr(Prefilter, "topics", lambda *_: every_topic)
+        patch.setattr(Prefilter, "may_open_in_doubt", lambda *_: True)
         for module in (findings, orders):
             patch.setattr(module, "ReferenceResolver", Gathered)
         yield

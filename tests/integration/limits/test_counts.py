@@ -1,15 +1,11 @@
 """How many orders and selections a call may have, and that no count is worked through once for each of another."""
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
 import pytest
 
 from tests.support.in_process import decided
 from tests.support.notation import call, concept
 from tests.support.service import ORDER_SELECT, ORDER_SIGN, TODAY
+from tests.support.steps import counting
 
 PLAIN = {"call": "", "site": ""}
 EXPLANATIONS = "/playground/explanations/lumbosacral-plexus-mri-order-sign"
@@ -124,31 +120,6 @@ def of_cards(number: int) -> dict:
     return signed(many(number))
 
 
-@contextmanager
-def counting(*modules: str) -> Iterator[Callable[[], int]]:
-    """Count the steps of the interpreter within modules of the decision, which are as many on any machine."""
-    steps = 0
-
-    def step(_frame, event, _arg):
-        nonlocal steps
-        steps += event == "opcode"
-        return step
-
-    def enter(frame, *_):
-        path = Path(frame.f_code.co_filename)
-        if (path.parent.name, path.stem) not in wanted:
-            return None
-        frame.f_trace_opcodes, frame.f_trace_lines = True, False
-        return step
-
-    wanted, before = {("decision", module) for module in modules}, sys.gettrace()
-    sys.settrace(enter)
-    try:
-        yield lambda: steps
-    finally:
-        sys.settrace(before)
-
-
 @pytest.mark.parametrize(
     ("body", "number", "modules"),
     [
@@ -166,7 +137,7 @@ def test_twice_as_much_takes_twice_the_steps(body, number, modules, knowledge):
         asked = body(size)
         row = PLAIN | {"call": asked["hook"]}
         decided(row, knowledge, TODAY, asked)  # so that what is made once is made
-        with counting(*modules) as steps:
+        with counting("decision", *modules) as steps:
             decided(row, knowledge, TODAY, asked)
         taken.append(steps())
     assert taken[0] > number
