@@ -5,11 +5,9 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
 
-from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 Rows = Sequence[Mapping[str, str]]
@@ -100,9 +98,12 @@ class Vocabulary:
         plain = (phrase for phrase in phrases if phrase.topic != "list" or phrase.means not in unwanted)
         self._plain = frozenset(chain.from_iterable(map(_words_of, plain)))
         lenient = chain.from_iterable(_words_of(phrase) for phrase in phrases if phrase.is_lenient)
-        self._forgiven = sorted({word for word in lenient if len(word) >= _SHORTEST_FORGIVEN})
-        self.corrections = lru_cache(maxsize=20_000)(self._corrections_of)
-        """Of a word, those of which it is a typing error."""
+        self._forgiven: dict[str, list[str]] = defaultdict(list)
+        """By each of them, and by each of them without one letter, the words of which a typing error is forgiven."""
+        for word in sorted({word for word in lenient if len(word) >= _SHORTEST_FORGIVEN}):
+            for shortened in _without_one_letter(word):
+                self._forgiven[shortened].append(word)
+        self._alike = frozenset(self._forgiven)
 
     @staticmethod
     def spellings_of(rows: Rows, cue: str) -> Iterator[Words]:
@@ -188,12 +189,23 @@ class Vocabulary:
             index += 1
             yield index
 
-    def _corrections_of(self, word: str) -> tuple[str, ...]:
-        """Return the words that a word is a typing error of, which is none of ours itself."""
+    def corrections(self, word: str) -> Sequence[str]:
+        """Return the words that a word is a typing error of, which is none of ours itself.
+
+        Words that differ by one error are alike without one letter of each, so few are compared.
+        """
         if len(word) < _SHORTEST_FORGIVEN - 1 or word in self._known or not word.isalpha():
             return ()
-        matches = process.extract(word, self._forgiven, scorer=OSA.distance, score_cutoff=1, limit=None)
-        return tuple(right for right, _, _ in matches)
+        shortened = _without_one_letter(word)
+        if self._alike.isdisjoint(shortened):
+            return ()
+        alike = {right for letters in shortened for right in self._forgiven.get(letters, ())}
+        return sorted(right for right in alike if OSA.distance(word, right, score_cutoff=1) == 1)
+
+
+def _without_one_letter(word: str) -> list[str]:
+    """Return a word, and what is left of it without each of its letters."""
+    return [word, *[word[:place] + word[place + 1 :] for place in range(len(word))]]
 
 
 def reason_word_faults(rows: Rows) -> Iterator[str]:
