@@ -5,9 +5,11 @@ shell completion answer quickly.
 """
 
 import gc
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
@@ -26,13 +28,22 @@ _SECTIONS = {
     "Data": ("migrate", "purge", "export"),
 }
 
-_DATA = ("cards", "feedback", "decisions", "unrecognized", "comments")
+_DATASETS = ("cards", "feedback", "decisions", "unrecognized", "comments")
+
+_MAX_RETENTION_DAYS = 36500
 
 
 def main(arguments: list[str] | None = None, clock: Clock = SYSTEM_CLOCK) -> int:
     """Run one command and return its exit code: 0 done, 1 a fault that is printed in one line, 2 wrong usage."""
     try:
-        return plexus_cds.main(arguments, "plexus-cds", standalone_mode=False, obj=clock) or 0
+        exit_code: int = plexus_cds.main(arguments, "plexus-cds", standalone_mode=False, obj=clock) or 0
+        sys.stdout.flush()
+    except BrokenPipeError:  # what click did not write itself; it ends alike, with 1 and without a word
+        _drop_output()
+        return 1
+    except OSError as error:
+        fault = f"the output cannot be written: {error.strerror}"
+        _drop_output()
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -44,8 +55,15 @@ def main(arguments: list[str] | None = None, clock: Clock = SYSTEM_CLOCK) -> int
         fault = str(error)
     except RecursionError:
         fault = "the JSON is nested too deeply"
+    else:
+        return exit_code
     click.echo(f"plexus-cds: {fault}", err=True)
     return 1
+
+
+def _drop_output() -> None:
+    """Send what is left of the output nowhere, so that Python's exit does not fail on it once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _Sections(click.Group):
@@ -73,14 +91,39 @@ class _Day(click.ParamType[date]):
             self.fail(f"{value!r} is not a date; use YYYY-MM-DD", param, context)
 
 
-class _ExampleName(click.ParamType[str]):
-    """The name of an example call, which shell completion knows."""
+class _Number(click.IntRange):
+    """A whole number within limits."""
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> int:
+        """Return the number, or fail with what was given instead."""
+        try:
+            number: int = super().convert(value, param, context)
+        except click.BadParameter:
+            message = f"must be a whole number from {self.min} to {self.max}, not {value!r}."
+            raise click.BadParameter(message, context, param) from None
+        return number
+
+
+class _Name(click.ParamType[str]):
+    """One of some names, which shell completion knows; a wrong one is answered with the one that is meant."""
 
     name = "name"
 
+    def __init__(self, names: Callable[[], Sequence[str]]) -> None:
+        self.names = names
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> str:
+        """Return the name, or fail with the names that there are."""
+        names = self.names()
+        if value not in names:
+            close = get_close_matches(value, names, 1)
+            hint = f"Did you mean {close[0]}? " if close else ""
+            self.fail(f"there is no {value!r}. {hint}There are: {', '.join(names)}.", param, context)
+        return str(value)
+
     def shell_complete(self, _context: click.Context, _param: click.Parameter, prefix: str) -> list[CompletionItem]:
-        """Return the examples that begin with what is typed."""
-        return [CompletionItem(name) for name in examples.names("calls") if name.startswith(prefix)]
+        """Return the names that begin with what is typed."""
+        return [CompletionItem(name) for name in self.names() if name.startswith(prefix)]
 
 
 def _commands() -> Any:
@@ -117,10 +160,21 @@ def plexus_cds() -> None:
     "serve", "Run the CDS Hooks server.", "plexus-cds serve --development", "plexus-cds serve --port 9000 --workers 2"
 )
 @click.option("--host", metavar="ADDRESS", help="Address to listen on  [env: PLEXUS_CDS_HOST; default: 127.0.0.1]")
-@click.option("--port", metavar="NUMBER", help="Port to listen on  [env: PLEXUS_CDS_PORT; default: 8080]")
-@click.option("--workers", metavar="NUMBER", help="Worker processes  [env: PLEXUS_CDS_WORKERS; default: 1]")
+@click.option(
+    "--port",
+    type=_Number(1, 65535),
+    metavar="NUMBER",
+    help="Port to listen on  [env: PLEXUS_CDS_PORT; default: 8080]",
+)
+@click.option(
+    "--workers",
+    type=_Number(1, 64),
+    metavar="NUMBER",
+    help="Worker processes  [env: PLEXUS_CDS_WORKERS; default: 1]",
+)
 @click.option(
     "--threads",
+    type=_Number(1, 256),
     metavar="NUMBER",
     help="Calls that each worker handles at the same time  [env: PLEXUS_CDS_THREADS; default: 32]",
 )
@@ -129,7 +183,7 @@ def plexus_cds() -> None:
     is_flag=True,
     help="Development mode: playground, dashboard, CORS for the Sandbox  [env: PLEXUS_CDS_DEVELOPMENT]",
 )
-def _serve(*, development: bool, **options: str | None) -> None:
+def _serve(*, development: bool, **options: str | int | None) -> None:
     _commands().serve(options, development=development)
 
 
@@ -167,7 +221,7 @@ def _refuse_both(option: str, other: str, are_given: bool) -> None:  # noqa: FBT
     "plexus-cds example",
     "plexus-cds example article > call.json",
 )
-@click.argument("name", type=_ExampleName(), required=False)
+@click.argument("name", type=_Name(lambda: examples.names("calls")), required=False)
 @click.pass_obj
 def _example(clock: Clock, name: str | None) -> None:
     _commands().example(name, clock)
@@ -214,7 +268,9 @@ def _migrate() -> None:
     "plexus-cds purge --days 365",
 )
 @click.option(
-    "--days", type=int, help="Retention period; 0 keeps everything  [env: PLEXUS_CDS_STORE_DAYS; default: 730]"
+    "--days",
+    type=_Number(0, _MAX_RETENTION_DAYS),
+    help="Retention period; 0 keeps everything  [env: PLEXUS_CDS_STORE_DAYS; default: 730]",
 )
 @click.option("--dry-run", is_flag=True, help="Delete nothing; print how many records would go.")
 @click.pass_obj
@@ -225,16 +281,17 @@ def _purge(clock: Clock, *, days: int | None, dry_run: bool) -> None:
 @_command(
     "export",
     "Export stored data.\n\n"
+    f"DATASET is one of: {', '.join(_DATASETS)}. "
     "The store is at PLEXUS_CDS_STORE_URL. Comments may contain patient data and are exported only here.",
     "plexus-cds export cards --from 2026-10-01 --to 2026-12-31 > cards.csv",
     "plexus-cds export feedback --format ndjson",
 )
-@click.argument("what", type=click.Choice(_DATA))
+@click.argument("dataset", type=_Name(lambda: _DATASETS), metavar="DATASET")
 @click.option("--from", "first", type=_Day(), default=date.min, help="First day  [default: all]")
 @click.option("--to", "last", type=_Day(), default=date.max, help="Last day, included  [default: all]")
 @click.option("--format", "file_format", type=click.Choice(["csv", "ndjson"]), default="csv", show_default=True)
-def _export(what: str, first: date, last: date, file_format: str) -> None:
+def _export(dataset: str, first: date, last: date, file_format: str) -> None:
     if first > last:
         message = f"--from {first} is after --to {last}."
         raise click.UsageError(message, click.get_current_context())
-    _commands().export(what, first, last, file_format)
+    _commands().export(dataset, first, last, file_format)

@@ -15,11 +15,11 @@ from cds_service import examples, review, server
 from cds_service.auth import read_clients
 from cds_service.clock import Clock
 from cds_service.config.check import effective_configuration
-from cds_service.config.settings import MOST_DAYS, environment_name, read_settings
+from cds_service.config.settings import environment_name, read_settings
 from cds_service.config.site_file import SiteSource
 from cds_service.decision import order_select
 from cds_service.decision.as_of import as_of
-from cds_service.errors import NotAHookCall, NotJson, PlexusError, SettingsError
+from cds_service.errors import CallError, NotAHookCall, NotJson, PlexusError
 from cds_service.explanation import describe, render
 from cds_service.fhir.search import fetcher
 from cds_service.store import Store
@@ -37,9 +37,9 @@ _NOT_AS_OF = (
 )
 
 
-def serve(options: dict[str, str | None], *, development: bool) -> None:
+def serve(options: dict[str, str | int | None], *, development: bool) -> None:
     """Run the server; `options` go before the environment, by which the settings reach the workers."""
-    given = {name: value for name, value in options.items() if value is not None}
+    given = {name: str(value) for name, value in options.items() if value is not None}
     if development:
         given["development"] = "true"
     os.environ.update({environment_name(name): value for name, value in given.items()})
@@ -63,15 +63,19 @@ def decide(
         click.echo(_NOT_AS_OF.format(day), err=True)
     hook = body["hook"] if body.get("hook") == "order-sign" else "order-select"
     site = SiteSource(settings, knowledge).current(day)
-    decision = order_select.decide(
-        body,
-        hook,
-        knowledge,
-        site,
-        today=day,
-        fetch=fetcher(settings.fhir_servers, limits_of(settings)),
-        new_id=lambda: str(uuid4()),
-    )
+    try:
+        decision = order_select.decide(
+            body,
+            hook,
+            knowledge,
+            site,
+            today=day,
+            fetch=fetcher(settings.fhir_servers, limits_of(settings)),
+            new_id=lambda: str(uuid4()),
+        )
+    except CallError as error:
+        message = f"{name}: {error}"
+        raise PlexusError(message) from None
     if cards:
         click.echo(json.dumps({"cards": decision.cards}, indent=2))
         return
@@ -106,10 +110,7 @@ def example(name: str | None, clock: Clock) -> None:
     if name is None:
         click.echo("\n".join(examples.names("calls")))
         return
-    try:
-        click.echo(json.dumps(examples.example("calls", name, clock.today()), indent=2))
-    except KeyError as error:
-        raise PlexusError(error.args[0]) from None
+    click.echo(json.dumps(examples.example("calls", name, clock.today()), indent=2))
 
 
 def check_config(site_file: str | None, clock: Clock) -> None:
@@ -130,9 +131,6 @@ def purge(days: int | None, *, dry_run: bool, clock: Clock) -> None:
 
     settings = read_settings()
     days = settings.store_days if days is None else days
-    if not 0 <= days <= MOST_DAYS:
-        message = f"--days: must be from 0 to {MOST_DAYS}, not {days}"
-        raise SettingsError(message)
     if days == 0:
         click.echo("Nothing is deleted: the retention period is 0 days, which keeps everything.")
         return
@@ -144,13 +142,13 @@ def purge(days: int | None, *, dry_run: bool, clock: Clock) -> None:
         click.echo(f"  {table}: {amount}")
 
 
-def export(what: str, first: date, last: date, file_format: str) -> None:
+def export(dataset: str, first: date, last: date, file_format: str) -> None:
     """Print the rows of a period, both days included, as CSV or NDJSON."""
     from cds_service.store.export import columns, rows  # noqa: PLC0415 - it loads SQLAlchemy
 
     period = Period(first, last)
     with closing(Store(read_settings().store_url.get_secret_value())) as store, store.reading() as connection:
-        sys.stdout.writelines(chunks(file_format, columns(what), rows(connection, what, period)))
+        sys.stdout.writelines(chunks(file_format, columns(dataset), rows(connection, dataset, period)))
 
 
 def write_review(*, check_only: bool) -> None:

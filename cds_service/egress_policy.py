@@ -1,5 +1,6 @@
 """The egress policy: which URLs may be read, within which limits; http_client reads them."""
 
+import re
 import ssl
 import time
 from dataclasses import dataclass
@@ -59,6 +60,23 @@ def within(url: str, base: str) -> bool:
     """Return whether a URL has the origin of `base`, and the path of `base` or one below it."""
     path, base_path = _segments(url), _segments(base)
     return same_origin(url, base) and path is not None and base_path is not None and path[: len(base_path)] == base_path
+
+
+def is_base_url(url: str) -> bool:
+    """Return whether a text is an absolute http or https URL without a user, a query or a fragment."""
+    parts = _split(url)
+    return _origin(url) is not None and parts is not None and not parts.query and not parts.fragment
+
+
+def is_origin(text: str) -> bool:
+    """Return whether a text is `scheme://host[:port]`, as browsers send it (RFC 6454), or with a slash at its end."""
+    parts = _split(text)
+    return is_base_url(text) and parts is not None and parts.path in ("", "/")
+
+
+def without_user(url: str) -> str:
+    """Return a URL for a message: the user and the password in it, if any, are left out."""
+    return re.sub(r"//[^/]*@", "//...@", url)
 
 
 def resolve_link(link: str, page: str) -> str:

@@ -64,7 +64,7 @@ RESERVATION_REASONS = (
 BRAKE_FAMILIES = ("emergency", "trauma", "upper_limb", "spine", "other_explanation", "device", "contrast")
 """The families of value sets that stop or soften a card."""
 
-CONDITION_FAMILIES = ("malignancy", "radiation_history", "presentation", *BRAKE_FAMILIES)
+CONDITION_FAMILIES = ("malignancy", "radiation_history", "presentation", *BRAKE_FAMILIES, "iodine")
 """The families by which a Condition of the record is explained, and offered in the playground."""
 
 FAMILIES = (

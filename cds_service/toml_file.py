@@ -37,7 +37,7 @@ def read_toml(path: Path, model: type[_Model], tables: Mapping[str, type[BaseMod
         return model.model_validate(values, context=context)
     except ValidationError as error:
         faults = [_describe(fault, text, tables, model) for fault in error.errors()]
-    raise SettingsError("\n".join(f"{path.name}: {fault}" for fault in faults))
+    raise SettingsError("\n".join(f"{path}: {fault}" for fault in faults))
 
 
 def _text(path: Path) -> str:
@@ -50,7 +50,7 @@ def _text(path: Path) -> str:
 
 
 def _unreadable(path: Path, why: str) -> SettingsError:
-    return SettingsError(f"{path.name} cannot be read: {why}")
+    return SettingsError(f"{path} cannot be read: {why}")
 
 
 def _describe(error: Any, text: str, tables: Mapping[str, type[BaseModel]], model: type[BaseModel]) -> str:

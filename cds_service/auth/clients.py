@@ -18,7 +18,7 @@ from pydantic import (
 
 from cds_service.auth.key_sets import read_key_set_file
 from cds_service.auth.tokens import ALGORITHMS
-from cds_service.egress_policy import within
+from cds_service.egress_policy import within, without_user
 from cds_service.toml_file import read_toml
 
 _PUBLIC_KEY_HOSTS = ("sandbox.cds-hooks.org",)
@@ -47,10 +47,11 @@ def _url(text: str, info: ValidationInfo) -> str:
     """Refuse a URL that is not plain, or not https outside of development mode."""
     schemes = ("https://", "http://") if _is_development(info) else ("https://",)
     if not text.startswith(schemes):
-        message = f"must begin with {' or '.join(schemes)}"
+        message = f'must begin with {" or ".join(schemes)}, not "{without_user(text)}"'
         raise ValueError(message)
     if not within(text, text) or "#" in text:
-        message = "must be a plain address, without a user, a fragment or escaped characters"
+        plain = "must be a plain address, without a user, a fragment or escaped characters"
+        message = f'{plain}, not "{without_user(text)}"'
         raise ValueError(message)
     return _refuse_sandbox(text, info)
 

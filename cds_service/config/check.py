@@ -61,25 +61,25 @@ def _clients(path: str, settings: Settings | None) -> Clients:
 def _settings(settings: Settings, site_path: str) -> Iterator[str]:
     yield "Settings:"
     for name, value in settings.model_dump().items():
-        text, source = _shown(value), environment_name(name) if name in settings.model_fields_set else "default"
+        text, source = _shown(value), "environment" if name in settings.model_fields_set else "default"
         if name == "store_url":
             text = repr(Store(value.get_secret_value()))
         if name == "public_url":
             text = settings.base_url
         if name == "site_file" and site_path != value:
             text, source = site_path, "command line"
-        yield f"  {name}: {text} ({source})"
+        yield f"  {environment_name(name)}: {text} ({source})"
 
 
 def _site(site: SiteFile, path: str, knowledge: Knowledge, today: date) -> Iterator[str]:
     yield f"Site file: {path or 'none'}"
     values = site.model_dump(mode="json")
     del values["limits"]
-    yield from _values(values, site.model_fields_set, Path(path).name)
+    yield from _values(values, site.model_fields_set, path)
     yield from _values(
         {f"limits.{name}": value for name, value in {**knowledge.lookback_windows, **site.limits}.items()},
         {f"limits.{name}" for name in site.limits},
-        Path(path).name,
+        path,
     )
     if site.shadow and site.shadow.until < today:
         yield f"Note: shadow mode ended on {site.shadow.until}; cards are shown."
@@ -89,7 +89,7 @@ def _client(client: Client, path: str) -> Iterator[str]:
     """Yield the values in effect for a client; none of them is secret."""
     yield f"Client {client.issuer}:"
     values = client.model_dump(mode="json", exclude={"issuer"}) | {"tenants": client.tenants or "any"}
-    yield from _values(values, client.model_fields_set, Path(path).name)
+    yield from _values(values, client.model_fields_set, path)
 
 
 def _values(values: dict[str, Any], given: AbstractSet[str], source: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from cds_service.egress_policy import ca_file_fault, within
+from cds_service.egress_policy import ca_file_fault, is_base_url, is_origin, within, without_user
 from cds_service.errors import SettingsError
 from cds_service.store import Store
 from cds_service.validation_errors import describe_error
@@ -131,11 +131,23 @@ class Settings(BaseSettings):
             raise ValueError(message)
         return value
 
+    @field_validator("allowed_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """Refuse what no browser sends as its Origin (RFC 6454): that origin would never be allowed, without a word."""
+        for origin in value:
+            if not is_origin(origin):
+                message = (
+                    f'each must be like https://ehr.example.org or http://localhost:3000, not "{without_user(origin)}"'
+                )
+                raise ValueError(message)
+        return value
+
     @field_validator("public_url")
     @classmethod
     def _without_slash(cls, value: str) -> str:
-        if value and not value.startswith(("https://", "http://")):
-            message = "must begin with https:// or http://"
+        if value and not is_base_url(value):
+            message = f'must be an https:// or http:// URL such as https://cds.example.org, not "{without_user(value)}"'
             raise ValueError(message)
         return value.rstrip("/")
 
@@ -143,7 +155,8 @@ class Settings(BaseSettings):
     @classmethod
     def _with_certificates(cls, value: str) -> str:
         if value and (fault := ca_file_fault(value)):
-            raise ValueError(fault)
+            message = f'"{value}" {fault}'
+            raise ValueError(message)
         return value
 
     @field_validator("store_url")
@@ -168,11 +181,13 @@ class Settings(BaseSettings):
         schemes = ("https://", "http://") if self.development else ("https://",)
         for server in self.fhir_servers:
             if not server.startswith(schemes):
-                message = f"{PREFIX}FHIR_SERVERS: each must begin with {' or '.join(schemes)}"
+                message = (
+                    f'{PREFIX}FHIR_SERVERS: each must begin with {" or ".join(schemes)}, not "{without_user(server)}"'
+                )
                 raise ValueError(message)
             if not within(server, server):
                 plain = "a plain base URL, without a user, a query or escaped characters"
-                message = f"{PREFIX}FHIR_SERVERS: each must be {plain}"
+                message = f'{PREFIX}FHIR_SERVERS: each must be {plain}, not "{without_user(server)}"'
                 raise ValueError(message)
         return self
 

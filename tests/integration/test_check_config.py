@@ -102,7 +102,7 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path, capsys):
     file.write_text(SEVERAL + MAPPED.format("brain_mri"), encoding="utf-8")
     assert main(["check-config", str(file)]) == 1
     told = capsys.readouterr().err.replace("plexus-cds: ", "", 1).splitlines()
-    lines = [re.sub("there are: .* [(]", "there are: ... (", line.removeprefix("site.toml: ")) for line in told]
+    lines = [re.sub("there are: .* [(]", "there are: ... (", line.removeprefix(f"{file}: ")) for line in told]
     assert sorted(lines) == [
         "limits.patience: patience is not known; there are: ... (line 8)",
         "limits.presentation: must be 0 or more, not -1 (line 9)",
@@ -156,15 +156,20 @@ def test_serve_does_not_start_with_a_wrong_file(tmp_path):
     [
         (
             'prefetch = ["encounters"]\nconditions.dx = "problem-list-item"',
-            ["prefetch: encounters (site.toml)", '"dx": "problem'],
+            ["prefetch: encounters ({file})", '"dx": "problem'],
         ),
         (
             "",
-            ["policy: broad (default)", "off: false (default)", "presentation: 365 (default)", "port: 8080 (default)"],
+            [
+                "policy: broad (default)",
+                "off: false (default)",
+                "presentation: 365 (default)",
+                "PLEXUS_CDS_PORT: 8080 (default)",
+            ],
         ),
         (
             'policy = "focused"\nlimits.presentation = 100',
-            ["policy: focused (site.toml)", "presentation: 100 (site.toml)", "trauma: 90 (default)"],
+            ["policy: focused ({file})", "presentation: 100 ({file})", "trauma: 90 (default)"],
         ),
         (MAPPED.format("lumbar_spine_mri") + PROPOSED, ["IMG1", "lumbar_spine_mri", "PLEX"]),
         ("[shadow]\nuntil = 2020-01-01", ["shadow mode ended on 2020-01-01; cards are shown"]),
@@ -177,7 +182,7 @@ def test_a_right_file(text, says, tmp_path, capsys):
     file.write_text(text, encoding="utf-8")
     assert main(["check-config", str(file)]) == 0
     out = capsys.readouterr().out
-    assert [one for one in says if one not in out] == []
+    assert [line for line in says if line.format(file=file) not in out] == []
     assert ("ended" in out) is ("2020" in text)
 
 
@@ -188,8 +193,10 @@ def test_the_source_of_each_setting(monkeypatch, capsys):
     assert main(["check-config"]) == 0
     out = capsys.readouterr().out
     lines = out.splitlines()
-    assert {"  threads: 16 (PLEXUS_CDS_THREADS)", "  patient_key: ******** (PLEXUS_CDS_PATIENT_KEY)"} <= set(lines)
-    assert {"  workers: 1 (default)", "  public_url: http://127.0.0.1:8080 (default)"} <= set(lines)
+    assert {"  PLEXUS_CDS_THREADS: 16 (environment)", "  PLEXUS_CDS_PATIENT_KEY: ******** (environment)"} <= set(lines)
+    assert {"  PLEXUS_CDS_WORKERS: 1 (default)", "  PLEXUS_CDS_PUBLIC_URL: http://127.0.0.1:8080 (default)"} <= set(
+        lines
+    )
     assert "hunter2" not in out
 
 
@@ -231,3 +238,40 @@ def test_every_fault_of_the_settings_is_printed(monkeypatch, capsys):
     errors = capsys.readouterr().err
     assert "did you mean PLEXUS_CDS_THREADS?" in errors
     assert 'PLEXUS_CDS_PORT: must be a whole number, not "many"' in errors
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("ALLOWED_ORIGINS", "foo", 'each must be like https://ehr.example.org or http://localhost:3000, not "foo"'),
+        ("ALLOWED_ORIGINS", "https://a.example,https://b.example/path", 'not "https://b.example/path"'),
+        ("ALLOWED_ORIGINS", "ftp://a.example", 'not "ftp://a.example"'),
+        ("ALLOWED_ORIGINS", "https://a.example:port", 'not "https://a.example:port"'),
+        (
+            "PUBLIC_URL",
+            "cds.example.org",
+            'must be an https:// or http:// URL such as https://cds.example.org, not "cds',
+        ),
+        ("PUBLIC_URL", "https://cds.example.org/?a=1", 'not "https://cds.example.org/?a=1"'),
+        ("FHIR_SERVERS", "ftp://fhir.example", 'each must begin with https://, not "ftp://fhir.example"'),
+        ("FHIR_SERVERS", "https://user:hunter2@fhir.example", 'not "https://...@fhir.example"'),
+        ("CA_FILE", "/nowhere.pem", '"/nowhere.pem" cannot be read: No such file'),
+    ],
+)
+def test_a_wrong_address_is_refused(variable, value, says, monkeypatch, capsys):
+    """A setting that is no address or no file is refused with its variable and its value, without a password in it."""
+    monkeypatch.setenv(f"PLEXUS_CDS_{variable}", value)
+    assert main(["check-config"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"plexus-cds: PLEXUS_CDS_{variable}: ")
+    assert says in error
+    assert "hunter2" not in error
+
+
+@pytest.mark.parametrize(
+    "origins", ["https://a.example", "http://localhost:3000/", "https://[::1]:8443 https://sandbox.cds-hooks.org"]
+)
+def test_origins_of_browsers(origins, monkeypatch):
+    """What a browser sends as its Origin may be allowed."""
+    monkeypatch.setenv("PLEXUS_CDS_ALLOWED_ORIGINS", origins)
+    assert main(["check-config"]) == 0

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -236,10 +237,8 @@ def test_example(run):
     assert code == 0
     assert "@today" not in out
     assert json.loads(out)["hook"] == "order-select"
-    assert run("example", "nobody")[::2] == (
-        1,
-        f"plexus-cds: no such example; there are: {', '.join(examples.names('calls'))}\n",
-    )
+    code, _, error = run("example", "nobody")
+    assert (code, f"There are: {', '.join(examples.names('calls'))}." in error) == (2, True)
 
 
 def test_review_is_current(run):
@@ -301,3 +300,54 @@ def test_ctrl_c(monkeypatch, capsys):
     assert command.main() == 130
     gc.unfreeze()
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["serve", "--port", "abc"], "'--port': must be a whole number from 1 to 65535, not 'abc'."),
+        (["serve", "--threads", "0"], "'--threads': must be a whole number from 1 to 256, not '0'."),
+        (["purge", "--days", "-3"], "'--days': must be a whole number from 0 to 36500, not '-3'."),
+        (["example", "articel"], "there is no 'articel'. Did you mean article? There are: article, "),
+        (["export", "cadrs"], "there is no 'cadrs'. Did you mean cards? There are: cards, "),
+        (["export", "nothing"], "there is no 'nothing'. There are: cards, "),
+        (["exprot"], "Did you mean 'export'?"),
+    ],
+)
+def test_wrong_values(arguments, says, run):
+    """Wrong usage exits with 2, and says what was given, what there is, and what may be meant."""
+    code, out, error = run(*arguments)
+    assert (code, out) == (2, "")
+    assert says in error
+
+
+def test_a_call_that_cannot_be_decided_names_its_file(run, tmp_path):
+    """`decide` names the file of a call in which a member is missing."""
+    file = tmp_path / "call.json"
+    file.write_text('{"hook": "order-select"}', encoding="utf-8")
+    code, _, error = run("decide", str(file))
+    assert code == 1
+    assert error.startswith(f"plexus-cds: {file}: This is not a CDS Hooks call: ")
+
+
+COMMAND = [sys.executable, "-m", "cds_service"]
+
+
+def test_output_that_cannot_be_written():
+    """A full disk under the output is one line and exit code 1."""
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [*COMMAND, "example", "article"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, "plexus-cds: the output cannot be written: No space left on device\n")
+
+
+@pytest.mark.parametrize("arguments", [["example", "article"], ["example"]], ids=["much", "little"])
+def test_output_that_nobody_reads(arguments):
+    """A reader that closes the output ends the command without a trace."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command_line = [*COMMAND, *arguments]
+    done = subprocess.run(command_line, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")

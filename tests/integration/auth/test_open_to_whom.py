@@ -159,12 +159,12 @@ def test_check_config_tells_the_clients(tmp_path):
     told = done.stdout.partition(f"Client {ISSUER}:\n")[2].splitlines()
     assert told == [
         "  jwks_url: none (default)",
-        f"  jwks_file: {tmp_path}/keys.json (clients.toml)",
+        f"  jwks_file: {tmp_path}/keys.json ({file})",
         "  algorithms: ES384, RS384 (default)",
         "  tenants: any (default)",
         "  lifetime_seconds: 900 (default)",
-        "  fhir_servers: https://ehr.example.org/fhir (clients.toml)",
-        "  calls_per_minute: 60 (clients.toml)",
+        f"  fhir_servers: https://ehr.example.org/fhir ({file})",
+        f"  calls_per_minute: 60 ({file})",
     ]
     written(tmp_path, "issuer = 7")
     done = run("check-config", **settings, port="many", site_file=f"{tmp_path}/gone.toml")

@@ -181,7 +181,7 @@ def test_no_secret_is_shown(url, command):
     """check-config prints where the store is, without user, password or key."""
     code, output, errors = command("check-config", store_url=url, patient_key="hunter2" * 3)
     assert (code, errors) == (0, "")
-    assert "store_url: PostgreSQL at db.example, database cds" in output
+    assert "PLEXUS_CDS_STORE_URL: PostgreSQL at db.example, database cds" in output
     assert SECRET not in output
 
 

@@ -100,8 +100,8 @@ def test_the_days_are_the_sites(arguments, settings, cards, filled, store_url, c
 def test_days_out_of_bounds_are_refused(days, store_url, command):
     """Less than nothing, and more than the setting takes, is a wrong use."""
     code, output, errors = command("purge", "--days", days, store_url=store_url)
-    assert (code, output) == (1, "")
-    assert "--days: must be from 0 to 36500" in errors
+    assert (code, output) == (2, "")
+    assert f"'--days': must be a whole number from 0 to 36500, not '{days}'." in errors
 
 
 @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
