@@ -1,6 +1,10 @@
 """Work that no answer waits for: the thread that does it, and the queue of what it does when an answer is out."""
 
+import multiprocessing
+import os
+import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from multiprocessing import util
@@ -131,3 +135,29 @@ class TaskQueue:
 
 task_queue = TaskQueue()
 """Of this process."""
+
+
+_ORPHAN_SECONDS = 10
+
+_PARENT_INTERVAL = 1.0
+"""Seconds between two looks at the parent process."""
+
+
+def end_with_parent(clean_up: Callable[[], None]) -> None:
+    """End this worker process when the server that started it was killed: nobody else would stop it.
+
+    It is asked to stop as the server would ask, so that it finishes its calls; if it does not, it is ended after
+    `_ORPHAN_SECONDS`.
+    """
+    parent = multiprocessing.parent_process()
+    server = parent.pid if parent else os.getppid()
+
+    def look() -> float:
+        if os.getppid() != server:
+            clean_up()
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(_ORPHAN_SECONDS)
+            os._exit(1)
+        return _PARENT_INTERVAL
+
+    BackgroundWorker("parent", look, interval=_PARENT_INTERVAL).wake()

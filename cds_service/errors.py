@@ -6,6 +6,8 @@ PlexusError
 └── CallError            one call cannot be answered: an HTTP status with an OperationOutcome
     ├── NotJson          the body is not JSON
     ├── Compressed       the body is compressed
+    ├── NotSentAsJson    the Content-Type of the body is not JSON
+    ├── UnknownHost      the Host header has a name that the site does not have
     ├── TooLarge         the body, or a list in it, is larger than the service reads
     ├── NotAHookCall     JSON, but not a call of this hook
     ├── UnknownService   no service has this id
@@ -49,6 +51,20 @@ class Compressed(CallError):
 
     def __init__(self) -> None:
         super().__init__("This service does not read compressed bodies. Send the body without a Content-Encoding.")
+
+
+class NotSentAsJson(CallError):
+    """The Content-Type is not JSON: a web page may send any other to any server, without asking first."""
+
+    def __init__(self) -> None:
+        super().__init__("Unsupported media type. Send JSON with Content-Type: application/json.")
+
+
+class UnknownHost(CallError):
+    """The Host header has a name that the site does not name (DNS rebinding)."""
+
+    def __init__(self) -> None:
+        super().__init__("This service is not known by this host name. PLEXUS_CDS_ALLOWED_HOSTS lists further names.")
 
 
 class TooManyCalls(CallError):

@@ -4,6 +4,7 @@ Every label value is from a fixed list, so that no patient data and no unbounded
 """
 
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -32,6 +33,9 @@ from cds_service.model import FetchFault, PrefetchState
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable of prometheus_client for the folder that the workers share."""
+
+_TEMPORARY = f"{FOLDER}_TEMPORARY"
+"""Set to the folder where it is the server's own, to be removed with the server."""
 
 CALLS = (
     *("card", "shadow", "silent", "record", "unauthenticated", "not_json", "not_a_call", "too_large"),
@@ -197,11 +201,17 @@ def shared() -> Iterator[None]:
         yield
         return
     with TemporaryDirectory(prefix="plexus-cds-") as folder:
-        os.environ[FOLDER] = folder
+        os.environ[FOLDER] = os.environ[_TEMPORARY] = folder
         try:
             yield
         finally:
-            del os.environ[FOLDER]
+            del os.environ[FOLDER], os.environ[_TEMPORARY]
+
+
+def remove_temporary_folder() -> None:
+    """Remove the folder that the server made for its workers, where it did not live to do so itself."""
+    if folder := os.environ.get(_TEMPORARY):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @cache

@@ -1,6 +1,7 @@
 """The settings: environment variables PLEXUS_CDS_..., read here and nowhere else."""
 
 import os
+import re
 from difflib import get_close_matches
 from ipaddress import ip_address
 from typing import Annotated, Any
@@ -66,6 +67,11 @@ class Settings(BaseSettings):
         description="Base URLs of the FHIR servers that may be read, separated by commas; https only, except in "
         "development mode. Not with a clients file, which lists the servers of each client",
     )
+    allowed_hosts: _List = Field(
+        (),
+        description="Further host names by which callers reach the service, without a clients file; its own, the "
+        "public URL's and IP addresses are always accepted, any other gets a 421",
+    )
     allowed_origins: _List = Field(
         (), description="Origins that may call from a browser (CORS), such as `https://sandbox.cds-hooks.org`"
     )
@@ -116,7 +122,7 @@ class Settings(BaseSettings):
         "FHIR servers, key servers and the public URL may be http",
     )
 
-    @field_validator("fhir_servers", "allowed_origins", mode="before")
+    @field_validator("fhir_servers", "allowed_hosts", "allowed_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         """Split a list that is written with commas or spaces between."""
@@ -129,6 +135,15 @@ class Settings(BaseSettings):
         if not value.strip():
             message = "is set, but empty: name the file, or leave the setting out to have none"
             raise ValueError(message)
+        return value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _host_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
+                message = f'each must be a name such as cds.example.org, without a port, not "{without_user(name)}"'
+                raise ValueError(message)
         return value
 
     @field_validator("allowed_origins")

@@ -6,10 +6,11 @@ import signal
 import sys
 from collections.abc import Callable
 
-from flask import Flask
+from flask import Flask, Response, request
 from flask_cors import CORS
 
-from cds_service.background import task_queue
+from cds_service import metrics
+from cds_service.background import end_with_parent, task_queue
 from cds_service.clock import SYSTEM_CLOCK, Clock
 from cds_service.config.settings import Settings, read_settings
 from cds_service.config.site_file import SiteSource
@@ -19,7 +20,9 @@ from cds_service.logs import log_in_background
 from cds_service.store import CircuitBreaker, Recorder, Store
 from cds_service.validation_stamp import checked_knowledge
 from cds_service.web import (
+    body_drain,
     call_log,
+    compression,
     dashboard,
     discovery,
     error_handlers,
@@ -64,8 +67,10 @@ def create_app(
     pipeline = middleware.build_pipeline(app_services, settings)
     middleware.install(app, pipeline)
     _allow_origins(app, settings)
+    compression.install(app)
     if settings.fast_path:
         fast_path.install(app, pipeline)
+    app.wsgi_app = body_drain.install(app.wsgi_app, app_services.body_limit)  # type: ignore[assignment, method-assign]
     return app
 
 
@@ -108,6 +113,7 @@ def app_from_environment() -> Flask:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     log_in_background()
     task_queue.start()
+    end_with_parent(metrics.remove_temporary_folder)
     app = create_app(read_settings())
     recording.flush_at_exit(app)
     _tune_garbage_collector()
@@ -123,6 +129,7 @@ def _tune_garbage_collector() -> None:
 
 def _allow_origins(app: Flask, settings: Settings) -> None:
     """Answer preflights, which come without authentication (requirement X-21)."""
+    app.after_request(_vary_by_origin)  # it runs after that of Flask-CORS, which may have said so already
     listed = (re.escape(origin.rstrip("/")) + r"\Z" for origin in settings.allowed_origins)
     local = _LOCAL_ORIGINS if settings.development else ()
     CORS(
@@ -134,3 +141,10 @@ def _allow_origins(app: Flask, settings: Settings) -> None:
         allow_private_network=settings.development,
         max_age=600,
     )
+
+
+def _vary_by_origin(response: Response) -> Response:
+    """Say that an answer depends on the Origin, also where none was sent: a cache would serve it to all."""
+    if request.path.startswith("/cds-services"):
+        response.vary.add("Origin")
+    return response

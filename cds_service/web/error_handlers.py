@@ -11,6 +11,7 @@ from cds_service.errors import (
     Compressed,
     NotAHookCall,
     NotJson,
+    NotSentAsJson,
     Overloaded,
     RecordUnavailable,
     ReplayCacheUnavailable,
@@ -18,6 +19,7 @@ from cds_service.errors import (
     TooLarge,
     TooManyCalls,
     Unauthenticated,
+    UnknownHost,
     UnknownService,
 )
 from cds_service.logs import log_fault
@@ -30,6 +32,8 @@ _STATUS: dict[type[CallError], tuple[int, str]] = {
     RecordUnavailable: (412, "incomplete"),
     TooLarge: (413, "too-long"),
     Compressed: (415, "not-supported"),
+    NotSentAsJson: (415, "not-supported"),
+    UnknownHost: (421, "not-supported"),
     NotAHookCall: (422, "invalid"),
     TooManyCalls: (429, "throttled"),
     Overloaded: (503, "throttled"),
@@ -44,13 +48,12 @@ _HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "30"}}
 _DIAGNOSTICS = {
     404: "Not found. Discovery is at /cds-services.",
     405: "Method not allowed. Use GET for discovery, and POST for services and feedback.",
-    415: "Unsupported media type. Send JSON with Content-Type: application/json.",
 }
 
 
 def register(app: Flask) -> None:
     """Register the handler that answers every error with an OperationOutcome."""
-    app.register_error_handler(Exception, _flask_response)
+    app.register_error_handler(Exception, flask_response)
 
 
 def error_response(error: Exception) -> RawResponse:
@@ -65,7 +68,8 @@ def error_response(error: Exception) -> RawResponse:
     return _outcome(500, "exception", "Internal error. Continue without decision support.")
 
 
-def _flask_response(error: Exception) -> Response:
+def flask_response(error: Exception) -> Response:
+    """Return the response to an error, as Flask sends it."""
     response = error_response(error)
     return Response(response.body, response.status, response.headers, content_type=response.content_type)
 

@@ -21,6 +21,9 @@ from cds_service.web.services import app_services
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+_VARY = ("Vary", "Origin")
+"""As Flask's answers have it: one with an Origin may differ."""
+
 
 def install(app: Flask, pipeline: RequestPipeline) -> None:
     """Wrap the application's WSGI callable, so that hook calls take the fast path."""
@@ -55,4 +58,4 @@ def _respond(app: Flask, pipeline: RequestPipeline, context: RequestContext, ser
 def _status_and_headers(response: RawResponse) -> tuple[str, list[tuple[str, str]]]:
     status = f"{response.status} {HTTP_STATUS_CODES[response.status]}"
     sized = [("Content-Type", response.content_type), ("Content-Length", str(len(response.body)))]
-    return status, [*sized, *response.headers.items()]
+    return status, [*sized, _VARY, *response.headers.items()]

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, make_response, render_template
+from flask import Blueprint, Response, jsonify, make_response, render_template, request
+from werkzeug.exceptions import NotFound
 
 from cds_service.decision.rules import decision_table
 from cds_service.knowledge import Knowledge
 from cds_service.model import Site
+from cds_service.web.error_handlers import flask_response
 from cds_service.web.services import current_services
 
 _POLICY = {
@@ -22,12 +24,13 @@ _POLICY = {
 }
 
 
-def page(template: str, *, policy: dict[str, str] | None = None, **values: object) -> Response:
+def page(template: str, *, status: int = 200, policy: dict[str, str] | None = None, **values: object) -> Response:
     """Return a rendered page under a strict Content-Security-Policy; `policy` widens it for this page alone."""
     services = current_services()
     response = make_response(
         render_template(template, knowledge=services.knowledge, features=services.features, **values)
     )
+    response.status_code = status
     directives = _POLICY | (policy or {})
     response.headers["Content-Security-Policy"] = "; ".join(f"{name} {value}" for name, value in directives.items())
     response.headers["X-Content-Type-Options"] = "nosniff"
@@ -36,6 +39,15 @@ def page(template: str, *, policy: dict[str, str] | None = None, **values: objec
 
 
 blueprint = Blueprint("pages", __name__, template_folder="templates")
+
+
+@blueprint.app_errorhandler(NotFound)
+def not_found(error: NotFound) -> Response:
+    """Show a person who opened a URL that does not exist where to go; programs get an OperationOutcome."""
+    if request.method == "GET" and "text/html" in request.headers.get("Accept", ""):
+        return page("not_found.html", status=404)
+    return flask_response(error)
+
 
 _PAGES_POLICY = {"script-src": "'none'", "connect-src": "'none'", "form-action": "'none'", "frame-ancestors": "*"}
 """The page needs no script and sends nothing; an EHR may open the card's link in a frame."""

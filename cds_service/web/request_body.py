@@ -1,10 +1,11 @@
 """The body of a request: read up to a limit, whatever its Content-Length says, and parsed."""
 
+import re
 from typing import Any
 
 from werkzeug.wsgi import get_content_length, get_input_stream
 
-from cds_service.errors import Compressed, NotJson, TooLarge
+from cds_service.errors import Compressed, NotJson, NotSentAsJson, TooLarge
 from cds_service.strict_json import UnsafeJson, strict_json
 
 DEPTH = 64
@@ -14,13 +15,18 @@ _CHUNK = 1 << 16
 _BYTES_PER_VALUE = 16
 """Of a real chart; a body of smaller values would take many times its size of memory, and seconds to parse."""
 
+_JSON_TYPE = re.compile(r"\s*application/([\w.-]+\+)?json\s*(;|$)", re.IGNORECASE)
+"""`application/json` and its kind, such as `application/fhir+json`, with or without parameters."""
+
 _NOT_A_DELIMITER = bytes(set(range(256)) - set(b",[{"))
 
 
 def json_body(environ: dict[str, Any], limit: int, depth: int) -> Any:
-    """Return the JSON of a request, or raise Compressed, TooLarge or NotJson; `limit` is in bytes."""
-    if environ.get("HTTP_CONTENT_ENCODING", "identity") not in ("", "identity"):
+    """Return the JSON of a request, or raise Compressed, NotSentAsJson, TooLarge or NotJson; `limit` is in bytes."""
+    if "HTTP_CONTENT_ENCODING" in environ and _is_encoded(environ["HTTP_CONTENT_ENCODING"]):
         raise Compressed
+    if not _JSON_TYPE.match(environ.get("CONTENT_TYPE", "")):
+        raise NotSentAsJson
     content = _content(environ, limit)
     max_values = limit // _BYTES_PER_VALUE
     if len(content) > max_values < len(content.translate(None, _NOT_A_DELIMITER)):
@@ -38,6 +44,11 @@ def parsed(content: bytes, depth: int = DEPTH) -> Any:
     except ValueError:
         message = "The body is not JSON."
     raise NotJson(message)
+
+
+def _is_encoded(encodings: str) -> bool:
+    """Return whether a Content-Encoding has any but `identity`; names have no case (RFC 9110, 8.4)."""
+    return any(encoding.strip().lower() not in ("", "identity") for encoding in encodings.split(","))
 
 
 def _content(environ: dict[str, Any], limit: int) -> bytes:

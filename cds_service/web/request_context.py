@@ -5,7 +5,7 @@ from time import perf_counter
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from flask import g, request
+from flask import abort, g, request
 
 from cds_service.auth import Principal
 from cds_service.model import Decision, Fetch, HookRequest, Pages, Retrieval, Search
@@ -88,8 +88,13 @@ class RawResponse(NamedTuple):
 
 
 def begin_request() -> None:
-    """Create the context of the request that Flask begins to answer."""
+    """Create the context of the request that Flask begins to answer; a path with two slashes at its start is not found.
+
+    werkzeug drops the second one, but a proxy, and the audience of a token, have another path then.
+    """
     g.request_context = RequestContext(request.environ, request.method, request.path, request.blueprint)
+    if request.environ["PATH_INFO"].startswith("//"):
+        abort(404)
 
 
 def current_request() -> RequestContext:

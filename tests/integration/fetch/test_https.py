@@ -125,14 +125,14 @@ def test_a_file_without_certificates(name, says, hospital, tmp_path, monkeypatch
     monkeypatch.setenv("PLEXUS_CDS_CA_FILE", str(tmp_path / name))
     with pytest.raises(SettingsError) as refusal:
         read_settings()
-    assert str(refusal.value) == f"PLEXUS_CDS_CA_FILE: {says}"
+    assert str(refusal.value) == f'PLEXUS_CDS_CA_FILE: "{tmp_path / name}" {says}'
 
 
 def test_the_start_without_certificates(tmp_path):
     """`plexus-cds serve` ends at once with that one line and exit code 1."""
     done = run("serve", ca_file=f"{tmp_path}/gone.pem")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
-    assert done.stderr.startswith("plexus-cds: PLEXUS_CDS_CA_FILE: cannot be read")
+    assert done.stderr.startswith(f'plexus-cds: PLEXUS_CDS_CA_FILE: "{tmp_path}/gone.pem" cannot be read: ')
 
 
 @pytest.mark.parametrize(

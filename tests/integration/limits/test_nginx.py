@@ -84,6 +84,31 @@ def test_the_service_s_own_errors_pass(front):
     assert response.text == front.client.post(b"{").text
 
 
+@pytest.mark.parametrize(
+    ("head", "status", "code"),
+    [
+        ("GET /nowhere HTTP/1.1\nHost: localhost\nConnection: close\n\n", 404, "not-found"),
+        ("GET /metrics HTTP/1.1\nHost: localhost\nConnection: close\n\n", 404, "not-found"),
+        ("PUT /cds-services HTTP/1.1\nHost: localhost\nConnection: close\n\n", 405, "not-supported"),
+        (f"GET /cds-services HTTP/1.1\nHost: localhost\nX: {'x' * 17_000}\n\n", 400, "invalid"),
+        ("GET /cds-services HTTP/1.1\n\n", 400, "invalid"),
+        ("GET /cds-services HTTP/1.1\nHost: localhost\nContent-Length: 1\nContent-Length: 2\n\n", 400, "invalid"),
+        (
+            f"POST {ORDER_SELECT} HTTP/1.1\nHost: localhost\nContent-Length: 2\nTransfer-Encoding: chunked\n\n",
+            400,
+            "invalid",
+        ),
+    ],
+)
+def test_what_nginx_answers_itself(head, status, code, front):
+    """What nginx refuses by itself is an OperationOutcome too, as from the service."""
+    answer, _, body = told(front, head).partition(b"\r\n\r\n")
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+    assert b"Content-Type: application/fhir+json" in answer
+    outcome_body = json.loads(body)
+    assert (outcome_body["resourceType"], outcome_body["issue"][0]["code"]) == ("OperationOutcome", code)
+
+
 @pytest.mark.parametrize("path", ["/", "/dashboard", "/dashboard/export/cards.csv", "/metrics", "/readyz", "/livez"])
 def test_what_is_not_for_clients_is_not_there(path, front, server):
     """Pages and probes of the operator are answered by the service, and not through nginx."""
@@ -126,7 +151,7 @@ def test_body_size(front):
 
 def test_nothing_of_a_patient_s_is_kept(front):
     """Neither large bodies and answers nor what stands in a query, a header or a body is written to a disk."""
-    token = {"Authorization": f"Bearer {CANARY}"}
+    token = {"Authorization": f"Bearer {CANARY}", "Content-Type": "application/json"}
     address = f"{front.client.base}{ORDER_SELECT}?patient={CANARY}"
     card = front.client.session.post(address, data=padded(7 * MIB), headers=token, timeout=10)
     assert (card.status_code, len(card.content) > 6 * MIB) == (200, True)

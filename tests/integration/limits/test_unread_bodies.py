@@ -1,0 +1,153 @@
+"""Refusals that come before a body was read: the client reads its answer, and nobody else's call breaks."""
+
+import json
+import socket
+import threading
+from contextlib import closing
+
+import pytest
+import requests
+
+from tests.integration.limits.nginx import nginx
+from tests.support.corpus import call
+from tests.support.service import ORDER_SELECT, Client
+from tests.support.serving import granian
+
+SIZES = (64 * 1024, 110_000, 512 * 1024, 2 * 1024 * 1024)
+"""Bytes."""
+
+REFUSALS = {
+    "not found": ("POST", "/cds-services/other", {}, 404),
+    "no method": ("PUT", ORDER_SELECT, {}, 405),
+    "another media type": ("POST", ORDER_SELECT, {"Content-Type": "text/plain"}, 415),
+    "compressed": ("POST", ORDER_SELECT, {"Content-Encoding": "gzip"}, 415),
+    "another host": ("POST", ORDER_SELECT, {"Host": "elsewhere.example"}, 421),
+    "discovery with a body": ("GET", "/cds-services", {}, 200),
+}
+
+
+@pytest.fixture(scope="module", params=["true", "false"], ids=["fast path", "Flask"], name="server")
+def each_way_of_a_call(request):
+    """Give a server that answers hook calls on the fast path, and one that answers them through Flask."""
+    with granian(fast_path=request.param) as server:
+        yield server
+
+
+@pytest.mark.parametrize("size", [*SIZES, 7 * 1024 * 1024])
+@pytest.mark.parametrize(("method", "path", "headers", "status"), REFUSALS.values(), ids=REFUSALS)
+def test_the_connection_goes_on(method, path, headers, status, size, server):
+    """A refused client reads its answer, and its next call on the same connection is answered."""
+    headers = {"Content-Type": "application/json", "Host": "localhost", **headers}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    head = f"{method} {path} HTTP/1.1\r\n{lines}Content-Length: {size}\r\n\r\n".encode()
+    probe = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with closing(socket.create_connection(("127.0.0.1", server.port), 10)) as connection:
+        connection.sendall(head + b" " * size)
+        with closing(connection.makefile("rb")) as answers:
+            assert read_answer(answers) == status
+            connection.sendall(probe)
+            assert read_answer(answers) == 200
+
+
+def read_answer(answers) -> int:
+    """Return the status of the next answer on a connection, which must be whole."""
+    status = int(answers.readline().split()[1])
+    length = 0
+    while (line := answers.readline().strip()) != b"":
+        name, _, value = line.partition(b":")
+        length = int(value) if name.lower() == b"content-length" else length
+        assert (name.lower(), value.strip()) != (b"connection", b"close")
+    assert len(answers.read(length)) == length
+    return status
+
+
+def test_a_body_beyond_the_limit(server):
+    """A body that is larger than the service reads is refused unread, and the connection is closed, which is said."""
+    head = f"POST {ORDER_SELECT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    with closing(socket.create_connection(("127.0.0.1", server.port), 10)) as connection:
+        connection.sendall(f"{head}Content-Length: 9000000\r\n\r\n".encode())
+        received = b""
+        while piece := connection.recv(65536):
+            received += piece
+    assert received.startswith(b"HTTP/1.1 413 ")
+    assert b"connection: close\r\n" in received.lower()
+
+
+def test_slow_bodies_hold_few_threads(server):
+    """Refused calls whose body does not arrive do not keep others from being answered."""
+    head = b"POST /cds-services/other HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"
+    waiting = [socket.create_connection(("127.0.0.1", server.port), 10) for _ in range(60)]
+    try:
+        for connection in waiting:
+            connection.sendall(head)
+        assert all(server.client.cards(call()) for _ in range(20))
+    finally:
+        for connection in waiting:
+            connection.close()
+
+
+@pytest.mark.parametrize(
+    "path", ["//cds-services", "///cds-services", "//", f"/{ORDER_SELECT}", "//livez", "//x/livez"]
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_leading_slashes(method, path, server):
+    """A path with more slashes at its start is another one, and not found."""
+    body = json.dumps(call()).encode() if method == "POST" else b""
+    head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    with closing(socket.create_connection(("127.0.0.1", server.port), 10)) as connection:
+        connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        with closing(connection.makefile("rb")) as answers:
+            assert read_answer(answers) == 404
+
+
+def test_two_lengths_of_a_body(server):
+    """A body with a length and in chunks is read by its chunks, and nothing after it is read as a call (RFC 9112)."""
+    head = f"POST {ORDER_SELECT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    smuggled = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with closing(socket.create_connection(("127.0.0.1", server.port), 10)) as connection:
+        connection.sendall(f"{head}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+        connection.sendall(b"2\r\n{}\r\n0\r\n\r\n" + smuggled)
+        received = b""
+        while piece := connection.recv(65536):
+            received += piece
+    assert received.count(b"HTTP/1.1 ") == 1
+    assert received.startswith((b"HTTP/1.1 400", b"HTTP/1.1 422"))
+
+
+@pytest.mark.parametrize("size", [1_000, 30_000, 49_000, 50_000, 60_000, 200_000])
+def test_header_sizes(size, server):
+    """Headers of 32 KiB pass; larger ones are answered, with 431 from some 48 KiB on, and no connection just breaks."""
+    with closing(socket.create_connection(("127.0.0.1", server.port), 10)) as connection:
+        connection.sendall(f"GET /livez HTTP/1.1\r\nHost: localhost\r\nX: {'x' * size}\r\n\r\n".encode())
+        status = connection.recv(100).split()[1]
+    assert status in ([b"200"] if size < 32 * 1024 else [b"200", b"431"])
+
+
+ROUNDS = 60
+"""Of a good and a refused client at the same time, for each size."""
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_no_other_call_breaks_behind_nginx(size, server, tmp_path):
+    """Behind nginx, whose connections calls share, good calls are answered while others are refused."""
+    with nginx(tmp_path, server.port) as front:
+        statuses: list[int] = []
+        refusing = threading.Thread(target=refused_calls, args=(front, size, statuses))
+        refusing.start()
+        try:
+            good = [front.client.post(call()).status_code for _ in range(ROUNDS)]
+        finally:
+            refusing.join()
+    assert (good, statuses) == ([200] * ROUNDS, [404] * ROUNDS)
+
+
+def refused_calls(front, size: int, statuses: list[int]) -> None:
+    """Send calls that are refused before their body is read, and note what comes; 0 for a connection that broke."""
+    client = Client(front.client.base)
+    client.session.verify = front.client.session.verify
+    for _ in range(ROUNDS):
+        try:
+            statuses.append(client.post(b" " * size, "/cds-services/other").status_code)
+        except requests.ConnectionError:
+            statuses.append(0)
+    client.session.close()
