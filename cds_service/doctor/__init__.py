@@ -35,7 +35,8 @@ def _of_deployment(deployment: Deployment) -> Iterator[Result]:
     yield connection.clock_skew(deployment, answer)
     result, paths = answers.discovery(deployment, answer)
     yield result
-    yield from _guarded("Tokens", partial(access.tokens, deployment))
+    if paths or answer.status == answers.REFUSED:  # any other answer says nothing about tokens
+        yield from _guarded("Tokens", partial(access.tokens, deployment))
     if paths:
         yield from _of_service(deployment, paths)
 

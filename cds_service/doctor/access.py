@@ -40,14 +40,14 @@ def _signed_tokens(deployment: Deployment, key: SigningKey) -> Iterator[Result]:
         return
     past = {"iat": claims["iat"] - 2 * _HOUR, "exp": claims["exp"] - 2 * _HOUR}
     refused = {
-        "Replayed token": ("The same token again", token, "A token that was read on the way could be used again."),
+        "Replayed token": ("With the same token again", token, "A token that was read on the way could be used again."),
         "Expired token": (
-            "A token of two hours ago",
+            "With a token of two hours ago",
             key.sign({**deployment.claims(DISCOVERY), **past}),
             "A token that leaks would count for ever.",
         ),
         "Wrong signature": (
-            "A token signed with another key",
+            "With a token signed by another key",
             key.stranger().sign(deployment.claims(DISCOVERY)),
             "Anyone could sign as this client.",
         ),
@@ -58,7 +58,7 @@ def _signed_tokens(deployment: Deployment, key: SigningKey) -> Iterator[Result]:
 
 def _refusal(deployment: Deployment, check: str, name: str, status: int, why: str) -> Result:
     """Return the result of a call that must be refused; an open service on this machine is meant to be open."""
-    found = f"{name}, discovery is answered with {status}."
+    found = f"{name} discovery is answered with {status}."
     if status == _REFUSED:
         return Result(check, State.OK, found, why)
     if status == _OK and deployment.probe.key is None and is_this_machine(deployment.base):

@@ -9,7 +9,7 @@ from cds_service.doctor.deployment import DISCOVERY, Deployment, Result, State, 
 from cds_service.http_client import Answer, Unanswered
 from cds_service.model import MAIN_KEYS
 
-_OK, _REFUSED, _NO_RECORD = 200, 401, 412
+_OK, REFUSED, _NO_RECORD = 200, 401, 412
 _REPEATS = 5
 """Calls for the version: a balancer spreads them over its instances."""
 
@@ -30,7 +30,7 @@ def discovery(deployment: Deployment, answer: Answer) -> tuple[Result, dict[str,
     """Check the answer to discovery; returns the path of the service of each hook, too, none where it failed."""
     why = "Clients read there which hooks there are and what to prefetch."
     body = answer.json()
-    if answer.status == _REFUSED:
+    if answer.status == REFUSED:
         todo = "Give --key, --kid and --issuer of a client; if you did, see docs/authentication.md for the reasons."
         return Result("Discovery", State.FAILED, "The service refuses the call (401).", why, todo), {}
     if answer.status != _OK or not isinstance(body, dict) or not isinstance(body.get("services"), list):
