@@ -23,7 +23,7 @@ from cds_service.errors import PlexusError, StoreUnavailable
 _SECTIONS = {
     "Run": ("serve",),
     "Try": ("example", "decide"),
-    "Configure": ("check-config",),
+    "Configure": ("check-config", "doctor"),
     "Knowledge": ("review",),
     "Data": ("migrate", "purge", "export"),
 }
@@ -239,6 +239,33 @@ def _example(clock: Clock, name: str | None) -> None:
 @click.pass_obj
 def _check_config(clock: Clock, site_file: str | None) -> None:
     _commands().check_config(site_file, clock)
+
+
+@_command(
+    "doctor",
+    "Check a deployment from outside.\n\n"
+    "URL is the address before /cds-services; several are checked one after the other. Only synthetic patients are "
+    "sent, and the calls are marked as trials, which no figure of the site has. Exit code 1 if a check failed.",
+    "plexus-cds doctor http://127.0.0.1:8080",
+    "plexus-cds doctor https://cds.example.org --key key.json --issuer https://ehr.example.org",
+)
+@click.argument("urls", metavar="URL...", nargs=-1, required=True)
+@click.option("--key", type=click.Path(), help="Private key of a client, a JWK or PEM, to sign tokens.")
+@click.option("--kid", help="Its key id  [default: that of the JWK]")
+@click.option("--issuer", default="", help="The client's issuer, as the clients file has it.")
+@click.option("--tenant", default="", help="The client's tenant, where its tokens need one.")
+@click.option("--jwks", default="", metavar="URL", help="The client's key set, to check that it has the key.")
+@click.option("--origin", default="", help="Origin of a client in a browser, to check CORS.")
+@click.option("--ca-file", default="", type=click.Path(), help="Certificate authorities (PEM) in place of public ones.")
+@click.option("--body-megabytes", type=float, default=8, show_default=True, help="The documented body limit, in MiB.")
+@click.option("--timeout", "seconds", type=float, default=10, show_default=True, help="Seconds for each call.")
+@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+@click.pass_obj
+def _doctor(clock: Clock, /, urls: tuple[str, ...], *, as_json: bool, **options: Any) -> int:
+    if options["key"] and not options["issuer"]:
+        message = "--key needs --issuer, as the clients file has it."
+        raise click.UsageError(message, click.get_current_context())
+    return _commands().doctor(urls, options, as_json=as_json, clock=clock)  # type: ignore[no-any-return]
 
 
 @_command(

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
@@ -19,7 +20,8 @@ from cds_service.config.settings import environment_name, read_settings
 from cds_service.config.site_file import SiteSource
 from cds_service.decision import order_select
 from cds_service.decision.as_of import as_of
-from cds_service.errors import CallError, NotAHookCall, NotJson, PlexusError
+from cds_service.egress_policy import ca_file_fault
+from cds_service.errors import CallError, NotAHookCall, NotJson, PlexusError, SettingsError
 from cds_service.explanation import describe, render
 from cds_service.fhir.search import fetcher
 from cds_service.store import Store
@@ -116,6 +118,32 @@ def example(name: str | None, clock: Clock) -> None:
 def check_config(site_file: str | None, clock: Clock) -> None:
     """Print each value in effect, or fail with a line for each fault."""
     click.echo(effective_configuration(site_file, fully_checked(), clock.today()))
+
+
+def doctor(urls: Sequence[str], options: dict[str, Any], *, as_json: bool, clock: Clock) -> int:
+    """Print the results of all checks of a deployment, and return 1 if one failed, else 0."""
+    from cds_service import doctor as checks  # noqa: PLC0415 - it loads requests and joserfc
+    from cds_service.auth.signing import read_signing_key  # noqa: PLC0415 - likewise
+
+    key, kid = options.pop("key"), options.pop("kid")
+    ca_fault = ca_file_fault(options["ca_file"]) if options["ca_file"] else ""
+    if ca_fault:
+        message = f"--ca-file: {options['ca_file']} {ca_fault}"
+        raise SettingsError(message)
+    probe = checks.Probe(clock=clock, key=read_signing_key(Path(key), kid) if key else None, **options)
+    results, shown = [], None
+    for url, result in checks.examine(urls, probe):
+        results.append({"url": url} | result.as_json())
+        if not as_json:
+            click.echo(("" if shown == url else f"{url or 'All together'}\n") + checks.render(result))
+            shown = url
+    states = [result["state"] for result in results]
+    counts = {state.value: states.count(state) for state in checks.State}
+    if as_json:
+        click.echo(json.dumps({"counts": counts, "results": results}, indent=2))
+    else:
+        click.echo(", ".join(f"{count} {state}" for state, count in counts.items()))
+    return 1 if counts["failed"] else 0
 
 
 def migrate() -> None:

@@ -5,9 +5,12 @@ No other module imports requests. It is slow to load, so this module is imported
 
 import logging
 import socket
+import ssl
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 import requests
@@ -25,6 +28,27 @@ _SUCCESS = range(200, 300)
 
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 """Its log lines contain URLs, which after a refused POST hold the patient's id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server answered to one request; `seconds` is until the whole body was there."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+    seconds: float
+
+    def json(self) -> Any:
+        """Return the parsed body, None where it is not JSON."""
+        try:
+            return strict_json(self.content)
+        except ValueError:
+            return None
+
+
+class Unanswered(Exception):
+    """A request had no answer; the text says why in plain words, without the URL."""
 
 
 class HttpClient:
@@ -54,6 +78,20 @@ class HttpClient:
     def post_form(self, url: str, form: Mapping[str, str]) -> tuple[int, Any]:
         """Return the same of a POST of a form, which keeps patient data out of URLs (FHIR R4, "Search")."""
         return self._read("POST", url, form)
+
+    def send(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None) -> Answer:
+        """Return the answer to any request, of any status; exceptions of requests are the caller's."""
+        timeout: Any = Timeout(total=self._deadline.remaining())
+        started = time.perf_counter()
+        with self._session.request(
+            method, url, headers=dict(headers), data=content, timeout=timeout, stream=True, allow_redirects=False
+        ) as response:
+            raw: Any = response.raw
+            try:
+                body = self._body(response)
+            finally:
+                raw.timer.cancel()
+        return Answer(response.status_code, response.headers, body, time.perf_counter() - started)
 
     def _read(self, method: str, url: str, form: Mapping[str, str] | None) -> tuple[int, Any]:
         with self._as_client_errors():
@@ -92,6 +130,40 @@ class HttpClient:
             chunks.append(chunk)
         self._deadline.remaining()
         return b"".join(chunks)
+
+
+def send(
+    method: str, url: str, *, headers: Mapping[str, str], content: bytes | None, seconds: float, ca_file: str = ""
+) -> Answer:
+    """Return what a server answers to one request on a connection of its own, whatever its status, or Unanswered."""
+    limits = FetchLimits(seconds=seconds, ca_file=ca_file)
+    client = HttpClient(None, Deadline(seconds), limits, accept="application/json")
+    try:
+        return client.send(method, url, headers, content)
+    except (requests.Timeout, HttpClientError):
+        message = f"no answer within {seconds:g} s"
+        raise Unanswered(message) from None
+    except requests.exceptions.SSLError as error:
+        raise Unanswered(_tls_fault(error)) from None
+    except (requests.ConnectionError, HTTPError, OSError):
+        message = "the connection failed: wrong host or port, a firewall, or nothing that listens there"
+        raise Unanswered(message) from None
+    except (requests.RequestException, ValueError):
+        message = "this is not a URL that can be called"
+        raise Unanswered(message) from None
+    finally:
+        client.close()
+
+
+def _tls_fault(error: BaseException) -> str:
+    """Return why the TLS connection failed: the reason that OpenSSL gives for a certificate, where it does."""
+    seen: list[Any] = [error]
+    for cause in seen:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"the certificate is not valid: {cause.verify_message}"
+        nested = [cause.__cause__, cause.__context__, getattr(cause, "reason", None), *getattr(cause, "args", ())]
+        seen += [item for item in nested if isinstance(item, BaseException) and item not in seen]
+    return "no TLS connection could be made: is it an https address?"
 
 
 def _json(content: bytes) -> Any:

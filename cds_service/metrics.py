@@ -87,7 +87,9 @@ class _Metrics:
         )
         self.prefetch = _BoundedCounter("prefetch", "What clients sent for a prefetch key.", ("key", "state"), own)
         self.fetch = _BoundedCounter("fetch", "Searches of a FHIR server.", ("key", "outcome"), own)
-        self.trials = _BoundedCounter("trials", "Calls and feedback of the playground.", ("outcome",), own)
+        self.trials = _BoundedCounter(
+            "trials", "Calls and feedback of the playground and the doctor.", ("outcome",), own
+        )
         self.feedback = _BoundedCounter("feedback", "Reports of feedback.", ("outcome",), own)
         self.refused = _BoundedCounter("refused", "Callers that were refused.", ("check",), own)
         self.unrecognized = _BoundedCounter(

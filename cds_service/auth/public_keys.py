@@ -1,6 +1,6 @@
 """The public keys of a JWK Set (RFC 7517) and the verification of signatures with them (RFC 7515), by joserfc.
 
-No other module imports joserfc. It is slow to load, so this module is imported where keys are read.
+Only signing.py imports joserfc, too. It is slow to load, so this module is imported where keys are read.
 """
 
 from base64 import urlsafe_b64decode

@@ -160,7 +160,7 @@ def count_feedback(status: int, outcome: str, reports: Mapping[str, int]) -> Non
 
 
 def count_trial(outcome: str, *, is_feedback: bool) -> None:
-    """Count a call of the playground, or its feedback, which no other figure has; a store that fails is no trial."""
+    """Count a trial, a call or feedback, which no other figure has; a store that fails is no trial."""
     metrics.trial("feedback" if is_feedback else outcome)
     if outcome == _NOT_STORED:
         metrics.store_failure("feedback")

@@ -1,7 +1,7 @@
 """The request pipeline: what a request passes through on its way to an answer, in this order.
 
 1. Guards, each of which lets the request pass or raises a CallError: concurrency limit, authentication (or, without
-   clients, the check of the Host header), rate limit.
+   clients, the check of the Host header), rate limit; and the mark of a trial.
 2. The view: `hooks.py` for a hook call. An error becomes its answer in `error_handlers.py`.
 3. After-request hooks: record the cards that were shown, summarize the call for log and metrics.
 4. Release of the concurrency slot, whatever happened.
@@ -17,7 +17,7 @@ from flask import Flask, Response, g
 
 from cds_service.config.settings import Settings
 from cds_service.logs import log_fault
-from cds_service.web import call_log, playground, recording
+from cds_service.web import call_log, playground, recording, trials
 from cds_service.web.authentication import AuthenticationGuard
 from cds_service.web.host_check import HostGuard
 from cds_service.web.rate_limiter import ConcurrencyLimiter, RateLimiter
@@ -58,6 +58,7 @@ def build_pipeline(services: AppServices, settings: Settings) -> RequestPipeline
         guards.append(HostGuard(settings))
     if services.features.playground and not services.authenticator:
         guards.insert(0, playground.mark_playground_calls)
+    guards.append(trials.mark_trials)
     if services.authenticator or settings.calls_per_minute:
         guards.append(RateLimiter(settings.calls_per_minute, services.clock))
     after_request = (partial(recording.record_cards, services), call_log.call_logger(services))

@@ -185,3 +185,30 @@ def test_shape(name, path, status, service):
         assert [len(card["suggestions"]) for card in response.json()["cards"]] == ([] if "nothing" in name else [2])
     else:
         assert response.json()["resourceType"] == "OperationOutcome"
+
+
+def test_session(service):
+    """A whole session in the bodies that the Sandbox sent: nothing chosen, a study, a reason, and its reports."""
+    session = shape("sandbox-session")
+    nothing, study, reason = (sent(service, call)["cards"] for call in session["calls"])
+    assert nothing == []
+    (of_study,), (of_reason,) = study, reason
+    assert "this order's reason" not in of_study["detail"]
+    assert "Lumbar radiculopathy (this order's reason)" in of_reason["detail"]
+    assert "Keep the lumbar-spine MRI" in of_reason["detail"]
+    assert [suggestion["label"] for suggestion in of_reason["suggestions"]] == [
+        "Add plexus MRI, keep the lumbar MRI",
+        "Order plexus MRI instead",
+    ]
+    assert applied(of_reason)["reasons"] == [REASON]
+    for name in ("accepted", "overridden"):
+        assert sent(service, session[name], FEEDBACK) == {}
+
+
+def test_labels_in_the_guide(service):
+    """The guide names the card's buttons and first override reasons as the Sandbox shows them."""
+    guide = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text(encoding="utf-8")
+    (card,) = sent(service, shape("sandbox-session")["calls"][-1])["cards"]
+    for suggestion in card["suggestions"]:
+        assert f"*{suggestion['label']}*" in guide
+    assert f"*Override: {card['overrideReasons'][0]['display']}*" in guide

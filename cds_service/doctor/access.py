@@ -1,0 +1,123 @@
+"""Checks of who may call: tokens, browsers (CORS), and the client's key set."""
+
+from collections.abc import Iterator
+
+from cds_service.auth.public_keys import KeySet, read_key_set
+from cds_service.auth.signing import SigningKey
+from cds_service.doctor.connection import is_this_machine
+from cds_service.doctor.deployment import DISCOVERY, Deployment, Probe, Result, State
+from cds_service.http_client import Unanswered, send
+
+_OK, _REFUSED = 200, 401
+_HOUR = 3600
+_LOG = "The line auth_refused in the service's log has the reason; docs/authentication.md says how to fix each."
+
+
+def tokens(deployment: Deployment) -> Iterator[Result]:
+    """Check that no call is answered without a good token, and that each token counts once."""
+    why = "Whoever gets an answer without a token can call as an EHR, and use up its rate limit."
+    status = deployment.send("GET", DISCOVERY).status
+    yield _refusal(deployment, "No token", "Without a token", status, why)
+    key = deployment.probe.key
+    if key:
+        yield from _signed_tokens(deployment, key)
+    else:
+        found = "No key was given, so no token was tried."
+        todo = "Give --key FILE, --kid and --issuer of a client in the clients file."
+        yield Result("Tokens", State.NOT_CHECKED, found, "", todo)
+
+
+def _signed_tokens(deployment: Deployment, key: SigningKey) -> Iterator[Result]:
+    claims = deployment.claims(DISCOVERY)
+    token = key.sign(claims)
+    status = deployment.send("GET", DISCOVERY, token=token).status
+    found = f"A good token for {claims['aud']} is answered with {status}."
+    is_ok = status == _OK
+    why = "Without it no call of this client is answered."
+    todo = f"{_LOG} `audience`: PLEXUS_CDS_PUBLIC_URL must be exactly the URL that clients call."
+    yield Result("Good token", State.OK if is_ok else State.FAILED, found, why, "" if is_ok else todo)
+    if not is_ok:
+        return
+    past = {"iat": claims["iat"] - 2 * _HOUR, "exp": claims["exp"] - 2 * _HOUR}
+    refused = {
+        "Replayed token": ("With the same token again", token, "A token that was read on the way could be used again."),
+        "Expired token": (
+            "With a token of two hours ago",
+            key.sign({**deployment.claims(DISCOVERY), **past}),
+            "A token that leaks would count for ever.",
+        ),
+        "Wrong signature": (
+            "With a token signed by another key",
+            key.stranger().sign(deployment.claims(DISCOVERY)),
+            "Anyone could sign as this client.",
+        ),
+    }
+    for check, (name, bad_token, bad_why) in refused.items():
+        yield _refusal(deployment, check, name, deployment.send("GET", DISCOVERY, token=bad_token).status, bad_why)
+
+
+def _refusal(deployment: Deployment, check: str, name: str, status: int, why: str) -> Result:
+    """Return the result of a call that must be refused; an open service on this machine is meant to be open."""
+    found = f"{name} discovery is answered with {status}."
+    if status == _REFUSED:
+        return Result(check, State.OK, found, why)
+    if status == _OK and deployment.probe.key is None and is_this_machine(deployment.base):
+        return Result(check, State.OK, f"{found} The service is open to this machine.", why)
+    if status == _OK and deployment.probe.key is None:
+        todo = "Set PLEXUS_CDS_CLIENTS_FILE, unless only known clients reach this URL."
+        return Result(check, State.WARNING, found, why, todo)
+    todo = "Set PLEXUS_CDS_CLIENTS_FILE; look in the service's log for who was let in." if status == _OK else _LOG
+    return Result(check, State.FAILED, found, why, todo)
+
+
+def cors(deployment: Deployment, path: str) -> Result:
+    """Check that a browser on a page of the origin may call."""
+    origin = deployment.probe.origin
+    why = "A client in a browser, such as the Sandbox, cannot call without it; it shows no reason."
+    if not origin:
+        todo = "If a client runs in a browser, give --origin."
+        return Result("CORS", State.NOT_CHECKED, "No origin was given.", why, todo)
+    asked = {
+        "Origin": origin,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization,content-type",
+    }
+    answer = deployment.send("OPTIONS", path, headers=asked)
+    allowed = answer.headers.get("Access-Control-Allow-Origin", "")
+    if answer.status in (200, 204) and allowed in (origin, "*"):
+        return Result("CORS", State.OK, f"The preflight from {origin} is allowed.", why)
+    found = f"The preflight from {origin} is answered with {answer.status} and does not allow it."
+    todo = "Add the origin to PLEXUS_CDS_ALLOWED_ORIGINS; let the proxy pass OPTIONS."
+    return Result("CORS", State.FAILED, found, why, todo)
+
+
+def key_set(probe: Probe) -> Result:
+    """Check that the client's key set is reachable from here and has the key, the right one under its `kid`."""
+    why = "The service reads the client's keys there; without them it refuses its tokens."
+    if not probe.jwks:
+        todo = "Give --jwks, the jwks_url of the clients file."
+        return Result("Key set", State.NOT_CHECKED, "No URL of a key set was given.", why, todo)
+    todo = "Let the EHR's team look at the key server, and the network's at the way from the service to it."
+    try:
+        answer = send("GET", probe.jwks, headers={}, content=None, seconds=probe.seconds, ca_file=probe.ca_file)
+        keys = read_key_set(answer.json())
+    except Unanswered as error:
+        return Result("Key set", State.FAILED, f"It cannot be read from here: {error}.", why, todo)
+    except ValueError:
+        return Result("Key set", State.FAILED, "The answer is no JWK Set.", why, todo)
+    found, is_ok = _published(keys, probe.key)
+    todo = "Publish the public key there, under the kid of the tokens."
+    return Result("Key set", State.OK if is_ok else State.FAILED, found, why, "" if is_ok else todo)
+
+
+def _published(keys: KeySet, signing_key: SigningKey | None) -> tuple[str, bool]:
+    """Return in words whether a set has the public half of a key under its `kid`, and whether that is ok."""
+    if signing_key is None:
+        return f"It has {len(keys.keys)} usable keys.", bool(keys.keys)
+    of_kid = [key.key.as_dict(private=False) for key in keys.with_id(signing_key.kid)]
+    if not of_kid:
+        return "It has no usable key with this kid.", False
+    members = {name: value for name, value in signing_key.public.items() if name in ("x", "y", "n", "e")}
+    if not any(members.items() <= published.items() for published in of_kid):
+        return "The key with this kid is another one.", False
+    return "It has the public half of the given key under this kid.", True

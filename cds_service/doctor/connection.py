@@ -1,0 +1,111 @@
+"""Checks of the connection: TLS and its certificate, the clock, response times, and body limits on the way."""
+
+import socket
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from ipaddress import ip_address
+from statistics import median
+from urllib.parse import urlsplit
+
+from cds_service.doctor.deployment import DISCOVERY, Deployment, Result, State, is_outcome
+from cds_service.http_client import Answer
+
+_EXPIRES_SOON = 30
+"""Days."""
+_SKEW, _SMALL_SKEW = 60, 20
+"""Seconds: what tokens allow (docs/authentication.md), and what is worth a look."""
+_GUIDANCE_MS = 500
+"""CDS Hooks 2.0.1, "CDS Service Response": a service should answer within 500 ms."""
+_TIMED_CALLS = 7
+_MEGABYTE = 1024 * 1024
+
+
+def is_this_machine(base: str) -> bool:
+    """Return whether a URL names this machine."""
+    host = urlsplit(base).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def tls(deployment: Deployment) -> Result:
+    """Check TLS version and expiry of the certificate; whether it is valid at all is seen by the first call."""
+    why = "Calls carry patient data and tokens."
+    parts = urlsplit(deployment.base)
+    if parts.scheme != "https":
+        if is_this_machine(deployment.base):
+            return Result("TLS", State.OK, "No TLS, and none is needed: the URL is of this machine.", why)
+        todo = "Put the service behind a proxy with TLS, and give that URL."
+        return Result("TLS", State.FAILED, "No TLS: the URL is http.", why, todo)
+    context = ssl.create_default_context(cafile=deployment.probe.ca_file or None)
+    host = parts.hostname or ""
+    with (
+        socket.create_connection((host, parts.port or 443), deployment.probe.seconds) as connection,
+        context.wrap_socket(connection, server_hostname=host) as encrypted,
+    ):
+        version, certificate = encrypted.version(), encrypted.getpeercert() or {}
+    ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
+    days = (ends - deployment.probe.clock.now()).days
+    found = f"{version}; the certificate is valid for {days} more days."
+    if days < _EXPIRES_SOON:
+        todo = "Renew the certificate: from its last day on no client gets an answer."
+        return Result("TLS", State.WARNING, found, why, todo)
+    return Result("TLS", State.OK, found, why)
+
+
+def clock_skew(deployment: Deployment, answer: Answer) -> Result:
+    """Check the server's clock by the Date header, which has whole seconds, against this machine's."""
+    why = f"Clocks that differ by more than {_SKEW} seconds make the service refuse good tokens."
+    try:
+        theirs = parsedate_to_datetime(answer.headers["Date"])
+    except (KeyError, ValueError, TypeError):
+        return Result("Clock", State.NOT_CHECKED, "The answer has no usable Date header.", why)
+    skew = round((theirs - deployment.probe.clock.now()).total_seconds())
+    found = f"The server's clock differs from this machine's by {abs(skew)} s."
+    if abs(skew) > 1:
+        found = f"{found[:-1]}: it is {'ahead' if skew > 0 else 'behind'}."
+    todo = "Synchronize the clocks of both machines (NTP), then find out which one was wrong."
+    state = State.FAILED if abs(skew) > _SKEW else State.WARNING if abs(skew) > _SMALL_SKEW else State.OK
+    return Result("Clock", state, found, why, "" if state is State.OK else todo)
+
+
+def response_times(deployment: Deployment, path: str, call: bytes) -> Result:
+    """Check median and worst of a few calls, each on a connection of its own, against the guidance."""
+    why = f"CDS Hooks asks for an answer within {_GUIDANCE_MS} ms: the clinician waits for it."
+    times = sorted(deployment.post(path, call).seconds * 1000 for _ in range(_TIMED_CALLS))
+    found = f"{_TIMED_CALLS} calls, each on a new connection: median {median(times):.0f} ms, worst {times[-1]:.0f} ms."
+    if times[-1] > _GUIDANCE_MS:
+        todo = "Compare with duration_ms in the service's log: the rest is network and proxy."
+        return Result("Response times", State.WARNING, found, why, todo)
+    return Result("Response times", State.OK, found, why)
+
+
+def body_limits(deployment: Deployment, path: str, call: bytes) -> Iterator[Result]:
+    """Check that a body of the documented size passes, and that a larger one gets 413 with an OperationOutcome."""
+    limit = int(deployment.probe.body_megabytes * _MEGABYTE)
+    size = f"{deployment.probe.body_megabytes:g} MiB"
+    why = "Records of patients with a long history are large: these are the ones who need advice."
+    answer = deployment.post(path, call.ljust(limit))
+    found = f"A call of {size} is answered with {answer.status}."
+    todo = (
+        "Set the proxy's body limit to PLEXUS_CDS_BODY_MEGABYTES (nginx: client_max_body_size); "
+        "if the setting is not the default, give it by --body-megabytes."
+    )
+    is_ok = answer.status == 200  # noqa: PLR2004 - HTTP
+    yield Result("Large body", State.OK if is_ok else State.FAILED, found, why, "" if is_ok else todo)
+    answer = deployment.post(path, call.ljust(limit + _MEGABYTE))
+    is_refused, has_outcome = answer.status == 413, is_outcome(answer)  # noqa: PLR2004 - HTTP
+    what = "an OperationOutcome" if has_outcome else "no OperationOutcome"
+    found = f"A call of 1 MiB more is answered with {answer.status} and {what}."
+    why = "An EHR can show or log the reason only if it is an OperationOutcome; a larger limit makes the service slow."
+    todo = "Use the error_page lines of deploy/nginx.conf, and the same limit in proxy and service."
+    state = State.OK if is_refused and has_outcome else State.WARNING if is_refused else State.FAILED
+    yield Result("Too large body", state, found, why, "" if state is State.OK else todo)
+
+
+def first_answer(deployment: Deployment) -> Answer:
+    """Return the answer to discovery, by which clock and discovery are checked; raise Unanswered."""
+    return deployment.get(DISCOVERY)
