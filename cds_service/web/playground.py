@@ -76,8 +76,6 @@ def explain(service: str) -> Response:
     Only JSON is accepted: a page of another origin cannot send that without a preflight. No FHIR server is read, as
     the endpoint has no authentication.
     """
-    if request.mimetype != "application/json":
-        abort(415)
     services = current_services()
     hook, today, site = services.hook_of(service), services.clock.today(), services.site
     body = json_body(request.environ, services.body_limit, services.body_depth)
