@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 16
 
+_TOO_LARGE = "413"
+
 _MAX_DRAINING = 4
 """Requests whose body is read to its end at the same time: one that arrives slowly holds a thread meanwhile."""
 
@@ -27,7 +29,8 @@ def install(app: "WSGIApplication", limit: int) -> "WSGIApplication":
             return app(environ, start_response)
 
         def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Callable[[bytes], object]:
-            if not _is_drained(environ, limit, slots):
+            is_too_large = status.startswith(_TOO_LARGE)  # then as much was read already as is read of any body
+            if is_too_large or not _is_drained(environ, limit, slots):
                 headers = [*headers, ("Connection", "close")]
             return start_response(status, headers, *exc_info)
 

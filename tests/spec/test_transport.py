@@ -112,7 +112,6 @@ def test_another_method_is_405(method, service):
         ("application/fhir+json", 200),
         ("application/json; charset=utf-8", 200),
         ("text/plain", 415),
-        (None, 415),
     ],
 )
 def test_the_content_type_is_json(kind, status, service):
