@@ -1,7 +1,7 @@
 """Protection of the request threads from a store that hangs: a bulkhead with a circuit breaker."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import BoundedSemaphore
 
@@ -22,7 +22,8 @@ class CircuitBreaker:
     further call is refused immediately. Circuit breaker: a failure that took longer than 0.5 s opens the circuit for
     5 s, during which every call is refused without trying the store; then the circuit is closed again. There is no
     half-open state, as the bulkhead already limits how many calls try the store first. Fast failures never open the
-    circuit, because trying again costs nothing.
+    circuit, because trying again costs nothing; nor do those of data that the store refuses, because it responds. The
+    time of a failure is that since the call last got its place among the active ones, or something done.
     """
 
     def __init__(self, max_calls: int, max_concurrent: int = _MAX_CONCURRENT) -> None:
@@ -33,19 +34,28 @@ class CircuitBreaker:
         self._open_until = float("-inf")
 
     @contextmanager
-    def calling(self) -> Iterator[None]:
-        """Run the body as one call of the store; StoreUnavailable where the call is refused or the body raises it."""
-        started = time.monotonic()
+    def calling(self) -> Iterator[Callable[[], None]]:
+        """Run the body as one call of the store; StoreUnavailable where the call is refused or the body raises it.
+
+        Yields a function that the body calls whenever it has got something done: many fast steps are not a slow one.
+        """
+        since = [time.monotonic()]
+
+        def progressed() -> None:
+            since[0] = time.monotonic()
+
         try:
             if not self._active.acquire(blocking=False):
                 self._wait_in_queue()
+                progressed()
             try:
                 self._refuse_if_open()  # the circuit may have opened while this call waited
-                yield
+                yield progressed
             finally:
                 self._active.release()
-        except StoreUnavailable:
-            self._open_if_slow(started)
+        except StoreUnavailable as error:
+            if not error.is_permanent:
+                self._open_if_slow(since[0])
             raise
 
     def _wait_in_queue(self) -> None:

@@ -1,5 +1,6 @@
 """The tables: cards shown, their suggestions, feedback on them, and counts of decisions. No patient data."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
 )
+from sqlalchemy.types import TypeEngine
 
 METADATA = MetaData(
     naming_convention={"ix": "ix_%(table_name)s_%(column_0_name)s", "fk": "fk_%(table_name)s_%(column_0_name)s"}
@@ -39,30 +41,63 @@ class UtcDateTime(TypeDecorator[datetime]):
         return (value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)) if value else None
 
 
+_UNSTORABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters except tab and line breaks, and lone surrogates."""
+
+_MAX_LENGTH = 4000
+"""Characters that are stored of a text whose column has no length: a comment."""
+
+
+class StorableText(TypeDecorator[str]):
+    """A text as every database takes it, whoever wrote it: the type of all text columns.
+
+    A lone surrogate, which UTF-8 does not have, becomes U+FFFD; control characters except tab and line breaks go
+    (PostgreSQL does not take NUL); what is longer than the column is cut. One row that the database refuses would cost
+    its whole transaction.
+    """
+
+    impl = String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return TEXT for a column without a length."""
+        return dialect.type_descriptor(self.impl_instance if self.impl_instance.length else Text())
+
+    def process_bind_param(self, value: str | None, _dialect: Dialect) -> str | None:
+        """Return what is stored of a text."""
+        return (
+            None if value is None else _UNSTORABLE.sub(_replacement, value)[: self.impl_instance.length or _MAX_LENGTH]
+        )
+
+
+def _replacement(match: re.Match[str]) -> str:
+    return "\ufffd" if match[0] >= "\ud800" else ""
+
+
 CARDS = Table(
     "cards",
     METADATA,
-    Column("uuid", String(36), primary_key=True),
-    Column("service", String(64), nullable=False),
+    Column("uuid", StorableText(36), primary_key=True),
+    Column("service", StorableText(64), nullable=False),
     Column("shown_at", UtcDateTime, nullable=False),
     Column("day", Date, nullable=False, index=True),
-    Column("client", String(255), nullable=False),
-    Column("knowledge", String(64), nullable=False),
-    Column("study", String(64), nullable=False),
-    Column("indicator", String(16), nullable=False),
-    Column("history", String(32), nullable=False),
-    Column("presentation", String(32), nullable=False),
+    Column("client", StorableText(255), nullable=False),
+    Column("knowledge", StorableText(64), nullable=False),
+    Column("study", StorableText(64), nullable=False),
+    Column("indicator", StorableText(16), nullable=False),
+    Column("history", StorableText(32), nullable=False),
+    Column("presentation", StorableText(32), nullable=False),
     Column("incomplete", Boolean, nullable=False),
-    Column("patient", String(64)),
+    Column("patient", StorableText(64)),
 )
 """One row per card shown; `patient` is a keyed hash, NULL where the site sets no key."""
 
 SUGGESTIONS = Table(
     "suggestions",
     METADATA,
-    Column("uuid", String(36), primary_key=True),
-    Column("card", String(36), ForeignKey("cards.uuid", ondelete="CASCADE"), nullable=False, index=True),
-    Column("kind", String(32), nullable=False),
+    Column("uuid", StorableText(36), primary_key=True),
+    Column("card", StorableText(36), ForeignKey("cards.uuid", ondelete="CASCADE"), nullable=False, index=True),
+    Column("kind", StorableText(32), nullable=False),
     Column("recommended", Boolean, nullable=False),
 )
 """The suggestions of each card, by their kind in watched_orders.csv."""
@@ -71,13 +106,13 @@ FEEDBACK = Table(
     "feedback",
     METADATA,
     Column("id", Integer, primary_key=True),
-    Column("digest", String(64), nullable=False, unique=True),
-    Column("card", String(36), nullable=False),
-    Column("service", String(64), nullable=False),
-    Column("client", String(255), nullable=False),
-    Column("outcome", String(16), nullable=False),
-    Column("reason", String(64)),
-    Column("comment", Text),
+    Column("digest", StorableText(64), nullable=False, unique=True),
+    Column("card", StorableText(36), nullable=False),
+    Column("service", StorableText(64), nullable=False),
+    Column("client", StorableText(255), nullable=False),
+    Column("outcome", StorableText(16), nullable=False),
+    Column("reason", StorableText(64)),
+    Column("comment", StorableText),
     Column("happened_at", UtcDateTime, nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
     Column("received_day", Date, nullable=False, index=True),
@@ -88,7 +123,7 @@ ACCEPTED = Table(
     "accepted_suggestions",
     METADATA,
     Column("feedback", Integer, ForeignKey("feedback.id", ondelete="CASCADE"), primary_key=True),
-    Column("suggestion", String(36), primary_key=True),
+    Column("suggestion", StorableText(36), primary_key=True),
 )
 """The suggestions that a report names as accepted."""
 
@@ -96,12 +131,12 @@ DECISIONS = Table(
     "decisions",
     METADATA,
     Column("day", Date, primary_key=True),
-    Column("service", String(64), primary_key=True),
-    Column("client", String(255), primary_key=True),
-    Column("knowledge", String(64), primary_key=True),
-    Column("study", String(64), primary_key=True),
-    Column("outcome", String(16), primary_key=True),
-    Column("reason", String(64), primary_key=True),
+    Column("service", StorableText(64), primary_key=True),
+    Column("client", StorableText(255), primary_key=True),
+    Column("knowledge", StorableText(64), primary_key=True),
+    Column("study", StorableText(64), primary_key=True),
+    Column("outcome", StorableText(16), primary_key=True),
+    Column("reason", StorableText(64), primary_key=True),
     Column("incomplete", Boolean, primary_key=True),
     Column("count", Integer, nullable=False),
 )
@@ -111,10 +146,10 @@ UNRECOGNIZED = Table(
     "unrecognized",
     METADATA,
     Column("day", Date, primary_key=True),
-    Column("service", String(64), primary_key=True),
-    Column("client", String(255), primary_key=True),
-    Column("resource", String(32), primary_key=True),
-    Column("system", String(120), primary_key=True),
+    Column("service", StorableText(64), primary_key=True),
+    Column("client", StorableText(255), primary_key=True),
+    Column("resource", StorableText(32), primary_key=True),
+    Column("system", StorableText(120), primary_key=True),
     Column("count", Integer, nullable=False),
 )
 """Daily counts of orders and entries that neither a code nor text identified, by their code system."""
@@ -122,7 +157,7 @@ UNRECOGNIZED = Table(
 SEEN_TOKENS = Table(
     "seen_tokens",
     METADATA,
-    Column("digest", String(64), primary_key=True),
+    Column("digest", StorableText(64), primary_key=True),
     Column("expires_at", UtcDateTime, nullable=False),
     sqlite_with_rowid=False,
 )

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
 from importlib import import_module
@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Delete, Table, bindparam, delete, not_, or_, select, update
 
+from cds_service.errors import StoreUnavailable
 from cds_service.store.database import Store
 from cds_service.store.records import Counted, Report, ShownCard, Unrecognized
 from cds_service.store.tables import ACCEPTED, CARDS, DECISIONS, FEEDBACK, SUGGESTIONS, UNRECOGNIZED
@@ -37,15 +38,40 @@ def write_shown(store: Store, cards: Sequence[ShownCard], counts: Mapping[Counte
         _add_counts(connection, UNRECOGNIZED, unrecognized)
 
 
-def write_reports(store: Store, reports: Sequence[Report], new: Counter[str]) -> None:
+def write_reports(
+    store: Store, reports: Sequence[Report], new: Counter[str], progressed: Callable[[], None] = lambda: None
+) -> None:
     """Insert reports that are not there yet, and add their outcomes to `new` once they are committed.
 
     A report that is there already gets the comment that it lacked. StoreUnavailable where a batch fails: earlier
-    batches are committed and counted, and the client can send all reports again.
+    batches are committed and counted, and the client can send all reports again. A report that the database will never
+    take costs no other: all others are committed first. `progressed` is called after each commit.
     """
     ordered = sorted(reports, key=lambda report: (report.digest, report.comment is not None))
+    refusal = None
     for batch in _batches({report.digest: report for report in ordered}):
-        new.update(_write_batch(store, batch))
+        refusal = _write_accepted(store, batch, new) or refusal
+        progressed()
+    if refusal:
+        raise refusal
+
+
+def _write_accepted(store: Store, by_digest: Mapping[str, Report], new: Counter[str]) -> StoreUnavailable | None:
+    """Write the reports, one by one where they are refused together; return why one was refused in the end."""
+    try:
+        new.update(_write_batch(store, by_digest))
+    except StoreUnavailable as error:
+        if not error.is_permanent:
+            raise
+        refusal = error
+    except Exception as error:  # noqa: BLE001 - a fault of ours in one report: the others are to be kept
+        refusal = StoreUnavailable(type(error).__name__, is_permanent=True)
+    else:
+        return None
+    if len(by_digest) == 1:
+        return refusal
+    refusals = [_write_accepted(store, {digest: report}, new) for digest, report in by_digest.items()]
+    return next(filter(None, refusals), None)
 
 
 def _batches(by_digest: Mapping[str, Report]) -> Iterator[dict[str, Report]]:

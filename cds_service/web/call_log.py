@@ -19,7 +19,9 @@ from cds_service.web.call_summary import CallSummary, summarize
 from cds_service.web.request_context import RequestContext
 from cds_service.web.services import AppServices, current_services
 
-_OK, _NOT_STORED = 200, "store"
+_OK = 200
+_NOT_STORED = ("store", "fault")
+"""Outcomes of feedback that is not stored, or only in part: a fault of ours costs as much as a store that is down."""
 
 _NEED_NO_TOKEN = (404, 405)
 """Anyone may call a path without a service, so the lines on such calls are throttled."""
@@ -155,14 +157,14 @@ def count_feedback(status: int, outcome: str, reports: Mapping[str, int]) -> Non
         metrics.feedback(report_outcome, count)
     if status != _OK:
         metrics.feedback("refused")
-    if outcome == _NOT_STORED:
+    if outcome in _NOT_STORED:
         metrics.store_failure("feedback")
 
 
 def count_trial(outcome: str, *, is_feedback: bool) -> None:
     """Count a trial, a call or feedback, which no other figure has; a store that fails is no trial."""
     metrics.trial("feedback" if is_feedback else outcome)
-    if outcome == _NOT_STORED:
+    if is_feedback and outcome in _NOT_STORED:
         metrics.store_failure("feedback")
 
 

@@ -22,7 +22,6 @@ from cds_service.web.services import current_services
 
 UNLISTED = "unlisted"
 _OUTCOMES = ("accepted", "overridden")
-_COMMENT_LENGTH = 4000
 _MAX_SUGGESTIONS = 10
 """More than any card has; a report with more is not about one of our cards."""
 
@@ -134,10 +133,10 @@ def _listed_reason(coding: Json, context: ReportContext) -> str | None:
 
 
 def _comment(overrides: list[Json]) -> str | None:
-    """Return the clinician's comments, without the NUL that PostgreSQL cannot store."""
+    """Return the clinician's comments."""
     comments: list[Any] = [override.get("userComment") for override in overrides]
-    text = "\n".join(comment.replace("\0", "") for comment in comments if isinstance(comment, str))
-    return text[:_COMMENT_LENGTH] or None
+    text = "\n".join(comment for comment in comments if isinstance(comment, str))
+    return text or None
 
 
 blueprint = Blueprint("feedback", __name__)
@@ -210,11 +209,13 @@ def _store(context: RequestContext, reports: list[Report], unusable: int) -> Non
 
 def _write(reports: list[Report], new: Counter[str]) -> None:
     """Write the reports, and count those of each outcome that were new."""
-    from cds_service.store.writing import write_reports  # noqa: PLC0415 - slow; the cards before have loaded it
-
     services = current_services()
-    with services.feedback_breaker.calling():
+    with services.feedback_breaker.calling() as progressed:
         task_queue.drain()  # what was decided before is written before, too
         if not services.recorder.flush():
             raise StoreUnavailable(services.recorder.last_error)
-        write_reports(services.store, reports, new)
+        progressed()
+
+        from cds_service.store.writing import write_reports  # noqa: PLC0415 - slow; the recorder has loaded it
+
+        write_reports(services.store, reports, new, progressed)

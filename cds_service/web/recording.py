@@ -92,4 +92,5 @@ def _shown_card(
 
 def _pseudonym(patient_id: str, key: str) -> str | None:
     """Return an HMAC of the patient's id that only the site's key can link back, or None where the site sets no key."""
-    return hmac.new(key.encode(), patient_id.encode(), hashlib.sha256).hexdigest() if key else None
+    message = patient_id.encode(errors="surrogatepass")  # JSON can hold lone surrogates
+    return hmac.new(key.encode(), message, hashlib.sha256).hexdigest() if key else None

@@ -3,9 +3,10 @@
 import json
 import sqlite3
 from contextlib import closing
+from types import SimpleNamespace
 from uuid import uuid4
 
-from cds_service.store import Store, circuit_breaker
+from cds_service.store import Store, circuit_breaker, writing
 from cds_service.store.migration import migrate
 from cds_service.store.tables import ACCEPTED, FEEDBACK
 from tests.support.counted import rises
@@ -16,6 +17,9 @@ MOST = 1000
 HALF, ALL = 250, 500
 FULL = f"""CREATE TRIGGER full BEFORE INSERT ON feedback WHEN (SELECT count(*) FROM feedback) >= {HALF}
     BEGIN SELECT RAISE(ABORT, 'full'); END"""
+
+FAILING = FULL.replace("RAISE(ABORT, 'full')", "abs(-9223372036854775808)")
+"""An error of the database, not of the data."""
 
 
 def reports(number: int) -> list[dict]:
@@ -72,6 +76,27 @@ def test_a_batch_that_fails_half_way(tmp_path, knowledge, caplog, monkeypatch):
     assert first == {"feedback{outcome=accepted}": stored, **failure}
     assert second == {"feedback{outcome=accepted}": ALL - stored, "feedback{outcome=repeated}": stored}
     assert told(caplog) == [(503, stored), (200, ALL - stored)]
+
+
+def test_a_long_batch_that_fails_in_the_end_costs_nobody_else(tmp_path, knowledge, monkeypatch):
+    """A failure after many fast transactions is a fast one: the store is used again at once."""
+    moment = [0.0]
+
+    def advance(_seconds: float) -> None:
+        moment[0] += 0.4
+
+    monkeypatch.setattr(circuit_breaker, "time", SimpleNamespace(monotonic=lambda: moment[0]))
+    monkeypatch.setattr(writing, "time", SimpleNamespace(sleep=advance))
+    with closing(Store(f"sqlite:///{tmp_path}/store.sqlite3")) as store:
+        migrate(store)
+        batch, url = reports(ALL), f"sqlite:///{store.file}"
+        with serving_with(url, knowledge) as (client, _), closing(sqlite3.connect(store.file)) as database:
+            database.execute(FAILING)
+            assert send(client, batch).status_code == 503
+            assert moment[0] > 1
+            database.execute("DROP TRIGGER full")
+            assert send(client, batch).status_code == 200
+        assert len(rows(store, FEEDBACK)) == ALL
 
 
 def told(caplog) -> list[tuple[int, int]]:
