@@ -4,6 +4,7 @@ from datetime import date
 from typing import Any
 
 from cds_service.decision.fhir_fields import first_day, members
+from cds_service.model import Json
 
 _RECORDED = ("recordedDate", "assertedDate", "dateRecorded", "onsetDateTime", "onsetPeriod")
 _PERFORMED = ("performedDateTime", "performedPeriod", "occurrenceDateTime", "occurrencePeriod")
@@ -49,3 +50,11 @@ def _is_later(entry: Any, day: date) -> bool:
             if came := first_day(resource.get(name)):
                 return came > day
     return False
+
+
+def when_recorded(resource: Json) -> Any:
+    """Return the date, dateTime or Period by which an entry came to the record, or None where it has none."""
+    for name in _DATED_BY.get(str(resource.get("resourceType")), ()):
+        if first_day(stated := resource.get(name)):
+            return stated
+    return None
