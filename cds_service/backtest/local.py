@@ -26,6 +26,8 @@ _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
 _SCANNED = "scanned.json"
 _MANIFEST = "manifest"
+_GARBAGE = 100_000
+"""Objects before garbage is looked for: at the default it is looked for during each patient."""
 
 
 class WorkerDied(PlexusError):
@@ -50,6 +52,7 @@ def run(plan: Plan, files: Sequence[ExportFile], folder: WorkFolder, workers: in
         folder.clear()
         folder.path.mkdir(mode=0o700)
         folder.write(_MANIFEST, manifest)
+    gc.set_threshold(_GARBAGE, 20, 100)
     tally = plan.tally()
     if (scanned := folder.read(_SCANNED)) is None:
         for path in folder.path.glob("part-*"):
@@ -171,7 +174,6 @@ def _start_worker(shared: _Shared) -> None:
     """Prepare a worker: Ctrl-C is the parent's, and without the parent a worker ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    gc.set_threshold(100_000, 20, 100)
     _shared[:] = [shared]
     parent = multiprocessing.parent_process()
     if parent:

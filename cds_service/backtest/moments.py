@@ -1,15 +1,15 @@
 """When an order was made, and whether an entry was on the record by then."""
 
-from dataclasses import dataclass
+import re
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
-from cds_service.decision.as_of import when_recorded
+from cds_service.decision.as_of import dated_by
 from cds_service.decision.fhir_fields import partial_date
 from cds_service.model import Json
 
-_DAY = len("2024-08-01")
+_EXACT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d|\d{4}-\d\d-\d\d\Z")
 
 
 class Timing(StrEnum):
@@ -22,8 +22,7 @@ class Timing(StrEnum):
     UNDATED = "undated"
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """A FHIR date or dateTime: the days that it can mean, and the instant if it has a time with its offset."""
 
     first: date
@@ -34,23 +33,25 @@ class Moment:
 def moment(stated: Any) -> Moment | None:
     """Return the moment of a date, a dateTime, or the start (else the end) of a Period; None if it is none."""
     text = stated.get("start") or stated.get("end") if isinstance(stated, dict) else stated
+    if not isinstance(text, str):
+        return None
+    if _EXACT.match(text):
+        try:
+            instant = datetime.fromisoformat(text)
+        except ValueError:
+            pass
+        else:
+            return Moment(instant.date(), instant.date(), instant if instant.tzinfo else None)
     days = partial_date(text, date.max)
-    if days is None or not isinstance(text, str):
-        return None
-    return Moment(days.first, days.last, _instant(text) if len(text) > _DAY else None)
-
-
-def _instant(text: str) -> datetime | None:
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return instant if instant.tzinfo else None
+    return Moment(days.first, days.last) if days else None
 
 
 def recorded_moment(entry: Json) -> Moment | None:
     """Return when an entry was recorded, else when it began (a Procedure in R4 has no more); None without a date."""
-    return moment(when_recorded(entry))
+    for name in dated_by(entry):
+        if recorded := moment(entry.get(name)):
+            return recorded
+    return None
 
 
 def timing(recorded: Moment | None, ordered: Moment) -> Timing:

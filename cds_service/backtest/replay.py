@@ -5,7 +5,7 @@ later is left out, and what nobody can tell is decided with and without.
 """
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -65,6 +65,7 @@ class Replay:
 
     def __init__(self, plan: Plan) -> None:
         self.plan, self.tally = plan, plan.tally()
+        self._systems: dict[str, bool] = {}
 
     def part(self, records: Iterable[Record]) -> None:
         """Decide all orders of a part."""
@@ -106,8 +107,8 @@ class Replay:
         """Decide the orders of one encounter and moment as one call, as a clinician signs them together."""
         ordered, call = orders[0].ordered, _Call(patient, [order.resource for order in orders])
         timed = [(entry.resource, timing(entry.recorded, ordered)) for entry in entries]
-        for _, when in timed:
-            self.tally.add("as_of", when)
+        for when, count in Counter(when for _, when in timed).items():
+            self.tally.counts["as_of", when] += count
         known = [(resource, when) for resource, when in timed if when is not Timing.AFTER]
         decisions = [
             self._decision(call, variant, ordered, [resource for resource, _ in known], orders)
@@ -232,11 +233,11 @@ class Replay:
     def _unmapped(self, patient: str, entries: list[Entry]) -> None:
         """Count the entries of code systems that are not read, by patient, and those whose words say something."""
         variant = self.plan.variants[0]
-        names = set()
+        names = set[tuple[str, ...]]()
         entry_filter: EntryFilter | None = None
         for resource, recorded in entries:
             pairs = codings(resource.get("code"), variant.site.systems)
-            if not pairs or variant.knowledge.terminology.lookup(pairs) is not UNREAD:
+            if not pairs or any(self._is_read(system) for system, _ in pairs):
                 continue
             if own_study(pairs, variant.site.studies, variant.knowledge.known_systems):
                 continue
@@ -250,9 +251,20 @@ class Replay:
             self.tally.add("unmapped_entry", *key)
             self.tally.add_patient(("unmapped_entry", *key), hash_of(patient))
 
+    def _is_read(self, system: str) -> bool:
+        """Return whether codes of a system are read; exports have few systems and very many codes."""
+        if system not in self._systems:
+            if len(self._systems) >= _MEMOIZED:
+                self._systems.clear()
+            lookup = self.plan.variants[0].knowledge.terminology.lookup
+            self._systems[system] = lookup([(system, _ANY_CODE)]) is not UNREAD
+        return self._systems[system]
+
 
 _Result = tuple[Order, str, Recommendation | Silence | None]
 _CODED = ("Condition", "Procedure")
+_ANY_CODE = "x"
+_MEMOIZED = 10_000
 _KEYS = {**MAIN_KEYS} | {key: OPTIONAL_KEYS[key] for key in OPTIONAL_KEYS if key != "imaging_orders"}
 """The prefetch keys that are replayed: an order on record has the status of today, and says nothing of then."""
 

@@ -307,7 +307,7 @@ def _unmapped(summary: Mapping[str, Any]) -> str:
     return _section(
         "What is not mapped",
         _paragraph(
-            "Orders that no code explains. Those recognized by their words are monitored; mapping their codes is safer. "
+            "Orders that no code explains. Those recognized by their words are monitored; mapping them is safer. "
             "unmapped_orders.csv has the lines for the site file."
         )
         + _table(("orders", "recognized", "study", "system", "code", "name"), orders, "unmapped_orders.csv")

@@ -16,6 +16,7 @@ from cds_service.backtest.tally import Tally
 from cds_service.decision.fhir_fields import codings, last_segment, members, own_study, status_codes, text_of
 from cds_service.decision.studies import UNRECOGNIZED, study_of
 from cds_service.knowledge import Knowledge
+from cds_service.knowledge.terminology import UNREAD
 from cds_service.model import Site
 from cds_service.strict_json import strict_json, to_json
 from cds_service.validation_stamp import checked_knowledge
@@ -242,10 +243,11 @@ class OrderScan:
         pairs = codings(order.get("code"), variant.site.systems)
         if own_study(pairs, variant.site.studies, variant.knowledge.known_systems):
             return None
-        if study == UNRECOGNIZED:
-            return ("not_recognized", "", *name_of(order, pairs))
-        if study in self._relevant[0] and "order" not in variant.knowledge.terminology.lookup(pairs):
+        terms = variant.knowledge.terminology.lookup(pairs)
+        if study in self._relevant[0] and "order" not in terms:
             return ("by_words", study, *name_of(order, pairs))
+        if study == UNRECOGNIZED or terms is UNREAD:
+            return ("not_recognized", "", *name_of(order, pairs))
         return None
 
 

@@ -52,9 +52,6 @@ def _is_later(entry: Any, day: date) -> bool:
     return False
 
 
-def when_recorded(resource: Json) -> Any:
-    """Return the date, dateTime or Period by which an entry came to the record, or None where it has none."""
-    for name in _DATED_BY.get(str(resource.get("resourceType")), ()):
-        if first_day(stated := resource.get(name)):
-            return stated
-    return None
+def dated_by(resource: Json) -> tuple[str, ...]:
+    """Return the members that tell when an entry came to the record, the first that is dated before the others."""
+    return _DATED_BY.get(str(resource.get("resourceType")), ())
