@@ -5,7 +5,7 @@ from html import escape
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 760, 220, 44, 30
 _ROW, _NAME, _LABEL = 26, 290, 90
-_MOST_LABELS = 12
+_MOST_LABELS = 8
 _STEPS = (1, 2, 5)
 _HATCHED = (
     '<defs><pattern id="hidden" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
@@ -53,7 +53,7 @@ def bars_over_time(title: str, rows: Sequence[tuple[str, int | None]]) -> str:
             f'<rect x="{_number(x)}" y="{_number(10 + plot - height)}" width="{_number(width)}" '
             f'height="{_number(height)}" class="{kind}"><title>{words}</title></rect>'
         )
-        if place % every == 0:
+        if place % every == 0 and x + _LABEL < _WIDTH:
             content.append(f'<text x="{_number(x)}" y="{_HEIGHT - 10}">{escape(name)}</text>')
     return _svg(_WIDTH, _HEIGHT, title, content)
 

@@ -49,7 +49,7 @@ def headline(summary: Mapping[str, Any]) -> str:
     sentence = (
         f"In {period['weeks']:,} weeks this service would have shown {summary['cards']['total']:,} cards for "
         f"{summary['monitored']:,} monitored orders: {_plain(rates['per_week'])} a week, "
-        f"{_plain(rates['per_thousand'])} per 1,000 (95 % interval {_plain(low)} to {_plain(high)}, Wilson)"
+        f"{_plain(rates['per_thousand'])} per 1,000 (95% interval {_plain(low)} to {_plain(high)}, Wilson)"
     )
     most = rates["most_in_a_week_to_one_clinician"]
     return f"{sentence}{f', at most {most} in a week to one clinician' if most else ''}."
@@ -154,7 +154,11 @@ def _shown(value: Any) -> str:
 
 def _table(headers: Sequence[str], rows: Sequence[Sequence[Any]], file: str = "") -> str:
     """Return a table; numbers are aligned to the right, and what does not fit is in the CSV file."""
-    head = "".join(f"<th>{escape(header)}</th>" for header in headers)
+    is_number = [any(isinstance(row[place], int) for row in rows) for place in range(len(headers))]
+    head = "".join(
+        f"<th{' class=number' if right else ''}>{escape(header)}</th>"
+        for header, right in zip(headers, is_number, strict=True)
+    )
     body = "".join(
         "<tr>"
         + "".join(
@@ -177,7 +181,7 @@ def _first_screen(summary: Mapping[str, Any], about: Sequence[str]) -> str:
     if rates:
         low, high = rates["per_week_interval"]
         tiles = [
-            (_plain(rates["per_week"]), f"cards a week (95 % interval {_plain(low)} to {_plain(high)}, Poisson)"),
+            (_plain(rates["per_week"]), f"cards a week (95% interval {_plain(low)} to {_plain(high)}, Poisson)"),
             (_plain(rates["per_thousand"]), "cards per 1,000 monitored orders"),
             (_number_or_hidden(cards["warning"]), "of them warnings: the record has a sign that fits"),
             (_number_or_hidden(cards["info"]), "of them information: the card asks"),
@@ -203,12 +207,9 @@ def _number_or_hidden(count: int | None) -> str:
 
 
 def _note_on_periods(summary: Mapping[str, Any]) -> str:
-    unit = summary["weeks"]["unit"]
-    if unit == "week":
-        return ""
-    return _paragraph(
-        f"By {unit} and not by week, as most weeks have fewer than {summary['at_least']} cards or orders."
-    )
+    unit, at_least = summary["weeks"]["unit"], summary["at_least"]
+    why = "" if unit == "week" else f"Shown by {unit}, as too many weeks have fewer than {at_least} cards or orders. "
+    return _paragraph(f"{why}A hatched bar is hidden. The first and the last {unit} may not be whole.")
 
 
 def _funnel(summary: Mapping[str, Any]) -> Iterator[tuple[str, int | None]]:

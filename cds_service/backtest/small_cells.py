@@ -3,7 +3,7 @@
 The rule is that of the CMS cell size suppression policy (no cell of 1 to 10, nor one that is derivable from others).
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from typing import TypeVar
 
 _Cell = TypeVar("_Cell", bound=Hashable)
@@ -20,20 +20,24 @@ def shown(count: int, at_least: int) -> int | None:
 
 
 def protect(
-    cells: Mapping[_Cell, int], at_least: int, caps: Mapping[_Cell, int | None] | None = None
+    cells: Mapping[_Cell, int],
+    at_least: int,
+    caps: Mapping[_Cell, int | None] | None = None,
+    hide_last: Collection[_Cell] = (),
 ) -> dict[_Cell, int | None]:
     """Return the cells of a table whose total is published, with None for each that is hidden.
 
-    Small cells are hidden, then the smallest others, until each hidden cell could still have any of at_least - 1 values
-    by all that is published: the total, the other cells, and the `caps` that a cell cannot exceed. Where that cannot be
-    reached, the whole table is hidden.
+    Small cells are hidden, then the smallest others, those of `hide_last` at last, until each hidden cell could still
+    have any of at_least - 1 values by all that is published: the total, the other cells, and the `caps` that a
+    cell cannot exceed. Where that cannot be reached, the whole table is hidden.
     """
     hidden = {cell for cell, count in cells.items() if is_small(count, at_least)}
     if caps:
         hidden |= {cell for cell, cap in caps.items() if cap is not None and is_small(cap - cells[cell], at_least)}
     if not hidden:
         return dict(cells)
-    others = sorted((cell for cell, count in cells.items() if count and cell not in hidden), key=cells.__getitem__)
+    others = [cell for cell, count in cells.items() if count and cell not in hidden]
+    others.sort(key=lambda cell: (cell in hide_last, cells[cell]))
     while not _is_open(hidden, cells, at_least, caps or {}):
         if not others:
             return dict.fromkeys(cells)

@@ -14,10 +14,13 @@ from cds_service.backtest.small_cells import is_small, protect, shown
 from cds_service.backtest.tally import Key, Tally
 
 _Z = 1.959964
-"""Of a 95 % interval."""
+"""Of a 95% interval."""
 
 _SILENT = "silent"
 _MONITORED = "monitored"
+_HIDE_LAST = ("cards", _MONITORED)
+"""What the report is about: rather a silence is hidden."""
+
 _WEEK = timedelta(days=7)
 _MOST_HIDDEN = 0.2
 """Share of the periods whose numbers may be hidden, before longer periods are shown instead."""
@@ -62,7 +65,7 @@ class _Summary:
         self, total: int | None, cells: Mapping[Any, int], caps: Mapping[Any, int | None] | None = None
     ) -> dict[Any, int | None]:
         """Return the cells of a total; where that is hidden, all of them are."""
-        return dict.fromkeys(cells) if total is None else protect(cells, self._at_least, caps)
+        return dict.fromkeys(cells) if total is None else protect(cells, self._at_least, caps, _HIDE_LAST)
 
     def as_json(self) -> dict[str, Any]:
         """Return all numbers that are counts of orders and patients."""
@@ -277,7 +280,7 @@ def _lines_before(tally: Tally) -> dict[tuple[str, int], int]:
 
 
 def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share (Wilson 1927)."""
+    """Return the 95% interval of a share (Wilson 1927)."""
     share, squared = successes / trials, _Z**2 / trials
     middle = (share + squared / 2) / (1 + squared)
     half = _Z / (1 + squared) * sqrt(share * (1 - share) / trials + squared / trials / 4)
@@ -285,7 +288,7 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
 
 
 def poisson_interval(count: int) -> tuple[float, float]:
-    """Return the 95 % interval of a Poisson count, by Byar's approximation."""
+    """Return the 95% interval of a Poisson count, by Byar's approximation."""
     low = count * (1 - 1 / (9 * count) - _Z / (3 * sqrt(count))) ** 3 if count else 0.0
     high = (count + 1) * (1 - 1 / (9 * (count + 1)) + _Z / (3 * sqrt(count + 1))) ** 3
     return max(0.0, low), high
