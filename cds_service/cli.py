@@ -240,6 +240,7 @@ def _check_config(clock: Clock, site_file: str | None) -> None:
 @click.pass_obj
 def _backtest(clock: Clock, /, **options: Any) -> None:
     _refuse_reversed(options["first"], options["last"])
+    _refuse_both("--resume", "--engine spark", options["resume"] and options["engine"] == "spark")
     _commands().backtest(clock=clock, **options)
 
 

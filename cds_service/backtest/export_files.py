@@ -19,7 +19,7 @@ MOST_LINE_BYTES = 8 << 20
 CHUNK_BYTES = 64 << 20
 _PLAIN = (".ndjson", ".jsonl")
 _ENDINGS = (*_PLAIN, *(f"{ending}.gz" for ending in _PLAIN))
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 _CAMEL_CASE = re.compile(r"[A-Z][A-Za-z]+")
 _EXPANDS = 10
 """Times that NDJSON is larger than its gzip file; only the number of hash parts depends on it."""
@@ -91,7 +91,7 @@ def find_files(folder: Path, types: Sequence[str]) -> tuple[list[ExportFile], li
 def _first_type(path: Path) -> str:
     """Return the type of a file's first resource: if the file is named by it, and it is not ours, nothing else is."""
     with suppress(OSError, EOFError, ValueError, zlib.error), opened(path) as stream:
-        first = strict_json(stream.readline(MOST_LINE_BYTES).removeprefix(_BOM))
+        first = strict_json(stream.readline(MOST_LINE_BYTES).removeprefix(BOM))
         if isinstance(first, dict):
             return str(first.get("resourceType"))
     return ""
@@ -128,7 +128,7 @@ def lines_of(chunk: Chunk) -> Iterator[bytes | None]:
                 yield None
                 continue
             is_first, position = not position, position + len(line)
-            yield (line.removeprefix(_BOM) if is_first else line).rstrip(b"\r\n")
+            yield (line.removeprefix(BOM) if is_first else line).rstrip(b"\r\n")
 
 
 def _skip_line(stream: IO[bytes]) -> int:

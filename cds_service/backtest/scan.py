@@ -119,8 +119,8 @@ class PatientFilter:
     A patient without an order who shares a bit is spilled in vain, and left out by the replay.
     """
 
-    def __init__(self) -> None:
-        self.bits = bytearray(1 << 24)
+    def __init__(self, bits: bytes | None = None) -> None:
+        self.bits = bytearray(bits or 1 << 24)
 
     def add(self, patient_hash: int) -> None:
         """Note the hash of a patient."""
