@@ -3,6 +3,7 @@
 The driver and the workers need this package, and the export under the same path. Install the extra `spark`.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -20,6 +21,9 @@ _SCHEMA = "kind string, part int, patient string, chunk string, line long, conte
 _COLUMNS = ("kind", "part", "patient", "chunk", "line", "content")
 _BATCH = 2000
 _HASH_BYTES = 4
+
+_NOT_PLAIN, _ESCAPED = re.compile(r"[\\{}\[\]*?]"), r"\\\g<0>"
+"""What Spark takes as a pattern in the name of a file, and how it is escaped."""
 
 Batches = Iterator[Any]
 """Of pyarrow.RecordBatch."""
@@ -69,7 +73,7 @@ def _names(files: Sequence[ExportFile]) -> dict[str, tuple[str, str]]:
 
 def lines_of(session: Any, files: Sequence[ExportFile]) -> Any:
     """Return a DataFrame of the lines of files: file, start of the split, and content, in order within each split."""
-    paths = [file.path.resolve().as_uri() for file in files]
+    paths = [f"file://{_NOT_PLAIN.sub(_ESCAPED, str(file.path.resolve()))}" for file in files]
     return (
         session.read.option("lineSep", "\n")
         .text(paths)
