@@ -114,12 +114,13 @@ def lines_of(chunk: Chunk) -> Iterator[bytes | None]:
 
     Raises EOFError or zlib.error where a compressed file is cut off or damaged.
     """
+    is_compressed = chunk.file.is_compressed
     with opened(chunk.file.path) as stream:
         position = 0
         if chunk.start:  # the chunk before has the line that its last byte is within
             stream.seek(chunk.start - 1)
             position = chunk.start - 1 + _skip_line(stream)
-        while chunk.file.is_compressed or position < chunk.end:
+        while is_compressed or position < chunk.end:
             line = stream.readline(MOST_LINE_BYTES)
             if not line:
                 return

@@ -237,7 +237,7 @@ class Replay:
         entry_filter: EntryFilter | None = None
         for resource, recorded in entries:
             pairs = codings(resource.get("code"), variant.site.systems)
-            if not pairs or any(self._is_read(system) for system, _ in pairs):
+            if not pairs or self._is_read(pairs[0][0]) or any(self._is_read(system) for system, _ in pairs[1:]):
                 continue
             if own_study(pairs, variant.site.studies, variant.knowledge.known_systems):
                 continue

@@ -22,7 +22,6 @@ _PART_BYTES = 24 << 20
 
 _MOST_PARTS = 4096
 _BUFFER_BYTES = 24 << 20
-_SEPARATOR = "\t"
 _FIELDS = 6
 
 
@@ -101,10 +100,10 @@ class Spill:
 
     def add(self, record: Record) -> None:
         """Add a record to the part of its patient."""
-        kind = "order" if record.is_order else "entry"
-        head = _SEPARATOR.join((kind, record.patient, record.chunk, str(record.line), "")).encode()
-        self._buffers[hash_of(record.patient) % self._parts].append(head + record.content + b"\n")
-        self._size += len(head) + len(record.content)
+        patient, chunk, number, content, is_order = record
+        head = f"{'order' if is_order else 'entry'}\t{patient}\t{chunk}\t{number}\t".encode()
+        self._buffers[hash_of(patient) % self._parts].extend((head, content, b"\n"))
+        self._size += len(head) + len(content)
         if self._size > _BUFFER_BYTES:
             self.flush()
 
