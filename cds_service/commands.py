@@ -200,9 +200,12 @@ def backtest(
         run = on_spark()
     else:
         run = on_this_machine(workers or len(os.sched_getaffinity(0)), resume=resume)
-    signal.signal(signal.SIGTERM, _end)
     request = Request(export, out, plan, about, work, resume=resume, fail_above=fail_above)
-    click.echo(back_test(request, run))
+    before = signal.signal(signal.SIGTERM, _end)
+    try:
+        click.echo(back_test(request, run))
+    finally:
+        signal.signal(signal.SIGTERM, before)
     click.echo(f"The report is {out / 'report.html'}.")
 
 

@@ -52,16 +52,19 @@ def run(plan: Plan, files: Sequence[ExportFile], folder: WorkFolder, workers: in
         folder.clear()
         folder.path.mkdir(mode=0o700)
         folder.write(_MANIFEST, manifest)
-    gc.set_threshold(_GARBAGE, 20, 100)
-    tally = plan.tally()
-    if (scanned := folder.read(_SCANNED)) is None:
-        for path in folder.path.glob("part-*"):
-            path.unlink()
-        _scan(shared, files, workers, tally)
-        folder.write(_SCANNED, tally.to_json())
-    else:
-        tally.merge_json(scanned)
-    _replay(shared, workers, tally)
+    tally, thresholds = plan.tally(), gc.get_threshold()
+    gc.set_threshold(_GARBAGE, *thresholds[1:])
+    try:
+        if (scanned := folder.read(_SCANNED)) is None:
+            for path in folder.path.glob("part-*"):
+                path.unlink()
+            _scan(shared, files, workers, tally)
+            folder.write(_SCANNED, tally.to_json())
+        else:
+            tally.merge_json(scanned)
+        _replay(shared, workers, tally)
+    finally:
+        gc.set_threshold(*thresholds)
     return tally
 
 

@@ -1,10 +1,17 @@
-"""The back-test as an analyst runs it: the command in a process of its own, on an export of files."""
+"""The back-test as an analyst runs it: the command on an export of files."""
 
+import io
 import json
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+
+import pytest
+
+from cds_service.cli import main
+from tests.support.service import CLOCK
 
 ICD, CPT = "http://hl7.org/fhir/sid/icd-10-cm", "http://www.ama-assn.org/go/cpt"
 LUMBAR_MRI = "72148"
@@ -19,11 +26,24 @@ def start(export: Path, out: Path, *options, env=None, **popen) -> subprocess.Po
     )
 
 
-def run(export: Path, out: Path, *options, code: int = 0, env=None, **popen) -> tuple[dict, str, str]:
-    """Run a back-test that must end with this exit code; returns its summary, output and errors."""
-    process = start(export, out, *options, env=env, **popen)
-    output, errors = process.communicate(timeout=120)
-    assert process.returncode == code, errors
+def run(export: Path, out: Path, *options, code: int = 0, env=None, apart: bool = False) -> tuple[dict, str, str]:
+    """Run a back-test that must end with this exit code; returns its summary, output and errors.
+
+    It runs within the test process, where knowledge is read once; `apart` in a process of its own, with its workers.
+    """
+    if apart:
+        process = start(export, out, *options, env=env)
+        output, errors = process.communicate(timeout=300)
+        ended = process.returncode
+    else:
+        arguments = ["backtest", str(export), "--out", str(out), "--workers", "1", *map(str, options)]
+        told, faults = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(told), redirect_stderr(faults):
+            for name, value in (env or {}).items():
+                patch.setenv(name, value)
+            ended = main(arguments, CLOCK)
+        output, errors = told.getvalue(), faults.getvalue()
+    assert ended == code, errors
     file = out / "summary.json"
     return json.loads(file.read_text("utf-8")) if file.exists() else {}, output, errors
 

@@ -39,7 +39,7 @@ def everything_in(folder) -> bytes:
 
 def test_no_mark_anywhere(marked, tmp_path):
     """No mark of an id, a text, a reference or a site's own code is in a file of the report or on the terminal."""
-    summary, output, errors = run(marked, tmp_path, "--who", "--sample", 0)
+    summary, output, errors = run(marked, tmp_path, "--who", "--sample", 0, apart=True)
     assert summary["monitored"] > 1000
     assert b"CANARY" not in everything_in(tmp_path)
     assert "CANARY" not in output + errors
@@ -78,7 +78,7 @@ def test_killed_run(marked, tmp_path):
         assert time.monotonic() < deadline
         time.sleep(0.01)
     assert b"CANARY" in everything_in(tmp_path)
-    run(marked, tmp_path)
+    run(marked, tmp_path, apart=True)
     assert b"CANARY" not in everything_in(tmp_path)
     assert not (tmp_path / PRIVATE).exists()
 

@@ -80,7 +80,7 @@ def test_counts_are_the_decisions(hospital, tmp_path, knowledge):
         for one in resources(hospital, kind):
             entries[one["subject"]["reference"].removeprefix("Patient/")].append(one)
     expected = Counter(results(calls, entries, knowledge))
-    summary, *_ = run(hospital, tmp_path, "--at-least", 1)
+    summary, *_ = run(hospital, tmp_path, "--at-least", 1, apart=True)
     cards = {name: expected.pop(name) for name in ("info", "warning")}
     assert summary["cards"] == cards | {"total": sum(cards.values())}
     assert {reason: count for reason, count in summary["silences"].items() if count} == dict(expected)
@@ -100,8 +100,8 @@ def test_counts_are_the_decisions(hospital, tmp_path, knowledge):
 @pytest.mark.parametrize("options", [["--workers", 1], ["--workers", 3]])
 def test_workers_count_alike(hospital, tmp_path, options):
     """However many processes run it, each file of the report is the same byte for byte."""
-    run(hospital, tmp_path / "a", "--who")
-    run(hospital, tmp_path / "b", "--who", *options)
+    run(hospital, tmp_path / "a", "--who", apart=True)
+    run(hospital, tmp_path / "b", "--who", *options, apart=True)
     names = sorted(file.name for file in (tmp_path / "a").iterdir())
     assert names == sorted(file.name for file in (tmp_path / "b").iterdir())
     for name in names:

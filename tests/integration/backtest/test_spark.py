@@ -40,7 +40,7 @@ def test_both_engines_have_one_summary(hospital, tmp_path, spark):
         "not_json",
         "no_authored_on",
     }
-    run(export, tmp_path / "spark-report", "--who", "--engine", "spark", env=spark)
+    run(export, tmp_path / "spark-report", "--who", "--engine", "spark", env=spark, apart=True)
     for file in (tmp_path / "local").iterdir():
         assert (tmp_path / "spark-report" / file.name).read_bytes() == file.read_bytes(), file.name
     assert [file for file in (tmp_path / "spark").rglob("*") if file.is_file()] == []
@@ -48,6 +48,8 @@ def test_both_engines_have_one_summary(hospital, tmp_path, spark):
 
 def test_no_java(hospital, tmp_path, spark):
     """Without Java the command ends with a sentence that says what is missing."""
-    *_, errors = run(hospital, tmp_path / "out", "--engine", "spark", env=spark | {"JAVA_HOME": str(tmp_path)}, code=1)
+    *_, errors = run(
+        hospital, tmp_path / "out", "--engine", "spark", env=spark | {"JAVA_HOME": str(tmp_path)}, code=1, apart=True
+    )
     assert "Spark did not start. It needs Java 17 or newer" in errors
     assert "Traceback" not in errors
