@@ -223,8 +223,8 @@ def _check_config(clock: Clock, site_file: str | None) -> None:
 )
 @click.argument("export", type=_FOLDER)
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for the report.")
-@click.option("--from", "first", type=_Day(), default=date.min, help="First day of the orders  [default: all]")
-@click.option("--to", "last", type=_Day(), default=date.max, help="Last day, included  [default: all]")
+@click.option("--from", "first", type=_Day(), help="First day of the orders  [default: 2000-01-01]")
+@click.option("--to", "last", type=_Day(), help="Last day, included  [default: today]")
 @click.option("--workers", type=click.IntRange(1), help="Processes  [default: one for each core]")
 @click.option("--engine", type=click.Choice(["local", "spark"]), default="local", show_default=True)
 @click.option("--compare", type=click.Path(exists=True, path_type=Path), help="Site file or folder like cards/.")
@@ -239,7 +239,7 @@ def _check_config(clock: Clock, site_file: str | None) -> None:
 @click.option("--resume", is_flag=True, help="Keep the work of a run that fails, and go on from it.")
 @click.pass_obj
 def _backtest(clock: Clock, /, **options: Any) -> None:
-    _refuse_reversed(options["first"], options["last"])
+    _refuse_reversed(options["first"] or date.min, options["last"] or date.max)
     _refuse_both("--resume", "--engine spark", options["resume"] and options["engine"] == "spark")
     _commands().backtest(clock=clock, **options)
 

@@ -172,8 +172,8 @@ def export(what: str, first: date, last: date, file_format: str) -> None:
 def backtest(
     export: Path,
     out: Path,
-    first: date,
-    last: date,
+    first: date | None,
+    last: date | None,
     *,
     workers: int | None,
     engine: str,
@@ -189,11 +189,13 @@ def backtest(
 ) -> None:
     """Replay an export and write the report; print its first sentence and where it is."""
     from cds_service.backtest.run import Request, back_test, on_this_machine  # noqa: PLC0415 - few commands need it
-    from cds_service.backtest.scan import Plan  # noqa: PLC0415 - likewise
+    from cds_service.backtest.scan import EARLIEST, Plan  # noqa: PLC0415 - likewise
 
     settings, today = read_settings(), clock.today()
     variants, about = _variants(settings, knowledge, compare, today)
-    plan = Plan(variants, (), first, last, at_least=at_least, by_place=who, sample_size=sample)
+    plan = Plan(
+        variants, (), first or EARLIEST, last or date.max, today, at_least=at_least, by_place=who, sample_size=sample
+    )
     if engine == "spark":
         from cds_service.backtest.spark import on_spark  # noqa: PLC0415 - it is an optional extra
 

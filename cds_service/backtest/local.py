@@ -12,6 +12,8 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+from datetime import date
 from multiprocessing.connection import wait
 from typing import Any, NamedTuple, TypeVar
 
@@ -72,7 +74,7 @@ def _manifest(plan: Plan, files: Sequence[ExportFile]) -> str:
     """Return what must be the same for a run to be resumed: the export, the question and the knowledge."""
     inputs = [(file.name, file.size, file.path.stat().st_mtime_ns) for file in files]
     versions = [variant.knowledge.version for variant in plan.variants]
-    return hashlib.sha256(repr((inputs, plan, versions)).encode()).hexdigest()
+    return hashlib.sha256(repr((inputs, replace(plan, today=date.max), versions)).encode()).hexdigest()
 
 
 def _scan(shared: _Shared, files: Sequence[ExportFile], workers: int, tally: Tally) -> None:

@@ -83,7 +83,9 @@ def site_lines(row: Mapping[str, Any]) -> str:
         return ""
     study = row["study"] or "CHOOSE"
     values = {"system": row["system"], "code": row["code"], "study": study}
-    return "\n".join(["[[orders]]", *(f"{name} = {json.dumps(value)}" for name, value in values.items())])
+    return "\n".join(
+        ["[[orders]]", *(f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items())]
+    )
 
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

@@ -1,6 +1,7 @@
 """One back-test from the export to the report: what is asked for, the engine, and files that are whole or absent."""
 
 import csv
+import errno
 import io
 import os
 import sys
@@ -26,6 +27,8 @@ _REPORT_FILES = (
     *("unmapped_orders.csv", "unmapped_conditions.csv", "places.csv", "compared.csv", SAMPLE),
 )
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 Engine = Callable[[Plan, Path, Sequence[ExportFile], WorkFolder], Tally]
 """Returns the sums of a back-test of the files in a folder."""
 
@@ -35,7 +38,7 @@ class TooManyUnusable(PlexusError):
 
 
 class NotWritten(PlexusError):
-    """The report or the private folder cannot be written."""
+    """The export cannot be read, or the report or the private folder not be written."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +70,9 @@ def back_test(request: Request, engine: Engine) -> str:
             summary = summarize(tally, plan, others)
             _write(request, folder, report_files(summary, plan.variants[0].knowledge, (*request.about, *notes)), tally)
     except OSError as error:
-        place = error.filename if error.filename and Path(error.filename).parent == request.out else request.out
-        message = (
-            f"{place}: {error.strerror}. Nothing of the report was written; free some space, or give another --work."
-        )
+        place = error.filename or request.work or request.out
+        advice = " Free some space, or give another --work." if error.errno in _FULL else ""
+        message = f"{place}: {error.strerror}. No report was written.{advice}"
         raise NotWritten(message) from error
     _check_share(summary, request)
     return headline(summary)

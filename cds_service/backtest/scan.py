@@ -25,6 +25,9 @@ ORDER = "ServiceRequest"
 NOT_WATCHED = "nothing_watched"
 """The result of an order that the card does not monitor."""
 
+EARLIEST = date(2000, 1, 1)
+"""The first day of an order that is replayed if no other is given."""
+
 _ENTERED_IN_ERROR = "entered-in-error"
 _PATIENT_ID = re.compile(r"[A-Za-z0-9._~:-]{1,256}")
 _TYPE = re.compile(rb'"resourceType"\s*:\s*"([A-Za-z]+)"')
@@ -69,8 +72,10 @@ class Plan:
     """The one in question and, to compare, another."""
     types: tuple[str, ...]
     """The resource types of the record."""
-    first: date = date.min
+    first: date = EARLIEST
     last: date = date.max
+    today: date = date.max
+    """The day of the run: what is ordered later is a typing error, as is what is ordered before `EARLIEST`."""
     at_least: int = 11
     by_place: bool = False
     sample_size: int = 0
@@ -208,7 +213,7 @@ class OrderScan:
             self.tally.add("left_out", "entered_in_error")
             return None
         ordered, patient = ordered_at(order), patient_of(order)
-        if not self.plan.first <= ordered.first <= self.plan.last:
+        if not self.plan.first <= ordered.first <= min(self.plan.last, self.plan.today):
             self.tally.add("left_out", "outside_period")
             return None
         is_relevant, unmapped = self._study(order)

@@ -9,7 +9,7 @@ from typing import Any
 from cds_service import __version__
 from cds_service.backtest.moments import Timing
 from cds_service.backtest.replay import CARDS, WITHOUT
-from cds_service.backtest.scan import NOT_WATCHED, Plan
+from cds_service.backtest.scan import EARLIEST, NOT_WATCHED, Plan
 from cds_service.backtest.small_cells import is_small, protect, shown
 from cds_service.backtest.tally import Key, Tally
 
@@ -111,7 +111,7 @@ class _Summary:
         if not monitored:
             return []
         first, last = min(monitored), max(monitored)
-        if self._plan.first > date.min:
+        if self._plan.first > EARLIEST:
             first = min(first, self._plan.first - timedelta(days=self._plan.first.weekday()))
         if self._plan.last < date.max:
             last = max(last, self._plan.last - timedelta(days=self._plan.last.weekday()))

@@ -77,6 +77,16 @@ def test_entered_in_error(tmp_path):
     assert summary["cards"]["total"] == 1
 
 
+def test_calls_that_the_server_refuses(tmp_path):
+    """Orders that would be one call with more orders than the server reads are counted, and others are decided."""
+    rows = [order(number) for number in range(201)]
+    export = write(tmp_path / "export", ServiceRequest=[*rows, order(300, "b")], Condition=[condition(1, "b")])
+    summary, *_ = run(export, tmp_path / "out", "--at-least", 1)
+    error = {"file": "ServiceRequest.000.ndjson", "kind": "not_decided", "lines": 201, "first_line": 1}
+    assert summary["errors"] == [error]
+    assert (summary["orders"], summary["cards"]["total"]) == (1, 1)
+
+
 def test_forms_of_files(tmp_path):
     """BOM, CRLF, gzip, no newline at the end and a file without its type in its name are all read."""
     folder = tmp_path / "export"
@@ -183,6 +193,6 @@ def test_full_disk(hospital, tmp_path):
     done = subprocess.run(["bash", "-c", command, sys.executable], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
-    assert "Nothing of the report was written" in done.stderr
+    assert "No report was written. Free some space" in done.stderr
     assert (tmp_path / "out" / "summary.json").read_bytes() == before
     assert not [file for file in (tmp_path / "out").iterdir() if file.name.startswith(".")]

@@ -160,6 +160,15 @@ def test_period(tmp_path):
     assert summary["period"] == {"first_week": "2025-05-26", "weeks": 6}
 
 
+def test_typing_errors_in_years(tmp_path):
+    """An order of another century or of the future is outside of the period, and does not stretch the weeks."""
+    orders = [order(number, when=day) for number, day in enumerate(["0205-06-02", "2025-06-02", "2205-06-02"])]
+    export = write(tmp_path / "export", ServiceRequest=orders, Condition=[condition()])
+    summary, *_ = run(export, tmp_path / "out", "--at-least", 1)
+    assert summary["left_out"] == {"outside_period": 2}
+    assert summary["period"] == {"first_week": "2025-06-02", "weeks": 1}
+
+
 def test_site_file(tmp_path):
     """The site's own codes are replayed as mapped; a switched-off card is replayed as if it were on."""
     local = {"code": {"coding": [{"system": "urn:oid:1.2.3", "code": "X1"}]}}
