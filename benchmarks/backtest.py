@@ -21,6 +21,11 @@ from typing import Any
 import orjson
 
 from benchmarks.machine import children, described
+from cds_service.backtest import local, replay
+from cds_service.backtest.export_files import find_files
+from cds_service.backtest.scan import ORDER, Plan, Variant
+from cds_service.backtest.work_folder import WorkFolder
+from cds_service.model import Site
 from tools.generate_export import generate
 
 _SIZES = ((10_000, 30), (40_000, 30), (10_000, 300))
@@ -51,6 +56,7 @@ def _measured(export: Path, workers: list[int]) -> Iterator[dict[str, Any]]:
     size = sum(file.stat().st_size for file in files)
     yield {"what": "reading alone", **_limit(files, size, _read)}
     yield {"what": "orjson alone", **_limit(files, size, _parse)}
+    yield {"what": "decisions alone", **_decisions(export)}
     for count in workers:
         yield {"what": f"back-test, {count} workers", **_run(export, count, size)}
 
@@ -61,6 +67,26 @@ def _limit(files: list[Path], size: int, work: Any) -> dict[str, Any]:
         work(file)
     seconds = time.process_time() - started
     return {"cpu_s": round(seconds, 2), "mb_per_s": round(size / 1e6 / seconds, 1)}
+
+
+def _decisions(export: Path) -> dict[str, Any]:
+    """Return how long the decisions of a back-test take, apart from all that is around them."""
+    calls, seconds, decide = 0, 0.0, replay.decide
+
+    def timed(*arguments: Any, **options: Any) -> Any:
+        nonlocal calls, seconds
+        started = time.process_time()
+        try:
+            return decide(*arguments, **options)
+        finally:
+            calls, seconds = calls + 1, seconds + time.process_time() - started
+
+    replay.decide = timed
+    with tempfile.TemporaryDirectory(dir=export.parent) as out, WorkFolder(Path(out)) as folder:
+        files, _ = find_files(export, (ORDER, "Condition", "Procedure"))
+        local.run(Plan((Variant(Site()),), ("Condition", "Procedure")), files, folder, 1)
+    replay.decide = decide
+    return {"calls": calls, "cpu_s": round(seconds, 2), "calls_per_s": round(calls / seconds)}
 
 
 def _read(file: Path) -> None:
