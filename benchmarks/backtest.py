@@ -17,14 +17,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import orjson
 
 from benchmarks.machine import children, described
-from cds_service.backtest import local, replay
+from cds_service.backtest import local
 from cds_service.backtest.export_files import find_files
 from cds_service.backtest.scan import ORDER, Plan, Variant
 from cds_service.backtest.work_folder import WorkFolder
+from cds_service.decision.order_select import decide
 from cds_service.model import Site
 from tools.generate_export import generate
 
@@ -71,7 +73,7 @@ def _limit(files: list[Path], size: int, work: Any) -> dict[str, Any]:
 
 def _decisions(export: Path) -> dict[str, Any]:
     """Return how long the decisions of a back-test take, apart from all that is around them."""
-    calls, seconds, decide = 0, 0.0, replay.decide
+    calls, seconds = 0, 0.0
 
     def timed(*arguments: Any, **options: Any) -> Any:
         nonlocal calls, seconds
@@ -81,11 +83,13 @@ def _decisions(export: Path) -> dict[str, Any]:
         finally:
             calls, seconds = calls + 1, seconds + time.process_time() - started
 
-    replay.decide = timed
-    with tempfile.TemporaryDirectory(dir=export.parent) as out, WorkFolder(Path(out)) as folder:
+    with (
+        patch("cds_service.backtest.replay.decide", timed),
+        tempfile.TemporaryDirectory(dir=export.parent) as out,
+        WorkFolder(Path(out)) as folder,
+    ):
         files, _ = find_files(export, (ORDER, "Condition", "Procedure"))
         local.run(Plan((Variant(Site()),), ("Condition", "Procedure")), files, folder, 1)
-    replay.decide = decide
     return {"calls": calls, "cpu_s": round(seconds, 2), "calls_per_s": round(calls / seconds)}
 
 
