@@ -65,6 +65,7 @@ class Replay:
     def __init__(self, plan: Plan) -> None:
         self.plan, self.tally = plan, plan.tally()
         self._systems: dict[str, bool] = {}
+        self._places: dict[str, tuple[str, int]] = {}
 
     def part(self, records: Iterable[Record]) -> None:
         """Decide all orders of a part."""
@@ -74,7 +75,7 @@ class Replay:
             by_patient = orders if record.is_order else entries
             by_patient[record.patient].append(record)
         for patient in sorted(orders):
-            self._patient(patient, sorted(orders[patient], key=_place), sorted(entries.pop(patient, ()), key=_place))
+            self._patient(patient, orders[patient], entries.pop(patient, []))
 
     def _patient(self, patient: str, order_records: list[Record], entry_records: list[Record]) -> None:
         entries = [Entry(resource, recorded_moment(resource)) for resource, _ in self._resources(entry_records)]
@@ -87,20 +88,30 @@ class Replay:
         self._unmapped(patient, entries)
 
     def _resources(self, records: list[Record]) -> Iterator[tuple[dict[str, Any], Record]]:
-        """Yield the resources of lines, each once; an export may have one in two files."""
-        seen = set()
-        for record in records:
+        """Yield the resources of lines, in the order of the export, each once: it may be in two files."""
+        seen = set[tuple[str, str]]()
+        for record in sorted(records, key=self._place):
             try:
                 resource = parsed(record.content)
             except UnusableLine as unusable:
                 self.tally.add_error(record.chunk, record.line, unusable.fault)
                 continue
-            if reference_of(resource) in seen:
-                self.tally.add_error(record.chunk, record.line, Fault.DUPLICATE)
-                continue
-            if text_of(resource.get("id")):
-                seen.add(reference_of(resource))
+            own_id = resource.get("id")
+            if isinstance(own_id, str) and own_id:
+                key = (text_of(resource.get("resourceType")), own_id)
+                if key in seen:
+                    self.tally.add_error(record.chunk, record.line, Fault.DUPLICATE)
+                    continue
+                seen.add(key)
             yield resource, record
+
+    def _place(self, record: Record) -> tuple[tuple[str, int], int]:
+        """Return where a record is in the export, which orders records alike whatever read them."""
+        place = self._places.get(record.chunk)
+        if place is None:
+            file, start = record.chunk.split("\t")
+            place = self._places[record.chunk] = (file, int(start))
+        return place, record.line
 
     def _call(self, patient: str, orders: list[Order], entries: list[Entry]) -> None:
         """Decide the orders of one encounter and moment as one call, as a clinician signs them together."""
@@ -297,11 +308,6 @@ class _Call:
             for key, resource_type in replayed_keys(variant.site.optional_keys).items()
         }
         return {"hook": HOOK, "hookInstance": "back-test", "context": self._context, "prefetch": prefetch}
-
-
-def _place(record: Record) -> tuple[str, int, int]:
-    file, start = record.chunk.split("\t")
-    return file, int(start), record.line
 
 
 def _encounter(order: dict[str, Any]) -> str:

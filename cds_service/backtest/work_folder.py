@@ -121,12 +121,15 @@ class Spill:
 
 def records_of(folder: Path, part: int) -> Iterator[Record]:
     """Yield the records of a hash part, in any order."""
+    chunks: dict[tuple[bytes, bytes], str] = {}
     for path in sorted(folder.glob(f"part-{part:04}.*")):
         with path.open("rb") as stream:
             for line in stream:
-                kind, patient, file, start, number, content = line.rstrip(b"\n").split(b"\t", _FIELDS - 1)
-                chunk = f"{file.decode()}\t{start.decode()}"
-                yield Record(patient.decode(), chunk, int(number), content, is_order=kind == b"order")
+                kind, patient, file, start, number, content = line.split(b"\t", _FIELDS - 1)
+                chunk = chunks.get((file, start))
+                if chunk is None:
+                    chunk = chunks[file, start] = f"{file.decode()}\t{start.decode()}"
+                yield Record(patient.decode(), chunk, int(number), content[:-1], kind == b"order")
 
 
 def merged(tallies: Iterable[bytes], into: Tally) -> Tally:
