@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from difflib import get_close_matches
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import click
@@ -24,7 +25,8 @@ _SECTIONS = {
     "Run": ("serve",),
     "Try": ("example", "decide"),
     "Configure": ("check-config", "doctor"),
-    "Knowledge": ("review",),
+    "Evaluate": ("backtest",),
+    "Knowledge": ("review", "diff-knowledge"),
     "Data": ("migrate", "purge", "export"),
 }
 
@@ -89,6 +91,9 @@ class _Day(click.ParamType[date]):
             return date.fromisoformat(value)
         except ValueError:
             self.fail(f"{value!r} is not a date; use YYYY-MM-DD", param, context)
+
+
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 class _Number(click.IntRange):
@@ -201,17 +206,36 @@ def _serve(*, development: bool, **options: str | int | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the explanation as JSON.")
 @click.option("--today", type=_Day(), help="Day to decide on; the record is read as it is.")
 @click.option("--as-of", type=_Day(), help="Day to decide on, without what was recorded after it.")
+@click.option("--knowledge", type=_FOLDER, help="Folder like cards/ to decide by  [default: the installed one]")
 @click.pass_obj
-def _decide(clock: Clock, call: Any, *, cards: bool, as_json: bool, today: date | None, as_of: date | None) -> None:
+def _decide(
+    clock: Clock,
+    call: Any,
+    *,
+    cards: bool,
+    as_json: bool,
+    today: date | None,
+    as_of: date | None,
+    knowledge: Path | None,
+) -> None:
     _refuse_both("--cards", "--json", cards and as_json)
     _refuse_both("--today", "--as-of", bool(today and as_of))
     name = getattr(call, "name", "<stdin>").replace("<stdin>", "standard input")
-    _commands().decide(call.read(), name, as_json=as_json, cards=cards, today=today, as_of_day=as_of, clock=clock)
+    day = as_of or today
+    _commands().decide(
+        call.read(), name, knowledge, as_json=as_json, cards=cards, day=day, is_as_of=as_of is not None, clock=clock
+    )
 
 
 def _refuse_both(option: str, other: str, are_given: bool) -> None:  # noqa: FBT001 - what it is about comes first
     if are_given:
         message = f"{option} and {other} exclude each other: give one of them."
+        raise click.UsageError(message, click.get_current_context())
+
+
+def _refuse_reversed(first: date, last: date) -> None:
+    if first > last:
+        message = f"--from {first} is after --to {last}."
         raise click.UsageError(message, click.get_current_context())
 
 
@@ -269,6 +293,39 @@ def _doctor(clock: Clock, /, urls: tuple[str, ...], *, as_json: bool, **options:
 
 
 @_command(
+    "backtest",
+    "Replay an export: how many cards would there have been?\n\n"
+    "EXPORT is the folder of a FHIR Bulk Data export (NDJSON) with ServiceRequest, Condition and Procedure. The report "
+    "has counts alone; docs/backtest.md says how to read it. Settings and site file apply as in the server  "
+    "[env: PLEXUS_CDS_SITE_FILE].",
+    "plexus-cds backtest export/ --out report/",
+    "plexus-cds backtest export/ --out report/ --from 2025-10-01 --to 2026-09-30",
+    "plexus-cds backtest export/ --out report/ --compare other-site.toml",
+)
+@click.argument("export", type=_FOLDER)
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for the report.")
+@click.option("--from", "first", type=_Day(), help="First day of the orders  [default: 2000-01-01]")
+@click.option("--to", "last", type=_Day(), help="Last day, included  [default: today]")
+@click.option("--workers", type=click.IntRange(1), help="Processes  [default: one for each core]")
+@click.option("--engine", type=click.Choice(["local", "spark"]), default="local", show_default=True)
+@click.option("--compare", type=click.Path(exists=True, path_type=Path), help="Site file or folder like cards/.")
+@click.option("--knowledge", type=_FOLDER, help="Folder like cards/ to decide by  [default: the installed one]")
+@click.option("--who", is_flag=True, help="Also count by clinician and place.")
+@click.option("--at-least", type=click.IntRange(1), default=11, show_default=True, help="Hide counts below this.")
+@click.option(
+    "--sample", type=click.IntRange(0), default=0, help="Orders of each result for chart review: PATIENT DATA."
+)
+@click.option("--fail-above", type=click.FloatRange(0, 100), help="Exit 1 above this share of unusable lines (%).")
+@click.option("--work", type=_FOLDER, help="Where patient data is kept while it runs  [default: --out]")
+@click.option("--resume", is_flag=True, help="Keep the work of a run that fails, and go on from it.")
+@click.pass_obj
+def _backtest(clock: Clock, /, **options: Any) -> None:
+    _refuse_reversed(options["first"] or date.min, options["last"] or date.max)
+    _refuse_both("--resume", "--engine spark", options["resume"] and options["engine"] == "spark")
+    _commands().backtest(clock=clock, **options)
+
+
+@_command(
     "review",
     "Validate the card files, and write REVIEW.md and the hazard log from them.",
     "plexus-cds review",
@@ -277,6 +334,21 @@ def _doctor(clock: Clock, /, urls: tuple[str, ...], *, as_json: bool, **options:
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if REVIEW.md is out of date.")
 def _review(*, check: bool) -> None:
     _commands().write_review(check_only=check)
+
+
+@_command(
+    "diff-knowledge",
+    "Compare the answers of two versions of the knowledge.\n\n"
+    "OLD and NEW are folders like cards/. Each example call and case of the playground whose answer changes is listed.",
+    "plexus-cds diff-knowledge cards-1.0/ cards/",
+    "plexus-cds diff-knowledge cards-1.0/ cards/ --json",
+)
+@click.argument("old", type=_FOLDER)
+@click.argument("new", type=_FOLDER)
+@click.option("--json", "as_json", is_flag=True, help="Print the differences as JSON.")
+@click.pass_obj
+def _diff_knowledge(clock: Clock, old: Path, new: Path, *, as_json: bool) -> None:
+    _commands().diff_knowledge(old, new, as_json=as_json, clock=clock)
 
 
 @_command(
@@ -318,7 +390,5 @@ def _purge(clock: Clock, *, days: int | None, dry_run: bool) -> None:
 @click.option("--to", "last", type=_Day(), default=date.max, help="Last day, included  [default: all]")
 @click.option("--format", "file_format", type=click.Choice(["csv", "ndjson"]), default="csv", show_default=True)
 def _export(dataset: str, first: date, last: date, file_format: str) -> None:
-    if first > last:
-        message = f"--from {first} is after --to {last}."
-        raise click.UsageError(message, click.get_current_context())
+    _refuse_reversed(first, last)
     _commands().export(dataset, first, last, file_format)

@@ -2,12 +2,13 @@
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import click
@@ -16,14 +17,15 @@ from cds_service import examples, review, server
 from cds_service.auth import read_clients
 from cds_service.clock import Clock
 from cds_service.config.check import effective_configuration
-from cds_service.config.settings import environment_name, read_settings
-from cds_service.config.site_file import SiteSource
+from cds_service.config.settings import Settings, environment_name, read_settings
+from cds_service.config.site_file import SiteSource, effective_site, read_site_file
 from cds_service.decision import order_select
 from cds_service.decision.as_of import as_of
 from cds_service.egress_policy import ca_file_fault
 from cds_service.errors import CallError, NotAHookCall, NotJson, PlexusError, SettingsError
 from cds_service.explanation import describe, render
 from cds_service.fhir.search import fetcher
+from cds_service.review.knowledge_diff import as_table, changed_answers
 from cds_service.store import Store
 from cds_service.store.migration import migrate as migrate_store
 from cds_service.store.period import Period
@@ -32,6 +34,9 @@ from cds_service.validation_stamp import check_stamp, checked_knowledge, fully_c
 from cds_service.web.app import limits_of
 from cds_service.web.dashboard.table_files import chunks
 from cds_service.web.request_body import DEPTH
+
+if TYPE_CHECKING:
+    from cds_service.backtest.scan import Variant
 
 _NOT_AS_OF = (
     "Warning: the record is read as it is now, and what was recorded after {} counts as of that day. "
@@ -52,14 +57,25 @@ def serve(options: dict[str, str | int | None], *, development: bool) -> None:
 
 
 def decide(
-    content: bytes, name: str, *, as_json: bool, cards: bool, today: date | None, as_of_day: date | None, clock: Clock
+    content: bytes,
+    name: str,
+    folder: Path | None,
+    *,
+    as_json: bool,
+    cards: bool,
+    day: date | None,
+    is_as_of: bool,
+    clock: Clock,
 ) -> None:
-    """Print the decision on the call in a file of this name: its explanation, the same as JSON, or the cards."""
-    settings, knowledge = read_settings(), checked_knowledge()
-    day = as_of_day or today or clock.today()
+    """Print the decision on the call in a file of this name: its explanation, the same as JSON, or the cards.
+
+    It is made by the knowledge in a folder (default: the installed one), and as of the day where that is asked for.
+    """
+    settings, knowledge = read_settings(), checked_knowledge(folder)
+    day = day or clock.today()
     body = examples.dated(_hook_call(content, name), day)
-    if as_of_day:
-        body, later = as_of(body, as_of_day)
+    if is_as_of:
+        body, later = as_of(body, day)
         click.echo(f"As of {day}: entries of the record that came later and are left out: {later}.", err=True)
     elif day < clock.today():
         click.echo(_NOT_AS_OF.format(day), err=True)
@@ -177,6 +193,77 @@ def export(dataset: str, first: date, last: date, file_format: str) -> None:
     period = Period(first, last)
     with closing(Store(read_settings().store_url.get_secret_value())) as store, store.reading() as connection:
         sys.stdout.writelines(chunks(file_format, columns(dataset), rows(connection, dataset, period)))
+
+
+def backtest(
+    export: Path,
+    out: Path,
+    first: date | None,
+    last: date | None,
+    *,
+    workers: int | None,
+    engine: str,
+    compare: Path | None,
+    knowledge: Path | None,
+    who: bool,
+    at_least: int,
+    sample: int,
+    fail_above: float | None,
+    work: Path | None,
+    resume: bool,
+    clock: Clock,
+) -> None:
+    """Replay an export and write the report; print its first sentence and where it is."""
+    from cds_service.backtest.run import Request, back_test, on_this_machine  # noqa: PLC0415 - few commands need it
+    from cds_service.backtest.scan import EARLIEST, Plan  # noqa: PLC0415 - likewise
+
+    settings, today = read_settings(), clock.today()
+    variants, about = _variants(settings, knowledge, compare, today)
+    plan = Plan(
+        variants, (), first or EARLIEST, last or date.max, today, at_least=at_least, by_place=who, sample_size=sample
+    )
+    if engine == "spark":
+        from cds_service.backtest.spark import on_spark  # noqa: PLC0415 - it is an optional extra
+
+        run = on_spark()
+    else:
+        run = on_this_machine(workers or len(os.sched_getaffinity(0)), resume=resume)
+    request = Request(export, out, plan, about, work, resume=resume, fail_above=fail_above)
+    before = signal.signal(signal.SIGTERM, _end)
+    try:
+        click.echo(back_test(request, run))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    click.echo(f"The report is {out / 'report.html'}.")
+
+
+def _end(*_: object) -> None:
+    """End as an exception does, so that what holds patient data is removed."""
+    raise SystemExit(128 + signal.SIGTERM)
+
+
+def _variants(
+    settings: Settings, folder: Path | None, compare: Path | None, today: date
+) -> "tuple[tuple[Variant, ...], tuple[str, ...]]":
+    """Return what decides and, to compare, another: another site file, or other knowledge for the same one."""
+    from cds_service.backtest.scan import Variant  # noqa: PLC0415 - few commands need it
+
+    site = SiteSource(settings, checked_knowledge(folder)).current(today)
+    variants, about = (Variant(site, folder),), (f"Site file: {settings.site_file or 'none'}.",)
+    if compare is None:
+        return variants, about
+    if compare.is_dir():
+        other = Variant(SiteSource(settings, checked_knowledge(compare)).current(today), compare)
+    else:
+        file = read_site_file(compare, checked_knowledge(folder))
+        other = Variant(effective_site(settings, file, today), folder)
+    return (*variants, other), (*about, f"Compared with: {compare}.")
+
+
+def diff_knowledge(old: Path, new: Path, *, as_json: bool, clock: Clock) -> None:
+    """Print the calls whose answer is another by the new knowledge, as a table or as JSON."""
+    changes = changed_answers(checked_knowledge(old), checked_knowledge(new), clock.today())
+    click.echo(json.dumps(changes, indent=2) if as_json else as_table(changes))
 
 
 def write_review(*, check_only: bool) -> None:

@@ -4,6 +4,7 @@ from datetime import date
 from typing import Any
 
 from cds_service.decision.fhir_fields import first_day, members
+from cds_service.model import Json
 
 _RECORDED = ("recordedDate", "assertedDate", "dateRecorded", "onsetDateTime", "onsetPeriod")
 _PERFORMED = ("performedDateTime", "performedPeriod", "occurrenceDateTime", "occurrencePeriod")
@@ -49,3 +50,8 @@ def _is_later(entry: Any, day: date) -> bool:
             if recorded := first_day(resource.get(name)):
                 return recorded > day
     return False
+
+
+def dated_by(resource: Json) -> tuple[str, ...]:
+    """Return the members that tell when an entry came to the record, the first that is dated before the others."""
+    return _DATED_BY.get(str(resource.get("resourceType")), ())

@@ -185,7 +185,7 @@ def test_help(run):
     """The help lists the commands by section, and that of each command has examples."""
     code, out, _ = run("--help")
     sections = re.findall(r"^([A-Z][a-z]+):$", out, re.MULTILINE)
-    assert (code, sections) == (0, ["Options", "Run", "Try", "Configure", "Knowledge", "Data"])
+    assert (code, sections) == (0, ["Options", "Run", "Try", "Configure", "Evaluate", "Knowledge", "Data"])
     for name in cli.plexus_cds.commands:
         assert f"\n  {name} " in out
         code, own, _ = run(name, "--help")
