@@ -401,7 +401,7 @@ class Site:
     public_url: str = "http://127.0.0.1:8080"
     development: bool = False
     policy: str = "broad"
-    limits: Mapping[str, int] = field(default_factory=dict)
+    lookback: Mapping[str, int] = field(default_factory=dict)
     """The site's values in place of those in lookback_windows.csv."""
     systems: Mapping[str, str] = field(default_factory=dict)
     """The code system for each of the site's own names of one."""

@@ -73,16 +73,17 @@ def _settings(settings: Settings, site_path: str) -> Iterator[str]:
 
 def _site(site: SiteFile, path: str, knowledge: Knowledge, today: date) -> Iterator[str]:
     yield f"Site file: {path or 'none'}"
-    values = site.model_dump(mode="json")
-    del values["limits"]
-    yield from _values(values, site.model_fields_set, path)
+    yield from _values(site.model_dump(mode="json", exclude={"cards"}), site.model_fields_set, path)
+    card = site.card(knowledge.card_id)
+    yield f"Card {knowledge.card_id}:"
+    yield from _values(card.model_dump(mode="json", exclude={"lookback"}), card.model_fields_set, path)
     yield from _values(
-        {f"limits.{name}": value for name, value in {**knowledge.lookback_windows, **site.limits}.items()},
-        {f"limits.{name}" for name in site.limits},
+        {f"lookback.{name}": value for name, value in {**knowledge.lookback_windows, **card.lookback}.items()},
+        {f"lookback.{name}" for name in card.lookback},
         path,
     )
-    if site.shadow and site.shadow.until < today:
-        yield f"Note: shadow mode ended on {site.shadow.until}; cards are shown."
+    if card.shadow and card.shadow.until < today:
+        yield f"Note: shadow mode ended on {card.shadow.until}; cards are shown."
 
 
 def _client(client: Client, path: str) -> Iterator[str]:

@@ -62,10 +62,10 @@ def test_site_file(tmp_path, knowledge):
     file.write_text("")
     steps = [
         ("", "read", "on"),
-        ("off = true", "read", "off"),
+        ("cards.lumbosacral-plexus-mri.off = true", "read", "off"),
         ("of = true", "wrong", "off"),
-        (f"shadow.until = {TODAY + timedelta(1)}", "read", "shadow"),
-        (f"shadow.until = {TODAY - timedelta(1)}", "read", "on"),
+        (f"cards.lumbosacral-plexus-mri.shadow.until = {TODAY + timedelta(1)}", "read", "shadow"),
+        (f"cards.lumbosacral-plexus-mri.shadow.until = {TODAY - timedelta(1)}", "read", "on"),
     ]
     with started(knowledge, site_file=str(file)) as client:
         for number, (text, state, card) in enumerate(steps):

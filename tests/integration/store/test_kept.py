@@ -66,7 +66,7 @@ def test_each_decision_is_counted(name, store, store_url, knowledge):
 def test_shadow_mode_shows_nothing_and_counts(store, store_url, knowledge, tmp_path):
     """In shadow mode decisions are counted as such, and no card is kept, for none was shown."""
     file = tmp_path / "site.toml"
-    file.write_text(f"shadow.until = {TODAY + timedelta(days=1)}", encoding="utf-8")
+    file.write_text(f"cards.lumbosacral-plexus-mri.shadow.until = {TODAY + timedelta(days=1)}", encoding="utf-8")
     with serving_with(store_url, knowledge, site_file=str(file)) as (client, _):
         assert client.cards(call()) == []
     assert [(row.outcome, row.reason) for row in rows(store, DECISIONS)] == [("shadow", "warning")]
