@@ -92,7 +92,7 @@ def _suggestion(name: str, table: type[BaseModel]) -> str:
 
 
 def line_of(text: str, path: list[Any]) -> int | None:
-    """Return the line, from 1, of a key in a TOML text or of the first within it, or else of the innermost table around it.
+    """Return the line, from 1, of a key in a TOML text or of the first within it, or else of the table around it.
 
     A path has the index of each entry of a list, from 0. None where not even the outermost key is there.
     """
