@@ -22,7 +22,7 @@ from pydantic import (
 from cds_service.config.settings import Settings
 from cds_service.decision.record import KEY_NAME
 from cds_service.knowledge import Knowledge
-from cds_service.model import PREFETCH_KEYS, OptionalKey, Site
+from cds_service.model import PREFETCH_KEYS, Dialect, OptionalKey, Site
 from cds_service.toml_file import read_toml
 from cds_service.watched_file import WatchedFile
 
@@ -150,6 +150,7 @@ class CardSettings(_Strict):
 class SiteFile(_Strict):
     """All that a site can set; docs/integration.md has an example."""
 
+    dialect: Dialect = "standard"
     contact: Annotated[str, Field(max_length=200), AfterValidator(safe_contact)] = ""
     prefetch: tuple[OptionalKey, ...] = ()
     conditions: dict[
@@ -244,6 +245,7 @@ def effective_site(settings: Settings, file: SiteFile, card_id: str, today: date
     return Site(
         public_url=settings.base_url,
         development=settings.development,
+        dialect=file.dialect,
         policy=card.policy,
         lookback=card.lookback,
         systems=file.systems,
