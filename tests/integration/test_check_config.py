@@ -61,6 +61,7 @@ WRONG = {
     "another encoding": ("off = true # \udcff", "not UTF-8"),
     "a study that is never proposed": (PROPOSED.replace("plexus_mri", "brain_mri"), "propose"),
     "a shadow without an end": (f"[{CARD}shadow]", "shadow.until"),
+    "an unknown dialect": ('dialect = "meditech"', "dialect: must be 'standard', 'epic' or 'crd', not \"meditech\""),
     "an unknown card": ("cards.spine.off = true", "cards.spine: spine is not known; there are: lumbosacral-plexus-mri"),
     "cards that are no table": ("cards = true", "cards: must be a table"),
     **{
@@ -201,6 +202,18 @@ def test_a_right_file(text, says, tmp_path, capsys):
     out = capsys.readouterr().out
     assert [line for line in says if line.format(file=file) not in out] == []
     assert ("ended" in out) is ("2020" in text)
+
+
+def test_a_study_without_a_code_is_noted(tmp_path, monkeypatch, capsys):
+    """In the dialect epic, each proposal without a code of the site is noted with the table to write; elsewhere none."""
+    file = tmp_path / "site.toml"
+    for dialect, notes in (("epic", 2), ("standard", 0)):
+        file.write_text(f'dialect = "{dialect}"\n{PROPOSED}', encoding="utf-8")
+        assert main(["check-config", str(file)]) == 0
+        out = capsys.readouterr().out
+        assert out.count("has no code for the dialect epic") == notes
+        table = "[cards.lumbosacral-plexus-mri.propose.ct_abdomen_pelvis]"
+        assert (table in out) is bool(notes)
 
 
 def test_the_source_of_each_setting(monkeypatch, capsys):
