@@ -204,8 +204,8 @@ def test_a_right_file(text, says, tmp_path, capsys):
     assert ("ended" in out) is ("2020" in text)
 
 
-def test_a_study_without_a_code_is_noted(tmp_path, monkeypatch, capsys):
-    """In the dialect epic, each proposal without a code of the site is noted with the table to write; elsewhere none."""
+def test_a_study_without_a_code_is_noted(tmp_path, capsys):
+    """In the dialect epic, each proposal without a code of the site is noted with the table to write."""
     file = tmp_path / "site.toml"
     for dialect, notes in (("epic", 2), ("standard", 0)):
         file.write_text(f'dialect = "{dialect}"\n{PROPOSED}', encoding="utf-8")

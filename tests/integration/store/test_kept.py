@@ -42,7 +42,7 @@ def test_a_card_is_kept_with_its_suggestions(store, store_url, knowledge):
 
 
 def test_suggestions_of_the_epic_dialect_are_kept(store, store_url, knowledge, tmp_path):
-    """The suggestions that the client was shown are kept, each create and delete by its kind; none where it had none."""
+    """The suggestions that the client was shown are kept, each create and delete by its kind."""
     file = tmp_path / "site.toml"
     table = "[cards.lumbosacral-plexus-mri.propose.plexus_mri_without_and_with_contrast]"
     for text in ("", f'{table}\nsystem = "urn:site"\ncode = "PLEX"\ndisplay = "MR plexus"'):
