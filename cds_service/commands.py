@@ -31,6 +31,7 @@ from cds_service.store.migration import migrate as migrate_store
 from cds_service.store.period import Period
 from cds_service.strict_json import UnsafeJson, strict_json
 from cds_service.validation_stamp import check_stamp, checked_knowledge, fully_checked, write_stamp
+from cds_service.web import dialects
 from cds_service.web.app import limits_of
 from cds_service.web.dashboard.table_files import chunks
 from cds_service.web.request_body import DEPTH
@@ -89,16 +90,21 @@ def decide(
             site,
             today=day,
             fetch=fetcher(settings.fhir_servers, limits_of(settings)),
-            new_id=lambda: str(uuid4()),
+            new_id=_new_id,
         )
     except CallError as error:
         message = f"{name}: {error}"
         raise PlexusError(message) from None
     if cards:
-        click.echo(json.dumps({"cards": decision.cards}, indent=2))
+        shown = dialects.answer(decision, hook, site.dialect, knowledge, site, _new_id)
+        click.echo(json.dumps(shown.body, indent=2))
         return
     description = describe(decision, body, hook, knowledge, site, day)
     click.echo(json.dumps(description, indent=2) if as_json else render(description))
+
+
+def _new_id() -> str:
+    return str(uuid4())
 
 
 def _hook_call(content: bytes, name: str) -> dict[str, Any]:

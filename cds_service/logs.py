@@ -36,6 +36,7 @@ EVENTS: dict[str, tuple[str, ...]] = {
         "reasons",
         "against",
         "counts",
+        "unmapped",
         "unrecognized",
         "prefetch",
         "fetch",

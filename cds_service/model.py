@@ -11,6 +11,10 @@ PLEXUS_STUDIES = ("plexus_mri", "plexus_mri_with_contrast", "plexus_mri_without_
 """What an order or a Procedure for an MRI of the lumbosacral plexus is called, by its contrast."""
 
 
+Dialect = Literal["standard", "epic", "crd"]
+"""The form of an answer; `web.dialects` says what each has."""
+
+
 class PrefetchKey(NamedTuple):
     """What a client sends for one prefetch key: a search by patient for one resource type."""
 
@@ -403,8 +407,10 @@ class Site:
 
     public_url: str = "http://127.0.0.1:8080"
     development: bool = False
+    dialect: Dialect = "standard"
+    """For each client that has none of its own in the clients file."""
     policy: str = "broad"
-    limits: Mapping[str, int] = field(default_factory=dict)
+    lookback: Mapping[str, int] = field(default_factory=dict)
     """The site's values in place of those in lookback_windows.csv."""
     systems: Mapping[str, str] = field(default_factory=dict)
     """The code system for each of the site's own names of one."""

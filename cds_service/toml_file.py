@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -20,11 +21,17 @@ _TABLE_HEADER = re.compile(r"\s*\[(.+)\]\s*(?:#.*)?")
 _ENTRY = re.compile(r"""\s*((?:[\w.\s-]|"[^"]*"|'[^']*')+?)\s*=.*""")
 
 
-def read_toml(path: Path, model: type[_Model], tables: Mapping[str, type[BaseModel]], context: Any) -> _Model:
+def read_toml(
+    path: Path,
+    model: type[_Model],
+    tables: Mapping[str, type[BaseModel]],
+    context: Any,
+    moved: Mapping[str, str] = MappingProxyType({}),
+) -> _Model:
     """Return a file as a `model`, or raise SettingsError with one line for each thing that is wrong with it.
 
     `tables` has the model of each table within the file, to say which keys it may have; `context` is for the
-    validators.
+    validators; `moved` has the new place of each outermost key that has one.
     """
     text = _text(path)
     try:
@@ -36,7 +43,7 @@ def read_toml(path: Path, model: type[_Model], tables: Mapping[str, type[BaseMod
     try:
         return model.model_validate(values, context=context)
     except ValidationError as error:
-        faults = [_describe(fault, text, tables, model) for fault in error.errors()]
+        faults = [_describe(fault, text, tables, model, moved) for fault in error.errors()]
     raise SettingsError("\n".join(f"{path}: {fault}" for fault in faults))
 
 
@@ -53,17 +60,30 @@ def _unreadable(path: Path, why: str) -> SettingsError:
     return SettingsError(f"{path} cannot be read: {why}")
 
 
-def _describe(error: Any, text: str, tables: Mapping[str, type[BaseModel]], model: type[BaseModel]) -> str:
+def _describe(
+    error: Any, text: str, tables: Mapping[str, type[BaseModel]], model: type[BaseModel], moved: Mapping[str, str]
+) -> str:
     """Return `orders.1.study: must be ... (line 7)`; lists are counted from 1."""
     path = [part for part in error["loc"] if part != "[key]"]
     keys = [part + 1 if isinstance(part, int) else part for part in path]
-    if error["type"] == "extra_forbidden":
-        table = tables.get(str(keys[0]), model) if len(keys) > 1 else model
+    if error["type"] == "extra_forbidden" and len(keys) == 1 and str(keys[0]) in moved:
+        words = _new_place(moved[str(keys[0])], error["input"])
+    elif error["type"] == "extra_forbidden":
+        table = next((tables[str(key)] for key in reversed(keys[:-1]) if str(key) in tables), model)
         words = f"is not known; {_suggestion(str(keys[-1]), table)}"
     else:
         words = describe_error(error)
     line = line_of(text, path)
     return f"{'.'.join(map(str, keys))}: {words}{f' (line {line})' if line else ''}"
+
+
+def _new_place(place: str, value: Any) -> str:
+    """Return how a key that moved is written now: its table if it is one, or else the table and the key in it."""
+    if isinstance(value, dict):
+        children = "".join(f", [{place}.{name}]" for name, child in value.items() if isinstance(child, dict))
+        return f"belongs to a card now; write {children.removeprefix(', ') or f'[{place}]'}"
+    table, _, key = place.rpartition(".")
+    return f"belongs to a card now; write [{table}] and below it {key} = ..."
 
 
 def _suggestion(name: str, table: type[BaseModel]) -> str:
@@ -72,14 +92,15 @@ def _suggestion(name: str, table: type[BaseModel]) -> str:
 
 
 def line_of(text: str, path: list[Any]) -> int | None:
-    """Return the line, from 1, on which a TOML text has a key, or else the innermost table around it.
+    """Return the line, from 1, of a key in a TOML text or of the first within it, or else of the table around it.
 
     A path has the index of each entry of a list, from 0. None where not even the outermost key is there.
     """
     best, line = 0, None
     for number, place in _places(text):
-        depth = next((i for i, (a, b) in enumerate(zip(place, path, strict=False)) if a != b), len(place))
-        if depth == len(place) and best < depth <= len(path):
+        shorter = min(len(place), len(path))
+        depth = next((i for i, (a, b) in enumerate(zip(place, path, strict=False)) if a != b), shorter)
+        if best < depth == shorter:
             best, line = depth, number
     return line
 

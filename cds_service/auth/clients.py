@@ -19,6 +19,7 @@ from pydantic import (
 from cds_service.auth.key_sets import read_key_set_file
 from cds_service.auth.tokens import ALGORITHMS
 from cds_service.egress_policy import within, without_user
+from cds_service.model import Dialect
 from cds_service.toml_file import read_toml
 
 _PUBLIC_KEY_HOSTS = ("sandbox.cds-hooks.org",)
@@ -120,6 +121,7 @@ class Client(_Strict):
     lifetime_seconds: int = Field(900, ge=60, le=3600, strict=True)
     fhir_servers: tuple[Annotated[str, AfterValidator(_base_url)], ...] = ()
     calls_per_minute: int | None = Field(None, ge=1, strict=True)
+    dialect: Dialect | None = None
 
     @model_validator(mode="after")
     def _has_keys(self) -> Self:

@@ -14,6 +14,7 @@ from cds_service.auth.key_sets import KeySetCache
 from cds_service.auth.tokens import Token, hash_id, header_fault, is_id, parse_token
 from cds_service.clock import Clock
 from cds_service.errors import Check, ReplayCacheUnavailable, StoreUnavailable, Unauthenticated
+from cds_service.model import Dialect
 
 LEEWAY = 60
 """Seconds by which the clocks of two machines may differ."""
@@ -27,6 +28,8 @@ class Principal:
     tenant: str
     fhir_servers: tuple[str, ...]
     calls_per_minute: int | None
+    dialect: Dialect | None = None
+    """None for that of the site file."""
 
 
 class ReplayProtection(Protocol):
@@ -52,7 +55,7 @@ class TokenVerifier:
             kid, token_id = token.header.get("kid"), token.claims.get("jti")
             raise Unauthenticated(fault or Check.ISSUER, issuer, hash_id(kid), hash_id(token_id))
         tenant = token.claims.get("tenant", "")
-        return Principal(client.issuer, tenant, client.fhir_servers, client.calls_per_minute)
+        return Principal(client.issuer, tenant, client.fhir_servers, client.calls_per_minute, client.dialect)
 
     def _fault(self, token: Token, client: Client | None, audience: str) -> Check | None:
         if client is None:

@@ -12,10 +12,12 @@ from pydantic import SecretStr
 
 from cds_service.auth import Client, Clients, read_clients
 from cds_service.config.settings import Settings, environment_name, read_settings
-from cds_service.config.site_file import SiteFile, read_site_file
+from cds_service.config.site_file import SiteFile, effective_site, read_site_file
 from cds_service.errors import SettingsError
 from cds_service.knowledge import Knowledge
+from cds_service.model import Site
 from cds_service.store import Store
+from cds_service.web.dialects import unmapped_proposals
 
 _T = TypeVar("_T")
 
@@ -36,6 +38,9 @@ def effective_configuration(site_file: str | None, knowledge: Knowledge, today: 
     checked = ", ".join(["settings", *filter(None, (site_path, clients_path))])
     lines = [f"No faults: {checked}.", f"In effect on {today}:", *_settings(settings, site_path)]
     lines += _site(site, site_path, knowledge, today)
+    dialects = {client.dialect or site.dialect for client in clients} or {site.dialect}
+    if "epic" in dialects:
+        lines += _unmapped(effective_site(settings, site, knowledge.card_id, today), knowledge)
     for client in clients:
         lines += _client(client, clients_path)
     return "\n".join(lines)
@@ -73,16 +78,24 @@ def _settings(settings: Settings, site_path: str) -> Iterator[str]:
 
 def _site(site: SiteFile, path: str, knowledge: Knowledge, today: date) -> Iterator[str]:
     yield f"Site file: {path or 'none'}"
-    values = site.model_dump(mode="json")
-    del values["limits"]
-    yield from _values(values, site.model_fields_set, path)
+    yield from _values(site.model_dump(mode="json", exclude={"cards"}), site.model_fields_set, path)
+    card = site.card(knowledge.card_id)
+    yield f"Card {knowledge.card_id}:"
+    yield from _values(card.model_dump(mode="json", exclude={"lookback"}), card.model_fields_set, path)
     yield from _values(
-        {f"limits.{name}": value for name, value in {**knowledge.lookback_windows, **site.limits}.items()},
-        {f"limits.{name}" for name in site.limits},
+        {f"lookback.{name}": value for name, value in {**knowledge.lookback_windows, **card.lookback}.items()},
+        {f"lookback.{name}" for name in card.lookback},
         path,
     )
-    if site.shadow and site.shadow.until < today:
-        yield f"Note: shadow mode ended on {site.shadow.until}; cards are shown."
+    if card.shadow and card.shadow.until < today:
+        yield f"Note: shadow mode ended on {card.shadow.until}; cards are shown."
+
+
+def _unmapped(site: Site, knowledge: Knowledge) -> Iterator[str]:
+    """Yield a note for each study that clients of the Epic dialect are not offered."""
+    for study in unmapped_proposals(knowledge, site):
+        table = f"[cards.{knowledge.card_id}.propose.{study}]"
+        yield f"Note: {study} has no code for the dialect epic, so it is never suggested there; write {table}."
 
 
 def _client(client: Client, path: str) -> Iterator[str]:

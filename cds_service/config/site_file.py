@@ -1,4 +1,4 @@
-"""The site file: a site's own policy, codes and limits as TOML, read again whenever it changes."""
+"""The site file: a site's own codes, and how it uses each card, as TOML; read again whenever it changes."""
 
 import re
 from collections import Counter
@@ -22,7 +22,7 @@ from pydantic import (
 from cds_service.config.settings import Settings
 from cds_service.decision.record import KEY_NAME
 from cds_service.knowledge import Knowledge
-from cds_service.model import PREFETCH_KEYS, OptionalKey, Site
+from cds_service.model import PREFETCH_KEYS, Dialect, OptionalKey, Site
 from cds_service.toml_file import read_toml
 from cds_service.watched_file import WatchedFile
 
@@ -135,27 +135,38 @@ class Shadow(_Strict):
 _PROBLEMS = "problem-list-item"
 
 
-class SiteFile(_Strict):
-    """All that a site can set; docs/integration.md has an example."""
+class CardSettings(_Strict):
+    """How a site uses one card."""
 
     policy: Literal["broad", "focused"] = "broad"
     off: bool = False
-    contact: Annotated[str, Field(max_length=200), AfterValidator(safe_contact)] = ""
     shadow: Shadow | None = None
+    lookback: dict[
+        Annotated[str, one_of(lambda knowledge: knowledge.lookback_windows)], Annotated[int, Field(ge=0, le=36500)]
+    ] = {}
+    propose: dict[Annotated[str, one_of(lambda knowledge: knowledge.card["proposals"])], Proposal] = {}
+
+
+class SiteFile(_Strict):
+    """All that a site can set; docs/integration.md has an example."""
+
+    dialect: Dialect = "standard"
+    contact: Annotated[str, Field(max_length=200), AfterValidator(safe_contact)] = ""
     prefetch: tuple[OptionalKey, ...] = ()
     conditions: dict[
         Annotated[str, AfterValidator(key_name)], Literal["problem-list-item", "encounter-diagnosis", "health-concern"]
-    ] = {}
-    limits: dict[
-        Annotated[str, one_of(lambda knowledge: knowledge.lookback_windows)], Annotated[int, Field(ge=0, le=36500)]
     ] = {}
     systems: dict[
         Annotated[str, Field(min_length=1), AfterValidator(unknown_system)],
         Annotated[str, AfterValidator(known_system)],
     ] = {}
     orders: tuple[LocalOrder, ...] = ()
-    propose: dict[Annotated[str, one_of(lambda knowledge: knowledge.card["proposals"])], Proposal] = {}
     override_reasons: dict[str, Annotated[str, one_of(lambda knowledge: knowledge.override_reasons)]] = {}
+    cards: dict[Annotated[str, one_of(lambda knowledge: [knowledge.card_id])], CardSettings] = {}
+
+    def card(self, card_id: str) -> CardSettings:
+        """Return how the site uses a card: all defaults where the file does not mention it."""
+        return self.cards.get(card_id, CardSettings())
 
     @field_validator("conditions")
     @classmethod
@@ -177,13 +188,22 @@ class SiteFile(_Strict):
         return orders
 
 
-_TABLES: dict[str, type[BaseModel]] = {"shadow": Shadow, "orders": LocalOrder, "propose": Proposal}
+_TABLES: dict[str, type[BaseModel]] = {
+    "cards": CardSettings,
+    "shadow": Shadow,
+    "orders": LocalOrder,
+    "propose": Proposal,
+}
 """The tables within the file."""
+
+_MOVED = {"off": "off", "policy": "policy", "shadow": "shadow", "limits": "lookback", "propose": "propose"}
+"""What stood at the top of the file before it had a table for each card, and its name there."""
 
 
 def read_site_file(path: Path, knowledge: Knowledge) -> SiteFile:
     """Return a site file, or raise SettingsError with one line for each thing that is wrong with it."""
-    return read_toml(path, SiteFile, _TABLES, knowledge)
+    moved = {name: f"cards.{knowledge.card_id}.{now}" for name, now in _MOVED.items()}
+    return read_toml(path, SiteFile, _TABLES, knowledge, moved)
 
 
 class SiteSource:
@@ -191,12 +211,13 @@ class SiteSource:
 
     def __init__(self, settings: Settings, knowledge: Knowledge) -> None:
         self._settings = settings
+        self._card_id = knowledge.card_id
         self._file: WatchedFile[SiteFile] | None = None
         self._empty_file = SiteFile()
         self._cached: tuple[SiteFile, date, Site] | None = None
         if settings.site_file:
             read = partial(read_site_file, knowledge=knowledge)
-            self._file = WatchedFile("site_file", Path(settings.site_file), read, _log_fields)
+            self._file = WatchedFile("site_file", Path(settings.site_file), read, self._log_fields)
 
     @property
     def file_state(self) -> str:
@@ -210,32 +231,34 @@ class SiteSource:
         file = self._file.current() if self._file else self._empty_file
         cached = self._cached
         if cached is None or cached[0] is not file or cached[1] != today:
-            self._cached = cached = (file, today, effective_site(self._settings, file, today))
+            self._cached = cached = (file, today, effective_site(self._settings, file, self._card_id, today))
         return cached[2]
 
+    def _log_fields(self, file: SiteFile) -> dict[str, Any]:
+        card = file.card(self._card_id)
+        return {"off": card.off, "policy": card.policy}
 
-def _log_fields(file: SiteFile) -> dict[str, Any]:
-    return {"off": file.off, "policy": file.policy}
 
-
-def effective_site(settings: Settings, file: SiteFile, today: date) -> Site:
-    """Return what settings and site file amount to on a day."""
+def effective_site(settings: Settings, file: SiteFile, card_id: str, today: date) -> Site:
+    """Return what settings and site file amount to for a card on a day."""
+    card = file.card(card_id)
     return Site(
         public_url=settings.base_url,
         development=settings.development,
-        policy=file.policy,
-        limits=file.limits,
+        dialect=file.dialect,
+        policy=card.policy,
+        lookback=card.lookback,
         systems=file.systems,
         studies={
             (file.systems.get(system, system), code): order.study
             for order in file.orders
             for system, code in [order.pair]
         },
-        proposed_codings={study: (coding.model_dump(),) for study, coding in file.propose.items()},
+        proposed_codings={study: (coding.model_dump(),) for study, coding in card.propose.items()},
         override_reasons=file.override_reasons,
         optional_keys=tuple(dict.fromkeys(file.prefetch)),
         condition_keys=file.conditions,
         contact=file.contact,
-        is_off=file.off,
-        is_shadow=file.shadow is not None and today <= file.shadow.until,
+        is_off=card.off,
+        is_shadow=card.shadow is not None and today <= card.shadow.until,
     )

@@ -56,7 +56,7 @@ class EntryFilter:
 
     def __init__(self, knowledge: Knowledge, site: Site, today: date, references: ReferenceResolver) -> None:
         self.knowledge, self.site, self.today, self.references = knowledge, site, today, references
-        self.limits = {**knowledge.lookback_windows, **site.limits}
+        self.limits = {**knowledge.lookback_windows, **site.lookback}
         self.unused: dict[str, int] = defaultdict(int)
         self.unrecognized: dict[tuple[str, str], int] = {}
         """Entries that have no code of a system that we read, by resource type and first code system."""

@@ -51,11 +51,11 @@ def build_suggestions(
 ) -> list[dict[str, Any]]:
     """Return the suggestions of the card, each with one action (CDS Hooks 2.0.1, Suggestion)."""
     texts = knowledge.card["suggestions"]
-    short_names, full_names = _short_names(recommendation, knowledge), _full_names(recommendation, knowledge)
+    short, full = short_names(recommendation, knowledge), full_names(recommendation, knowledge)
     return [
         _suggestion(
-            fill(texts[kind]["label"], **short_names),
-            fill(texts[kind]["action"], **full_names) + _notes(kind, recommendation, knowledge),
+            fill(texts[kind]["label"], **short),
+            fill(texts[kind]["action"], **full) + _notes(kind, recommendation, knowledge),
             _action(kind, recommendation, request, knowledge, site),
             new_id(),
             recommended=kind == recommendation.recommended,
@@ -83,6 +83,12 @@ def suggestion_kinds(recommendation: Recommendation, knowledge: Knowledge) -> li
     return [kind for kind in kinds if order.order.resource.get("id") or kind not in _UPDATES]
 
 
+def proposed_study(kind: str, recommendation: Recommendation, knowledge: Knowledge) -> str:
+    """Return the study that a suggestion of a kind is for."""
+    study: str = knowledge.card[kind] if kind in _OTHER_STUDIES else recommendation.order.proposed
+    return study
+
+
 def replacement_order(order: Json, proposal: Mapping[str, Any], *, rated: bool) -> dict[str, Any]:
     """Return the whole draft order with the proposed code; every other member stays as it came, the id included."""
     replacement = {name: value for name, value in order.items() if name not in _DROPPED_MEMBERS}
@@ -95,7 +101,7 @@ def replacement_order(order: Json, proposal: Mapping[str, Any], *, rated: bool) 
     return replacement
 
 
-def additional_order(order: Json, request: HookRequest, proposal: Mapping[str, Any], *, rated: bool) -> dict[str, Any]:
+def additional_order(order: Json, patient_id: str, proposal: Mapping[str, Any], *, rated: bool) -> dict[str, Any]:
     """Return a new draft order of the proposed study, for the same reason and time as `order` (contract section 7)."""
     new_order = {
         "resourceType": order["resourceType"],
@@ -107,11 +113,11 @@ def additional_order(order: Json, request: HookRequest, proposal: Mapping[str, A
         new_order["extension"] = [proposal["pama_rating"]]
     new_order |= {name: order[name] for name in _COPIED_MEMBERS if order.get(name)}
     if not members(new_order.get("subject")):
-        new_order["subject"] = {"reference": f"Patient/{request.patient_id}"}
+        new_order["subject"] = {"reference": f"Patient/{patient_id}"}
     return _with_contained(new_order, order)
 
 
-def _short_names(recommendation: Recommendation, knowledge: Knowledge) -> dict[str, str]:
+def short_names(recommendation: Recommendation, knowledge: Knowledge) -> dict[str, str]:
     """Return the names of the studies for a button, by placeholder."""
     proposals, wording = knowledge.card["proposals"], knowledge.card["orders"][recommendation.order.study]
     # An order that nearly is the proposed study has its own short name of it in card.json.
@@ -120,7 +126,7 @@ def _short_names(recommendation: Recommendation, knowledge: Knowledge) -> dict[s
     return {"order": wording["short"], "proposed": proposed, **others}
 
 
-def _full_names(recommendation: Recommendation, knowledge: Knowledge) -> dict[str, str]:
+def full_names(recommendation: Recommendation, knowledge: Knowledge) -> dict[str, str]:
     """Return the full names of the studies for the description of an action, by placeholder."""
     proposals, wording = knowledge.card["proposals"], knowledge.card["orders"][recommendation.order.study]
     studies = {"proposed": recommendation.order.proposed, **{kind: knowledge.card[kind] for kind in _OTHER_STUDIES}}
@@ -161,12 +167,11 @@ def _action(
 
     The order is rated on a warning and, as the CDS Hooks Sandbox needs it, in development mode (contract section 7).
     """
-    study = knowledge.card[kind] if kind in _OTHER_STUDIES else recommendation.order.proposed
-    proposal = _proposal(study, knowledge, site)
+    proposal = _proposal(proposed_study(kind, recommendation, knowledge), knowledge, site)
     resource, rated = recommendation.order.order.resource, recommendation.indicator == "warning" or site.development
     if kind in _UPDATES:
         return "update", replacement_order(resource, proposal, rated=rated)
-    return "create", additional_order(resource, request, proposal, rated=rated)
+    return "create", additional_order(resource, request.patient_id, proposal, rated=rated)
 
 
 def _proposal(study: str, knowledge: Knowledge, site: Site) -> Mapping[str, Any]:

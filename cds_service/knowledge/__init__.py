@@ -97,6 +97,12 @@ class Knowledge:
     about: About
 
     @property
+    def card_id(self) -> str:
+        """Return the id of the card's PlanDefinition, by which services, pages and site files name the card."""
+        card_id: str = self.plan["id"]
+        return card_id
+
+    @property
     def studies(self) -> frozenset[str]:
         """Return the studies that an order can ask for."""
         return frozenset(member.term.means for member in self.terminology.families["order"])

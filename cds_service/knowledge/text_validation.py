@@ -29,6 +29,9 @@ PLACEHOLDERS: dict[str, dict[str, set[str]]] = {
     "durations": {"years": {"count"}, "months": {"count"}},
     "incomplete": {"skipped": {"count"}, "not_sent": {"count"}, "line": {"missing"}},
     "suggestions": {name: {"proposed", "alternative", "without_contrast", "order"} for name in ("label", "action")},
+    "create_and_delete": {
+        name: {"proposed", "alternative", "without_contrast", "order"} for name in ("label", "action")
+    },
     "notes": {"treatment": {"treatment"}, "iodine": {"what"}, "spine": {"what"}},
     "links": {"url": {"public_url"}},
 }

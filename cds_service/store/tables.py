@@ -61,13 +61,16 @@ class StorableText(TypeDecorator[str]):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """Return TEXT for a column without a length."""
-        return dialect.type_descriptor(self.impl_instance if self.impl_instance.length else Text())
+        return dialect.type_descriptor(self.impl_instance if self._length else Text())
 
     def process_bind_param(self, value: str | None, _dialect: Dialect) -> str | None:
         """Return what is stored of a text."""
-        return (
-            None if value is None else _UNSTORABLE.sub(_replacement, value)[: self.impl_instance.length or _MAX_LENGTH]
-        )
+        return None if value is None else _UNSTORABLE.sub(_replacement, value)[: self._length or _MAX_LENGTH]
+
+    @property
+    def _length(self) -> int | None:
+        assert isinstance(self.impl_instance, String)
+        return self.impl_instance.length
 
 
 def _replacement(match: re.Match[str]) -> str:

@@ -20,6 +20,7 @@ from cds_service.auth import (
 from cds_service.clock import Clock
 from cds_service.config.settings import Settings
 from cds_service.logs import LogThrottle
+from cds_service.model import Dialect
 from cds_service.store import CircuitBreaker, Store
 from cds_service.store.replay_cache import ReplayCache
 from cds_service.watched_file import WatchedFile
@@ -54,6 +55,11 @@ class Authenticator:
     def file_state(self) -> str:
         """Return read, or wrong where the file before stays in force."""
         return "wrong" if self._file.is_invalid else "read"
+
+    @property
+    def dialects(self) -> set[Dialect | None]:
+        """Return the dialects that the clients have of their own; None stands for that of the site."""
+        return {client.dialect for client in self._file.current()}
 
     def authenticate(self, authorization: str | None, path: str) -> Principal:
         """Return who calls a path with an Authorization header; raise Unauthenticated or ReplayCacheUnavailable."""

@@ -115,6 +115,7 @@ def _fields(call: CallSummary, version: str) -> dict[str, Any]:
         "reasons": call.reasons,
         "against": call.against,
         "counts": call.counts or {},
+        "unmapped": call.unmapped,
         "unrecognized": [
             {"resource": resource, "system": system, "count": count} for resource, system, count in call.unrecognized
         ],

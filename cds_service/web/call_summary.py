@@ -45,6 +45,8 @@ class CallSummary:
     """Why the cards recommend nothing: rows of reservations.csv, each once."""
     counts: dict[str, int] | None = None
     """What was read, where a record was."""
+    unmapped: tuple[str, ...] = ()
+    """The studies that were not suggested, because the site file has no code for them."""
     unrecognized: tuple[tuple[str, str, int], ...] = ()
     """What neither code nor words explained: resource type, code system, and how many."""
     has_own_line: bool = False
@@ -69,6 +71,7 @@ def summarize(app_services: AppServices, call: RequestContext, status: int) -> C
         reasons=reasons(decision) if decision else (),
         against=against(decision) if decision else (),
         counts=counts(decision) if decision else None,
+        unmapped=call.answer.unmapped if call.answer else (),
         unrecognized=tuple((*kind, count) for kind, count in decision.unrecognized.items()) if decision else (),
         has_own_line=call.is_logged,
     )

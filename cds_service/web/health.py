@@ -13,6 +13,7 @@ from cds_service.decision.order_select import decide
 from cds_service.examples import example
 from cds_service.model import Pages, Site
 from cds_service.store import READY, UNREACHABLE, Store
+from cds_service.web.dialects import unmapped_proposals
 from cds_service.web.services import AppServices, app_services, current_services
 
 blueprint = Blueprint("health", __name__)
@@ -72,6 +73,8 @@ def ready() -> tuple[Response, int]:
         "clients_file": services.authenticator.file_state if services.authenticator else "none",
         "store": store,
     }
+    if unmapped := _unmapped(services, site):
+        report["unmapped"] = unmapped
     return jsonify(report | ({"fault": fault} if fault else {})), 503 if fault else 200
 
 
@@ -82,6 +85,12 @@ def prometheus_metrics() -> Response:
         abort(404)
     task_queue.drain()
     return Response(metrics.exposition(), content_type=metrics.CONTENT_TYPE)
+
+
+def _unmapped(services: AppServices, site: Site) -> list[str]:
+    """Return the studies for which a client of the Epic dialect gets no suggestion, if there is such a client."""
+    dialects = services.authenticator.dialects if services.authenticator else {None}
+    return unmapped_proposals(services.knowledge, site) if "epic" in {name or site.dialect for name in dialects} else []
 
 
 def _replay_fault(services: AppServices, store: str) -> str:

@@ -8,8 +8,9 @@ from flask import Blueprint, Response
 from cds_service.decision.order_select import decide
 from cds_service.errors import RecordUnavailable
 from cds_service.fhir.search import fetcher
-from cds_service.model import Decision, Fetch, HookRequest, Pages, Search
+from cds_service.model import Decision, Dialect, Fetch, HookRequest, Pages, Search, Site
 from cds_service.strict_json import to_json
+from cds_service.web.dialects import answer
 from cds_service.web.request_body import json_body
 from cds_service.web.request_context import RawResponse, RequestContext, current_request
 from cds_service.web.services import AppServices, current_services
@@ -32,12 +33,19 @@ def respond(services: AppServices, context: RequestContext, service_id: str) -> 
     stopwatch.enter("read")
     body = json_body(context.environ, services.body_limit, services.body_depth)
     stopwatch.enter("decide")
-    context.decision = decision = _decide(body, services, context)
+    site = services.site_source.current(services.clock.today())
+    context.decision = decision = _decide(body, services, site, context)
+    context.answer = answer(decision, context.hook, _dialect(site, context), services.knowledge, site, services.new_id)
     stopwatch.enter("write")
-    return RawResponse(200, to_json({"cards": decision.cards}))
+    return RawResponse(200, to_json(context.answer.body))
 
 
-def _decide(body: Any, services: AppServices, context: RequestContext) -> Decision:
+def _dialect(site: Site, context: RequestContext) -> Dialect:
+    """Return the dialect of the client, or else that of the site."""
+    return (context.principal and context.principal.dialect) or site.dialect
+
+
+def _decide(body: Any, services: AppServices, site: Site, context: RequestContext) -> Decision:
     """Return the decision, and note in the context how the record was retrieved, for the log."""
     today = services.clock.today()
 
@@ -49,7 +57,7 @@ def _decide(body: Any, services: AppServices, context: RequestContext) -> Decisi
             body,
             context.hook,
             services.knowledge,
-            services.site_source.current(today),
+            site,
             today=today,
             fetch=fetch,
             new_id=services.new_id,

@@ -82,7 +82,7 @@ def source_attributes() -> Response:
     knowledge = current_services().knowledge
     return jsonify(
         {
-            "card": knowledge.plan["id"],
+            "card": knowledge.card_id,
             "title": knowledge.plan["title"],
             "version": knowledge.version,
             "date": knowledge.plan["date"],
@@ -102,7 +102,7 @@ def _limits(knowledge: Knowledge, site: Site) -> Iterator[dict[str, Any]]:
     """Yield each limit with the value in force, and whether the site chose it."""
     for row in knowledge.lookback_window_rows:
         name = row["limit"]
-        yield {**row, "in_force": site.limits.get(name, row["value"]), "is_own": name in site.limits}
+        yield {**row, "in_force": site.lookback.get(name, row["value"]), "is_own": name in site.lookback}
 
 
 def _signatures(knowledge: Knowledge) -> list[dict[str, Any]]:

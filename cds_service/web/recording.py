@@ -10,10 +10,10 @@ from typing import Any
 
 from flask import Flask
 
-from cds_service.decision.suggestions import suggestion_kinds
 from cds_service.model import Decision, Recommendation
 from cds_service.store.records import Counted, DecisionKind, ShownCard, ShownSuggestion, Unrecognized
 from cds_service.web.call_summary import CallSummary
+from cds_service.web.dialects import Answer
 from cds_service.web.request_context import RequestContext
 from cds_service.web.services import AppServices
 
@@ -28,8 +28,8 @@ def flush_at_exit(app: Flask) -> None:
 
 def record_cards(app_services: AppServices, call: RequestContext, status: int) -> None:
     """Record the cards of a call that was answered."""
-    if call.decision and call.decision.cards and status == _OK:
-        app_services.recorder.record(list(_shown_cards(app_services, call, call.decision)), ())
+    if call.decision and call.answer and call.answer.cards and status == _OK:
+        app_services.recorder.record(list(_shown_cards(app_services, call, call.decision, call.answer)), ())
 
 
 def record_decisions(app_services: AppServices, calls: Iterable[CallSummary]) -> None:
@@ -57,7 +57,9 @@ _decision_kind = lru_cache(maxsize=1000)(DecisionKind)
 """There are few of them, and most calls are of one."""
 
 
-def _shown_cards(app_services: AppServices, call: RequestContext, decision: Decision) -> Iterator[ShownCard]:
+def _shown_cards(
+    app_services: AppServices, call: RequestContext, decision: Decision, answer: Answer
+) -> Iterator[ShownCard]:
     now, record = app_services.clock.now(), decision.record
     common = {
         "shown_at": now,
@@ -69,14 +71,14 @@ def _shown_cards(app_services: AppServices, call: RequestContext, decision: Deci
         "patient": _pseudonym(decision.patient_id, app_services.privacy.patient_key),
     }
     recommendations = [outcome for outcome in decision.outcomes if isinstance(outcome, Recommendation)]
-    for recommendation, card in zip(recommendations, decision.cards, strict=True):
-        yield _shown_card(recommendation, card, app_services, common)
+    for recommendation, card, kinds in zip(recommendations, answer.cards, answer.kinds, strict=True):
+        yield _shown_card(recommendation, card, kinds, common)
 
 
 def _shown_card(
-    recommendation: Recommendation, card: dict[str, Any], app_services: AppServices, common: dict[str, Any]
+    recommendation: Recommendation, card: dict[str, Any], kinds: tuple[str, ...], common: dict[str, Any]
 ) -> ShownCard:
-    suggestions = zip(suggestion_kinds(recommendation, app_services.knowledge), card["suggestions"], strict=True)
+    suggestions = zip(kinds, card.get("suggestions", ()), strict=True)
     return ShownCard(
         **common,
         uuid=card["uuid"],

@@ -9,6 +9,7 @@ from flask import abort, g, request
 
 from cds_service.auth import Principal
 from cds_service.model import Decision, Fetch, HookRequest, Pages, Retrieval, Search
+from cds_service.web.dialects import Answer
 
 
 class Stopwatch:
@@ -63,6 +64,7 @@ class RequestContext:
     """The issuer of a client of the clients file, or the playground."""
     principal: Principal | None = None
     decision: Decision | None = None
+    answer: Answer | None = None
     retrieval: Retrieval | None = None
     outcome = ""
     """Set for a request that a guard refused; otherwise the outcome follows from status and decision."""

@@ -71,9 +71,9 @@ class AppServices:
     @cached_property
     def hooks(self) -> dict[str, str]:
         """Return the hook of each service id; the Sandbox keys services by URL, so each hook has its own."""
-        plan = self.knowledge.plan
-        names = [trigger["name"] for action in plan["action"] for trigger in action["trigger"]]
-        return {f"{plan['id']}-{name}": name for name in names}
+        actions = self.knowledge.plan["action"]
+        names = [trigger["name"] for action in actions for trigger in action["trigger"]]
+        return {f"{self.knowledge.card_id}-{name}": name for name in names}
 
     def hook_of(self, service_id: str) -> str:
         """Return the hook of a service, or raise UnknownService."""

@@ -109,7 +109,7 @@ def test_more_than_one_order(service):
 def test_shadow_mode(knowledge, tmp_path):
     """In shadow mode the explanation says that there is none to see, and what the card would be."""
     file = tmp_path / "site.toml"
-    file.write_text("shadow.until = 2099-01-01\n")
+    file.write_text("cards.lumbosacral-plexus-mri.shadow.until = 2099-01-01\n")
     with serving(create_app(Settings(playground=True, site_file=str(file)), knowledge, clock=CLOCK)) as base:
         client = Client(base)
         explanation = explained(client, VIGNETTES["article"]["call"])

@@ -11,20 +11,20 @@ from cds_service.config.settings import Settings
 from cds_service.errors import SettingsError
 from cds_service.toml_file import line_of
 from cds_service.web.app import create_app
-from tests.integration.test_site_file import MAPPED, PROPOSED, SPELLINGS, no_settings  # noqa: F401 - a fixture is used by its name
+from tests.integration.test_site_file import CARD, MAPPED, PROPOSED, SPELLINGS, no_settings  # noqa: F401 - a fixture is used by its name
 from tests.support.serving import COMMAND, Server
 
 INTEGRATION = Path(__file__).parents[2] / "docs" / "integration.md"
 
 WRONG = {
     "no TOML": ("off = ?", "line 1"),
-    "a member twice": ("off = true\noff = true\n", "line 2"),
-    "an unknown key": ('polcy = "broad"', "polcy"),
-    "a wrong type": ('off = "perhaps"', "off"),
-    "a table that is none": ("shadow = true", "shadow"),
-    "an unknown limit": ("limits.patience = 3", "limits"),
-    "a negative limit": ("limits.presentation = -1", "limits.presentation"),
-    "a limit beyond the calendar": ("limits.presentation = 99999999", "limits.presentation"),
+    "a member twice": (f"{CARD}off = true\n{CARD}off = true\n", "line 2"),
+    "an unknown key": (f'{CARD}polcy = "broad"', "polcy: is not known; did you mean policy?"),
+    "a wrong type": (f'{CARD}off = "perhaps"', f"{CARD}off"),
+    "a table that is none": (f"{CARD}shadow = true", "shadow"),
+    "an unknown limit": (f"{CARD}lookback.patience = 3", f"{CARD}lookback"),
+    "a negative limit": (f"{CARD}lookback.presentation = -1", "lookback.presentation"),
+    "a limit beyond the calendar": (f"{CARD}lookback.presentation = 99999999", "lookback.presentation"),
     "an unknown prefetch key": ('prefetch = ["labs"]', "prefetch.1"),
     "a prefetch key that is no list": ('prefetch = "encounters"', 'must be a list: prefetch = ["..."]'),
     "an unknown category": ('conditions.dx = "diagnosis"', "conditions.dx: must be 'problem-list-item'"),
@@ -56,11 +56,28 @@ WRONG = {
     ),
     "an order that is not in a list": (MAPPED.format("not_watched").replace("[[orders]]", "[orders]"), "[[orders]]"),
     "a number that is no code": ('[[orders]]\nsystem = "s"\ncode = 7\nstudy = "not_watched"', "text in quotes"),
-    "an end that is no date": ('shadow.until = "spring"', "shadow.until: must be a date such as"),
+    "an end that is no date": (f'{CARD}shadow.until = "spring"', "shadow.until: must be a date such as"),
     "deep nesting": ("off = " + "[" * 100_000, "nested too deeply"),
     "another encoding": ("off = true # \udcff", "not UTF-8"),
     "a study that is never proposed": (PROPOSED.replace("plexus_mri", "brain_mri"), "propose"),
-    "a shadow without an end": ("[shadow]", "shadow.until"),
+    "a shadow without an end": (f"[{CARD}shadow]", "shadow.until"),
+    "an unknown dialect": ('dialect = "meditech"', "dialect: must be 'standard', 'epic' or 'crd', not \"meditech\""),
+    "an unknown card": ("cards.spine.off = true", "cards.spine: spine is not known; there are: lumbosacral-plexus-mri"),
+    "cards that are no table": ("cards = true", "cards: must be a table"),
+    **{
+        f"the old place of {name}": (text, f"{name}: belongs to a card now; write {says} (line 1)")
+        for name, text, says in (
+            ("off", "off = true", "[cards.lumbosacral-plexus-mri] and below it off = ..."),
+            ("policy", 'policy = "focused"', "[cards.lumbosacral-plexus-mri] and below it policy = ..."),
+            ("limits", "limits.presentation = 3", "[cards.lumbosacral-plexus-mri.lookback]"),
+            ("shadow", "[shadow]\nuntil = 2027-01-01", "[cards.lumbosacral-plexus-mri.shadow]"),
+            (
+                "propose",
+                "[propose.ct_abdomen_pelvis]\n",
+                "[cards.lumbosacral-plexus-mri.propose.ct_abdomen_pelvis]",
+            ),
+        )
+    },
     "a missing file": (None, "No such file"),
 }
 
@@ -82,16 +99,17 @@ def test_each_way_to_be_wrong_stops_the_start(text, names, tmp_path, knowledge, 
 
 KEYS = "'allergies', 'devices', 'egfr', 'encounters', 'imaging_orders' or 'imaging_reports'"
 SEVERAL = """
+prefetch = ["labs"]
+[cards.lumbosacral-plexus-mri]
 polcy = "broad"
 policy = "narrow"
 off = "perhaps"
-prefetch = ["labs"]
 shadow = { until = "spring", untill = 3 }
-[limits]
+[cards.lumbosacral-plexus-mri.lookback]
 patience = 3
 presentation = -1
 trauma = 1.5
-[propose.brain_mri]
+[cards.lumbosacral-plexus-mri.propose.brain_mri]
 system = ""
 """
 
@@ -104,20 +122,20 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path, capsys):
     told = capsys.readouterr().err.replace("plexus-cds: ", "", 1).splitlines()
     lines = [re.sub("there are: .* [(]", "there are: ... (", line.removeprefix(f"{file}: ")) for line in told]
     assert sorted(lines) == [
-        "limits.patience: patience is not known; there are: ... (line 8)",
-        "limits.presentation: must be 0 or more, not -1 (line 9)",
-        "limits.trauma: must be a whole number, not 1.5 (line 10)",
-        'off: must be true or false, not "perhaps" (line 4)',
-        "orders.1.study: brain_mri is not known; there are: ... (line 16)",
-        "polcy: is not known; did you mean policy? (line 2)",
-        "policy: must be 'broad' or 'focused', not \"narrow\" (line 3)",
-        f'prefetch.1: must be {KEYS}, not "labs" (line 5)',
-        "propose.brain_mri.code: is missing (line 11)",
-        "propose.brain_mri.display: is missing (line 11)",
-        "propose.brain_mri.system: must not be empty (line 12)",
-        "propose.brain_mri: brain_mri is not known; there are: ... (line 11)",
-        'shadow.until: must be a date such as 2027-03-31, not "spring" (line 6)',
-        "shadow.untill: is not known; did you mean until? (line 6)",
+        f"{CARD}lookback.patience: patience is not known; there are: ... (line 9)",
+        f"{CARD}lookback.presentation: must be 0 or more, not -1 (line 10)",
+        f"{CARD}lookback.trauma: must be a whole number, not 1.5 (line 11)",
+        f'{CARD}off: must be true or false, not "perhaps" (line 6)',
+        f"{CARD}polcy: is not known; did you mean policy? (line 4)",
+        f"{CARD}policy: must be 'broad' or 'focused', not \"narrow\" (line 5)",
+        f"{CARD}propose.brain_mri.code: is missing (line 12)",
+        f"{CARD}propose.brain_mri.display: is missing (line 12)",
+        f"{CARD}propose.brain_mri.system: must not be empty (line 13)",
+        f"{CARD}propose.brain_mri: brain_mri is not known; there are: ... (line 12)",
+        f'{CARD}shadow.until: must be a date such as 2027-03-31, not "spring" (line 7)',
+        f"{CARD}shadow.untill: is not known; did you mean until? (line 7)",
+        "orders.1.study: brain_mri is not known; there are: ... (line 17)",
+        f'prefetch.1: must be {KEYS}, not "labs" (line 2)',
     ]
 
 
@@ -168,12 +186,12 @@ def test_serve_does_not_start_with_a_wrong_file(tmp_path):
             ],
         ),
         (
-            'policy = "focused"\nlimits.presentation = 100',
+            f'{CARD}policy = "focused"\n{CARD}lookback.presentation = 100',
             ["policy: focused ({file})", "presentation: 100 ({file})", "trauma: 90 (default)"],
         ),
         (MAPPED.format("lumbar_spine_mri") + PROPOSED, ["IMG1", "lumbar_spine_mri", "PLEX"]),
-        ("[shadow]\nuntil = 2020-01-01", ["shadow mode ended on 2020-01-01; cards are shown"]),
-        ("[shadow]\nuntil = 2999-01-01", ["2999"]),
+        (f"[{CARD}shadow]\nuntil = 2020-01-01", ["shadow mode ended on 2020-01-01; cards are shown"]),
+        (f"[{CARD}shadow]\nuntil = 2999-01-01", ["2999"]),
     ],
 )
 def test_a_right_file(text, says, tmp_path, capsys):
@@ -184,6 +202,18 @@ def test_a_right_file(text, says, tmp_path, capsys):
     out = capsys.readouterr().out
     assert [line for line in says if line.format(file=file) not in out] == []
     assert ("ended" in out) is ("2020" in text)
+
+
+def test_a_study_without_a_code_is_noted(tmp_path, capsys):
+    """In the dialect epic, each proposal without a code of the site is noted with the table to write."""
+    file = tmp_path / "site.toml"
+    for dialect, notes in (("epic", 2), ("standard", 0)):
+        file.write_text(f'dialect = "{dialect}"\n{PROPOSED}', encoding="utf-8")
+        assert main(["check-config", str(file)]) == 0
+        out = capsys.readouterr().out
+        assert out.count("has no code for the dialect epic") == notes
+        table = "[cards.lumbosacral-plexus-mri.propose.ct_abdomen_pelvis]"
+        assert (table in out) is bool(notes)
 
 
 def test_the_source_of_each_setting(monkeypatch, capsys):

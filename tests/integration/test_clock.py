@@ -93,7 +93,7 @@ def test_the_commands_go_by_the_clock(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out) == examples.example("calls", "article", TODAY)
     file = tmp_path / "site.toml"
     for days, has_ended in ((0, False), (-1, True)):
-        file.write_text(f"shadow.until = {TODAY + timedelta(days)}", encoding="utf-8")
+        file.write_text(f"cards.lumbosacral-plexus-mri.shadow.until = {TODAY + timedelta(days)}", encoding="utf-8")
         assert main(["check-config", str(file)], CLOCK) == 0
         said = capsys.readouterr().out
         assert (f"In effect on {TODAY}" in said, "shadow mode ended" in said) == (True, has_ended)

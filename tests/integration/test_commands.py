@@ -137,7 +137,7 @@ def test_decide(sent, lines, run):
 def test_decide_in_shadow(run, tmp_path, monkeypatch):
     """In shadow mode `decide` says that no card is shown, and what it would have said."""
     file = tmp_path / "site.toml"
-    file.write_text("shadow.until = 2099-01-01\n")
+    file.write_text("cards.lumbosacral-plexus-mri.shadow.until = 2099-01-01\n")
     monkeypatch.setenv("PLEXUS_CDS_SITE_FILE", str(file))
     _, out, _ = run("decide", "-", *DAY, body=body("prostate cancer", "lumbar MRI"))
     assert out.startswith("Shadow mode: no card is shown.\nOrders\n")

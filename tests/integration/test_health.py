@@ -56,16 +56,26 @@ def test_ready(tmp_path, knowledge):
         assert told(client) == expected
 
 
+def test_studies_without_a_code(tmp_path, knowledge):
+    """In the dialect epic, the report lists the studies that are never suggested, and the service is ready."""
+    file = tmp_path / "site.toml"
+    file.write_text('dialect = "epic"', encoding="utf-8")
+    with started(knowledge, site_file=str(file)) as client:
+        assert told(client)["unmapped"] == list(knowledge.card["proposals"])
+        file.write_text("", encoding="utf-8")
+        assert "unmapped" not in told(client)
+
+
 def test_site_file(tmp_path, knowledge):
     """The state of the site file is the current one: read, wrong with the one before in force, read again."""
     file = tmp_path / "site.toml"
     file.write_text("")
     steps = [
         ("", "read", "on"),
-        ("off = true", "read", "off"),
+        ("cards.lumbosacral-plexus-mri.off = true", "read", "off"),
         ("of = true", "wrong", "off"),
-        (f"shadow.until = {TODAY + timedelta(1)}", "read", "shadow"),
-        (f"shadow.until = {TODAY - timedelta(1)}", "read", "on"),
+        (f"cards.lumbosacral-plexus-mri.shadow.until = {TODAY + timedelta(1)}", "read", "shadow"),
+        (f"cards.lumbosacral-plexus-mri.shadow.until = {TODAY - timedelta(1)}", "read", "on"),
     ]
     with started(knowledge, site_file=str(file)) as client:
         for number, (text, state, card) in enumerate(steps):

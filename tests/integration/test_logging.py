@@ -65,7 +65,7 @@ def busy(server: Server, folder: Path) -> None:
     assert [post(server, FEEDBACK, {"feedback": reports}) for reports in ([report], [report], 5)] == [200, 200, 422]
     assert post(server, ORDER_SELECT, example(), kid="canary") == 401
     for name, texts in {
-        "site.toml": ("off = true", "off = "),
+        "site.toml": ("cards.lumbosacral-plexus-mri.off = true", "off = "),
         "clients.toml": ((folder / "clients.toml").read_text(encoding="utf-8"), "issuer = 7"),
         "keys.json": ("{",),
     }.items():

@@ -102,10 +102,10 @@ def test_other_calls(service):
 
 def test_shadow_and_kill_switch(tmp_path, knowledge):
     """In shadow mode a card counts as shadow; switched off, as silent with its reason."""
-    with site(tmp_path, knowledge, f"shadow.until = {TODAY + timedelta(1)}") as client:
+    with site(tmp_path, knowledge, f"cards.lumbosacral-plexus-mri.shadow.until = {TODAY + timedelta(1)}") as client:
         rise = counted("shadow") | decided("shadow", "info") | had("bundle")
         assert rises(client, lambda: client.post(asking()), *COUNTERS) == rise
-    with site(tmp_path, knowledge, "off = true") as client:
+    with site(tmp_path, knowledge, "cards.lumbosacral-plexus-mri.off = true") as client:
         rise = counted("silent") | decided("silent", "rule_off", "none")
         assert rises(client, lambda: client.post(asking()), *COUNTERS) == rise
 

@@ -14,11 +14,12 @@ from cds_service.web.app import create_app
 from tests.support.notation import call
 from tests.support.service import CLOCK, TODAY, Client, serving
 
+CARD = "cards.lumbosacral-plexus-mri."
 CANCER = "prostate cancer"
 LOCAL = {"system": "urn:site:orders", "code": "IMG1"}
 MAPPED = '[[orders]]\nsystem = "urn:site:orders"\ncode = "IMG1"\nstudy = "{}"\n'
-PROPOSED = """
-[propose.plexus_mri_without_and_with_contrast]
+PROPOSED = f"""
+[{CARD}propose.plexus_mri_without_and_with_contrast]
 system = "urn:site:orders"
 code = "PLEX"
 display = "MR plexus, our protocol"
@@ -27,7 +28,7 @@ display = "MR plexus, our protocol"
 
 def shadow(days: int) -> str:
     """Return a file with shadow mode until so many days from today."""
-    return f"[shadow]\nuntil = {TODAY + timedelta(days)}\n"
+    return f"[{CARD}shadow]\nuntil = {TODAY + timedelta(days)}\n"
 
 
 def asking(patient=CANCER, done_before=None) -> dict:
@@ -104,9 +105,9 @@ def no_settings(monkeypatch):
         (MAPPED.format("plexus_mri_without_contrast"), asking_by_local_code(), ["warning"]),
         ("", asking_by_local_code("MRI lumbar spine"), ["info"]),
         (MAPPED.format("not_watched"), asking_by_local_code("MRI lumbar spine"), ["nothing_watched"]),
-        ('policy = "focused"', asking("breast cancer"), ["remote_without_presentation"]),
-        ("limits.plexus_mri_done = 101", asking(done_before=100), ["plexus_mri_done"]),
-        ("limits.plexus_mri_done = 0", asking(done_before=1), ["info"]),
+        (f'{CARD}policy = "focused"', asking("breast cancer"), ["remote_without_presentation"]),
+        (f"{CARD}lookback.plexus_mri_done = 101", asking(done_before=100), ["plexus_mri_done"]),
+        (f"{CARD}lookback.plexus_mri_done = 0", asking(done_before=1), ["info"]),
         (shadow(0), asking(), ["info:in_reach:none"]),
         (shadow(-1), asking(), ["info"]),
     ],
@@ -145,12 +146,12 @@ def test_optional_keys_are_advertised_where_the_site_asks_for_them(site):
 
 def test_the_kill_switch(site):
     """Switched off in the file, the very next call is silent; switched on again, it gets its card again."""
-    with site("off = false") as started:
+    with site(f"{CARD}off = false") as started:
         for text, says in (
             ("", "info"),
-            ("off = true", "rule_off"),
-            ("off = false", "info"),
-            ("off = true", "rule_off"),
+            (f"{CARD}off = true", "rule_off"),
+            (f"{CARD}off = false", "info"),
+            (f"{CARD}off = true", "rule_off"),
         ):
             started.write(text)
             assert started.says() == [says]
@@ -181,10 +182,12 @@ def test_a_system_has_several_spellings(in_file, site):
         assert started.says(body) == ["nothing_watched"]
 
 
-@pytest.mark.parametrize("wrong", ["off = ", "of = true", 'policy = "narrow"', "[shadow]", None])
+@pytest.mark.parametrize(
+    "wrong", ["off = ", "of = true", f'{CARD}policy = "narrow"', f"[{CARD}shadow]", "off = true", None]
+)
 def test_a_file_that_becomes_wrong_changes_nothing(wrong, site):
     """A file that becomes wrong, or goes, while the service runs leaves what was in force, and is logged once."""
-    with site('policy = "focused"') as started:
+    with site(f'{CARD}policy = "focused"') as started:
         started.file.unlink() if wrong is None else started.write(wrong)
         assert started.says(asking("breast cancer")) == ["remote_without_presentation"]
         [note] = [json.loads(one.message) for one in started.caplog.records if "site_file" in one.message]

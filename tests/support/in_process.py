@@ -89,9 +89,9 @@ def switch_on() -> None:
 
 
 @cache
-def site_of(name: str, today: date) -> Site:
+def site_of(name: str, card_id: str, today: date) -> Site:
     """Return what a site of the vignettes has set."""
-    return effective_site(Settings(), SiteFile.model_validate(tomllib.loads(SITES.get(name, ""))), today)
+    return effective_site(Settings(), SiteFile.model_validate(tomllib.loads(SITES.get(name, ""))), card_id, today)
 
 
 def decided(row: dict[str, str], knowledge: Knowledge, today: date, body: dict[str, Any] | None = None) -> Decision:
@@ -100,7 +100,7 @@ def decided(row: dict[str, str], knowledge: Knowledge, today: date, body: dict[s
         call(row, today) if body is None else body,
         "order-sign" if row["call"] == "order-sign" else "order-select",
         knowledge,
-        site_of(row["site"], today),
+        site_of(row["site"], knowledge.card_id, today),
         today=today,
         fetch=lambda _, searches: [Pages((), "not in this test") for _ in searches],
         new_id=lambda: "",

@@ -68,9 +68,9 @@ CALLS = {
     "order-sign": lambda _: None,
 }
 SITES = {
-    "focused": 'policy = "focused"',
-    "off": "off = true",
-    "own limits": "limits.presentation = 30",
+    "focused": 'cards.lumbosacral-plexus-mri.policy = "focused"',
+    "off": "cards.lumbosacral-plexus-mri.off = true",
+    "own limits": "cards.lumbosacral-plexus-mri.lookback.presentation = 30",
     "own systems": '[systems]\n"https://ehr.example.org/icd" = "http://hl7.org/fhir/sid/icd-10"',
     "sends more": 'prefetch = ["allergies", "devices", "egfr"]',
     "reads more": 'prefetch = ["encounters", "imaging_orders", "imaging_reports"]',
@@ -81,7 +81,7 @@ SITES = {
             {system = "https://ehr.example.org/codes", code = "PLEX-1", study = "plexus_mri_with_contrast"},
             {system = "https://ehr.example.org/codes", code = "OTHER-1", study = "not_watched"},
         ]
-        [propose.plexus_mri_without_and_with_contrast]
+        [cards.lumbosacral-plexus-mri.propose.plexus_mri_without_and_with_contrast]
         system = "https://ehr.example.org/codes"
         code = "PLEX-1"
         display = "Our plexus MRI"

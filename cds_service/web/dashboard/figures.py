@@ -198,7 +198,8 @@ def _kinds(results: Statistics, knowledge: Knowledge) -> Figure:
     """Name each kind by its label in card.json, with its placeholders filled for no order in particular."""
     nouns = {"proposed": "the proposed study", "order": "ordered study", "alternative": "the alternative"}
     nouns["without_contrast"] = "the study without contrast"
-    suggestions = knowledge.card["suggestions"].items()
+    texts = knowledge.card
+    suggestions = [*texts["suggestions"].items(), ("delete", texts["create_and_delete"]["delete"])]
     labels: dict[str | None, str] = {kind: Template(text["label"]).safe_substitute(nouns) for kind, text in suggestions}
     labels[None] = "Suggestion not reported"
     total = sum(results.cards.values(), Outcomes()).accepted

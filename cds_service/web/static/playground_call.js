@@ -147,10 +147,10 @@ export function nameOf(call, reference) {
 export function applied(call, actions) {
   return changed(call, (copy) => {
     const { entry } = copy.context.draftOrders;
-    for (const { type, resource } of actions) {
-      const place = entry.findIndex(
-        ({ resource: one }) => one?.id === resource.id && one?.resourceType === resource.resourceType,
-      );
+    for (const { type, resource, resourceId } of actions) {
+      const order = resourceId ?? `${resource.resourceType}/${resource.id}`;
+      const place = entry.findIndex(({ resource: one }) => `${one?.resourceType}/${one?.id}` === order);
+      if (type === "delete" && place >= 0) entry.splice(place, 1);
       if (type === "update" && place >= 0) entry[place].resource = resource;
       if (type === "create") entry.push({ resource: { ...resource, id: `new-${entry.length + 1}` } });
     }

@@ -41,6 +41,25 @@ def test_a_card_is_kept_with_its_suggestions(store, store_url, knowledge):
     assert {one.card for one in found} == {card["uuid"]}
 
 
+def test_suggestions_of_the_epic_dialect_are_kept(store, store_url, knowledge, tmp_path):
+    """The suggestions that the client was shown are kept, each create and delete by its kind."""
+    file = tmp_path / "site.toml"
+    table = "[cards.lumbosacral-plexus-mri.propose.plexus_mri_without_and_with_contrast]"
+    for text in ("", f'{table}\nsystem = "urn:site"\ncode = "PLEX"\ndisplay = "MR plexus"'):
+        file.write_text(f'dialect = "epic"\n{text}', encoding="utf-8")
+        with serving_with(store_url, knowledge, site_file=str(file)) as (client, parts):
+            [card] = client.cards(call())
+            parts.recorder.flush()
+        kept = [(row.uuid, row.kind, row.recommended) for row in rows(store, SUGGESTIONS)]
+        shown = card.get("suggestions", [])
+        kinds = ("add", "delete") if text else ()
+        assert sorted(kept) == sorted(
+            (suggestion["uuid"], kind, "isRecommended" in suggestion)
+            for suggestion, kind in zip(shown, kinds, strict=True)
+        )
+    assert len(rows(store, CARDS)) == 2
+
+
 DECIDED = {
     "article": ("lumbar_spine_mri", "card", "warning"),
     "no-cancer": ("lumbar_spine_mri", "silent", "no_history"),
@@ -66,7 +85,7 @@ def test_each_decision_is_counted(name, store, store_url, knowledge):
 def test_shadow_mode_shows_nothing_and_counts(store, store_url, knowledge, tmp_path):
     """In shadow mode decisions are counted as such, and no card is kept, for none was shown."""
     file = tmp_path / "site.toml"
-    file.write_text(f"shadow.until = {TODAY + timedelta(days=1)}", encoding="utf-8")
+    file.write_text(f"cards.lumbosacral-plexus-mri.shadow.until = {TODAY + timedelta(days=1)}", encoding="utf-8")
     with serving_with(store_url, knowledge, site_file=str(file)) as (client, _):
         assert client.cards(call()) == []
     assert [(row.outcome, row.reason) for row in rows(store, DECISIONS)] == [("shadow", "warning")]
