@@ -261,8 +261,9 @@ def _variants(
     if compare.is_dir():
         other = Variant(SiteSource(settings, checked_knowledge(compare)).current(today), compare)
     else:
-        file = read_site_file(compare, checked_knowledge(folder))
-        other = Variant(effective_site(settings, file, today), folder)
+        knowledge = checked_knowledge(folder)
+        file = read_site_file(compare, knowledge)
+        other = Variant(effective_site(settings, file, knowledge.card_id, today), folder)
     return (*variants, other), (*about, f"Compared with: {compare}.")
 
 

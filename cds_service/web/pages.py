@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, make_response, render_template, request
+from flask import Blueprint, Response, current_app, jsonify, make_response, render_template, request
 from werkzeug.exceptions import NotFound
 
 from cds_service.decision.rules import decision_table
@@ -51,6 +51,12 @@ def not_found(error: NotFound) -> Response:
 
 _PAGES_POLICY = {"script-src": "'none'", "connect-src": "'none'", "form-action": "'none'", "frame-ancestors": "*"}
 """The page needs no script and sends nothing; an EHR may open the card's link in a frame."""
+
+
+@blueprint.get("/favicon.ico")
+def favicon() -> Response:
+    """Return the icon for browsers that show JSON, which names none."""
+    return current_app.send_static_file("icon.svg")
 
 
 @blueprint.get("/cards/lumbosacral-plexus-mri")

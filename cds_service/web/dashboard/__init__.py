@@ -33,7 +33,7 @@ def require_dashboard() -> None:
         abort(404)
 
 
-@blueprint.get("")
+@blueprint.get("", strict_slashes=False)
 def page() -> Response:
     """Show the figures of a period, or what is wrong with the period in the form."""
     from cds_service.web.dashboard import views  # noqa: PLC0415 - loads SQLAlchemy

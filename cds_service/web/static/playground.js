@@ -2,16 +2,19 @@
 
 import { showAnswer } from "./playground_answer.js";
 import { isEditable } from "./playground_call.js";
-import { byId, el, fillSelect } from "./playground_dom.js";
+import { byId, el, fillSelect, showWhole } from "./playground_dom.js";
 import * as form from "./playground_form.js";
-import { ask, begin, jsonFault } from "./playground_service.js";
+import { ask, begin, cancel, jsonFault } from "./playground_service.js";
+import { linkTo, sharedText } from "./playground_share.js";
 import { showWhy } from "./playground_why.js";
 
 const WAIT = 150;
 const FIRST = "article";
 const NARROW = window.matchMedia("(max-width: 60rem)");
 
-const state = { data: null, vignette: null, text: "", timer: 0 };
+const UNREACHABLE = "The service could not be reached. Is it running? The results below are from the previous request.";
+
+const state = { data: null, vignette: null, text: "", timer: 0, wholes: [] };
 
 /** Begin: get the data, make the page live, open the case that the address names. */
 async function start() {
@@ -27,8 +30,9 @@ async function start() {
     take(JSON.stringify(call, null, 2));
     byId("call-json").value = state.text;
   });
+  state.wholes = ["vignette", "order", "also"].map((name) => showWhole(byId(name)));
   listen();
-  open();
+  await open();
 }
 
 function groups(vignettes) {
@@ -51,6 +55,11 @@ function listen() {
   byId("call-json").addEventListener("input", () => take(byId("call-json").value));
   for (const mode of ["form", "json"]) byId(`mode-${mode}`).addEventListener("change", () => turn(mode));
   for (const name of ["request", "response"]) byId(`copy-${name}`).addEventListener("click", copy);
+  byId("share").addEventListener("click", share);
+  for (const look of ["ehr", "sandbox"])
+    byId(`look-${look}`).addEventListener("change", () => byId("cards").classList.toggle("sandbox", look === "sandbox"));
+  window.addEventListener("offline", () => setStale(true, UNREACHABLE));
+  window.addEventListener("online", () => askNow());
   byId("to-answer").addEventListener("click", toAnswer);
   const seen = new IntersectionObserver(([{ isIntersecting }]) =>
     byId("to-answer").classList.toggle("hidden", isIntersecting),
@@ -58,15 +67,52 @@ function listen() {
   seen.observe(byId("answer"));
 }
 
-/** Open a case by its name in the address, which holds nothing else. */
+/** Open a case by its name in the address, which holds nothing else, or a case that was shared. */
 function go(name) {
   if (location.hash === `#vignette=${name}`) load(byName(name));
   else location.hash = `vignette=${name}`;
 }
 
-function open() {
-  const name = /^#vignette=([\w-]+)$/.exec(location.hash)?.[1];
+async function open() {
+  const [, name, packed] = /^#vignette=([\w-]+)(?:&call=([\w-]*))?$/.exec(location.hash) ?? [];
   if (name || !state.vignette) load(byName(name) ?? byName(FIRST));
+  if (name && !byName(name)) byId("proves").textContent = `The link names no case of this version. ${state.vignette.proves}`;
+  if (packed !== undefined) await openShared(packed);
+}
+
+async function openShared(packed) {
+  const { title } = state.vignette;
+  try {
+    const text = await sharedText(packed);
+    const call = parsed(text);
+    byId("proves").textContent = `A shared case, edited from “${title}”.`;
+    if (call) use(call);
+    else openText(text);
+  } catch {
+    byId("proves").textContent = `The link is incomplete. This is “${title}”, without the edits; ask for the link again.`;
+  }
+}
+
+function openText(text) {
+  take(text, 0);
+  turn("json");
+}
+
+/** Copy a link to the case as it is now; where the browser does not allow it, show the link selected. */
+async function share() {
+  const isEdited = state.text !== JSON.stringify(state.vignette.call, null, 2);
+  const url = await linkTo(state.vignette.name, isEdited ? state.text : "");
+  const field = byId("share-link");
+  byId("share-field").hidden = !url;
+  field.value = url;
+  if (!url) return (byId("share-status").textContent = "This call is too long for a link. Copy the request below instead.");
+  try {
+    await navigator.clipboard.writeText(url);
+    byId("share-status").textContent = "Link copied.";
+  } catch {
+    field.select();
+    byId("share-status").textContent = "Link selected: press Ctrl-C.";
+  }
 }
 
 const byName = (name) => state.data.vignettes.find((one) => one.name === name);
@@ -83,12 +129,17 @@ function use(call) {
   take(JSON.stringify(call, null, 2), 0);
   byId("call-json").value = state.text;
   form.show(call);
+  state.wholes.forEach((show) => show());
   if (!isEditable(call)) turn("json");
 }
 
-/** Take the text of a call, and ask as soon as nothing changes any more. */
+/** Take the text of a call, and ask as soon as nothing changes any more; until then the old answer cannot be used. */
 function take(text, wait = WAIT) {
   state.text = text;
+  cancel();
+  setStale(true);
+  byId("share-field").hidden = true;
+  byId("share-status").textContent = "";
   window.clearTimeout(state.timer);
   state.timer = window.setTimeout(askNow, wait);
 }
@@ -125,13 +176,23 @@ async function askNow() {
   const { services } = state.data;
   const service = services[call?.hook] ?? Object.values(services)[0];
   byId("answer").setAttribute("aria-busy", "true");
+  setStale(true);
   try {
     const results = await ask(service, text);
-    if (results) show(results, { call, text, service });
+    if (!results) return;
+    show(results, { call, text, service });
+    setStale(false);
   } catch {
-    fault("The service could not be reached. Is it running? The results below are from the previous request.");
+    setStale(true, UNREACHABLE);
   }
   byId("answer").removeAttribute("aria-busy");
+}
+
+/** Gray the results of another call than the present one, and let nobody accept or dismiss their cards. */
+function setStale(value, words = "") {
+  byId("results").classList.toggle("stale", value);
+  byId("cards").inert = value;
+  if (words) fault(words);
 }
 
 /** Show where a text is not JSON; nothing is sent then. */
@@ -140,8 +201,10 @@ function isBroken(text) {
   byId("json-fault").textContent = words;
   byId("json-fault").hidden = !words;
   byId("call-json").setAttribute("aria-invalid", String(Boolean(words)));
-  byId("results").classList.toggle("stale", Boolean(words));
-  if (words) announce("Invalid JSON: nothing was sent. The results below are from the previous request.");
+  if (words) {
+    byId("answer").removeAttribute("aria-busy");
+    announce("Invalid JSON: nothing was sent. The results below are from the previous request.");
+  }
   return Boolean(words);
 }
 

@@ -67,6 +67,7 @@ function cardNode(card, detail, asked, again) {
     { class: `card ${card.indicator}`, "aria-labelledby": id },
     el("p", { class: "line" }, el("span", { class: `badge ${card.indicator}`, text: indicator })),
     el("h3", { id, text: card.summary }),
+    el("p", { class: "source" }, "Source: ", link(card.source.url, card.source.label)),
     body,
     choices,
     result,
@@ -74,17 +75,18 @@ function cardNode(card, detail, asked, again) {
   );
 }
 
+/** The source stands at the end in the look of an EHR, and below the summary in that of the Sandbox. */
 function sourcesNode({ source, links = [] }) {
-  const all = links.flatMap((one) => [" · ", link(one.url, one.label)]);
-  return el("p", { class: "sources" }, "Source: ", link(source.url, source.label), ...all);
+  const own = el("span", { class: "own-source" }, "Source: ", link(source.url, source.label));
+  return el("p", { class: "sources" }, own, ...links.map((one) => link(one.url, one.label)));
 }
 
 function suggestionsNode(seat) {
   const rows = (seat.card.suggestions ?? []).map((suggestion) => {
     const { label, isRecommended } = suggestion;
     const click = () => accept(seat, suggestion);
-    const button = el("button", { type: "button", class: isRecommended ? "main" : false, text: label, click });
-    return el("li", {}, button, isRecommended ? el("span", { class: "badge good", text: "Recommended" }) : null);
+    const mark = isRecommended ? el("span", { class: "recommended", text: "Recommended" }) : null;
+    return el("li", {}, el("button", { type: "button", class: isRecommended ? "main" : false, click }, label, mark));
   });
   return rows.length ? el("ul", { class: "suggestions", "aria-label": "Suggestions" }, ...rows) : "";
 }

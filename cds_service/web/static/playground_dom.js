@@ -1,5 +1,7 @@
 /** Small helpers for building the page; text is always set as text. */
 
+const ARROW = 20; // pixels of a select that its arrow takes
+
 /** Return the element with this id. */
 export const byId = (id) => document.getElementById(id);
 
@@ -23,6 +25,23 @@ export function fillSelect(select, options, value) {
   );
   select.replaceChildren(...made);
   select.value = value;
+}
+
+/** Show the text of the selected option below a select that is too narrow for it. */
+export function showWhole(select) {
+  const whole = el("p", { class: "faint note-line whole", "aria-hidden": "true" });
+  const pen = document.createElement("canvas").getContext("2d");
+  const show = () => {
+    const { font, paddingLeft, paddingRight } = getComputedStyle(select);
+    pen.font = font;
+    const text = select.selectedOptions[0]?.text ?? "";
+    const room = select.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight) - ARROW;
+    whole.textContent = pen.measureText(text).width > room ? text : "";
+  };
+  select.after(whole);
+  select.addEventListener("change", show);
+  new ResizeObserver(show).observe(select);
+  return show;
 }
 
 function option({ value, text }) {

@@ -30,6 +30,9 @@ export async function ask(service, body) {
   }
 }
 
+/** Cancel the request that is out: its answer is of a call that has changed since. */
+export const cancel = () => running?.abort();
+
 /** Send one report of feedback as CDS Hooks has it; returns what was sent and the answer. */
 export async function feedback(service, report) {
   const sent = { feedback: [{ ...report, outcomeTimestamp: new Date().toISOString() }] };

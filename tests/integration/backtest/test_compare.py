@@ -37,7 +37,7 @@ def other_knowledge(tmp_path):
 def test_policies(remote, tmp_path):
     """The focused policy loses the cards on remote cancer alone, and says so by its reason."""
     site = tmp_path / "site.toml"
-    site.write_text('policy = "focused"\n', "utf-8")
+    site.write_text('cards.lumbosacral-plexus-mri.policy = "focused"\n', "utf-8")
     summary, *_ = run(remote, tmp_path / "out", "--compare", site)
     compared = summary["compared"]
     assert (summary["cards"]["total"], compared["cards"], compared["gained"], compared["lost"]) == (65, 25, 0, 40)
@@ -53,7 +53,7 @@ def test_few_changes_are_hidden(tmp_path):
     conditions = [condition(n, f"p{n}", code="C50.911" if n < 5 else "C61") for n in range(60)]
     export = write(tmp_path / "export", ServiceRequest=orders, Condition=conditions)
     site = tmp_path / "site.toml"
-    site.write_text('policy = "focused"\n', "utf-8")
+    site.write_text('cards.lumbosacral-plexus-mri.policy = "focused"\n', "utf-8")
     compared = run(export, tmp_path / "out", "--compare", site)[0]["compared"]
     assert (compared["cards"], compared["lost"]) == (None, None)
     assert [row["orders"] for row in compared["rows"]] == [None]
