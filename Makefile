@@ -57,6 +57,7 @@ safety: $(READY) ## take out each control of the hazard log, and see whether its
 fuzz: $(READY) ## run the generative tests with all examples, then send made-up bodies for MINUTES=10 and save the failures
 	$(PYTEST) --hypothesis-profile=full tests/generative tests/integration/auth
 	$(BIN)/python -m tools.fuzz --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m tools.fuzz --instances --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
 
 benchmarks: $(READY) ## measure what a call costs, beside bare Flask (some twenty minutes, on a quiet machine)
 	$(BIN)/python -m benchmarks --soak

@@ -1,9 +1,10 @@
 """Send the service made-up bodies for some minutes, and save each one that it answers wrongly.
 
-python -m tools.fuzz --minutes 10 [--seed 7] [--save FOLDER]
+python -m tools.fuzz --minutes 10 [--seed 7] [--save FOLDER] [--instances]
 
 The bodies and the checks are those of tests/generative/hostile/test_fuzz.py, with another seed each time. What is found
-becomes a test: the saved body says of which kind it is, and what was wrong.
+becomes a test: the saved body says of which kind it is, and what was wrong. With --instances, two servers on one
+PostgreSQL get the bodies, and one of them is killed meanwhile: see fuzz_instances.py.
 """
 
 import argparse
@@ -13,6 +14,8 @@ import secrets
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import count, cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,22 +23,26 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-BATCH = {"plain": 500, "valid": 60, "nearly valid": 150, "hostile": 60, "broken": 300, "feedback": 300}
+BATCH = {"plain": 500, "valid": 60, "nearly valid": 150, "hostile": 60, "broken": 300, "feedback": 300, "reports": 60}
 """Bodies of one kind before the next kind is due; of those that are quick to make and to judge there are more."""
+
+
+Check = Callable[[str, Any], list[str]]
+"""Sends a body of one kind, and returns what is wrong with the answers."""
 
 
 class Run:
     """What was sent so far, and what was wrong."""
 
-    def __init__(self, service: Any, ends: float, save: Path) -> None:
-        self.service, self.ends, self.save = service, ends, save
+    def __init__(self, check: Check, ends: float, save: Path) -> None:
+        self.check, self.ends, self.save = check, ends, save
         self.cases: Counter[str] = Counter()
         self.faults: dict[str, Path] = {}
         self.slowest = 0.0
 
     def batch(self, kind: str, bodies: Any, number: int) -> None:
         """Send bodies of one kind; the smallest one that is answered wrongly is saved."""
-        last: list[Any] = []
+        failed: list[Any] = [None, ["the check itself failed"]]
 
         @seed(number)
         @settings(
@@ -47,13 +54,14 @@ class Run:
         )
         @given(body=bodies)
         def sent(body: Any) -> None:
-            last[:] = [body, self.send(kind, body)]
-            assert not last[1]
+            if faults := self.send(kind, body):
+                failed[:] = body, faults
+            assert not faults
 
         try:
             sent()
         except Exception:  # noqa: BLE001 - whatever it is, it was found
-            self.keep(kind, number, *(last if len(last) == len("12") else [None, ["the check itself failed"]]))
+            self.keep(kind, number, *failed)
 
     def send(self, kind: str, body: Any) -> list[str]:
         """Return what is wrong with the answers to one body; nothing once the time is over."""
@@ -61,7 +69,10 @@ class Run:
         if began > self.ends:
             return []
         self.cases[kind] += 1
-        faults = check(self.service, kind, body)
+        try:
+            faults = self.check(kind, body)
+        except Exception as error:  # noqa: BLE001 - an answer that a check cannot read is one more fault
+            faults = [f"{type(error).__name__}: {error}"]
         self.slowest = max(self.slowest, time.monotonic() - began)
         return faults
 
@@ -75,27 +86,28 @@ class Run:
         print(f"FAULT {kind}: {fault:.400}\n  saved as {file}", flush=True)
 
 
-def check(service: Any, kind: str, body: Any) -> list[str]:
-    """Return what is wrong, a failure of the checks too."""
-    from tests.generative.hostile.fuzzing import faults  # noqa: PLC0415 - it needs the state folder of this run
-
-    try:
-        return faults(service, kind, body)
-    except Exception as error:  # noqa: BLE001 - an answer that a check cannot read is one more fault
-        return [f"{type(error).__name__}: {error}"]
-
-
-def fuzz(minutes: float, first: int, save: Path) -> int:
-    """Fuzz for some minutes; returns how many different faults there are."""
-    from tests.generative.hostile.fuzzing import KINDS, Service  # noqa: PLC0415 - likewise
+@contextmanager
+def one_process() -> Iterator[tuple[Check, Mapping[str, Any], list[str]]]:
+    """Yield the check of the application in this process, the kinds of bodies, and faults that show at the end."""
+    from tests.generative.hostile.fuzzing import KINDS, Service, faults  # noqa: PLC0415 - it needs this run's state folder
 
     with TemporaryDirectory() as folder:
         service = Service(f"sqlite:///{folder}/store.sqlite3")
-        run = Run(service, time.monotonic() + minutes * 60, save)
-        numbers, kinds = count(first), cycle(KINDS.items())
-        while time.monotonic() < run.ends:
-            run.batch(*next(kinds), next(numbers))
+        yield lambda kind, body: faults(service, kind, body), KINDS, []
         service.stop()
+
+
+def fuzz(minutes: float, first: int, save: Path, *, instances: bool) -> int:
+    """Fuzz for some minutes; returns how many different faults there are."""
+    from tools.fuzz_instances import two_instances  # noqa: PLC0415 - likewise
+
+    with (two_instances if instances else one_process)() as (check, kinds, at_the_end):
+        run = Run(check, time.monotonic() + minutes * 60, save)
+        numbers, kinds_in_turn = count(first), cycle(kinds.items())
+        while time.monotonic() < run.ends:
+            run.batch(*next(kinds_in_turn), next(numbers))
+    for fault in at_the_end:
+        run.keep("whole run", first, None, [fault])
     by_kind = ", ".join(f"{kind} {cases}" for kind, cases in run.cases.items())
     print(f"seed {first}, minutes {minutes:g}, cases {run.cases.total()} ({by_kind})")
     print(f"slowest case {run.slowest:.2f} s (a case is up to three requests and all checks)")
@@ -109,11 +121,12 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="default: another one each time")
     parser.add_argument("--save", type=Path, default=Path.cwd(), help="where bodies that are answered wrongly go")
+    parser.add_argument("--instances", action="store_true", help="two servers on one PostgreSQL, one killed meanwhile")
     given_ = parser.parse_args()
     print(f"seed {given_.seed}, minutes {given_.minutes:g}", flush=True)
     with TemporaryDirectory() as state:
         os.environ["XDG_STATE_HOME"] = state
-        return min(1, fuzz(given_.minutes, given_.seed, given_.save))
+        return min(1, fuzz(given_.minutes, given_.seed, given_.save, instances=given_.instances))
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ def faults(service: Service, kind: str, body: Any) -> Faults:
     path = PATHS[isinstance(body, dict) and body.get("hook") == "order-sign"]
     found, first = _answered(service, path, content, lambda answer: _card_faults(kind, body, answer))
     more, again = _answered(service, path, content, lambda _: [])
-    found += [] if _words(first) == _words(again) else ["the same call again gets another answer"]
+    found += [] if without_uuids(first) == without_uuids(again) else ["the same call again gets another answer"]
     explained = service.post(f"/playground/explanations/{path.rpartition('/')[2]}", content)
     same = explained.status_code == first.status_code
     return found + more + ([] if same else [f"its explanation is answered {explained.status_code}"])
@@ -149,6 +149,6 @@ def _with_orders_of_ours(answer: dict) -> dict:
     return said
 
 
-def _words(answer: SimpleNamespace) -> str:
+def without_uuids(answer: SimpleNamespace) -> str:
     """Return an answer without UUIDs of ours."""
     return re.sub(rb'"uuid": ?"[0-9a-f-]{36}"', b"", answer.content).decode()
