@@ -48,7 +48,7 @@ class KeySetCache:
             return self._key_sets.setdefault(client, self._new(client))
 
     def _new(self, client: "Client") -> "KeySetFile | RemoteKeySet":
-        """Return the client's key set; where there is a file, the URL only says which `jku` tokens may name."""
+        """Return the client's key set; keys pinned in a file win over those at a URL, which is then never read."""
         if client.jwks_file:
             return KeySetFile(client.issuer, client.jwks_file)
         return RemoteKeySet(client.issuer, client.jwks_url or "", self._ca_file, self._clock)

@@ -92,6 +92,8 @@ def _client_fault(header: Mapping[str, Any], client: Client) -> Check | None:
     """Return what is wrong with a header of this client."""
     if header.get("alg") not in client.algorithms:
         return Check.ALGORITHM
+    if client.jwks_file:
+        return None  # the keys are pinned: where else they are said to be changes nothing
     return None if header.get("jku", client.jwks_url) == client.jwks_url else Check.JKU
 
 

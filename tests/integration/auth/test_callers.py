@@ -1,6 +1,8 @@
 """What follows from knowing the caller; and what becomes of calls when the clients file or the store goes wrong."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,7 @@ from tests.support.counted import rises
 from tests.support.databases import rows
 from tests.support.signing import ISSUER, claims, header, key, signed
 
+DOCUMENT = Path(__file__).parents[3] / "docs" / "authentication.md"
 OTHER = "https://other.example.org"
 SERVICE, REPORTS = ENDPOINTS["service"], ENDPOINTS["feedback"]
 TWO = (LEAST, LEAST.replace(ISSUER, OTHER))
@@ -106,11 +109,13 @@ def test_a_store_that_is_gone(path, entrance, tmp_path, logged):
 def test_the_sandbox(tmp_path, knowledge):
     """In development mode the Sandbox is a client as any other, with what its tokens say, where the file lists it."""
     issuer, jku = "https://sandbox.cds-hooks.org", "https://sandbox.cds-hooks.org/.well-known/jwks.json"
-    client = f'issuer = "{issuer}"\njwks_url = "{jku}"\njwks_file = "keys.json"\nalgorithms = ["ES256"]'
+    tables = re.findall(r"```toml\n\[\[clients\]\]\n([^`]*)```", DOCUMENT.read_text(encoding="utf-8"))
+    [client] = [table for table in tables if f'jwks_url = "{jku}"' in table]
+    client = f'{client}jwks_file = "keys.json"'
     with authenticated_service(tmp_path, knowledge, client, development=True) as found:
         for path in ENDPOINTS.values():
             claimed = claims(iss=issuer, sub="48163c5e-88b5-4cb3-92d3-23b800caa927", aud=BASE + path)
-            token = signed(header("ES256", jku=jku), claimed, key("ES256"), "ES256")
+            token = signed(header(jku=jku), claimed, key("ES384"))
             assert found.ask(path, f"Bearer {token}").status_code == 200
 
 

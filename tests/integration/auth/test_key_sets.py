@@ -8,6 +8,7 @@ from joserfc.jwk import RSAKey
 
 from cds_service.auth import Check, KeySetCache, TokenVerifier, Unauthenticated, read_clients
 from tests.support.authenticating import Seconds
+from tests.support.odd_server import answers, odd_server
 from tests.support.service import CLOCK
 from tests.support.signing import AUDIENCE, GONE, ISSUER, NOW, bearer, claims, header, key, key_set, public, signed
 
@@ -147,13 +148,20 @@ def test_a_file_that_is_gone_before_it_is_read(verify, tmp_path):
     verify(key_set(GOOD))
 
 
-def test_an_address_beside_a_file(clients_file, memory, tmp_path):
-    """Beside a file the address says what tokens may name as theirs, and is never asked."""
+@pytest.mark.parametrize("beside", ["", 'jwks_url = "{url}"'], ids=["a file alone", "with a URL"])
+def test_pinned_keys_win_over_jku(clients_file, memory, tmp_path, beside):
+    """With pinned keys a token's `jku` is ignored, as Epic and the Sandbox always send one, and no URL is read."""
     (tmp_path / "keys.json").write_text(json.dumps(key_set(GOOD)), encoding="utf-8")
-    url = "https://nobody.invalid/keys"
-    table = f'issuer = "{ISSUER}"\njwks_file = "keys.json"\njwks_url = "{url}"'
-    verifier = TokenVerifier(read_clients(clients_file(table)), KeySetCache(), memory, CLOCK)
-    verifier.verify(bearer({"jku": url}), AUDIENCE)
-    with pytest.raises(Unauthenticated) as refusal:
-        verifier.verify(bearer({"jku": f"{url}2"}), AUDIENCE)
-    assert refusal.value.check == Check.JKU
+    with odd_server() as elsewhere:
+        elsewhere.plays = {"": answers(key_set(GOOD, public(key("ES384", 2))))}
+        url = f"{elsewhere.root}/keys"
+        table = f'issuer = "{ISSUER}"\njwks_file = "keys.json"\n{beside.format(url=url)}'
+        clients = read_clients(clients_file(table), development=True)
+        verifier = TokenVerifier(clients, KeySetCache(), memory, CLOCK)
+        for jku in (url, f"{url}2", "http://nobody.invalid/keys", None, 7):
+            verifier.verify(bearer({"jku": jku}), AUDIENCE)
+        forged = signed(header(kid="ES384-2", jku=url), claims(), key("ES384", 2))
+        with pytest.raises(Unauthenticated) as refusal:
+            verifier.verify(f"Bearer {forged}", AUDIENCE)
+        assert refusal.value.check == Check.UNKNOWN_KEY
+        assert (elsewhere.connections, elsewhere.requests) == (0, [])
