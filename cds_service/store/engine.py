@@ -88,9 +88,11 @@ def _create_engine(address: Path | URL, *, durable: bool = True, patience: int =
 
 @contextmanager
 def _store_errors() -> Iterator[None]:
-    """Turn the errors of SQLAlchemy into StoreUnavailable."""
+    """Turn the errors of SQLAlchemy, and of the machine (no file descriptors, no disk), into StoreUnavailable."""
     try:
         yield
+    except OSError as error:
+        raise StoreUnavailable(type(error).__name__) from None
     except SQLAlchemyError as error:
         raise StoreUnavailable(_describe(error), is_permanent=isinstance(error, (DataError, IntegrityError))) from None
 

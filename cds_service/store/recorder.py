@@ -122,7 +122,11 @@ class Recorder:
 
     def flush(self) -> bool:
         """Write all that was recorded, and tell whether the store could be used; what it has not is kept for later."""
-        _writer()  # loaded before the lock is taken: whoever waits for that gives up after a while
+        try:
+            _writer()  # loaded before the lock is taken: whoever waits for that gives up after a while
+        except (OSError, ImportError) as error:  # no file descriptors are left, or the disk fails
+            self._note_failure(type(error).__name__)
+            return False
         if not self._writing.acquire(timeout=_LOCK_TIMEOUT):
             self.last_error = "the write before does not end"
             return False
@@ -167,6 +171,8 @@ class Recorder:
             if not error.is_permanent:
                 raise
             reason = error.why
+        except (OSError, ImportError) as error:
+            raise StoreUnavailable(type(error).__name__) from None
         except Exception as error:  # noqa: BLE001 - a fault of ours: it must not come again and again
             reason = type(error).__name__
         else:

@@ -19,7 +19,6 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
 )
-from sqlalchemy.types import TypeEngine
 
 METADATA = MetaData(
     naming_convention={"ix": "ix_%(table_name)s_%(column_0_name)s", "fk": "fk_%(table_name)s_%(column_0_name)s"}
@@ -59,18 +58,16 @@ class StorableText(TypeDecorator[str]):
     impl = String
     cache_ok = True
 
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Return TEXT for a column without a length."""
-        return dialect.type_descriptor(self.impl_instance if self._length else Text())
+    def __init__(self, length: int | None = None) -> None:
+        super().__init__(length)
+        self.impl = String(length) if length else Text()  # type: ignore[assignment]  # of the instance
+        self.length = length
 
     def process_bind_param(self, value: str | None, _dialect: Dialect) -> str | None:
         """Return what is stored of a text."""
-        return None if value is None else _UNSTORABLE.sub(_replacement, value)[: self._length or _MAX_LENGTH]
-
-    @property
-    def _length(self) -> int | None:
-        assert isinstance(self.impl_instance, String)
-        return self.impl_instance.length
+        if value is None:
+            return None
+        return _UNSTORABLE.sub(_replacement, value)[: self.length or _MAX_LENGTH]
 
 
 def _replacement(match: re.Match[str]) -> str:

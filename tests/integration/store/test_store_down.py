@@ -168,3 +168,24 @@ def test_a_fault_of_ours_keeps_no_card_back(store, store_url, knowledge, caplog,
         r'"event":"fault","error":"TypeError","location":"cds_service\.web\.recording:\d+"}$', caplog.text, re.MULTILINE
     )
     assert rows(store, CARDS) == []
+
+
+def test_no_file_descriptors_lose_nothing(tmp_path, caplog, monkeypatch):
+    """Whatever the machine refuses (EMFILE, EIO) is logged in one line, and what was recorded is written later."""
+    store = Store(f"sqlite:///{tmp_path}/store.sqlite3")
+    migrate(store)
+    recorder = Recorder(store)
+
+    def refuse(*_):
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("cds_service.store.recorder._writer", lambda: refuse)  # the database's files cannot be opened
+        recorder.record([shown(1), shown(2)], [KIND])
+        assert not recorder.flush()
+        patch.setattr("cds_service.store.recorder._writer", refuse)  # nor can modules
+        assert not recorder.flush()
+    assert caplog.text.count('"event":"store_write_failed"') == 1
+    assert recorder.flush()
+    assert (recorder.lost, len(rows(store, CARDS)), len(rows(store, DECISIONS))) == (0, 2, 1)
+    recorder.close()
