@@ -1,4 +1,4 @@
-"""`GET /openapi.json`: the service described for machines, with what only the running service knows filled in."""
+"""`GET /openapi.json` and `/api`: the endpoints described for programs and for people, as this service runs."""
 
 import json
 from importlib.resources import files
@@ -9,11 +9,13 @@ from flask import Blueprint, Response, jsonify
 from cds_service import __version__
 from cds_service.examples import example
 from cds_service.schemas import schema
+from cds_service.web.pages import page
 from cds_service.web.services import AppServices, current_services
 
 blueprint = Blueprint("openapi", __name__)
 
 _SERVICE = "/cds-services/{service}"
+_POLICY = {"script-src": "'none'", "connect-src": "'none'", "form-action": "'none'"}
 _EXAMPLES = {"order-select": "article", "order-sign": "order-sign"}
 
 
@@ -21,6 +23,13 @@ _EXAMPLES = {"order-select": "article", "order-sign": "order-sign"}
 def describe() -> Response:
     """Return the description of this service."""
     return jsonify(description(current_services()))
+
+
+@blueprint.get("/api")
+def api() -> Response:
+    """Show the same description as a page without scripts."""
+    document = description(current_services())
+    return page("api.html", policy=_POLICY, api=document, operations=_operations(document))
 
 
 def description(services: AppServices) -> dict[str, Any]:
@@ -51,3 +60,25 @@ def _of_service(path: dict[str, Any], hook: str, services: AppServices) -> dict[
         body["schema"] = {"allOf": [body["schema"], {"properties": {"hook": {"const": hook}}}]}
         body["example"] = example("calls", _EXAMPLES[hook], services.clock.today())
     return described
+
+
+def _operations(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Return the operations of each tag in the order of the document, each with its method, path and responses."""
+    operations: dict[str, list[dict[str, Any]]] = {tag["name"]: [] for tag in document["tags"]}
+    for path, methods in document["paths"].items():
+        for method in methods.keys() & {"get", "post"}:
+            operation = methods[method]
+            body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+            operations[operation["tags"][0]].append(
+                operation
+                | {"method": method.upper(), "path": path, "body": body, "needs_token": "security" not in operation}
+                | {"responses": {status: _resolved(row, document) for status, row in operation["responses"].items()}}
+            )
+    return operations
+
+
+def _resolved(response: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
+    """Return a response itself where it is a reference to one of the components."""
+    name: str = response.get("$ref", "").rpartition("/")[2]
+    resolved: dict[str, Any] = document["components"]["responses"][name] if name else response
+    return resolved

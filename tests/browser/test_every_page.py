@@ -4,7 +4,7 @@ import pytest
 
 from tests.browser.browsing import a_browser, a_page, a_running_service, a_size, serious  # noqa: F401 - fixtures are used by name
 
-PAGES = ("/", "/dashboard", "/cards/lumbosacral-plexus-mri")
+PAGES = ("/", "/dashboard", "/cards/lumbosacral-plexus-mri", "/api")
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -163,7 +163,7 @@ def test_keys_from_elsewhere(entrance, logged):
 def test_all_else_needs_a_token(entrance):
     """Only pages, probes and files answer without a token; an address that is added later does not."""
     free = ("/static/", "/cards/", "/dashboard", "/playground/", "/livez", "/readyz", "/metrics", "/openapi.json")
-    free += ("/favicon.ico",)
+    free += ("/favicon.ico", "/api")
     others = {rule.rule for rule in entrance.app.url_map.iter_rules() if not rule.rule.startswith(free)}
     assert others == {"/", "/cds-services", "/cds-services/<service>", "/cds-services/<service>/feedback"}
     for path in (*PATHS, "/cds-services/unknown", "/cds-services/unknown/feedback", "/cds-services/%2e%2e"):

@@ -1,0 +1,35 @@
+"""The API page: every operation and schema of openapi.json, readable without scripts."""
+
+from playwright.sync_api import expect
+
+from tests.browser.browsing import a_browser, a_page, a_running_service, a_size, open_all, serious  # noqa: F401 - fixtures are used by name
+
+
+def test_it_has_every_operation_and_schema(page):
+    """Each path, status and schema of the description stands on the page, which loads no script."""
+    described = page.request.get("/openapi.json").json()
+    response = page.goto("/api")
+    assert "script-src 'none'" in response.headers["content-security-policy"]
+    for path, methods in described["paths"].items():
+        [operation] = methods.values()
+        section = page.locator(f"section#{operation['operationId']}")
+        expect(section.locator("summary")).to_contain_text(path)
+        expect(section.locator("tbody th")).to_have_text(list(operation["responses"]))
+    for name in described["components"]["schemas"]:
+        assert page.locator(f"#schema-{name}").count() == 1
+
+
+def test_a_link_opens_its_schema(page):
+    """The schema of a hook call is one click from its operation."""
+    page.goto("/api")
+    page.locator("summary", has_text="order-select").first.click()
+    page.get_by_role("link", name="HookCall").first.click()
+    expect(page.locator("#schema-HookCall pre")).to_be_visible()
+
+
+def test_open_parts_are_sound(size, page):
+    """With all parts open the page fits its width and has no serious accessibility fault."""
+    page.goto("/api")
+    open_all(page)
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), size
+    assert serious(page) == []
