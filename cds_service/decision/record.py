@@ -99,6 +99,16 @@ def read_record(
     return _record(parts, cautions, retrieval)
 
 
+def with_own_keys(request: HookRequest, aliases: Mapping[str, str]) -> HookRequest:
+    """Return the call with our names of prefetch keys: what came under an alias alone stands under the key."""
+    renamed = {
+        alias: key for key, alias in aliases.items() if alias in request.prefetch and key not in request.prefetch
+    }
+    if not renamed:
+        return request
+    return request._replace(prefetch={renamed.get(name, name): value for name, value in request.prefetch.items()})
+
+
 def entry_counts(record: PatientRecord) -> dict[str, int]:
     """Return how many entries of the patient were read, by prefetch key: `{"conditions": 12, "procedures": 3, ...}`."""
     optional = {key: len(entries) for key, entries in record.optional.items()}

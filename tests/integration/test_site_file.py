@@ -144,6 +144,23 @@ def test_optional_keys_are_advertised_where_the_site_asks_for_them(site):
         assert one["prefetch"]["egfr"].startswith("Observation?patient={{context.patientId}}&code=http://loinc.org|")
 
 
+def test_a_key_under_another_name(site):
+    """A key that comes under the site's alias is read as ours, with its state in the log; our own name goes first."""
+    body = asking()
+    conditions = body["prefetch"].pop("conditions")
+    body["prefetch"]["Problem_List"] = conditions
+    with site('prefetch_aliases.conditions = "Problem_List"') as started:
+        assert started.says(body) == ["info"]
+        assert started.logged()["prefetch"] == {"conditions": "bundle", "procedures": "bundle"}
+        assert started.says(asking()) == ["info"]
+        body["prefetch"]["conditions"] = {"resourceType": "Bundle", "entry": []}
+        assert started.says(body) == ["no_history"]
+        del body["prefetch"]["conditions"]
+        started.write("")
+        response = started.client.post(body)
+        assert (response.status_code, "conditions: " in response.text) == (412, True)
+
+
 def test_the_kill_switch(site):
     """Switched off in the file, the very next call is silent; switched on again, it gets its card again."""
     with site(f"{CARD}off = false") as started:
