@@ -145,7 +145,7 @@ def test_optional_keys_are_advertised_where_the_site_asks_for_them(site):
 
 
 def test_a_key_under_another_name(site):
-    """A key that comes under the site's alias is read as ours, with its state in the log; our own name goes first."""
+    """A key that comes under an alias is read as ours, with its state in the log; both names make one record."""
     body = asking()
     conditions = body["prefetch"].pop("conditions")
     body["prefetch"]["Problem_List"] = conditions
@@ -153,8 +153,17 @@ def test_a_key_under_another_name(site):
         assert started.says(body) == ["info"]
         assert started.logged()["prefetch"] == {"conditions": "bundle", "procedures": "bundle"}
         assert started.says(asking()) == ["info"]
-        body["prefetch"]["conditions"] = {"resourceType": "Bundle", "entry": []}
+        for beside in ({"resourceType": "Bundle", "entry": []}, {"resourceType": "Bundle"}, None):
+            body["prefetch"]["conditions"] = beside
+            assert started.says(body) == ["info"]
+        empty = {"resourceType": "Bundle", "entry": []}
+        for beside in ({"resourceType": "OperationOutcome"}, 7, [], {"resourceType": "Bundle", "total": 2}):
+            for pair in ((empty, beside), (beside, empty)):
+                body["prefetch"] |= dict(zip(("conditions", "Problem_List"), pair, strict=True))
+                assert started.client.post(body).status_code == 412, pair
+        body["prefetch"] |= {"conditions": empty, "Problem_List": empty}
         assert started.says(body) == ["no_history"]
+        body["prefetch"]["Problem_List"] = conditions
         del body["prefetch"]["conditions"]
         started.write("")
         response = started.client.post(body)
