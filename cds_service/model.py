@@ -48,6 +48,11 @@ else:  # a type checker cannot read a list that is computed
 PREFETCH_KEYS: Mapping[str, PrefetchKey] = {**MAIN_KEYS, **OPTIONAL_KEYS}
 """All prefetch keys; discovery, record, site file, metrics and the page's terms derive from them."""
 
+if TYPE_CHECKING:
+    PrefetchName = str
+else:
+    PrefetchName = Literal[tuple(PREFETCH_KEYS)]
+
 DECIDED_FIRST = ("rule_off", "selection_not_found", "nothing_watched", "not_a_draft", "already_drafted")
 """The silences that are decided before the record is read, in this order (contract section 5)."""
 
@@ -422,6 +427,8 @@ class Site:
     """Our override reason for each code that the site's EHR reports."""
     optional_keys: tuple[str, ...] = ()
     """The prefetch keys beyond conditions and procedures that the site's settings advertise."""
+    prefetch_aliases: Mapping[str, str] = field(default_factory=dict)
+    """The name under which clients may send a prefetch key, too, by our name of it."""
     condition_keys: Mapping[str, str] = field(default_factory=dict)
     """The prefetch keys in place of `conditions`, if the site splits them, and the category of each."""
     contact: str = ""

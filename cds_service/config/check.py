@@ -18,6 +18,7 @@ from cds_service.knowledge import Knowledge
 from cds_service.model import Site
 from cds_service.store import Store
 from cds_service.web.dialects import unmapped_proposals
+from cds_service.web.discovery import prefetch_templates
 
 _T = TypeVar("_T")
 
@@ -38,9 +39,11 @@ def effective_configuration(site_file: str | None, knowledge: Knowledge, today: 
     checked = ", ".join(["settings", *filter(None, (site_path, clients_path))])
     lines = [f"No faults: {checked}.", f"In effect on {today}:", *_settings(settings, site_path)]
     lines += _site(site, site_path, knowledge, today)
+    in_effect = effective_site(settings, site, knowledge.card_id, today)
+    lines += _prefetch(in_effect, knowledge)
     dialects = {client.dialect or site.dialect for client in clients} or {site.dialect}
     if "epic" in dialects:
-        lines += _unmapped(effective_site(settings, site, knowledge.card_id, today), knowledge)
+        lines += _unmapped(in_effect, knowledge)
     for client in clients:
         lines += _client(client, clients_path)
     return "\n".join(lines)
@@ -89,6 +92,13 @@ def _site(site: SiteFile, path: str, knowledge: Knowledge, today: date) -> Itera
     )
     if card.shadow and card.shadow.until < today:
         yield f"Note: shadow mode ended on {card.shadow.until}; cards are shown."
+
+
+def _prefetch(site: Site, knowledge: Knowledge) -> Iterator[str]:
+    """Yield the prefetch lines, to paste into an EHR that does not read discovery."""
+    yield "Prefetch, for an EHR that does not read discovery (key: query):"
+    for key, query in prefetch_templates(knowledge, site).items():
+        yield f"  {site.prefetch_aliases.get(key, key)}: {query}"
 
 
 def _unmapped(site: Site, knowledge: Knowledge) -> Iterator[str]:

@@ -22,7 +22,7 @@ from pydantic import (
 from cds_service.config.settings import Settings
 from cds_service.decision.record import KEY_NAME
 from cds_service.knowledge import Knowledge
-from cds_service.model import PREFETCH_KEYS, Dialect, OptionalKey, Site
+from cds_service.model import PREFETCH_KEYS, Dialect, OptionalKey, PrefetchName, Site
 from cds_service.toml_file import read_toml
 from cds_service.watched_file import WatchedFile
 
@@ -87,6 +87,17 @@ def key_name(name: str) -> str:
         raise ValueError(message)
     if name in PREFETCH_KEYS and name != "conditions":
         message = f"{name} is the key of something else; choose another name"
+        raise ValueError(message)
+    return name
+
+
+def alias_name(name: str) -> str:
+    """Return another name of a prefetch key; ValueError where it has odd characters or is a key already."""
+    if not KEY_NAME.fullmatch(name) or name in PREFETCH_KEYS:
+        message = (
+            "must be another name: a letter, and then letters, digits, _, . or - (40 characters at most), "
+            "and none of the service's own keys"
+        )
         raise ValueError(message)
     return name
 
@@ -156,6 +167,7 @@ class SiteFile(_Strict):
     conditions: dict[
         Annotated[str, AfterValidator(key_name)], Literal["problem-list-item", "encounter-diagnosis", "health-concern"]
     ] = {}
+    prefetch_aliases: dict[PrefetchName, Annotated[str, AfterValidator(alias_name)]] = {}
     systems: dict[
         Annotated[str, Field(min_length=1), AfterValidator(unknown_system)],
         Annotated[str, AfterValidator(known_system)],
@@ -176,6 +188,15 @@ class SiteFile(_Strict):
             message = f'one of the keys must have the category "{_PROBLEMS}": they take the place of `conditions`'
             raise ValueError(message)
         return keys
+
+    @model_validator(mode="after")
+    def _distinct_keys(self) -> Self:
+        """Refuse a name of a prefetch key that stands for two."""
+        names = Counter([*self.prefetch_aliases.values(), *self.conditions])
+        if twice := sorted(name for name, count in names.items() if count > 1):
+            message = f"prefetch_aliases: {', '.join(twice)} would stand for more than one key"
+            raise ValueError(message)
+        return self
 
     @field_validator("orders")
     @classmethod
@@ -257,6 +278,7 @@ def effective_site(settings: Settings, file: SiteFile, card_id: str, today: date
         proposed_codings={study: (coding.model_dump(),) for study, coding in card.propose.items()},
         override_reasons=file.override_reasons,
         optional_keys=tuple(dict.fromkeys(file.prefetch)),
+        prefetch_aliases=file.prefetch_aliases,
         condition_keys=file.conditions,
         contact=file.contact,
         is_off=card.off,

@@ -8,7 +8,7 @@ from typing import Any
 from cds_service.decision.card import build_card
 from cds_service.decision.findings import collect_findings, findings_for
 from cds_service.decision.orders import counts_by_system, selected_orders, selects_closed_order
-from cds_service.decision.record import KEY_NAME, read_record
+from cds_service.decision.record import KEY_NAME, read_record, with_own_keys
 from cds_service.decision.request import read_hook
 from cds_service.decision.rules import MISLEADING, recommend
 from cds_service.errors import RecordUnavailable
@@ -47,6 +47,7 @@ def decide(
     if not open_orders:
         return Decision(drafted, unrecognized=counts_by_system(unrecognized_codes))
 
+    request = with_own_keys(request, site.prefetch_aliases)
     record = read_record(request, fetch, site.optional_keys, site.condition_keys)
     record_findings = collect_findings(request, record, knowledge, site, today)
     outcomes = [

@@ -99,6 +99,49 @@ def read_record(
     return _record(parts, cautions, retrieval)
 
 
+def with_own_keys(request: HookRequest, aliases: Mapping[str, str]) -> HookRequest:
+    """Return the call with our names of prefetch keys: what came under an alias is, or joins, the value of the key.
+
+    An empty Bundle under one name must not hide what came under the other.
+    """
+    renamed = {alias: key for key, alias in aliases.items() if alias in request.prefetch}
+    if not renamed:
+        return request
+    prefetch = {name: value for name, value in request.prefetch.items() if name not in renamed}
+    for alias, key in renamed.items():
+        value = request.prefetch[alias]
+        prefetch[key] = value if prefetch.get(key) is None else _joined(prefetch[key], value)
+    return request._replace(prefetch=prefetch)
+
+
+def _joined(value: Any, other: Any) -> Any:
+    """Return two prefetch values as one Bundle, which is a failed one if either cannot be read in full."""
+    if other is None:
+        return value
+    bundles = [_as_bundle(value), _as_bundle(other)]
+    if all(map(next_page, bundles)):
+        bundles[1] = _FAILED_BUNDLE
+    return {
+        "resourceType": "Bundle",
+        "total": sum(map(_total_of, bundles)),
+        "link": [link for bundle in bundles for link in members(bundle.get("link"))],
+        "entry": [entry for bundle in bundles for entry in _entries_of(bundle)],
+    }
+
+
+_FAILED_BUNDLE: Json = {"entry": [{"resource": {"resourceType": "OperationOutcome", "issue": [{"severity": "error"}]}}]}
+
+
+def _as_bundle(value: Any) -> Json:
+    """Return a prefetch value as a Bundle; one that cannot be read, or of which the client says so, has failed."""
+    kind = value.get("resourceType") if isinstance(value, dict) else None
+    if kind == "Bundle":
+        is_empty = _total_of(value) > 0 and not _entries_of(value)
+        return _FAILED_BUNDLE if is_empty else value
+    is_resource = isinstance(kind, str) and kind != "OperationOutcome"
+    return {"entry": [{"resource": value}]} if is_resource else _FAILED_BUNDLE
+
+
 def entry_counts(record: PatientRecord) -> dict[str, int]:
     """Return how many entries of the patient were read, by prefetch key: `{"conditions": 12, "procedures": 3, ...}`."""
     optional = {key: len(entries) for key, entries in record.optional.items()}

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response, jsonify
 
+from cds_service.knowledge import Knowledge
 from cds_service.model import MAIN_KEYS, PLEXUS_STUDIES, PREFETCH_KEYS, Site
 from cds_service.web.services import AppServices, current_services
 
@@ -31,16 +32,16 @@ def _template(key: str) -> str:
     return f"{prefetch_key.resource_type}?patient={{{{context.patientId}}}}{prefetch_key.parameters}"
 
 
-def _optional_template(key: str, services: AppServices) -> str:
+def _optional_template(key: str, knowledge: Knowledge, site: Site) -> str:
     """Return the template of an optional key; of results and reports only those whose code the service reads."""
     template = _template(key)
-    tokens = [quote(f"{system}|{code}", safe=":/|") for system, code in _codes(key, services)]
+    tokens = [quote(f"{system}|{code}", safe=":/|") for system, code in _codes(key, knowledge, site)]
     return f"{template}&code={','.join(tokens)}" if tokens else template
 
 
-def _codes(key: str, services: AppServices) -> list[tuple[str, str]]:
+def _codes(key: str, knowledge: Knowledge, site: Site) -> list[tuple[str, str]]:
     """Return the (system, code) pairs that narrow the search of a key: of reports the site's own, too."""
-    families, site = services.knowledge.terminology.families, services.site
+    families = knowledge.terminology.families
     if key == "egfr":
         return [(member.system, member.code) for member in families["observation"]]
     if key == "imaging_reports":
@@ -51,14 +52,13 @@ def _codes(key: str, services: AppServices) -> list[tuple[str, str]]:
     return []
 
 
-def _prefetch(services: AppServices) -> dict[str, str]:
+def prefetch_templates(knowledge: Knowledge, site: Site) -> dict[str, str]:
     """Return the prefetch template of each key; where the site splits Conditions, one for each category."""
-    site = services.site
     main = {key: _template(key) for key in MAIN_KEYS}
     if site.condition_keys:
         conditions = main.pop("conditions")
         main = {key: f"{conditions}&category={category}" for key, category in site.condition_keys.items()} | main
-    return main | {key: _optional_template(key, services) for key in site.optional_keys}
+    return main | {key: _optional_template(key, knowledge, site) for key in site.optional_keys}
 
 
 def _usage(plan: Mapping[str, Any], site: Site) -> str:
@@ -74,7 +74,7 @@ def _service(services: AppServices, service_id: str, hook: str) -> dict[str, Any
         "title": plan["title"],
         "description": plan["description"],
         "id": service_id,
-        "prefetch": _prefetch(services),
+        "prefetch": prefetch_templates(services.knowledge, services.site),
         "usageRequirements": _usage(plan, services.site),
         "version": VERSION,
         "hookVersion": HOOK_VERSION,

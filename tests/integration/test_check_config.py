@@ -61,6 +61,16 @@ WRONG = {
     "another encoding": ("off = true # \udcff", "not UTF-8"),
     "a study that is never proposed": (PROPOSED.replace("plexus_mri", "brain_mri"), "propose"),
     "a shadow without an end": (f"[{CARD}shadow]", "shadow.until"),
+    "an alias of an unknown key": ('prefetch_aliases.labs = "Labs"', "prefetch_aliases.labs: must be 'conditions',"),
+    "an alias that is a key": (
+        'prefetch_aliases.procedures = "encounters"',
+        "prefetch_aliases.procedures: must be another",
+    ),
+    "an alias with a space": ('prefetch_aliases.procedures = "my key"', "prefetch_aliases.procedures: must be another"),
+    "an alias of two keys": (
+        'prefetch_aliases = {conditions = "All", procedures = "All"}',
+        "All would stand for more than one key",
+    ),
     "an unknown dialect": ('dialect = "meditech"', "dialect: must be 'standard', 'epic' or 'crd', not \"meditech\""),
     "an unknown card": ("cards.spine.off = true", "cards.spine: spine is not known; there are: lumbosacral-plexus-mri"),
     "cards that are no table": ("cards = true", "cards: must be a table"),
@@ -202,6 +212,20 @@ def test_a_right_file(text, says, tmp_path, capsys):
     out = capsys.readouterr().out
     assert [line for line in says if line.format(file=file) not in out] == []
     assert ("ended" in out) is ("2020" in text)
+
+
+def test_prefetch_lines_are_printed(tmp_path, capsys, service):
+    """check-config prints each key with its query, as discovery has them, under the names of the site."""
+    assert main(["check-config"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    templates = service.get("/cds-services").json()["services"][0]["prefetch"]
+    assert [f"  {key}: {query}" for key, query in templates.items()] == out[-len(templates) :]
+    file = tmp_path / "site.toml"
+    file.write_text('prefetch = ["devices"]\nprefetch_aliases.procedures = "Surgical_History"', encoding="utf-8")
+    assert main(["check-config", str(file)]) == 0
+    out = capsys.readouterr().out
+    for line in ("Surgical_History: Procedure?", "devices: Device?", "conditions: Condition?"):
+        assert f"  {line}patient={{{{context.patientId}}}}\n" in out
 
 
 def test_a_study_without_a_code_is_noted(tmp_path, capsys):

@@ -144,6 +144,32 @@ def test_optional_keys_are_advertised_where_the_site_asks_for_them(site):
         assert one["prefetch"]["egfr"].startswith("Observation?patient={{context.patientId}}&code=http://loinc.org|")
 
 
+def test_a_key_under_another_name(site):
+    """A key that comes under an alias is read as ours, with its state in the log; both names make one record."""
+    body = asking()
+    conditions = body["prefetch"].pop("conditions")
+    body["prefetch"]["Problem_List"] = conditions
+    with site('prefetch_aliases.conditions = "Problem_List"') as started:
+        assert started.says(body) == ["info"]
+        assert started.logged()["prefetch"] == {"conditions": "bundle", "procedures": "bundle"}
+        assert started.says(asking()) == ["info"]
+        for beside in ({"resourceType": "Bundle", "entry": []}, {"resourceType": "Bundle"}, None):
+            body["prefetch"]["conditions"] = beside
+            assert started.says(body) == ["info"]
+        empty = {"resourceType": "Bundle", "entry": []}
+        for beside in ({"resourceType": "OperationOutcome"}, 7, [], {"resourceType": "Bundle", "total": 2}):
+            for pair in ((empty, beside), (beside, empty)):
+                body["prefetch"] |= dict(zip(("conditions", "Problem_List"), pair, strict=True))
+                assert started.client.post(body).status_code == 412, pair
+        body["prefetch"] |= {"conditions": empty, "Problem_List": empty}
+        assert started.says(body) == ["no_history"]
+        body["prefetch"]["Problem_List"] = conditions
+        del body["prefetch"]["conditions"]
+        started.write("")
+        response = started.client.post(body)
+        assert (response.status_code, "conditions: " in response.text) == (412, True)
+
+
 def test_the_kill_switch(site):
     """Switched off in the file, the very next call is silent; switched on again, it gets its card again."""
     with site(f"{CARD}off = false") as started:
