@@ -3,6 +3,7 @@
 `pytest --in-process` calls the application in this process, reads the knowledge once, and validates the same JSON once.
 """
 
+import gzip
 import pickle
 import tomllib
 from collections.abc import Callable
@@ -51,7 +52,10 @@ class InProcess(BaseAdapter):
         response = requests.Response()
         response.status_code, response.url, response.request = answer.status_code, request.url, request
         response.headers.update(answer.headers)
-        response.raw = BytesIO(answer.get_data())
+        content = answer.get_data()
+        if answer.headers.get("Content-Encoding") == "gzip":
+            content = gzip.decompress(content)
+        response.raw = BytesIO(content)
         return response
 
     def close(self) -> None:
