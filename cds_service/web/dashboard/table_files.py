@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 TYPES = {"csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson"}
 
-_FORMULA = re.compile('(^|[;|\t\r\n])(?=[\\s"]*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20])')
+_FORMULA = re.compile('(^(?=\\s*[\t\r\n])|(?:^|[;|\t\r\n])(?=[\\s"]*[=+\\-@\uff1d\uff0b\uff0d\uff20]))')
 """Where a spreadsheet may take what follows for a formula, in either width, after blanks too (OWASP, CSV Injection).
 
 A German Excel parts cells at semicolons, and there a quote within a cell does not hold it together: each part counts.
