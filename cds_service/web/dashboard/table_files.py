@@ -13,8 +13,11 @@ if TYPE_CHECKING:
 
 TYPES = {"csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson"}
 
-_FORMULA = re.compile("\\s*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
-"""With what a spreadsheet may take a cell for a formula, in either width, after blanks too (OWASP, CSV Injection)."""
+_FORMULA = re.compile('(^(?=\\s*[\t\r\n])|(?:^|[;|\t\r\n])(?=[\\s"]*[=+\\-@\uff1d\uff0b\uff0d\uff20]))')
+"""Where a spreadsheet may take what follows for a formula, in either width, after blanks too (OWASP, CSV Injection).
+
+A German Excel parts cells at semicolons, and there a quote within a cell does not hold it together: each part counts.
+"""
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 """Signs that nobody sees and that may hide such a beginning; tabs and line breaks are text."""
@@ -53,8 +56,7 @@ class _Echo:
 
 
 def _cell(value: "Value") -> str:
-    text = _CONTROL.sub("", _text(value))
-    return f"'{text}" if _FORMULA.match(text) else text
+    return _FORMULA.sub(r"\1'", _CONTROL.sub("", _text(value)))
 
 
 def _text(value: "Value") -> str:

@@ -12,21 +12,25 @@ from tests.support.databases import serving_with
 from tests.support.service import ORDER_SELECT, TODAY
 
 MARK = b"\xef\xbb\xbf"
-HARMLESS = 'said, "so"\r\n=and so on; ünïcode \u2028 \''
+HARMLESS = 'said, "so"\r\nand = so on; ünïcode \u2028 \''
 FORMULAS = {
     '=cmd|" /C calc"!A0': '\'=cmd|" /C calc"!A0',
     "+1": "'+1",
     "-1": "'-1",
     "@SUM(1)": "'@SUM(1)",
-    "\t=1": "'\t=1",
-    "\r=1": "'\r=1",
-    "\n=1": "'\n=1",
+    "\t=1": "'\t'=1",
+    "\r=1": "'\r'=1",
+    "\n=1": "'\n'=1",
     "\uff1d1": "'\uff1d1",
     "\uff0b1": "'\uff0b1",
     "\uff0d1": "'\uff0d1",
     "\uff201": "'\uff201",
     " \u00a0=1": "' \u00a0=1",
-    "\x01=\x1b1\t": "'=1\t",
+    "=1\t": "'=1\t",
+    "a;=1": "a;'=1",
+    'a;"=1': "a;'\"=1",
+    "a; -1;b": "a;' -1;b",
+    "a\n=1": "a\n'=1",
     "1=1": "1=1",
     "": "",
     HARMLESS: HARMLESS,
