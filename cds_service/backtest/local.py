@@ -170,8 +170,7 @@ def _each(
     finally:
         for process in multiprocessing.active_children():
             process.kill()
-            process.join()
-        executor.shutdown(wait=False, cancel_futures=True)
+        executor.shutdown(cancel_futures=True)  # it waits for its thread, which otherwise complains when Python ends
         gc.unfreeze()
 
 
