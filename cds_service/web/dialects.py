@@ -5,9 +5,11 @@
 * `epic`: suggestions of one create or delete of a ServiceRequest, by the site's own code, any of which may be taken.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from cds_service.decision.fhir_fields import text_of
 from cds_service.decision.rendering import fill
 from cds_service.decision.suggestions import additional_order, full_names, proposed_study, short_names, suggestion_kinds
 from cds_service.knowledge import Knowledge
@@ -20,6 +22,9 @@ _CREATED = "ServiceRequest"
 """The one type of order that Epic creates and deletes for a suggestion."""
 
 _REPLACE = "replace"
+
+_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
+"""An id (FHIR R4, Datatypes)."""
 
 
 class Answer(NamedTuple):
@@ -82,9 +87,9 @@ def _recommended_cards(decision: Decision) -> Iterator[tuple[Recommendation, dic
 
 
 def _standard(recommendation: Recommendation, card: dict[str, Any], knowledge: Knowledge) -> _Shape:
-    """Return a card with the extension that names its order, if that has an id."""
+    """Return a card with the extension that names its order, if that has an id as FHIR allows it."""
     order, kinds = recommendation.order.order, tuple(suggestion_kinds(recommendation, knowledge))
-    if order.resource.get("id"):
+    if _ID.fullmatch(text_of(order.resource.get("id"))):
         card = card | {"extension": {_ASSOCIATED_RESOURCE: [{"reference": order.reference}]}}
     return _Shape(card, kinds)
 

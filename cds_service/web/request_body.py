@@ -25,7 +25,7 @@ def json_body(environ: dict[str, Any], limit: int, depth: int) -> Any:
     """Return the JSON of a request, or raise Compressed, NotSentAsJson, TooLarge or NotJson; `limit` is in bytes."""
     if "HTTP_CONTENT_ENCODING" in environ and _is_encoded(environ["HTTP_CONTENT_ENCODING"]):
         raise Compressed
-    if not _JSON_TYPE.match(environ.get("CONTENT_TYPE", "")):
+    if not _is_sent_as_json(environ):
         raise NotSentAsJson
     content = _content(environ, limit)
     max_values = limit // _BYTES_PER_VALUE
@@ -44,6 +44,12 @@ def parsed(content: bytes, depth: int = DEPTH) -> Any:
     except ValueError:
         message = "The body is not JSON."
     raise NotJson(message)
+
+
+def _is_sent_as_json(environ: dict[str, Any]) -> bool:
+    """Return whether the Content-Type is JSON; a program may leave it out, a web page (with its Origin) may not."""
+    media_type = environ.get("CONTENT_TYPE", "")
+    return bool(_JSON_TYPE.match(media_type)) or (not media_type and "HTTP_ORIGIN" not in environ)
 
 
 def _is_encoded(encodings: str) -> bool:

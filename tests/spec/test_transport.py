@@ -70,7 +70,7 @@ def test_the_operator_lists_the_origins(knowledge):
 
 @pytest.mark.requirement("A-05", broken="an HTML page")
 @pytest.mark.requirement("D-12", broken="200 or 500")
-@pytest.mark.parametrize("path", ["/cards", "/cds-services/", "/cds-services/unknown/more/still", "/favicon.ico"])
+@pytest.mark.parametrize("path", ["/cards", "/cds-services/", "/cds-services/unknown/more/still"])
 def test_an_unknown_address_is_404(path, service):
     """An address where nothing is is answered 404."""
     response = service.get(path)

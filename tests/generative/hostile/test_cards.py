@@ -26,6 +26,7 @@ def words(card: dict) -> dict:
     """Return all of a card but its UUIDs and the orders that it carries, which are the call's own."""
     said = copy.deepcopy(card)
     said.pop("uuid")
+    said.pop("extension", None)
     for suggestion in said["suggestions"]:
         suggestion.pop("uuid")
         for action in suggestion["actions"]:

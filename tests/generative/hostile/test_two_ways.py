@@ -25,6 +25,7 @@ from tests.support.service import CLOCK, ORDER_SELECT, ORDER_SIGN, TODAY
 from tests.support.signing import bearer
 
 ARTICLE = examples.example("calls", "article", TODAY)
+JSON = {"Content-Type": "application/json"}
 BROWSER = {"Origin": "https://elsewhere.example.org"}
 """A page's call goes through Flask, whether its site may call or not."""
 
@@ -76,7 +77,7 @@ class Seen:
         self.logged()
         sent = iter(body) if isinstance(body, tuple) else body
         options = {"json": body} if isinstance(body, dict) else {"data": sent}
-        said = self.client.session.post(self.client.base + path, headers=headers, timeout=10, **options)
+        said = self.client.session.post(self.client.base + path, headers=JSON | headers, timeout=10, **options)
         lines = [{name: told for name, told in line.items() if name not in PASSING} for line in self.logged()]
         counted = {
             name: value - before.get(name, 0)
@@ -239,7 +240,7 @@ def test_too_many_at_once(tmp_path, knowledge, logged):
     with serving_with(store_in(tmp_path), knowledge, threads=1) as (client, _):
         seen, host = Seen(client, logged), client.base.removeprefix("http://")
         for headers in ({}, BROWSER):
-            head = {"Host": host, "Content-Length": "2", "Connection": "close"} | headers
+            head = {"Host": host, "Content-Length": "2", "Connection": "close"} | JSON | headers
             lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
             head_of_request = f"POST {ORDER_SELECT} HTTP/1.1\r\n{lines}\r\n".encode()
             with holding_the_slot(int(host.partition(":")[2]), head_of_request, client) as held:

@@ -152,12 +152,12 @@ def test_preflights_need_none(path, entrance):
 
 @pytest.mark.requirement("X-09", broken="keys that are fetched from wherever a token says")
 def test_keys_from_elsewhere(entrance, logged):
-    """A token that names a key server is refused where none is configured, and that server hears nothing."""
+    """A token that names a key server is read by the client's pinned keys alone, and that server hears nothing."""
     with odd_server() as elsewhere:
         text = bearer({"jku": f"{elsewhere.root}/keys"}, {"tenant": "north", "aud": BASE + ENDPOINTS["discovery"]})
-        assert refused(entrance.ask(ENDPOINTS["discovery"], text))
+        assert entrance.ask(ENDPOINTS["discovery"], text).status_code == 200
         assert elsewhere.connections == 0
-    assert [line["reason"] for line in logged()] == [Check.JKU]
+    assert [line["event"] for line in logged() if "reason" in line] == []
 
 
 def test_all_else_needs_a_token(entrance):

@@ -165,6 +165,7 @@ def test_check_config_tells_the_clients(tmp_path):
         "  lifetime_seconds: 900 (default)",
         f"  fhir_servers: https://ehr.example.org/fhir ({file})",
         f"  calls_per_minute: 60 ({file})",
+        "  dialect: none (default)",
     ]
     written(tmp_path, "issuer = 7")
     done = run("check-config", **settings, port="many", site_file=f"{tmp_path}/gone.toml")

@@ -175,7 +175,9 @@ def test_site_file(tmp_path):
     export = write(tmp_path / "export", ServiceRequest=[order(**local)], Condition=[condition()])
     site = tmp_path / "site.toml"
     site.write_text(
-        'off = true\n[[orders]]\nsystem = "urn:oid:1.2.3"\ncode = "X1"\nstudy = "lumbar_spine_mri"\n', "utf-8"
+        "cards.lumbosacral-plexus-mri.off = true\n"
+        '[[orders]]\nsystem = "urn:oid:1.2.3"\ncode = "X1"\nstudy = "lumbar_spine_mri"\n',
+        "utf-8",
     )
     assert run(export, tmp_path / "out", "--at-least", 1)[0]["cards"]["total"] == 0
     summary, *_ = run(export, tmp_path / "out", "--at-least", 1, env={"PLEXUS_CDS_SITE_FILE": str(site)})
