@@ -197,7 +197,7 @@ def test_refused_like_the_service(body, path, status, service):
 def test_json_alone(kind, service):
     """What a form of another page could send is refused: explanations take application/json alone."""
     body = json.dumps(VIGNETTES["article"]["call"])
-    options = {"data": body, "headers": {"Content-Type": kind}, "timeout": 10}
+    options = {"data": body, "headers": {"Content-Type": kind, "Origin": "https://elsewhere.example"}, "timeout": 10}
     response = service.session.post(service.base + EXPLANATIONS, **options)
     assert response.status_code == 415
     assert "application/json" in response.json()["issue"][0]["diagnostics"]

@@ -22,6 +22,14 @@ def marked(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def long_run(tmp_path_factory):
+    """Return such an export that takes some seconds to replay, so that a run of it can be ended."""
+    folder = tmp_path_factory.mktemp("long_run")
+    generate(folder, orders=20_000, entries=10, seed=3, canaries=True)
+    return folder
+
+
 def wait_for(path, process) -> None:
     """Wait until a running back-test has written a file that matches; fail if it ends before."""
     deadline = time.monotonic() + 60
@@ -53,9 +61,9 @@ def test_a_mark_would_be_found(marked, tmp_path):
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_nothing_is_left_when_it_is_ended(marked, tmp_path, sent):
+def test_nothing_is_left_when_it_is_ended(long_run, tmp_path, sent):
     """Ctrl-C and a stop from outside remove the private folder, and no report is written."""
-    process = start(marked, tmp_path, "--workers", 2, start_new_session=True)
+    process = start(long_run, tmp_path, "--workers", 2, start_new_session=True)
     wait_for(tmp_path / PRIVATE / "part-*", process)
     os.kill(process.pid, sent)
     output, errors = process.communicate(timeout=60)

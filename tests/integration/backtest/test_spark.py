@@ -2,16 +2,13 @@
 
 import gzip
 import json
-import os
-import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.integration.backtest.command import condition, order, run, write
+from tests.integration.backtest.command import condition, order, run
 
 ROOT = Path(__file__).parents[3]
 
@@ -59,38 +56,3 @@ def test_no_java(hospital, tmp_path, spark):
     )
     assert "Spark did not start. It needs Java 17 or newer" in errors
     assert "Traceback" not in errors
-
-
-def snippet() -> str:
-    """Return the Python of docs/backtest.md for a table of resources."""
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "backtest.md").read_text("utf-8"), re.DOTALL)
-    assert "parts=2000" in code
-    return code.replace("parts=2000", "parts=4")  # each part is a task, and this table is small
-
-
-def test_table_of_resources(tmp_path, spark):
-    """The example of the documentation replays a table of resources, with the counts of the command on a folder."""
-    resources = [order(number, f"p{number}") for number in range(40)] + [condition(1, f"p{n}") for n in range(25)]
-    export = write(tmp_path / "export", ServiceRequest=resources[:40], Condition=resources[40:])
-    rows = [(resource["resourceType"], json.dumps(resource)) for resource in resources]
-    prepared = (
-        "import json, sys; from pyspark.sql import SparkSession; spark = SparkSession.builder.getOrCreate()\n"
-        "spark.sql('create database fhir'); rows = json.load(open(sys.argv[1]))\n"
-        "table = spark.createDataFrame(rows, 'resource_type string, resource_json string')\n"
-        "table.write.saveAsTable('fhir.resources')\n"
-    )
-    (tmp_path / "rows.json").write_text(json.dumps(rows), "utf-8")
-    code = f"{prepared}{snippet()}\nprint(json.dumps(summary))"
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "rows.json")],
-        env=os.environ | spark | {"PYTHONPATH": str(ROOT)},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    summary, expected = json.loads(done.stdout.splitlines()[-1]), run(export, tmp_path / "out")[0]
-    for name in ("orders", "monitored", "cards", "silences", "with_history"):
-        assert summary[name] == expected[name]
-    assert summary["cards"]["total"] == 25
