@@ -60,10 +60,15 @@ def test_a_mark_would_be_found(marked, tmp_path):
     assert b"CANARY" in everything_in(tmp_path)
 
 
+def heed_ctrl_c() -> None:
+    """Heed SIGINT, which a shell lets its background jobs, and so these tests, ignore."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_nothing_is_left_when_it_is_ended(long_run, tmp_path, sent):
     """Ctrl-C and a stop from outside remove the private folder, and no report is written."""
-    process = start(long_run, tmp_path, "--workers", 2, start_new_session=True)
+    process = start(long_run, tmp_path, "--workers", 2, start_new_session=True, preexec_fn=heed_ctrl_c)
     wait_for(tmp_path / PRIVATE / "part-*", process)
     os.kill(process.pid, sent)
     output, errors = process.communicate(timeout=60)
