@@ -31,7 +31,8 @@ def heard(reason: str, service, caplog) -> tuple[str, str]:
     caplog.clear()
     caplog.set_level("INFO", "plexus_cds")
     cards = service.cards(body)
-    [logged] = json.loads([one.message for one in caplog.records if one.name == "plexus_cds"][-1])["reasons"]
+    lines = [json.loads(record.message) for record in caplog.records if record.name == "plexus_cds"]
+    [[logged]] = [line["reasons"] for line in lines if line["event"] == "call"]
     return cards[0]["indicator"] if cards else "silent", logged.rsplit(":", 1)[-1]
 
 
