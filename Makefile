@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+SERVING := $(VENV)/.serving
 SUPPLY := build/supply-chain
 DEPLOYED := build/deployed
 LOCK := deploy/requirements.lock
@@ -24,7 +25,13 @@ $(READY): setup.cfg pyproject.toml $(DEVELOPMENT_LOCK)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(DEVELOPMENT_LOCK) --editable '.[dev]'
 	@touch $@
 
-serve: $(READY) ## start the service on 127.0.0.1:8080 in development mode
+$(SERVING): setup.cfg pyproject.toml $(DEVELOPMENT_LOCK)
+	$(PYTHON) -m venv $(VENV)
+	@echo 'Installing what the service needs into $(VENV) ...'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(DEVELOPMENT_LOCK) --editable .
+	@touch $@
+
+serve: $(SERVING) ## start the service on 127.0.0.1:8080 in development mode
 	@exec $(BIN)/plexus-cds serve --development
 
 test: $(READY) ## run all tests; fails below 95 % branch coverage (test-spec, -contract, -integration, ...: one kind)

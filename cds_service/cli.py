@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None, clock: Clock = SYSTEM_CLOCK) -> int
         _drop_output()
         return 1
     except OSError as error:
-        fault = f"the output cannot be written: {error.strerror}"
+        fault = f"{error.filename or 'the output cannot be written'}: {error.strerror}"
         _drop_output()
     except click.ClickException as error:
         error.show()

@@ -76,7 +76,7 @@ BRAKE_FAMILIES = ("emergency", "trauma", "upper_limb", "spine", "other_explanati
 CONDITION_FAMILIES = ("malignancy", "radiation_history", "presentation", *BRAKE_FAMILIES, "iodine")
 """The families by which a Condition of the record is explained, and offered in the playground."""
 
-DOCTOR_HEADER, DOCTOR_MARK = "X-Plexus-CDS-Client", "doctor"
+CLIENT_HEADER, DOCTOR = "X-Plexus-CDS-Client", "doctor"
 """The header that marks a call of `plexus-cds doctor` as a trial."""
 
 FAMILIES = (

@@ -9,7 +9,7 @@ from uuid import uuid4
 from cds_service.auth.signing import SigningKey
 from cds_service.clock import Clock
 from cds_service.http_client import Answer, send
-from cds_service.model import DOCTOR_HEADER, DOCTOR_MARK
+from cds_service.model import CLIENT_HEADER, DOCTOR
 
 DISCOVERY = "/cds-services"
 _TOKEN_SECONDS = 60
@@ -91,7 +91,7 @@ class Deployment:
         headers: dict[str, str] | None = None,
     ) -> Answer:
         """Return the answer to a request that is marked as a trial; raise Unanswered."""
-        given = {DOCTOR_HEADER: DOCTOR_MARK, **(headers or {})}
+        given = {CLIENT_HEADER: DOCTOR, **(headers or {})}
         if content is not None:
             given["Content-Type"] = "application/json"
         if token:

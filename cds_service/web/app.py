@@ -70,7 +70,9 @@ def create_app(
     compression.install(app)
     if settings.fast_path:
         fast_path.install(app, pipeline)
-    app.wsgi_app = body_drain.install(app.wsgi_app, app_services.body_limit)  # type: ignore[assignment, method-assign]
+    app.wsgi_app = body_drain.install(  # type: ignore[assignment, method-assign]
+        app.wsgi_app, app_services.body_limit, settings.threads
+    )
     return app
 
 

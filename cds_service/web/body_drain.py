@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any
 
+from cds_service.web.request_body import IS_READ
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -15,13 +17,13 @@ _CHUNK = 1 << 16
 
 _TOO_LARGE = "413"
 
-_MAX_DRAINING = 4
-"""Requests whose body is read to its end at the same time: one that arrives slowly holds a thread meanwhile."""
+_THREADS_FOR_EACH = 8
+"""One of so many threads may read on at the same time: a body that arrives slowly holds its thread meanwhile."""
 
 
-def install(app: "WSGIApplication", limit: int) -> "WSGIApplication":
+def install(app: "WSGIApplication", limit: int, threads: int) -> "WSGIApplication":
     """Return the application, wrapped; of a body, `limit` bytes are read at most, and then the connection is closed."""
-    slots = BoundedSemaphore(_MAX_DRAINING)
+    slots = BoundedSemaphore(threads // _THREADS_FOR_EACH)
 
     def drained(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         has_body = "HTTP_TRANSFER_ENCODING" in environ or environ.get("CONTENT_LENGTH", "0") not in ("", "0")
@@ -29,9 +31,10 @@ def install(app: "WSGIApplication", limit: int) -> "WSGIApplication":
             return app(environ, start_response)
 
         def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Callable[[bytes], object]:
-            is_too_large = status.startswith(_TOO_LARGE)  # then as much was read already as is read of any body
-            if is_too_large or not _is_drained(environ, limit, slots):
-                headers = [*headers, ("Connection", "close")]
+            if IS_READ not in environ:
+                is_too_large = status.startswith(_TOO_LARGE)  # then as much was read already as is read of any body
+                if is_too_large or not _is_drained(environ, limit, slots):
+                    headers = [*headers, ("Connection", "close")]
             return start_response(status, headers, *exc_info)
 
         return app(environ, start)

@@ -48,5 +48,5 @@ def _compressed(response: Response) -> Response:
         response.headers["Content-Encoding"] = "gzip"
         etag, _ = response.get_etag()
         if etag:
-            response.set_etag(f"{etag}-gzip")
+            response.set_etag(etag, weak=True)  # the same file, in other bytes (RFC 9110, 8.8.1)
     return response

@@ -4,6 +4,7 @@ A page that a clinician opens could otherwise let its own name point to this ser
 as if it were its own site. Such an attack needs a name, so an IP address is always accepted.
 """
 
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -20,12 +21,16 @@ class HostGuard:
     def __init__(self, settings: Settings) -> None:
         own = urlsplit(settings.base_url).hostname or ""
         self._names = {_LOCAL, settings.host.lower(), own, *(name.lower() for name in settings.allowed_hosts)}
+        self._is_known = lru_cache(maxsize=256)(self._has)  # clients have few names for it
 
     def __call__(self, context: RequestContext) -> None:
         """Raise UnknownHost, unless the Host header has a known name, an IP address, or is missing (HTTP/1.0)."""
-        name = _host_name(context.environ.get("HTTP_HOST") or _LOCAL)
-        if name not in self._names and not name.endswith(".localhost") and not _is_address(name):
+        if not self._is_known(context.environ.get("HTTP_HOST") or _LOCAL):
             raise UnknownHost
+
+    def _has(self, host: str) -> bool:
+        name = _host_name(host)
+        return name in self._names or name.endswith(".localhost") or _is_address(name)
 
 
 def _host_name(host: str) -> str:

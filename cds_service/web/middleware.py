@@ -17,7 +17,7 @@ from flask import Flask, Response, g
 
 from cds_service.config.settings import Settings
 from cds_service.logs import log_fault
-from cds_service.web import call_log, playground, recording, trials
+from cds_service.web import call_log, recording, trials
 from cds_service.web.authentication import AuthenticationGuard
 from cds_service.web.host_check import HostGuard
 from cds_service.web.rate_limiter import ConcurrencyLimiter, RateLimiter
@@ -57,8 +57,8 @@ def build_pipeline(services: AppServices, settings: Settings) -> RequestPipeline
     else:
         guards.append(HostGuard(settings))
     if services.features.playground and not services.authenticator:
-        guards.insert(0, playground.mark_playground_calls)
-    guards.append(trials.mark_trials)
+        guards.insert(0, trials.mark_playground_calls)
+    guards.append(trials.mark_doctor_calls)
     if services.authenticator or settings.calls_per_minute:
         guards.append(RateLimiter(settings.calls_per_minute, services.clock))
     after_request = (partial(recording.record_cards, services), call_log.call_logger(services))

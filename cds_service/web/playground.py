@@ -19,10 +19,8 @@ from cds_service.knowledge import Knowledge
 from cds_service.knowledge.terminology import WORDING, extension
 from cds_service.model import CONDITION_FAMILIES, FetchFault, HookRequest, Pages, Search
 from cds_service.review.review_page import SYSTEMS
-from cds_service.store.period import PLAYGROUND
 from cds_service.web.pages import page as render_page
 from cds_service.web.request_body import json_body
-from cds_service.web.request_context import RequestContext
 from cds_service.web.services import current_services
 
 if TYPE_CHECKING:
@@ -44,12 +42,6 @@ def require_playground() -> None:
     """Return 404 where the playground is turned off."""
     if not current_services().features.playground:
         abort(404)
-
-
-def mark_playground_calls(context: RequestContext) -> None:
-    """Set the client of the page's own calls and feedback, so that they are not counted among those of an EHR."""
-    if context.environ.get("HTTP_X_PLEXUS_CDS_CLIENT") == PLAYGROUND:
-        context.client = PLAYGROUND
 
 
 @blueprint.get("/")

@@ -11,6 +11,9 @@ from cds_service.strict_json import UnsafeJson, strict_json
 DEPTH = 64
 """Levels of lists and objects within each other; a call with a deep resource has about twenty."""
 
+IS_READ = "plexus_cds.body_is_read"
+"""In the environment of a request whose body was read to its end."""
+
 _CHUNK = 1 << 16
 _BYTES_PER_VALUE = 16
 """Of a real chart; a body of smaller values would take many times its size of memory, and seconds to parse."""
@@ -49,7 +52,9 @@ def parsed(content: bytes, depth: int = DEPTH) -> Any:
 def _is_sent_as_json(environ: dict[str, Any]) -> bool:
     """Return whether the Content-Type is JSON; a program may leave it out, a web page (with its Origin) may not."""
     media_type = environ.get("CONTENT_TYPE", "")
-    return bool(_JSON_TYPE.match(media_type)) or (not media_type and "HTTP_ORIGIN" not in environ)
+    if not media_type:
+        return "HTTP_ORIGIN" not in environ
+    return media_type == "application/json" or bool(_JSON_TYPE.match(media_type))
 
 
 def _is_encoded(encodings: str) -> bool:
@@ -68,4 +73,5 @@ def _content(environ: dict[str, Any], limit: int) -> bytes:
         remaining -= len(chunk)
         if remaining < 0:
             raise TooLarge(message)
+    environ[IS_READ] = True
     return b"".join(chunks)

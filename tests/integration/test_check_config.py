@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cds_service.cli import main
+from cds_service.cli import main, plexus_cds
 from cds_service.config.settings import Settings
 from cds_service.errors import SettingsError
 from cds_service.toml_file import line_of
@@ -329,3 +329,19 @@ def test_origins_of_browsers(origins, monkeypatch):
     """What a browser sends as its Origin may be allowed."""
     monkeypatch.setenv("PLEXUS_CDS_ALLOWED_ORIGINS", origins)
     assert main(["check-config"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "setting"),
+    [
+        ("serve", "port", "port"),
+        ("serve", "workers", "workers"),
+        ("serve", "threads", "threads"),
+        ("purge", "days", "store_days"),
+    ],
+)
+def test_options_have_the_limits_of_the_settings(command, option, setting):
+    """An option of the command line takes what the setting of the same meaning takes."""
+    [kind] = [one.type for one in plexus_cds.commands[command].params if one.name == option]
+    limits = {type(limit).__name__: limit for limit in Settings.model_fields[setting].metadata}
+    assert (kind.min, kind.max) == (limits["Ge"].ge, limits["Le"].le)

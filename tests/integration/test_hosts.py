@@ -142,6 +142,15 @@ def test_gzip(path, client):
     assert "Accept-Encoding" in plain.headers["Vary"]
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+def test_a_file_that_did_not_change(encoding, client):
+    """A browser that has a script or a style already is told so, whichever way it got it."""
+    headers = {"Accept-Encoding": encoding}
+    first = client.get("/static/plexus.css", headers=headers)
+    again = client.get("/static/plexus.css", headers=headers | {"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
 def test_what_is_not_compressed(client):
     """Cards and discovery go out as they are, and so does what a client takes as it is or that is small."""
     headers = {"Accept-Encoding": "gzip", "Content-Type": "application/json"}

@@ -80,7 +80,9 @@ def test_slow_bodies_hold_few_threads(server):
     try:
         for connection in waiting:
             connection.sendall(head)
-        assert all(server.client.cards(call()) for _ in range(20))
+        answers = [server.client.post(call()) for _ in range(20)]
+        assert all(answer.json()["cards"] for answer in answers)
+        assert not any(answer.headers.get("Connection") == "close" for answer in answers), "they go on all the same"
     finally:
         for connection in waiting:
             connection.close()
