@@ -15,6 +15,7 @@ from cds_service.errors import SettingsError
 from cds_service.logs import log_event, log_to_stderr
 from cds_service.store import NOT_MIGRATED, READY, Store
 from cds_service.store.migration import prepare
+from cds_service.store.period import PLAYGROUND
 
 _SPARE_THREADS = 4
 """They refuse excess calls and answer probes while all other threads are busy."""
@@ -145,13 +146,14 @@ def _greeting(settings: Settings) -> str:
 
 
 def _first_call(settings: Settings) -> list[str]:
-    """Return the commands for a first card, or that a token is needed."""
+    """Return the commands for a first card, counted with the playground's calls, or that a token is needed."""
     if settings.clients_file:
         return [f"Each call needs a token of a client in {settings.clients_file}."]
     command = Path(sys.argv[0])
     shown = command.relative_to(Path.cwd()) if command.is_relative_to(Path.cwd()) else command
     return [
         "To get a card for the sample patient:",
-        f"  {shown} example article | curl -s -H 'Content-Type: application/json' -d @- \\",
+        f"  {shown} example article | curl -s -H 'Content-Type: application/json' \\",
+        f"    -H 'X-Plexus-CDS-Client: {PLAYGROUND}' -d @- \\",
         f"    {settings.base_url}/cds-services/lumbosacral-plexus-mri-order-select",
     ]

@@ -1,6 +1,7 @@
 """`GET /openapi.json` and `/api`: the endpoints described for programs and for people, as this service runs."""
 
 import json
+from functools import partial
 from importlib.resources import files
 from typing import Any
 
@@ -29,7 +30,8 @@ def describe() -> Response:
 def api() -> Response:
     """Show the same description as a page without scripts."""
     document = description(current_services())
-    return page("api.html", policy=_POLICY, api=document, operations=_operations(document))
+    to_json = partial(json.dumps, indent=2, ensure_ascii=False)
+    return page("api.html", policy=_POLICY, api=document, operations=_operations(document), to_json=to_json)
 
 
 def description(services: AppServices) -> dict[str, Any]:

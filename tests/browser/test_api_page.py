@@ -1,5 +1,7 @@
 """The API page: every operation and schema of openapi.json, readable without scripts."""
 
+import json
+
 from playwright.sync_api import expect
 
 from tests.browser.browsing import a_browser, a_page, a_running_service, a_size, open_all, serious  # noqa: F401 - fixtures are used by name
@@ -17,6 +19,16 @@ def test_it_has_every_operation_and_schema(page):
         expect(section.locator("tbody th")).to_have_text(list(operation["responses"]))
     for name in described["components"]["schemas"]:
         assert page.locator(f"#schema-{name}").count() == 1
+
+
+def test_the_example_is_the_call_as_it_is_sent(page):
+    """The example can be copied: it is the JSON of the description, in its order, with its markup unescaped."""
+    described = page.request.get("/openapi.json").json()
+    example = described["paths"]["/cds-services/lumbosacral-plexus-mri-order-select"]["post"]["requestBody"]
+    page.goto("/api")
+    text = page.locator("pre[aria-label^='Example: '][aria-label$='order-select']").text_content()
+    assert json.loads(text) == example["content"]["application/json"]["example"]
+    assert "<div" in text
 
 
 def test_a_link_opens_its_schema(page):

@@ -1,0 +1,16 @@
+"""The first call, as the service prints it at start: a newcomer pastes it into a shell."""
+
+import subprocess
+
+from tests.support.serving import granian
+
+
+def test_the_printed_command_gets_a_card_and_counts_as_a_trial(tmp_path):
+    """The command gets the article's card; the dashboard counts it with the playground's, and not with an EHR's."""
+    with granian("--development", store_url=f"sqlite:///{tmp_path}/store.sqlite3") as server:
+        lines = server.output().partition("sample patient:\n")[2].partition("Stop with")[0]
+        shown = subprocess.run(["/bin/sh", "-c", lines], capture_output=True, text=True, check=True, timeout=60)
+        assert '"indicator":"warning"' in shown.stdout
+        trials, real = (server.client.get(path).text for path in ("/dashboard?client=playground", "/dashboard"))
+    assert "1 card shown" in trials
+    assert "No decisions in this period" in real
