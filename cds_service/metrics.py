@@ -85,6 +85,9 @@ class _Metrics:
         self.decisions = _BoundedCounter(
             "decisions", "Decisions, one for an order.", ("study", "outcome", "reason"), own
         )
+        self.orders_with_card = Counter(
+            "plexus_cds_orders_with_card", "Orders with a card, each counted once a day.", registry=own
+        )
         self.prefetch = _BoundedCounter("prefetch", "What clients sent for a prefetch key.", ("key", "state"), own)
         self.fetch = _BoundedCounter("fetch", "Searches of a FHIR server.", ("key", "outcome"), own)
         self.trials = _BoundedCounter(
@@ -139,6 +142,11 @@ def call(service: str, outcome: str, amount: int = 1) -> None:
 def decision(study: str, outcome: str, reason: str, amount: int = 1) -> None:
     """Count decisions by study, outcome and reason."""
     _metrics().decisions.inc(study, outcome, reason, amount=amount)
+
+
+def orders_with_card(amount: int) -> None:
+    """Count orders that had their first card of the day."""
+    _metrics().orders_with_card.inc(amount)
 
 
 def unrecognized(resource: str, amount: int = 1) -> None:

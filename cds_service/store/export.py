@@ -44,6 +44,7 @@ def _cards(period: Period) -> Select[Any]:
         cards.c.happened_at.label("outcome_at"),
         _accepted(cards.c.report, cards.c.uuid).label("accepted_suggestions"),
         cards.c.reason.label("override_reason"),
+        cards.c.order_hash,
     ).order_by(cards.c.shown_at, cards.c.uuid)
 
 

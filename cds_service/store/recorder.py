@@ -166,7 +166,7 @@ class Recorder:
     def _refused(self, batch: Batch) -> list[Batch]:
         """Write a batch and return the rows to try alone, the first of them last; a row that was alone is given up."""
         try:
-            _writer()(self._store, *batch)
+            new_orders = _writer()(self._store, *batch)
         except StoreUnavailable as error:
             if not error.is_permanent:
                 raise
@@ -176,6 +176,7 @@ class Recorder:
         except Exception as error:  # noqa: BLE001 - a fault of ours: it must not come again and again
             reason = type(error).__name__
         else:
+            metrics.orders_with_card(new_orders)
             return []
         rows = singles(batch)
         if len(rows) == 1:
@@ -193,7 +194,7 @@ class Recorder:
 
 
 @cache
-def _writer() -> Callable[..., None]:
+def _writer() -> Callable[..., int]:
     from cds_service.store.writing import write_shown  # noqa: PLC0415 - it loads SQLAlchemy: slow, and no start waits
 
     return write_shown

@@ -29,6 +29,8 @@ class ShownCard(NamedTuple):
     incomplete: bool
     patient: str | None
     suggestions: tuple[ShownSuggestion, ...]
+    order_digest: str = ""
+    """The SHA-256 of client, patient and order; only a keyed hash of it is stored."""
 
 
 class DecisionKind(NamedTuple):

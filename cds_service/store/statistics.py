@@ -6,7 +6,20 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, FromClause, Select, Subquery, and_, func, or_, select, union
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Select,
+    Subquery,
+    and_,
+    case,
+    func,
+    or_,
+    select,
+    union,
+)
 
 from cds_service.store.period import FILTERS, UNNAMED, Period
 from cds_service.store.tables import ACCEPTED, CARDS, DECISIONS, FEEDBACK, SUGGESTIONS, UNRECOGNIZED
@@ -60,6 +73,8 @@ class Statistics:
 
     period: Period
     cards: dict[date, Outcomes]
+    orders: Outcomes
+    """Of the orders with a card, each counted once a day however often it was edited."""
     records: dict[date, Records]
     override_reasons: dict[str | None, int]
     accepted_kinds: dict[str | None, int]
@@ -93,6 +108,7 @@ def statistics(connection: Connection, period: Period) -> Statistics:
     return Statistics(
         period,
         cards_by_step(connection, period),
+        orders_with_card(connection, period),
         records_by_step(connection, period),
         override_reasons(connection, period),
         accepted_kinds(connection, period),
@@ -111,6 +127,29 @@ def cards_by_step(connection: Connection, period: Period) -> dict[date, Outcomes
     for day, outcomes in _outcomes(connection, period, "day").items():
         steps[period.step_of(day)] += outcomes
     return steps
+
+
+def orders_with_card(connection: Connection, period: Period) -> Outcomes:
+    """Return the outcomes of the orders with a card, by the report on any of their cards that happened last.
+
+    A card of an earlier version, which kept no hash of its order, counts as an order of its own.
+    """
+    cards = cards_with_outcome(period)
+
+    def latest(outcome: str) -> ColumnElement[Any]:
+        return func.max(case((cards.c.outcome == outcome, cards.c.happened_at))).label(outcome)
+
+    by_order = func.coalesce(cards.c.order_hash, cards.c.uuid)
+    orders = select(latest("accepted"), latest("overridden")).group_by(by_order).subquery("orders")
+    accepted, overridden = orders.c.accepted, orders.c.overridden
+    outcome = case(
+        (and_(accepted.is_(None), overridden.is_(None)), "unreported"),
+        (or_(overridden.is_(None), accepted >= overridden), "accepted"),
+        else_="overridden",
+    ).label("outcome")
+    outcomes = select(outcome).subquery("outcomes")
+    query = select(outcomes.c.outcome, func.count()).group_by(outcomes.c.outcome)
+    return Outcomes(**_counts_by_key(connection.execute(query)))
 
 
 def records_by_step(connection: Connection, period: Period) -> dict[date, Records]:

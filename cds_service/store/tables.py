@@ -89,8 +89,20 @@ CARDS = Table(
     Column("presentation", StorableText(32), nullable=False),
     Column("incomplete", Boolean, nullable=False),
     Column("patient", StorableText(64)),
+    Column("order_hash", StorableText(64), index=True),
 )
-"""One row per card shown; `patient` is a keyed hash, NULL where the site sets no key."""
+"""One row per card shown; `patient` is a keyed hash, NULL where the site sets no key.
+
+`order_hash` is the same for all cards of a day for one order; NULL for cards of versions before 0005.
+"""
+
+ORDER_HASH_KEYS = Table(
+    "order_hash_keys",
+    METADATA,
+    Column("day", Date, primary_key=True),
+    Column("key", StorableText(64), nullable=False),
+)
+"""The random key of each day for `order_hash`, deleted two days later (order_hashes.py)."""
 
 SUGGESTIONS = Table(
     "suggestions",

@@ -12,6 +12,8 @@ from sqlalchemy import Connection, Delete, Table, bindparam, delete, not_, or_, 
 
 from cds_service.errors import StoreUnavailable
 from cds_service.store.database import Store
+from cds_service.store.order_hashes import hash_order, make_key
+from cds_service.store.period import PLAYGROUND
 from cds_service.store.records import Counted, Report, ShownCard, Unrecognized
 from cds_service.store.tables import ACCEPTED, CARDS, DECISIONS, FEEDBACK, SUGGESTIONS, UNRECOGNIZED
 
@@ -21,13 +23,17 @@ _PAUSE = 0.05
 """Seconds between two batches: SQLite has no queue for its lock, so that waiting calls need a gap to take it."""
 
 
-def write_shown(store: Store, cards: Sequence[ShownCard], counts: Mapping[Counted, int]) -> None:
-    """Insert cards that are not there yet, and add to the counts; StoreUnavailable where it fails."""
+def write_shown(store: Store, cards: Sequence[ShownCard], counts: Mapping[Counted, int]) -> int:
+    """Insert cards that are not there yet, and add to the counts; StoreUnavailable where it fails.
+
+    Returns how many orders have their first card of the day among them, those of the playground left out.
+    """
     rows = [card._asdict() for card in cards]
     suggestions = [
         {**suggestion._asdict(), "card": row["uuid"]} for row in rows for suggestion in row.pop("suggestions")
     ]
     with store.writing() as connection:
+        new_orders = _hash_orders(connection, rows) if rows else set()
         if rows:
             connection.execute(_insert_into(connection, CARDS).on_conflict_do_nothing(), rows)
         if suggestions:
@@ -36,6 +42,18 @@ def write_shown(store: Store, cards: Sequence[ShownCard], counts: Mapping[Counte
         decisions = {key: count for key, count in counts.items() if key not in unrecognized}
         _add_counts(connection, DECISIONS, decisions)
         _add_counts(connection, UNRECOGNIZED, unrecognized)
+    return len(new_orders)
+
+
+def _hash_orders(connection: Connection, rows: Sequence[dict[str, Any]]) -> set[str]:
+    """Put the keyed hash of its order into each row of a card, and return the hashes that no card has yet."""
+    keys = {day: make_key(connection, day) for day in sorted({row["day"] for row in rows})}
+    for row in rows:
+        digest = row.pop("order_digest")
+        row["order_hash"] = hash_order(keys[row["day"]], digest) if digest else None
+    hashes = {row["order_hash"] for row in rows if row["order_hash"] and row["client"] != PLAYGROUND}
+    known = connection.scalars(select(CARDS.c.order_hash).where(CARDS.c.order_hash.in_(hashes)))
+    return hashes - set(known)
 
 
 def write_reports(

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -10,7 +11,7 @@ from typing import Any
 
 from flask import Flask
 
-from cds_service.model import Decision, Recommendation
+from cds_service.model import Decision, Recommendation, WatchedOrder
 from cds_service.store.records import Counted, DecisionKind, ShownCard, ShownSuggestion, Unrecognized
 from cds_service.web.call_summary import CallSummary
 from cds_service.web.dialects import Answer
@@ -72,7 +73,8 @@ def _shown_cards(
     }
     recommendations = [outcome for outcome in decision.outcomes if isinstance(outcome, Recommendation)]
     for recommendation, card, kinds in zip(recommendations, answer.cards, answer.kinds, strict=True):
-        yield _shown_card(recommendation, card, kinds, common)
+        order = order_digest(call.client, decision.patient_id, recommendation.order)
+        yield _shown_card(recommendation, card, kinds, {**common, "order_digest": order})
 
 
 def _shown_card(
@@ -90,6 +92,15 @@ def _shown_card(
             ShownSuggestion(suggestion["uuid"], kind, "isRecommended" in suggestion) for kind, suggestion in suggestions
         ),
     )
+
+
+def order_digest(client: str, patient_id: str, order: WatchedOrder) -> str:
+    """Return the same for each edit of one order: by its id, or for a draft without an id by the patient alone.
+
+    A hookInstance would not do: it differs at each edit. What is hashed never leaves this process.
+    """
+    identity = json.dumps([client, patient_id, order.order.reference])
+    return hashlib.sha256(identity.encode(errors="surrogatepass")).hexdigest()
 
 
 def _pseudonym(patient_id: str, key: str) -> str | None:

@@ -140,12 +140,17 @@ _SYSTEMS = {"none": "no code", "other": "another system"}
 def tiles(results: Statistics) -> list[Tile]:
     """Return the numbers at the top."""
     cards, records = sum(results.cards.values(), Outcomes()), sum(results.records.values(), Records())
+    orders = results.orders
     due, watched = _due(results)
     shadow = sum(outcomes.get("shadow", 0) for outcomes in results.studies.values())
     tiles = [
         Tile("Decisions", number(results.decisions), f"{number(watched)} on monitored orders"),
         Tile("Cards shown", number(cards.shown), f"in {counted(len(results.cards), _step(results))}"),
-        *(share_tile(name, getattr(cards, part), cards.shown, "cards shown") for part, name in _OUTCOMES.items()),
+        Tile("Orders with a card", number(orders.shown), "each counted once a day"),
+        *(
+            share_tile(name, getattr(orders, part), orders.shown, "orders with a card")
+            for part, name in _OUTCOMES.items()
+        ),
         share_tile("Incomplete", records.incomplete, records.needed, "records needed"),
     ]
     if results.unknown_reports is not None:

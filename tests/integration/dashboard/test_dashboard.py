@@ -102,9 +102,10 @@ def test_tiles(filled):
     assert tiles == [
         ("Decisions", "133", "25 on monitored orders"),
         ("Cards shown", "7", "in 2 weeks"),
-        ("Accepted", "4 of 7", "cards shown; n &lt; 20"),
-        ("Overridden", "2 of 7", "cards shown; n &lt; 20"),
-        ("No feedback", "1 of 7", "cards shown; n &lt; 20"),
+        ("Orders with a card", "7", "each counted once a day"),
+        ("Accepted", "4 of 7", "orders with a card; n &lt; 20"),
+        ("Overridden", "2 of 7", "orders with a card; n &lt; 20"),
+        ("No feedback", "1 of 7", "orders with a card; n &lt; 20"),
         ("Incomplete", "35%", "9 of 26 records needed"),
         ("Unmatched feedback", "2", "for cards that are not in the store"),
         ("In shadow mode", "6", "of 13 cards, not shown"),
