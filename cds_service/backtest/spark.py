@@ -74,7 +74,7 @@ def on_spark(table: Table | None = None) -> Callable[[Plan, Sequence[ExportFile]
             except PySparkException as error:
                 message = (
                     f"--table {table.name}, --column {table.column}: Spark cannot read it ({error.getCondition()}). "
-                    "Give a table of the session, or parquet.`/path`, and its column of FHIR JSON, or SQL that gives it."
+                    "Give a table of the session, or parquet.`/path`, and its column of FHIR JSON or SQL for it."
                 )
                 raise SparkFailed(message) from None
         try:
