@@ -14,7 +14,7 @@ PIP := python -m pip --quiet --disable-pip-version-check
 UV_OPTIONS = --quiet --universal --python-version 3.11 --custom-compile-command 'make lock' \
 	--no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
 
-.PHONY: help serve test $(KINDS:%=test-%) check static safety other-days mutation fuzz benchmarks review screenshot lock sbom audit release clean
+.PHONY: help serve test $(KINDS:%=test-%) check static safety other-days mutation fuzz benchmarks review docs screenshot lock sbom audit release clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -71,6 +71,11 @@ benchmarks: $(READY) ## measure what a call costs, beside bare Flask (some twent
 
 review: $(READY) ## write REVIEW.md and the hazard log from the knowledge
 	$(BIN)/plexus-cds review
+
+docs: $(READY) ## build the documentation as a site with a search, in build/docs; fails at a dead link
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --conf-dir docs . build/docs
+	@echo '<!doctype html><title>plexus-cds</title><meta http-equiv="refresh" content="0; url=docs/index.html">' > build/docs/index.html
+	@echo 'Open build/docs/index.html'
 
 screenshot: $(READY) ## take the README's picture of the playground anew
 	$(BIN)/python tools/screenshot.py docs/playground.png
