@@ -14,7 +14,7 @@ PIP := python -m pip --quiet --disable-pip-version-check
 UV_OPTIONS = --quiet --universal --python-version 3.11 --custom-compile-command 'make lock' \
 	--no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
 
-.PHONY: help serve test $(KINDS:%=test-%) check static safety other-days mutation fuzz benchmarks review screenshot lock sbom audit clean
+.PHONY: help serve test $(KINDS:%=test-%) check static safety other-days mutation fuzz benchmarks review docs screenshot lock sbom audit release clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -72,12 +72,17 @@ benchmarks: $(READY) ## measure what a call costs, beside bare Flask (some twent
 review: $(READY) ## write REVIEW.md and the hazard log from the knowledge
 	$(BIN)/plexus-cds review
 
+docs: $(READY) ## build the documentation as a site with a search, in build/docs; fails at a dead link
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --conf-dir docs . build/docs
+	@echo '<!doctype html><title>plexus-cds</title><meta http-equiv="refresh" content="0; url=docs/index.html">' > build/docs/index.html
+	@echo 'Open build/docs/index.html'
+
 screenshot: $(READY) ## take the README's picture of the playground anew
 	$(BIN)/python tools/screenshot.py docs/playground.png
 
 $(SUPPLY)/.ready: Makefile
 	$(PYTHON) -m venv $(SUPPLY)
-	$(SUPPLY)/bin/$(PIP) install 'uv >=0.9,<1' 'cyclonedx-bom >=7.2,<8' 'pip-audit >=2.10,<3' 'bandit >=1.9,<2'
+	$(SUPPLY)/bin/$(PIP) install 'uv >=0.9,<1' 'cyclonedx-bom >=7.2,<8' 'pip-audit >=2.10,<3' 'bandit >=1.9,<2' 'build >=1.3,<2'
 	@touch $@
 
 lock: $(SUPPLY)/.ready ## pin what the image installs, with hashes, and what `make` installs for development (UPGRADE=1: the newest versions)
@@ -99,6 +104,12 @@ audit: $(SUPPLY)/.ready ## look for weak places in the code, and for known vulne
 	$(SUPPLY)/bin/bandit --quiet --recursive --configfile pyproject.toml cds_service
 	@$(SUPPLY)/bin/pip-audit --strict --disable-pip --require-hashes --requirement $(LOCK) || \
 	{ echo "Vulnerable, or not audited: see above. Nothing is known of a package that pip-audit did not find on PyPI."; exit 1; }
+
+release: sbom ## build what is published, in dist/: wheel, source archive, SBOM, and their SHA-256 checksums
+	rm -rf dist
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(SUPPLY)/bin/python -m build --outdir dist .
+	cp build/sbom.json dist/plexus_cds-$$($(DEPLOYED)/bin/python -c 'import cds_service; print(cds_service.__version__)').sbom.json
+	cd dist && sha256sum * > SHA256SUMS && cat SHA256SUMS
 
 clean: ## remove what the other commands made
 	rm -rf $(VENV) build dist mutants *.egg-info .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -301,13 +301,16 @@ def _doctor(clock: Clock, /, urls: tuple[str, ...], *, as_json: bool, **options:
     "plexus-cds backtest export/ --out report/",
     "plexus-cds backtest export/ --out report/ --from 2025-10-01 --to 2026-09-30",
     "plexus-cds backtest export/ --out report/ --compare other-site.toml",
+    "plexus-cds backtest --engine spark --table lake.fhir --column resource --out report/",
 )
-@click.argument("export", type=_FOLDER)
+@click.argument("export", type=_FOLDER, required=False)
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for the report.")
 @click.option("--from", "first", type=_Day(), help="First day of the orders  [default: 2000-01-01]")
 @click.option("--to", "last", type=_Day(), help="Last day, included  [default: today]")
 @click.option("--workers", type=click.IntRange(1), help="Processes  [default: one for each core]")
 @click.option("--engine", type=click.Choice(["local", "spark"]), default="local", show_default=True)
+@click.option("--table", metavar="NAME", help="With Spark, in place of EXPORT: a table of resources.")
+@click.option("--column", default="resource", show_default=True, help="Its column of FHIR JSON, or SQL that gives it.")
 @click.option("--compare", type=click.Path(exists=True, path_type=Path), help="Site file or folder like cards/.")
 @click.option("--knowledge", type=_FOLDER, help="Folder like cards/ to decide by  [default: the installed one]")
 @click.option("--who", is_flag=True, help="Also count by clinician and place.")
@@ -322,6 +325,13 @@ def _doctor(clock: Clock, /, urls: tuple[str, ...], *, as_json: bool, **options:
 def _backtest(clock: Clock, /, **options: Any) -> None:
     _refuse_reversed(options["first"] or date.min, options["last"] or date.max)
     _refuse_both("--resume", "--engine spark", options["resume"] and options["engine"] == "spark")
+    _refuse_both("EXPORT", "--table", options["export"] and options["table"])
+    if not options["export"] and not options["table"]:
+        message = "What is to be replayed? Give the folder of an export, or with --engine spark a --table."
+        raise click.UsageError(message, click.get_current_context())
+    if options["table"] and options["engine"] != "spark":
+        message = "--table is read by Spark alone: add --engine spark."
+        raise click.UsageError(message, click.get_current_context())
     _commands().backtest(clock=clock, **options)
 
 

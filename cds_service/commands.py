@@ -202,13 +202,15 @@ def export(dataset: str, first: date, last: date, file_format: str) -> None:
 
 
 def backtest(
-    export: Path,
+    export: Path | None,
     out: Path,
     first: date | None,
     last: date | None,
     *,
     workers: int | None,
     engine: str,
+    table: str | None,
+    column: str,
     compare: Path | None,
     knowledge: Path | None,
     who: bool,
@@ -219,7 +221,7 @@ def backtest(
     resume: bool,
     clock: Clock,
 ) -> None:
-    """Replay an export and write the report; print its first sentence and where it is."""
+    """Replay an export, or a table on Spark, and write the report; print its first sentence and where it is."""
     from cds_service.backtest.run import Request, back_test, on_this_machine  # noqa: PLC0415 - few commands need it
     from cds_service.backtest.scan import EARLIEST, Plan  # noqa: PLC0415 - likewise
 
@@ -229,9 +231,9 @@ def backtest(
         variants, (), first or EARLIEST, last or date.max, today, at_least=at_least, by_place=who, sample_size=sample
     )
     if engine == "spark":
-        from cds_service.backtest.spark import on_spark  # noqa: PLC0415 - it is an optional extra
+        from cds_service.backtest.spark import Table, on_spark  # noqa: PLC0415 - it is an optional extra
 
-        run = on_spark()
+        run = on_spark(Table(table, column) if table else None)
     else:
         run = on_this_machine(workers or len(os.sched_getaffinity(0)), resume=resume)
     request = Request(export, out, plan, about, work, resume=resume, fail_above=fail_above)

@@ -29,8 +29,8 @@ _REPORT_FILES = (
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
-Engine = Callable[[Plan, Path, Sequence[ExportFile], WorkFolder], Tally]
-"""Returns the sums of a back-test of the files in a folder."""
+Engine = Callable[[Plan, Sequence[ExportFile], WorkFolder], Tally]
+"""Returns the sums of a back-test of some files, or of the table that it was made for."""
 
 
 class TooManyUnusable(PlexusError):
@@ -45,7 +45,8 @@ class NotWritten(PlexusError):
 class Request:
     """What to back-test, and where the report goes."""
 
-    export: Path
+    export: Path | None
+    """None where the engine reads a table."""
     out: Path
     plan: Plan
     """Its resource types are filled in from the export."""
@@ -66,7 +67,7 @@ def back_test(request: Request, engine: Engine) -> str:
     try:
         request.out.mkdir(parents=True, exist_ok=True)
         with WorkFolder(request.work or request.out, keeps=request.resume) as folder:
-            tally = engine(plan, request.export, files, folder)
+            tally = engine(plan, files, folder)
             summary = summarize(tally, plan, others)
             _write(request, folder, report_files(summary, plan.variants[0].knowledge, (*request.about, *notes)), tally)
     except OSError as error:
@@ -82,6 +83,9 @@ def _prepared(request: Request) -> tuple[Plan, list[ExportFile], list[str], list
     """Return the plan with the resource types of the export, its files, those not read, and notes for the report."""
     optional_keys = [key for variant in request.plan.variants for key in variant.site.optional_keys]
     types = tuple(dict.fromkeys(replayed_keys(optional_keys).values()))
+    if request.export is None:
+        variants = tuple(replace(variant, site=_replayed(variant.site, ())) for variant in request.plan.variants)
+        return replace(request.plan, types=types, variants=variants), [], [], []
     files, others = find_files(request.export, (ORDER, *types))
     named = {file.resource_type for file in files}
     absent = [kind for kind in (ORDER, *types) if kind not in named and "" not in named]
@@ -150,7 +154,7 @@ def _check_share(summary: dict[str, Any], request: Request) -> None:
 def on_this_machine(workers: int, *, resume: bool) -> Engine:
     """Return the engine that runs on this machine, with so many processes."""
 
-    def run(plan: Plan, _export: Path, files: Sequence[ExportFile], folder: WorkFolder) -> Tally:
+    def run(plan: Plan, files: Sequence[ExportFile], folder: WorkFolder) -> Tally:
         return local.run(plan, files, folder, workers, resume=resume)
 
     return run

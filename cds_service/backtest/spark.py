@@ -6,9 +6,8 @@ The driver and the workers need this package, and the export under the same path
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from cds_service.backtest.export_files import BOM, MOST_LINE_BYTES, ExportFile
 from cds_service.backtest.replay import Replay
@@ -21,6 +20,8 @@ _SCHEMA = "kind string, part int, patient string, chunk string, line long, conte
 _COLUMNS = ("kind", "part", "patient", "chunk", "line", "content")
 _BATCH = 2000
 _HASH_BYTES = 4
+_SHUFFLE_PARTITIONS = "spark.sql.shuffle.partitions"
+"""The number of hash parts of a table, whose size is not known: the setting by which a cluster is tuned."""
 
 _NOT_PLAIN, _ESCAPED = re.compile(r"[\\{}\[\]*?]"), r"\\\g<0>"
 """What Spark takes as a pattern in the name of a file, and how it is escaped."""
@@ -33,6 +34,14 @@ class SparkFailed(PlexusError):
     """PySpark is not installed, finds no Java, or its job failed."""
 
 
+class Table(NamedTuple):
+    """A table or view of the Spark session that has resources of any type, and its column of FHIR JSON."""
+
+    name: str
+    column: str
+    """Or an expression of Spark SQL, such as `to_json(struct(*))` where the members are columns."""
+
+
 class _Line(NamedTuple):
     file: str
     start: int
@@ -40,10 +49,13 @@ class _Line(NamedTuple):
     content: bytes
 
 
-def on_spark() -> Callable[[Plan, Path, Sequence[ExportFile], WorkFolder], Tally]:
-    """Return the engine that runs on the cluster of the environment, as spark-submit sets it; else on this machine."""
+def on_spark(table: Table | None = None) -> Callable[[Plan, Sequence[ExportFile], WorkFolder], Tally]:
+    """Return the engine that runs on the cluster of the environment, as spark-submit sets it; else on this machine.
 
-    def run(plan: Plan, _export: Path, files: Sequence[ExportFile], _folder: WorkFolder) -> Tally:
+    It replays the files that it is given, or a table.
+    """
+
+    def run(plan: Plan, files: Sequence[ExportFile], _folder: WorkFolder) -> Tally:
         try:
             from py4j.protocol import Py4JError  # noqa: PLC0415 - an optional extra
             from pyspark.errors import PySparkException  # noqa: PLC0415 - an optional extra
@@ -56,9 +68,20 @@ def on_spark() -> Callable[[Plan, Path, Sequence[ExportFile], WorkFolder], Tally
         except PySparkException:
             message = "Spark did not start. It needs Java 17 or newer: set JAVA_HOME, or install a headless JRE."
             raise SparkFailed(message) from None
-        orders = lines_of(session, [file for file in files if file.resource_type in ("", ORDER)])
-        entries = lines_of(session, [file for file in files if file.resource_type != ORDER])
+        if table:
+            try:
+                rows = rows_of(session, table)
+            except PySparkException as error:
+                message = (
+                    f"--table {table.name}, --column {table.column}: Spark cannot read it ({error.getCondition()}). "
+                    "Give a table of the session, or parquet.`/path`, and its column of FHIR JSON or SQL for it."
+                )
+                raise SparkFailed(message) from None
         try:
+            if table:
+                return sums_of(session, rows, rows, plan, int(session.conf.get(_SHUFFLE_PARTITIONS)))
+            orders = lines_of(session, [file for file in files if file.resource_type in ("", ORDER)])
+            entries = lines_of(session, [file for file in files if file.resource_type != ORDER])
             return sums_of(session, orders, entries, plan, number_of_parts(files), _names(files))
         except (PySparkException, Py4JError):
             message = "The Spark job failed. Its log says why; a compressed file that is cut off is read by no Spark."
@@ -78,6 +101,16 @@ def lines_of(session: Any, files: Sequence[ExportFile]) -> Any:
         session.read.option("lineSep", "\n")
         .text(paths)
         .selectExpr("_metadata.file_path file", "_metadata.file_block_start start", "cast(value as binary) content")
+    )
+
+
+def rows_of(session: Any, table: Table) -> Any:
+    """Return a DataFrame of the rows of a table, as `lines_of` does: its partitions are the splits of one file."""
+    name = quote(table.name)
+    return session.sql(f"SELECT * FROM {table.name}").selectExpr(  # noqa: S608 - the analyst's own table
+        f"'{name}' file",
+        "cast(spark_partition_id() as bigint) start",
+        f"cast(coalesce({table.column}, 'null') as binary) content",
     )
 
 

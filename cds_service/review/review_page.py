@@ -126,7 +126,7 @@ def value_sets(knowledge: Knowledge) -> Iterator[str]:
     yield "## Value sets"
     for name, value_set in knowledge.value_sets.items():
         yield ""
-        yield f"### [{value_set['title']}](valuesets/{name}.json)"
+        yield f"### {value_set['title']}"
         yield ""
         yield f"{value_set['purpose']} Entries: {knowledge.entries[name]}."
         yield ""
@@ -134,7 +134,8 @@ def value_sets(knowledge: Knowledge) -> Iterator[str]:
         for wording, codes in sorted(_by_wording(value_set).items()):
             yield entry_line(wording, codes)
         yield ""
-        yield f"Verified by: {'; '.join(sorted(_provenance(value_set)))}"
+        provenance = "; ".join(sorted(_provenance(value_set)))
+        yield f"Verified by: {provenance}. All codes: [{name}.json](valuesets/{name}.json)."
 
 
 def _codes_of(wording: str, codes: list[str]) -> str:
@@ -153,8 +154,13 @@ def _by_wording(value_set: Mapping[str, Any]) -> dict[str, list[str]]:
         system = SYSTEMS.get(include["system"], include["system"])
         entries = [concept["code"] for concept in include.get("concept", [])]
         entries = entries or [code_filter["value"] for code_filter in include["filter"]]
-        codes[extension(include, WORDING)] += [f"{system} {entry.replace('|', '&#124;')}" for entry in entries]
+        codes[extension(include, WORDING)] += [f"{system} {_as_code(entry)}" for entry in entries]
     return codes
+
+
+def _as_code(entry: str) -> str:
+    """Return a pattern as code, whose brackets Markdown would read as links, and any other entry as it is."""
+    return f"`{entry}`" if "^" in entry or "[" in entry else entry
 
 
 def _provenance(value_set: Mapping[str, Any]) -> set[str]:

@@ -18,15 +18,22 @@ LUMBAR_MRI = "72148"
 ORDERED = "2025-06-02T10:00:00+00:00"
 
 
-def start(export: Path, out: Path, *options, env=None, **popen) -> subprocess.Popen:
+def start(export: Path | None, out: Path, *options, env=None, **popen) -> subprocess.Popen:
     """Start a back-test."""
-    command = [sys.executable, "-m", "cds_service", "backtest", str(export), "--out", str(out), *map(str, options)]
+    command = [sys.executable, "-m", "cds_service", *_arguments(export, out, *options)]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | (env or {}), **popen
     )
 
 
-def run(export: Path, out: Path, *options, code: int = 0, env=None, apart: bool = False) -> tuple[dict, str, str]:
+def _arguments(export: Path | None, out: Path, *options) -> list[str]:
+    """Return the arguments of the command; without an export the options name a table."""
+    return ["backtest", *([] if export is None else [str(export)]), "--out", str(out), *map(str, options)]
+
+
+def run(
+    export: Path | None, out: Path, *options, code: int = 0, env=None, apart: bool = False
+) -> tuple[dict, str, str]:
     """Run a back-test that must end with this exit code; returns its summary, output and errors.
 
     It runs within the test process, where knowledge is read once; `apart` in a process of its own, with its workers.
@@ -36,7 +43,7 @@ def run(export: Path, out: Path, *options, code: int = 0, env=None, apart: bool 
         output, errors = process.communicate(timeout=300)
         ended = process.returncode
     else:
-        arguments = ["backtest", str(export), "--out", str(out), "--workers", "1", *map(str, options)]
+        arguments = [*_arguments(export, out, *options), "--workers", "1"]
         told, faults = io.StringIO(), io.StringIO()
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(told), redirect_stderr(faults):
             for name, value in (env or {}).items():

@@ -6,6 +6,8 @@ import shutil
 import sys
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.integration.backtest.command import condition, order, run
@@ -47,6 +49,51 @@ def test_both_engines_have_one_summary(hospital, tmp_path, spark):
     for file in (tmp_path / "local").iterdir():
         assert (tmp_path / "spark-report" / file.name).read_bytes() == file.read_bytes(), file.name
     assert [file for file in (tmp_path / "spark").rglob("*") if file.is_file()] == []
+
+
+def test_a_table_has_the_summary_of_its_export(hospital, tmp_path, spark):
+    """A table of resources, of all types in any order, has the counts of the same resources in files."""
+    export = tmp_path / "export"
+    export.mkdir()
+    lines = [line for file in sorted(hospital.glob("*.ndjson")) for line in file.read_text("utf-8").splitlines()]
+    (export / "all.ndjson").write_text("\n".join([*lines[::-1], "null", "[]"]), encoding="utf-8")
+    table = tmp_path / "lake" / "fhir"
+    table.mkdir(parents=True)
+    for part, rows in enumerate((lines[::2], [*lines[1::2], None, "[]"])):
+        pq.write_table(pa.table({"resource": pa.array(rows, pa.string())}), table / f"{part}.parquet")
+    files, *_ = run(export, tmp_path / "local")
+    options = ("--engine", "spark", "--table", f"parquet.`{table}`")
+    rows, *_ = run(None, tmp_path / "spark-report", *options, env=spark, apart=True)
+    assert files["cards"]["total"]
+    assert sum(row["lines"] for row in files["errors"]) == sum(row["lines"] for row in rows["errors"])
+    assert {row["kind"] for row in rows["errors"]} == {row["kind"] for row in files["errors"]}
+    assert {**rows, "errors": []} == {**files, "errors": []}
+
+
+@pytest.mark.parametrize(("name", "column"), [("no_such_table", "resource"), ("parquet.`{}`", "no_such_column")])
+def test_a_table_that_cannot_be_read(tmp_path, spark, name, column):
+    """A wrong table or column ends with a sentence that names both and says what to give."""
+    pq.write_table(pa.table({"resource": ["{}"]}), tmp_path / "one.parquet")
+    options = ("--engine", "spark", "--table", name.format(tmp_path / "one.parquet"), "--column", column)
+    *_, errors = run(None, tmp_path / "out", *options, env=spark, code=1, apart=True)
+    assert "Spark cannot read it" in errors
+    assert column in errors
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((), "What is to be replayed?"),
+        (("--table", "fhir"), "add --engine spark"),
+        (("EXPORT", "--table", "fhir", "--engine", "spark"), "EXPORT and --table exclude each other"),
+    ],
+)
+def test_an_export_or_a_table(tmp_path, options, message):
+    """The command takes one of an export and a table, and says so."""
+    arguments = [str(tmp_path) if option == "EXPORT" else option for option in options]
+    *_, errors = run(None, tmp_path / "out", *arguments, code=2)
+    assert message in errors
 
 
 def test_no_java(hospital, tmp_path, spark):
