@@ -94,4 +94,4 @@ def _fence(_renderer: "RendererProtocol", tokens: "Sequence[Token]", index: int,
     token = tokens[index]
     kind = "picture" if token.info == "text" else "code"
     label = escape(f"{token.meta['heading']}: {kind}")
-    return f'<pre class="{kind}" tabindex="0" role="region" aria-label="{label}">{escape(token.content)}</pre>\n'
+    return f'<pre class="{kind}" tabindex="0" role="group" aria-label="{label}">{escape(token.content)}</pre>\n'
