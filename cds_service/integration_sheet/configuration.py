@@ -26,6 +26,8 @@ class Configuration:
     site_file: SiteFile
     client: Client | None
     """None without a clients file."""
+    has_other_clients: bool
+    """Only then can this one be taken out of the clients file, which must not be empty."""
     site: Site
     """As it answers this client: in its dialect, and under the base URL of the sheet."""
     knowledge: Knowledge
@@ -53,7 +55,7 @@ def read_configuration(issuer: str, base_url: str, knowledge: Knowledge, today: 
     file = read_site_file(Path(settings.site_file), knowledge) if settings.site_file else SiteFile()
     site = effective_site(settings, file, knowledge.card_id, today)
     site = replace(site, public_url=_base_url(base_url, settings), dialect=(client and client.dialect) or site.dialect)
-    return Configuration(settings, file, client, site, knowledge, today)
+    return Configuration(settings, file, client, len(clients.by_issuer) > 1, site, knowledge, today)
 
 
 def _client(clients: Clients, issuer: str) -> Client | None:

@@ -113,6 +113,7 @@ def _token(configuration: Configuration) -> dict[str, Any] | None:
         "key_ids": [key.kid for key in keys],
         "jwks_url": client.jwks_url,
         "is_pinned": client.jwks_file is not None,
+        "has_others": configuration.has_other_clients,
         "calls_per_minute": client.calls_per_minute or configuration.settings.calls_per_minute,
     }
 

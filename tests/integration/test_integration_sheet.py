@@ -196,7 +196,7 @@ def test_settings_change_the_sheet(sheet):
         "at most 3 MiB",
         "only from `https://fhir.example.org/r4`",
         "up to 2.5 seconds",
-        "feedback; for 30 days",
+        "feedback; for 30 days, by a daily",
         "comments of clinicians, which may contain patient data",
         "more than 77 a minute",
     ):
@@ -255,12 +255,15 @@ def test_client_without_a_clients_file(sheet):
     assert "there are no clients: PLEXUS_CDS_CLIENTS_FILE is not set. Leave the option out." in error
 
 
-def test_the_only_client_needs_no_name(sheet, tmp_path):
-    """With one client in the file, the sheet is of that one."""
+def test_the_only_client(sheet, tmp_path):
+    """With one client in the file the sheet is of that one; it is not said to be blocked by an empty file."""
     settings = hospital(tmp_path)
+    assert "remove its table" in sheet("--client", EPIC, **settings)[1]
     file = Path(settings["clients_file"])
-    file.write_text(file.read_text("utf-8").partition("[[clients]]\n" + f'issuer = "{SANDBOX}"')[0], encoding="utf-8")
-    assert f"# Integration sheet: {EPIC}\n" in sheet(**settings)[1]
+    file.write_text(file.read_text("utf-8").partition(f'[[clients]]\nissuer = "{SANDBOX}"')[0], encoding="utf-8")
+    _, out, _ = sheet()
+    assert f"# Integration sheet: {EPIC}\n" in out
+    assert "remove its table" not in out
 
 
 @pytest.mark.parametrize(
