@@ -86,8 +86,11 @@ def _base_url(given: str, settings: Settings) -> str:
             f'--url: must be an https:// or http:// URL such as https://cds.example.org, not "{without_user(given)}"'
         )
         raise SettingsError(message)
-    if settings.public_url not in ("", url):
+    if (settings.public_url or settings.clients_file) and url != settings.base_url:
         name = environment_name("public_url")
-        message = f"--url: {url} is not {name}, {settings.public_url}, for which tokens are signed; leave --url out"
+        message = (
+            f"--url: {url} is not the URL of the service, {settings.base_url}, on which tokens and links depend; "
+            f"leave --url out, or set {name}"
+        )
         raise SettingsError(message)
     return url

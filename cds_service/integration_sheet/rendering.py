@@ -73,7 +73,7 @@ def _labeled(tokens: "Sequence[Token]") -> "list[Token]":
     labeled, heading = [], ""
     for token, after in zip(tokens, [*tokens[1:], None], strict=True):
         if token.type == "heading_open" and after:
-            heading = after.content
+            heading = "".join(part.content for part in after.children or ())
         token.meta["heading"] = heading
         if token.type == "th_open":
             token.attrSet("scope", "col")

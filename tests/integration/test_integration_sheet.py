@@ -271,7 +271,7 @@ def test_the_only_client(sheet, tmp_path):
     [
         ("cds.example.org", "", '--url: must be an https:// or http:// URL such as https://cds.example.org, not "cds'),
         ("https://u:secret@cds.example.org", "", "--url: must be"),
-        ("https://a.example.org", "https://b.example.org", "is not PLEXUS_CDS_PUBLIC_URL, https://b.example.org"),
+        ("https://a.example.org", "https://b.example.org", "is not the URL of the service, https://b.example.org, on"),
     ],
 )
 def test_wrong_url(url, public_url, fault, sheet):
@@ -280,6 +280,13 @@ def test_wrong_url(url, public_url, fault, sheet):
     assert (code, out, error.count("\n")) == (1, "", 1)
     assert fault in error
     assert "secret" not in error
+
+
+def test_another_url_than_that_of_the_tokens(sheet, tmp_path):
+    """Where tokens name the URL, another one is refused, also if the setting has its default."""
+    code, _, error = sheet("--client", EPIC, "--url", "https://a.example.org", **hospital(tmp_path))
+    assert code == 1
+    assert "is not the URL of the service, http://127.0.0.1:8080, on which tokens and links depend" in error
 
 
 def test_url(sheet):
