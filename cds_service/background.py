@@ -32,7 +32,8 @@ class BackgroundWorker:
     """A thread that does a step of work again and again, and sleeps while there is none.
 
     `step` returns the seconds until the next one, or None where it has nothing to do until the worker is woken; it
-    is then called `interval` seconds later.
+    is then called `interval` seconds later. So it is after an exception, which is logged by its kind: what it works on
+    is the step's to keep.
     """
 
     def __init__(self, name: str, step: Callable[[], float | None], *, interval: float) -> None:
@@ -68,7 +69,11 @@ class BackgroundWorker:
 
     def _run(self) -> None:
         while not self._stopped.is_set():
-            delay = self._step()
+            try:
+                delay = self._step()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the thread must not end without a word
+                log_fault(error)
+                delay = self._interval
             if delay is None:
                 self._awake.wait()
                 self._awake.clear()

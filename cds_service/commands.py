@@ -4,10 +4,11 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from datetime import date, timedelta
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -22,9 +23,10 @@ from cds_service.config.site_file import SiteSource, effective_site, read_site_f
 from cds_service.decision import order_select
 from cds_service.decision.as_of import as_of
 from cds_service.egress_policy import ca_file_fault
-from cds_service.errors import CallError, NotAHookCall, NotJson, PlexusError, SettingsError
+from cds_service.errors import CallError, NotAHookCall, NotJson, PlexusError, SettingsError, StoreUnavailable
 from cds_service.explanation import describe, render
 from cds_service.fhir.search import fetcher
+from cds_service.progress import Progress
 from cds_service.review.knowledge_diff import as_table, changed_answers
 from cds_service.store import Store
 from cds_service.store.migration import migrate as migrate_store
@@ -199,8 +201,6 @@ def migrate() -> None:
 
 def purge(days: int | None, *, dry_run: bool, clock: Clock) -> None:
     """Delete what is older than so many days (default: the setting), and print how many rows of each table."""
-    from cds_service.store.writing import purge as purge_store  # noqa: PLC0415 - it loads SQLAlchemy
-
     settings = read_settings()
     days = settings.store_days if days is None else days
     if days == 0:
@@ -208,10 +208,60 @@ def purge(days: int | None, *, dry_run: bool, clock: Clock) -> None:
         return
     before = clock.today() - timedelta(days=days)
     with closing(Store(settings.store_url.get_secret_value())) as store:
-        deleted = purge_store(store, before, dry_run=dry_run)
-    click.echo(f"{store}: {'would delete' if dry_run else 'deleted'} what is older than {before}:")
-    for table, amount in deleted.items():
-        click.echo(f"  {table}: {amount}")
+        if dry_run:
+            from cds_service.store.retention import count_old  # noqa: PLC0415 - it loads SQLAlchemy
+
+            _print_counts(f"{store}: would delete what is older than {before}:", count_old(store, before))
+        else:
+            _delete_old(store, before)
+
+
+def _delete_old(store: Store, before: date) -> None:
+    """Delete with progress, and print what was deleted, also where Ctrl-C or a store that fails ends it early."""
+    from cds_service.store.retention import count_old, delete_old  # noqa: PLC0415 - it loads SQLAlchemy
+
+    old = count_old(store, before)
+    deleted, progress = dict.fromkeys(old, 0), Progress("deleted", sum(old.values()), "rows")
+    try:
+        with _deferred_ctrl_c() as raise_if_interrupted:
+            for batch in delete_old(store, before):
+                deleted |= {table: deleted[table] + count for table, count in batch.items()}
+                progress.advance(sum(batch.values()))
+                raise_if_interrupted()
+    except (KeyboardInterrupt, StoreUnavailable):
+        rest = "what was deleted stays deleted; run the command again for the rest"
+        _print_counts(f"{store}: stopped while deleting what is older than {before}; {rest}:", deleted)
+        raise
+    _print_counts(f"{store}: deleted what is older than {before}:", deleted)
+    if not store.checkpoint():
+        click.echo(f"Note: deleted rows stay in {store.file}-wal until no other process reads the store.", err=True)
+
+
+@contextmanager
+def _deferred_ctrl_c() -> Iterator[Callable[[], None]]:
+    """Yield a function that raises KeyboardInterrupt after a first Ctrl-C; a second one interrupts as usual."""
+    interrupted, before = Event(), signal.getsignal(signal.SIGINT)
+
+    def note(*_: object) -> None:
+        interrupted.set()
+        signal.signal(signal.SIGINT, before)
+
+    def raise_if_interrupted() -> None:
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, note)
+    try:
+        yield raise_if_interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _print_counts(heading: str, counts: Mapping[str, int]) -> None:
+    click.echo(heading)
+    for table, count in counts.items():
+        click.echo(f"  {table}: {count}")
 
 
 def export(dataset: str, first: date, last: date, file_format: str) -> None:

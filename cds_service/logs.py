@@ -57,6 +57,7 @@ EVENTS: dict[str, tuple[str, ...]] = {
     "clients_file_reloaded": ("clients",),
     "clients_file_invalid": ("error",),
     "store_write_failed": ("error", "failures", "lost"),
+    "startup_failed": ("error", "location"),
     "startup_warning": ("reason", "error", "store", "state", "exposure", "effect", "action"),
 }
 """The fields of each event, in the order in which a line has them."""
@@ -101,12 +102,12 @@ def _line(level: Level, event: str, at: datetime, fields: Mapping[str, object]) 
     return to_json(head | {name: fields[name] for name in EVENTS[event] if name in fields}).decode()
 
 
-def log_fault(error: Exception) -> None:
+def log_fault(error: Exception, event: str = "fault") -> None:
     """Log kind and place of a fault of ours, never its text, which may hold patient data."""
     trace, location = error.__traceback__, None
     while trace:
         location, trace = f"{trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}", trace.tb_next
-    log_event("error", "fault", error=type(error).__name__, location=location)
+    log_event("error", event, error=type(error).__name__, location=location)
 
 
 class LogThrottle:

@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 import threading
-import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -23,6 +22,7 @@ from cds_service.backtest.scan import ORDER, Fault, OrderScan, PatientFilter, Pl
 from cds_service.backtest.tally import Tally
 from cds_service.backtest.work_folder import Spill, WorkFolder, number_of_parts, records_of
 from cds_service.errors import PlexusError
+from cds_service.progress import Progress
 
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
@@ -81,7 +81,7 @@ def _scan(shared: _Shared, files: Sequence[ExportFile], workers: int, tally: Tal
     order_chunks = [chunk for file in files if file.resource_type in ("", ORDER) for chunk in chunks_of(file)]
     record_chunks = [chunk for file in files if file.resource_type != ORDER for chunk in chunks_of(file)]
     size = sum(chunk.end - chunk.start for chunk in (*order_chunks, *record_chunks))
-    progress = _Progress("read", size, "bytes")
+    progress = Progress("read", size, "bytes")
     for chunk, (counted, hashes) in _each(_scan_orders, order_chunks, shared, workers):
         tally.merge_json(counted)
         for patient_hash in memoryview(hashes).cast("I"):
@@ -126,7 +126,7 @@ def _numbered(chunk: Chunk, tally: Tally) -> Iterator[tuple[int, bytes | None]]:
 
 def _replay(shared: _Shared, workers: int, tally: Tally) -> None:
     parts = sorted({int(path.name[len("part-") :].split(".")[0]) for path in shared.folder.path.glob("part-*")})
-    progress = _Progress("replayed", len(parts), "parts")
+    progress = Progress("replayed", len(parts), "parts")
     for _, counted in _each(_replay_part, parts, shared, workers):
         tally.merge_json(counted)
         progress.advance(1)
@@ -191,29 +191,3 @@ def _end_with(sentinel: Any) -> None:
 
 def _run(function: Callable[[_Shared, _Task], _Result], task: _Task) -> _Result:
     return function(_shared[0], task)
-
-
-_SECONDS_BETWEEN_LINES = 30
-
-
-class _Progress:
-    """Tells how far a stage is: on a terminal in one line, else by a line every 30 seconds."""
-
-    def __init__(self, what: str, total: int, unit: str) -> None:
-        self._what, self._total, self._unit = what, total, unit
-        self._done = 0
-        self._started = self._told = time.monotonic()
-
-    def advance(self, amount: int) -> None:
-        """Note progress, and tell it where it is time to."""
-        self._done += amount
-        now = time.monotonic()
-        is_terminal = sys.stderr.isatty()
-        if not is_terminal and now - self._told < _SECONDS_BETWEEN_LINES:
-            return
-        self._told = now
-        left = (now - self._started) * (self._total - self._done) / max(self._done, 1)
-        text = f"{self._what}: {self._done:,} of {self._total:,} {self._unit}, about {left:.0f} s left"
-        is_last = self._done >= self._total
-        sys.stderr.write(f"\r\x1b[K{text}{chr(10) if is_last else ''}" if is_terminal else f"{text}\n")
-        sys.stderr.flush()

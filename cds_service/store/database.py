@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from platformdirs import user_state_path
 
 from cds_service.errors import SettingsError, StoreUnavailable
-from cds_service.store.sqlite_file import SqliteStatements, read_revision
+from cds_service.store.sqlite_file import SqliteStatements, read_revision, truncate_wal
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -89,10 +89,12 @@ class Store:
             return UNREACHABLE
         return READY if is_at_least(revision, REVISION) else NOT_MIGRATED
 
-    def checkpoint(self) -> None:
-        """Move the -wal file of an embedded store into its file, so that purged rows are in neither."""
-        if self.embedded:
-            self._engine.checkpoint()
+    def checkpoint(self) -> bool:
+        """Move the -wal file of an embedded store into its file, so that deleted rows are in neither.
+
+        Returns False where others use the file all the time; StoreUnavailable where it fails.
+        """
+        return truncate_wal(self.file) if self.file else True
 
     def close(self) -> None:
         """Close the connections; a later use opens new ones."""

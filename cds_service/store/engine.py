@@ -1,7 +1,7 @@
 """SQLAlchemy's engine for SQLite or PostgreSQL, its errors turned into StoreUnavailable; imported on first use."""
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -61,11 +61,6 @@ class StoreEngine:
                 return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
             except SQLAlchemyError:
                 return None
-
-    def checkpoint(self) -> None:
-        """Move the -wal file of an embedded store into its file."""
-        with _store_errors(), closing(self._engine.raw_connection()) as connection:
-            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Close the connections; a later use opens new ones."""

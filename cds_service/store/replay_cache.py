@@ -27,6 +27,8 @@ _PURGE_EVERY, _PURGE_ROWS = 100, 1000
 
 _INSERT = "INSERT INTO seen_tokens (digest, expires_at) VALUES (:digest, :moment) ON CONFLICT DO NOTHING"
 """Literal SQL, the same in SQLite and PostgreSQL: every call waits for it, and building it would take longest."""
+_REWRITE = """INSERT INTO seen_tokens (digest, expires_at) VALUES (:digest, :moment)
+    ON CONFLICT (digest) DO UPDATE SET expires_at = excluded.expires_at"""
 _NEXT_RANGE = f"""SELECT max(digest), count(digest) FROM
     (SELECT digest FROM seen_tokens WHERE digest > :begin ORDER BY digest LIMIT {_PURGE_ROWS}) AS next"""  # noqa: S608 - a number of ours
 _DELETE_EXPIRED = """DELETE FROM seen_tokens WHERE digest IN
@@ -51,6 +53,7 @@ class ReplayCache:
         self._store, self._clock = store, clock
         self._token_numbers = count(1)
         self._begin = token_hex(32) if begin is None else begin
+        self._trial_digest = token_hex(32)
 
     def is_new(self, issuer: str, token_id: str, expires_at: datetime) -> bool:
         """Return whether a token is used for the first time, and record it; StoreUnavailable where the store fails.
@@ -62,6 +65,14 @@ class ReplayCache:
         if next(self._token_numbers) % _PURGE_EVERY == 0:
             self._purge_next_range()
         return is_new
+
+    def check_writable(self) -> None:
+        """Write as a new token does; StoreUnavailable where that fails.
+
+        Each process rewrites one row of its own, expired already: processes that shared a row would wait for one that
+        hangs. It is purged as any other, an hour after the last check.
+        """
+        self._execute(_REWRITE, self._clock.now(), digest=self._trial_digest)
 
     def _purge_next_range(self) -> None:
         """Delete the expired tokens of the next range; where that fails, a later purge does it."""

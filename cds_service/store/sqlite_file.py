@@ -4,6 +4,7 @@ Loading SQLAlchemy takes a quarter of a second, for which a start would wait.
 """
 
 import sqlite3
+import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from operator import attrgetter
@@ -20,6 +21,9 @@ _PRAGMAS = (
 _FULL = "PRAGMA synchronous=FULL"  # WAL's usual NORMAL can lose commits when power fails: feedback is acknowledged
 _NORMAL = "PRAGMA synchronous=NORMAL"  # never OFF: that can cost the whole file
 _LATER = "PRAGMA wal_autocheckpoint=8000"  # 32 MB: the durable writer checkpoints earlier, and no call waits
+
+_ATTEMPTS, _PAUSE = 100, 0.05
+"""Of a checkpoint, and the seconds between two."""
 
 _rowcount = attrgetter("rowcount")
 
@@ -44,6 +48,23 @@ def read_revision(file: Path) -> str | None:
             return _select_revision(connection)
     except sqlite3.Error as error:
         raise StoreUnavailable(str(error)) from None
+
+
+def truncate_wal(file: Path) -> bool:
+    """Move the -wal file into the file and empty it; False where readers prevent it for seconds.
+
+    SQLite itself would wait for readers with the lock that writers need, so each attempt is without waiting.
+    """
+    try:
+        with closing(connect(file, durable=True, patience=0)) as connection:
+            for _ in range(_ATTEMPTS):
+                is_busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                if not is_busy:
+                    return True
+                time.sleep(_PAUSE)
+    except sqlite3.Error as error:
+        raise StoreUnavailable(str(error)) from None
+    return False
 
 
 def _select_revision(connection: sqlite3.Connection) -> str | None:

@@ -1,14 +1,13 @@
-"""Writes, each in one transaction: cards with suggestions, counts of decisions, feedback reports, and deletions."""
+"""Writes, each in one transaction: cards with suggestions, counts of decisions, and feedback reports."""
 
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from datetime import date
 from importlib import import_module
 from typing import Any
 
-from sqlalchemy import Connection, Delete, Table, bindparam, delete, not_, or_, select, update
+from sqlalchemy import Connection, Table, bindparam, select, update
 
 from cds_service.errors import StoreUnavailable
 from cds_service.store.database import Store
@@ -153,29 +152,3 @@ def _insert_into(connection: Connection, table: Table) -> Any:
     """Return an INSERT of the connection's dialect, which has ON CONFLICT."""
     dialect = import_module(f"sqlalchemy.dialects.{connection.dialect.name}")  # already loaded by the connection
     return dialect.insert(table)
-
-
-def purge(store: Store, before: date, *, dry_run: bool = False) -> dict[str, int]:
-    """Delete the rows from before a day and return how many per table; a dry run deletes none of them."""
-    with store.writing() as connection:
-        deleted = {name: connection.execute(statement).rowcount for name, statement in _deletions(before).items()}
-        if dry_run:
-            connection.rollback()
-    store.checkpoint()
-    return deleted
-
-
-def _deletions(before: date) -> dict[str, Delete]:
-    """Return the deletions by table, dependent rows first."""
-    old_cards = select(CARDS.c.uuid).where(CARDS.c.day < before)
-    known = select(CARDS.c.uuid)
-    orphaned = not_(FEEDBACK.c.card.in_(known)) & (FEEDBACK.c.received_day < before)
-    old_feedback = or_(FEEDBACK.c.card.in_(old_cards), orphaned)
-    return {
-        ACCEPTED.name: delete(ACCEPTED).where(ACCEPTED.c.feedback.in_(select(FEEDBACK.c.id).where(old_feedback))),
-        FEEDBACK.name: delete(FEEDBACK).where(old_feedback),
-        SUGGESTIONS.name: delete(SUGGESTIONS).where(SUGGESTIONS.c.card.in_(old_cards)),
-        CARDS.name: delete(CARDS).where(CARDS.c.day < before),
-        DECISIONS.name: delete(DECISIONS).where(DECISIONS.c.day < before),
-        UNRECOGNIZED.name: delete(UNRECOGNIZED).where(UNRECOGNIZED.c.day < before),
-    }

@@ -15,8 +15,9 @@ from cds_service.clock import SYSTEM_CLOCK, Clock
 from cds_service.config.settings import Settings, read_settings
 from cds_service.config.site_file import SiteSource
 from cds_service.egress_policy import FetchLimits
+from cds_service.errors import PlexusError
 from cds_service.knowledge import Knowledge
-from cds_service.logs import log_in_background
+from cds_service.logs import log_event, log_fault, log_in_background
 from cds_service.store import CircuitBreaker, Recorder, Store
 from cds_service.validation_stamp import checked_knowledge
 from cds_service.web import (
@@ -107,17 +108,24 @@ def limits_of(settings: Settings) -> FetchLimits:
 
 
 def app_from_environment() -> Flask:
-    """Return the application as each worker process of the server builds it.
+    """Return the application as each worker process of the server builds it, or log why not and end the process.
 
     A terminal's Ctrl-C reaches the workers, too, but the server stops them: a worker that gets both signals can hang.
     """
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     log_in_background()
-    task_queue.start()
-    end_with_parent(metrics.remove_temporary_folder)
-    app = create_app(read_settings())
-    recording.flush_at_exit(app)
+    try:
+        task_queue.start()
+        end_with_parent(metrics.remove_temporary_folder)
+        app = create_app(read_settings())
+        recording.flush_at_exit(app)
+    except PlexusError as error:
+        log_event("error", "startup_failed", error=str(error))
+        raise SystemExit(1) from None
+    except Exception as error:  # noqa: BLE001 - each line of the log is JSON, and a traceback is not
+        log_fault(error, "startup_failed")
+        raise SystemExit(1) from None
     _tune_garbage_collector()
     return app
 

@@ -49,7 +49,8 @@ class Authenticator:
         self._base, self._clock = settings.base_url, clock
         self._keys = KeySetCache(settings.ca_file)
         self._store = Store(settings.store_url.get_secret_value(), durable=False, patience=1)
-        self._replay = _GuardedReplay(ReplayCache(self._store, clock), settings.threads)
+        self._replay_cache = ReplayCache(self._store, clock)
+        self._replay = _GuardedReplay(self._replay_cache, settings.threads)
 
     @property
     def file_state(self) -> str:
@@ -65,6 +66,13 @@ class Authenticator:
         """Return who calls a path with an Authorization header; raise Unauthenticated or ReplayCacheUnavailable."""
         verifier = TokenVerifier(self._file.current(), self._keys, self._replay, self._clock)
         return verifier.verify(authorization, f"{self._base}{path}")
+
+    def check_replay_cache(self) -> None:
+        """Write to the replay cache as a call does; StoreUnavailable where that fails.
+
+        It does not pass the circuit breaker, which it must not open and which may be open when all is well again.
+        """
+        self._replay_cache.check_writable()
 
     def close(self) -> None:
         """Close the database connections; a later use opens new ones."""

@@ -10,9 +10,11 @@ from flask.blueprints import BlueprintSetupState
 from cds_service import metrics
 from cds_service.background import task_queue
 from cds_service.decision.order_select import decide
+from cds_service.errors import StoreUnavailable
 from cds_service.examples import example
 from cds_service.model import Pages, Site
 from cds_service.store import READY, UNREACHABLE, Store
+from cds_service.web.authentication import Authenticator
 from cds_service.web.dialects import unmapped_proposals
 from cds_service.web.services import AppServices, app_services, current_services
 
@@ -21,29 +23,45 @@ blueprint = Blueprint("health", __name__)
 _TIMEOUT = 0.4
 """Seconds: a load balancer's probe often gives up after one."""
 
+_NOT_WRITABLE = "not_writable"
+
 
 class StoreProbe:
     """Asks the store for its state, one query at a time, and does not wait long for the answer."""
 
-    def __init__(self, store: Store) -> None:
-        self._store, self._pool, self._lock = store, ThreadPoolExecutor(1, "store-probe"), Lock()
+    def __init__(self, store: Store, authenticator: Authenticator | None) -> None:
+        self._store, self._authenticator = store, authenticator
+        self._pool, self._lock = ThreadPoolExecutor(1, "store-probe"), Lock()
         self._query: Future[str] | None = None
 
     def state(self) -> str:
-        """Return ready, not_migrated, or unreachable, which a store that does not answer in time is too."""
+        """Return ready, not_migrated, not_writable, or unreachable, which one that does not answer in time is too.
+
+        It is not writable where calls need a token and the replay cache cannot be written: the disk may be full.
+        """
         with self._lock:
             if self._query is None or self._query.done():
-                self._query = self._pool.submit(self._store.state)
+                self._query = self._pool.submit(self._ask)
             query = self._query
         try:
             return query.result(_TIMEOUT)
         except TimeoutError:
             return UNREACHABLE
 
+    def _ask(self) -> str:
+        state = self._store.state()
+        if state == READY and self._authenticator:
+            try:
+                self._authenticator.check_replay_cache()
+            except StoreUnavailable:
+                return _NOT_WRITABLE
+        return state
+
 
 @blueprint.record_once
 def _create_probe(setup: BlueprintSetupState) -> None:
-    setup.app.extensions["plexus_cds_store_probe"] = StoreProbe(app_services(setup.app).store)
+    services = app_services(setup.app)
+    setup.app.extensions["plexus_cds_store_probe"] = StoreProbe(services.store, services.authenticator)
 
 
 @blueprint.after_request

@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import shutil
+import signal
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,10 +14,11 @@ import pytest
 from cds_service.clock import SYSTEM_CLOCK
 from cds_service.logs import EVENTS, FIELDS
 from tests.integration.limits.test_overload import at_work
+from tests.integration.test_metrics_workers import workers
 from tests.support.authenticated import LEAST, written
 from tests.support.corpus import call
 from tests.support.service import ORDER_SELECT
-from tests.support.serving import Server, example, granian
+from tests.support.serving import STARTS_IN, Server, example, granian
 from tests.support.signing import ISSUER, claims, header, key, signed
 
 LEVELS = {"info", "warning", "error"}
@@ -90,7 +93,7 @@ def test_every_line_of_a_busy_run(tmp_path):
         assert server.stop() == 0
         lines = [json.loads(line) for line in server.errors().splitlines()]
     assert [fault for line in lines for fault in faults(line)] == []
-    assert {line["event"] for line in lines} == EVENTS.keys() - {"fault", "overloaded"}
+    assert {line["event"] for line in lines} == EVENTS.keys() - {"fault", "overloaded", "startup_failed"}
     assert {line["client"] for line in lines if "client" in line} == {ISSUER, ""}
 
 
@@ -110,6 +113,29 @@ def test_the_line_of_a_fault(service, caplog, monkeypatch):
     [line] = [json.loads(record.message) for record in caplog.records if record.name == "plexus_cds"]
     assert (line["event"], faults(line)) == ("fault", [])
     assert set(line) == {*FIELDS, *EVENTS["fault"]}
+
+
+@pytest.mark.parametrize("cause", ["a file of the site", "the machine"])
+def test_the_line_of_a_worker_that_cannot_start(cause, tmp_path, monkeypatch):
+    """A worker that takes another's place and cannot start says why in one line, and no traceback."""
+    site, metrics = tmp_path / "site.toml", tmp_path / "metrics"
+    site.touch()
+    metrics.mkdir()
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(metrics))
+    with granian(site_file=str(site)) as server:
+        if cause == "the machine":
+            shutil.rmtree(metrics)
+        else:
+            site.write_text("of = true", encoding="utf-8")
+        os.kill(workers(server)[0], signal.SIGKILL)
+        assert server.process.wait(STARTS_IN) == 1
+        lines = [json.loads(line) for line in server.errors().splitlines()]
+    assert [fault for line in lines for fault in faults(line)] == []
+    assert {line["event"] for line in lines} == {"startup_failed"}
+    if cause == "the machine":
+        assert {(line["error"], "location" in line) for line in lines} == {("FileNotFoundError", True)}
+    else:
+        assert all(line["error"].startswith(f"{site}: of: is not known; ") for line in lines)
 
 
 @pytest.mark.parametrize(
