@@ -98,7 +98,10 @@ def _prefetch(site: Site, knowledge: Knowledge) -> Iterator[str]:
     """Yield the prefetch lines, to paste into an EHR that does not read discovery."""
     yield "Prefetch, for an EHR that does not read discovery (key: query):"
     for key, query in prefetch_templates(knowledge, site).items():
-        yield f"  {site.prefetch_aliases.get(key, key)}: {query}"
+        for name in site.prefetch_parts.get(key, (site.prefetch_aliases.get(key, key),)):
+            yield f"  {name}: {query}"
+    for key, names in site.prefetch_parts.items():
+        yield f"Note: {', '.join(names)} are parts of {key}: restrict the query of each to its part of the chart."
 
 
 def _unmapped(site: Site, knowledge: Knowledge) -> Iterator[str]:

@@ -48,7 +48,7 @@ def decide(
         return Decision(drafted, unrecognized=counts_by_system(unrecognized_codes))
 
     request = with_own_keys(request, site.prefetch_aliases)
-    record = read_record(request, fetch, site.optional_keys, site.condition_keys)
+    record = read_record(request, fetch, site.optional_keys, site.condition_keys, site.prefetch_parts)
     record_findings = collect_findings(request, record, knowledge, site, today)
     outcomes = [
         recommend(order, findings_for(order, record_findings, knowledge), knowledge, site) for order in open_orders
