@@ -37,6 +37,8 @@ class CallSummary:
     seconds: dict[str, float]
     """Of each phase, and `total`."""
     retrieval: Retrieval | None = None
+    fault: str = ""
+    """The member for which the body is no call of the hook, and what is wrong with it."""
     reasons: tuple[str, ...] = ()
     """The reason of each silence, and of each card its indicator, history and presentation."""
     decisions: tuple[tuple[str, str, str], ...] = ()
@@ -67,6 +69,7 @@ def summarize(app_services: AppServices, call: RequestContext, status: int) -> C
         outcome=call.outcome or _outcome(status, outcomes),
         seconds=call.stopwatch.stop(),
         retrieval=call.retrieval,
+        fault=call.fault,
         decisions=outcomes,
         reasons=reasons(decision) if decision else (),
         against=against(decision) if decision else (),
