@@ -10,7 +10,7 @@ from cds_service.web.services import AppServices
 
 _OK, _SERVER_ERROR = 200, 500
 
-_OUTCOMES = {
+OUTCOMES = {
     400: "not_json",
     401: "unauthenticated",
     404: "unknown_service",
@@ -128,6 +128,6 @@ def _decision(outcome: Recommendation | Silence, card_outcome: str) -> tuple[str
 def _outcome(status: int, outcomes: tuple[tuple[str, str, str], ...]) -> str:
     """Return the outcome of a whole call: card where any of its decisions is one, then shadow, then silent."""
     if not outcomes or status != _OK:
-        return _OUTCOMES.get(status, "fault" if status >= _SERVER_ERROR else "other")
+        return OUTCOMES.get(status, "fault" if status >= _SERVER_ERROR else "other")
     present = [outcome for _, outcome, _ in outcomes]
     return next((outcome for outcome in ("card", "shadow") if outcome in present), "silent")
