@@ -330,6 +330,8 @@ class PatientRecord(NamedTuple):
     other_patient: int = 0
     not_sent: int = 0
     """Entries in a Bundle's total that are neither in it nor behind a link to a next page."""
+    ignored_keys: tuple[str, ...] = ()
+    """Prefetch keys of the client that no setting names; what they hold was not read (CDS Hooks 2.0.1, Prefetch)."""
     retrieval: Retrieval = Retrieval()
 
 

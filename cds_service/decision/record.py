@@ -30,6 +30,9 @@ _NO_PARTS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 KEY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,39}")
 """A key's name that an analyst chose, and nothing longer."""
 
+MAX_NAMED_KEYS = 20
+"""How many of the client's prefetch keys are named."""
+
 CLIENT_FAILED = "the client could not read it"
 NOT_FETCHED = "it was not prefetched in full, and this service does not fetch it"
 _TO_FETCH = (PrefetchState.ABSENT, PrefetchState.UNREADABLE, PrefetchState.FIRST_PAGE)
@@ -106,7 +109,8 @@ def read_record(
         for name in names[key]
     }
     retrieval = Retrieval(states, {part.search.key: part.fault for part in to_fetch})
-    return _record(parts, cautions, retrieval)
+    ignored = sorted(key for key in request.prefetch.keys() - states if KEY_NAME.fullmatch(key))
+    return _record(parts, cautions, retrieval)._replace(ignored_keys=tuple(ignored[:MAX_NAMED_KEYS]))
 
 
 def with_own_keys(request: HookRequest, aliases: Mapping[str, str]) -> HookRequest:

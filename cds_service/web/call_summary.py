@@ -109,6 +109,7 @@ def counts(decision: Decision) -> dict[str, int] | None:
         "other_patient": record.other_patient,
         "not_sent": record.not_sent,
         "unread": len(record.unread),
+        "ignored_keys": len(record.ignored_keys),
     }
 
 

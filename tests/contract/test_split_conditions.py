@@ -145,6 +145,16 @@ def test_each_absent_part_is_named(at, knowledge):
     assert site.detail(radiotherapy).count(texts["conditions"]) == 1
 
 
+def test_keys_that_no_setting_names_are_counted(at):
+    """Keys that nobody asked for are not read; the log counts them, so that a cancer under one can be found."""
+    body = asking(without=["procedures", *MORE], encounter_diagnoses=CANCER, problems="")
+    body["prefetch"] |= {"procedures": None, "no name": {}, "k" * 41: {}}
+    line = at("off").line(body)
+    assert (line["reasons"], line["counts"]["ignored_keys"]) == (["no_history"], 2)
+    line = at("split").line(split(problems=CANCER) | {"hookInstance": "1"})
+    assert line["counts"]["ignored_keys"] == len(MORE)
+
+
 def test_parts_are_not_fetched(at):
     """What comes in parts is not read from a FHIR server, where one search may be less than all of them."""
     body = asking(without=["conditions", "problems", "encounter_diagnoses"]) | {"fhirServer": SERVER}

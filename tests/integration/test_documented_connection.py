@@ -71,6 +71,15 @@ def test_the_commands_as_written(folder):
     assert "Outcome" in run(any_ehr, folder)
 
 
+def test_keys_without_the_site_file(folder):
+    """Without the site file, decide names the keys of the call that were not read."""
+    call = FULL_CALL | {"prefetch": {"conditions": None, **FULL_CALL["prefetch"]}}
+    (folder / "call.json").write_text(json.dumps(call), encoding="utf-8")
+    told = run("plexus-cds decide call.json", folder)
+    [line] = [line for line in told.splitlines() if "no setting names" in line]
+    assert line.endswith("encounter_diagnoses, health_concerns, imaging_orders, imaging_reports, problems")
+
+
 def test_the_clients_file_as_written(folder):
     """The clients file of the page passes, with the settings that it needs."""
     settings = "PLEXUS_CDS_CLIENTS_FILE=clients.toml PLEXUS_CDS_PUBLIC_URL=https://cds.hospital.example"
