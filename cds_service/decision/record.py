@@ -344,7 +344,9 @@ def _unread(parts: list[_Part], conditions: list[_Part]) -> Iterator[Unread]:
     none_read = all(part.unread_reason and not part.resources for part in conditions)
     for part in parts:
         if part.unread_reason:
-            is_needed = part.is_main or part.holds in MAIN_KEYS or (none_read and part in conditions)
+            is_needed = (
+                part.is_main or part.holds in MAIN_KEYS or (none_read and part.search.resource_type == "Condition")
+            )
             others_read = part.holds in MAIN_KEYS and _any_read(parts, part.search.resource_type)
             yield Unread(part.search.key, part.unread_reason, bool(part.bundles), is_needed, part.holds, others_read)
 

@@ -119,4 +119,4 @@ def test_the_stripped_call_as_written(site, caplog):
     assert "context.draftOrders" in response.text
     line = json.loads([record.message for record in caplog.records if '"call"' in record.message][-1])
     for name in ("outcome", "error"):
-        assert f'"{name}": "{line[name]}"' in EPIC
+        assert f'"{name}":"{line[name]}"' in EPIC
