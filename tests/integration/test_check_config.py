@@ -260,6 +260,23 @@ def test_a_study_without_a_code_is_noted(tmp_path, capsys):
         assert (table in out) is bool(notes)
 
 
+def test_a_proposed_code_that_is_not_mapped_is_noted(tmp_path, capsys):
+    """A code under propose that is not under [[orders]], in any spelling of its system, is noted."""
+    file, note = tmp_path / "site.toml", "is not under [[orders]]"
+    mapped = MAPPED.format("plexus_mri_with_contrast").replace("IMG1", "PLEX")
+    snomed = PROPOSED.replace("urn:site:orders", "http://snomed.info/sct")
+    for text, notes in (
+        (PROPOSED, 1),
+        (mapped + PROPOSED, 0),
+        (MAPPED.format("plexus_mri_with_contrast") + PROPOSED, 1),
+        (mapped.replace("urn:site:orders", "urn:oid:2.16.840.1.113883.6.96") + snomed, 0),
+        ("", 0),
+    ):
+        file.write_text(text, encoding="utf-8")
+        assert main(["check-config", str(file)]) == 0
+        assert capsys.readouterr().out.count(note) == notes
+
+
 def test_the_source_of_each_setting(monkeypatch, capsys):
     """check-config prints each setting with the variable that it comes from, or as a default; secrets are masked."""
     monkeypatch.setenv("PLEXUS_CDS_THREADS", "16")

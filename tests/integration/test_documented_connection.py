@@ -66,7 +66,7 @@ def test_the_commands_as_written(folder):
     assert [line for line in documented if f"  {line}\n" not in printed] == []
     assert "Note:" not in printed
     told = run(decide, folder)
-    assert re.sub(r"\s+", " ", re.findall(r"ends with \*(.*?)\*", EPIC, re.DOTALL)[0]) in told
+    assert re.sub(r"\s+", " ", re.findall(r"outcome is \*(.*?)\*", EPIC, re.DOTALL)[0]) in told
     [any_ehr] = blocks("sh", PAGE.partition("\n## Epic\n")[0])
     assert "Outcome" in run(any_ehr, folder)
 
