@@ -89,7 +89,11 @@ class TooLarge(CallError):
 
 
 class NotAHookCall(CallError):
-    """The body is JSON, but not a call of this service's hook."""
+    """The body is JSON, but not a call of this service's hook; `fault` is the member and what is wrong, for the log."""
+
+    def __init__(self, message: str, fault: str = "") -> None:
+        super().__init__(message)
+        self.fault = fault
 
 
 class UnknownService(CallError):

@@ -33,6 +33,7 @@ EVENTS: dict[str, tuple[str, ...]] = {
         "client",
         "status",
         "outcome",
+        "error",
         "reasons",
         "against",
         "counts",

@@ -304,7 +304,9 @@ class Unread:
     is_needed: bool = True
     """Without it, a call without a card is answered with 412; otherwise the silence may be `part_not_read`."""
     holds: str = ""
-    """What the site turned the key on for: a category of Conditions, or an optional key."""
+    """What the site turned the key on for: a category of Conditions, an optional key, or the key it is part of."""
+    others_read: bool = False
+    """Other parts of the same key were read, so that what is missing is not all of it."""
 
 
 class Retrieval(NamedTuple):
@@ -328,6 +330,8 @@ class PatientRecord(NamedTuple):
     other_patient: int = 0
     not_sent: int = 0
     """Entries in a Bundle's total that are neither in it nor behind a link to a next page."""
+    ignored_keys: tuple[str, ...] = ()
+    """Prefetch keys of the client that no setting names; what they hold was not read (CDS Hooks 2.0.1, Prefetch)."""
     retrieval: Retrieval = Retrieval()
 
 
@@ -429,6 +433,8 @@ class Site:
     """The prefetch keys beyond conditions and procedures that the site's settings advertise."""
     prefetch_aliases: Mapping[str, str] = field(default_factory=dict)
     """The name under which clients may send a prefetch key, too, by our name of it."""
+    prefetch_parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The names under which clients send the parts of a prefetch key, by our name of it: two or more, all expected."""
     condition_keys: Mapping[str, str] = field(default_factory=dict)
     """The prefetch keys in place of `conditions`, if the site splits them, and the category of each."""
     contact: str = ""

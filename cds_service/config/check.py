@@ -40,7 +40,7 @@ def effective_configuration(site_file: str | None, knowledge: Knowledge, today: 
     lines = [f"No faults: {checked}.", f"In effect on {today}:", *_settings(settings, site_path)]
     lines += _site(site, site_path, knowledge, today)
     in_effect = effective_site(settings, site, knowledge.card_id, today)
-    lines += _prefetch(in_effect, knowledge)
+    lines += [*_prefetch(in_effect, knowledge), *_unrecognized_proposals(in_effect, knowledge)]
     dialects = {client.dialect or site.dialect for client in clients} or {site.dialect}
     if "epic" in dialects:
         lines += _unmapped(in_effect, knowledge)
@@ -98,7 +98,10 @@ def _prefetch(site: Site, knowledge: Knowledge) -> Iterator[str]:
     """Yield the prefetch lines, to paste into an EHR that does not read discovery."""
     yield "Prefetch, for an EHR that does not read discovery (key: query):"
     for key, query in prefetch_templates(knowledge, site).items():
-        yield f"  {site.prefetch_aliases.get(key, key)}: {query}"
+        for name in site.prefetch_parts.get(key, (site.prefetch_aliases.get(key, key),)):
+            yield f"  {name}: {query}"
+    for key, names in site.prefetch_parts.items():
+        yield f"Note: {', '.join(names)} are parts of {key}: restrict the query of each to its part of the chart."
 
 
 def _unmapped(site: Site, knowledge: Knowledge) -> Iterator[str]:
@@ -106,6 +109,18 @@ def _unmapped(site: Site, knowledge: Knowledge) -> Iterator[str]:
     for study in unmapped_proposals(knowledge, site):
         table = f"[cards.{knowledge.card_id}.propose.{study}]"
         yield f"Note: {study} has no code for the dialect epic, so it is never suggested there; write {table}."
+
+
+def _unrecognized_proposals(site: Site, knowledge: Knowledge) -> Iterator[str]:
+    """Yield a note for each proposed code that is not mapped: an accepted order may come back with no other code."""
+    for study, codings in site.proposed_codings.items():
+        for coding in codings:
+            system = site.systems.get(coding["system"], coding["system"])
+            if (knowledge.known_systems.get(system, system), coding["code"]) not in site.studies:
+                yield (
+                    f"Note: the code {coding['code']} of propose.{study} is not under [[orders]]: an accepted order "
+                    "that has this code alone may not be recognized, and would get a card again; map it there, too."
+                )
 
 
 def _client(client: Client, path: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PrivateAttr,
@@ -91,15 +92,21 @@ def key_name(name: str) -> str:
     return name
 
 
-def alias_name(name: str) -> str:
-    """Return another name of a prefetch key; ValueError where it has odd characters or is a key already."""
-    if not KEY_NAME.fullmatch(name) or name in PREFETCH_KEYS:
-        message = (
-            "must be another name: a letter, and then letters, digits, _, . or - (40 characters at most), "
-            "and none of the service's own keys"
-        )
-        raise ValueError(message)
-    return name
+def one_or_more(names: Any) -> Any:
+    """Return a list of names, of which the file may have one without brackets."""
+    return [names] if isinstance(names, str) else names
+
+
+def alias_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return other names of a prefetch key; ValueError where one has odd characters, or the only one is a key."""
+    for name in names:
+        if not KEY_NAME.fullmatch(name) or (name in PREFETCH_KEYS and len(names) == 1):
+            message = (
+                "must be another name: a letter, and then letters, digits, _, . or - (40 characters at most), "
+                "and none of the service's own keys"
+            )
+            raise ValueError(message)
+    return names
 
 
 class _Strict(BaseModel):
@@ -167,7 +174,15 @@ class SiteFile(_Strict):
     conditions: dict[
         Annotated[str, AfterValidator(key_name)], Literal["problem-list-item", "encounter-diagnosis", "health-concern"]
     ] = {}
-    prefetch_aliases: dict[PrefetchName, Annotated[str, AfterValidator(alias_name)]] = {}
+    prefetch_aliases: dict[
+        PrefetchName,
+        Annotated[
+            tuple[str, ...],
+            BeforeValidator(one_or_more),
+            Field(min_length=1, max_length=20),
+            AfterValidator(alias_names),
+        ],
+    ] = {}
     systems: dict[
         Annotated[str, Field(min_length=1), AfterValidator(unknown_system)],
         Annotated[str, AfterValidator(known_system)],
@@ -190,9 +205,19 @@ class SiteFile(_Strict):
         return keys
 
     @model_validator(mode="after")
+    def _split_once(self) -> Self:
+        """Refuse Conditions that are split twice."""
+        if self.conditions and len(self.prefetch_aliases.get("conditions", ())) > 1:
+            message = "prefetch_aliases: conditions has several names, and so has [conditions]; use one of the two"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
     def _distinct_keys(self) -> Self:
-        """Refuse a name of a prefetch key that stands for two."""
-        names = Counter([*self.prefetch_aliases.values(), *self.conditions])
+        """Refuse a name of a prefetch key that stands for two; of our own, a list may have only that of its key."""
+        aliases = [(key, name) for key, names in self.prefetch_aliases.items() for name in names]
+        names = Counter([*(name for _, name in aliases), *self.conditions])
+        names.update(name for key, name in aliases if name in PREFETCH_KEYS and name != key)
         if twice := sorted(name for name, count in names.items() if count > 1):
             message = f"prefetch_aliases: {', '.join(twice)} would stand for more than one key"
             raise ValueError(message)
@@ -278,7 +303,8 @@ def effective_site(settings: Settings, file: SiteFile, card_id: str, today: date
         proposed_codings={study: (coding.model_dump(),) for study, coding in card.propose.items()},
         override_reasons=file.override_reasons,
         optional_keys=tuple(dict.fromkeys(file.prefetch)),
-        prefetch_aliases=file.prefetch_aliases,
+        prefetch_aliases={key: names[0] for key, names in file.prefetch_aliases.items() if len(names) == 1},
+        prefetch_parts={key: names for key, names in file.prefetch_aliases.items() if len(names) > 1},
         condition_keys=file.conditions,
         contact=file.contact,
         is_off=card.off,

@@ -134,7 +134,10 @@ def _check_first(recommendation: Recommendation, knowledge: Knowledge) -> str:
 
 def _incomplete(record: PatientRecord, texts: Mapping[str, str]) -> str:
     """Return a sentence on each part of the record that could not be read, or no text."""
-    missing = [texts[f"{part.holds or part.key}{'_partly' if part.partly else ''}"] for part in record.unread]
+    names = (
+        f"{part.holds or part.key}{'_partly' if part.partly or part.others_read else ''}" for part in record.unread
+    )
+    missing = [texts[name] for name in dict.fromkeys(names)]
     if record.skipped:
         missing.append(fill(texts["skipped"], count=record.skipped))
     if record.not_sent:

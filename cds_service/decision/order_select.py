@@ -8,7 +8,7 @@ from typing import Any
 from cds_service.decision.card import build_card
 from cds_service.decision.findings import collect_findings, findings_for
 from cds_service.decision.orders import counts_by_system, selected_orders, selects_closed_order
-from cds_service.decision.record import KEY_NAME, read_record, with_own_keys
+from cds_service.decision.record import KEY_NAME, MAX_NAMED_KEYS, read_record, with_own_keys
 from cds_service.decision.request import read_hook
 from cds_service.decision.rules import MISLEADING, recommend
 from cds_service.errors import RecordUnavailable
@@ -48,7 +48,7 @@ def decide(
         return Decision(drafted, unrecognized=counts_by_system(unrecognized_codes))
 
     request = with_own_keys(request, site.prefetch_aliases)
-    record = read_record(request, fetch, site.optional_keys, site.condition_keys)
+    record = read_record(request, fetch, site.optional_keys, site.condition_keys, site.prefetch_parts)
     record_findings = collect_findings(request, record, knowledge, site, today)
     outcomes = [
         recommend(order, findings_for(order, record_findings, knowledge), knowledge, site) for order in open_orders
@@ -66,10 +66,6 @@ def decide(
     )
 
 
-_MAX_KEYS = 20
-"""How many of the client's prefetch keys an error names."""
-
-
 def _may_be_misleading(outcomes: list[Recommendation | Silence], record: PatientRecord) -> bool:
     """Return whether there may be no card only because a part of the record that is needed was not read."""
     is_incomplete = any(part.is_needed for part in record.unread)
@@ -79,6 +75,6 @@ def _may_be_misleading(outcomes: list[Recommendation | Silence], record: Patient
 def _describe_missing(record: PatientRecord, request: HookRequest) -> str:
     """Return what could not be read and why, and the prefetch keys received: a key may only be misnamed."""
     missing = "; ".join(f"{part.key}{' (in part)' if part.partly else ''}: {part.reason}" for part in record.unread)
-    received = [key for key in request.prefetch if KEY_NAME.fullmatch(key)][:_MAX_KEYS]
+    received = [key for key in request.prefetch if KEY_NAME.fullmatch(key)][:MAX_NAMED_KEYS]
     keys = f"Prefetch keys received: {', '.join(sorted(received)) or 'none'}."
     return f"The patient's record could not be read, so no decision was made. {missing}. {keys}"

@@ -11,6 +11,7 @@ from cds_service.decision.fhir_fields import concepts_of, is_of, members, refere
 from cds_service.model import (
     MAIN_KEYS,
     OPTIONAL_KEYS,
+    PREFETCH_KEYS,
     Fetch,
     FetchFault,
     HookRequest,
@@ -24,9 +25,13 @@ from cds_service.model import (
 )
 
 _NO_KEYS: Mapping[str, str] = MappingProxyType({})
+_NO_PARTS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 KEY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,39}")
 """A key's name that an analyst chose, and nothing longer."""
+
+MAX_NAMED_KEYS = 20
+"""How many of the client's prefetch keys are named."""
 
 CLIENT_FAILED = "the client could not read it"
 NOT_FETCHED = "it was not prefetched in full, and this service does not fetch it"
@@ -40,7 +45,7 @@ class _Part:
     search: Search
     state: PrefetchState
     holds: str = ""
-    """The optional key or the category of Conditions that it holds; empty for `conditions` and `procedures`."""
+    """The optional key, the category of Conditions, or the key of which it is a part; empty for a main key itself."""
     bundles: list[Json] = field(default_factory=list)
     fault: FetchFault | None = None
     resources: list[Json] = field(default_factory=list)
@@ -81,22 +86,31 @@ def read_record(
     fetch: Fetch,
     optional_keys: Iterable[str] = (),
     condition_keys: Mapping[str, str] = _NO_KEYS,
+    prefetch_parts: Mapping[str, tuple[str, ...]] = _NO_PARTS,
 ) -> PatientRecord:
     """Return the record, with the parts that could not be read; only what was not prefetched is fetched.
 
     `optional_keys` are those that the site turned on; `condition_keys` has the category of each key in place of
-    `conditions`, where the site splits them. Nothing is raised: each part that is not complete is in `unread`.
+    `conditions`, where the site splits them; `prefetch_parts` has the names under which the parts of a key come.
+    Nothing is raised: each part that is not complete is in `unread`.
     """
-    parts = list(_parts(request, optional_keys, condition_keys))
+    names = {key: _names_of(request, key, prefetch_parts) for key in (*MAIN_KEYS, *optional_keys)}
+    parts = list(_parts(request, names, condition_keys))
     to_fetch = [part for part in parts if part.is_main and part.missing]
     if to_fetch:
         for part, pages in zip(to_fetch, fetch(request, [part.search for part in to_fetch]), strict=True):
             _add_pages(part, pages)
-    cautions = {key: tuple(_caution_resources(request, key)) for key in optional_keys if OPTIONAL_KEYS[key].is_caution}
+    caution_keys = [key for key in names if key in OPTIONAL_KEYS and OPTIONAL_KEYS[key].is_caution]
+    cautions = {key: tuple(_caution_resources(request, key, names[key])) for key in caution_keys}
     states = {part.search.key: part.state for part in parts}
-    states |= {key: _state_of(request.prefetch, key, OPTIONAL_KEYS[key].resource_type) for key in cautions}
+    states |= {
+        name: _state_of(request.prefetch, name, OPTIONAL_KEYS[key].resource_type)
+        for key in cautions
+        for name in names[key]
+    }
     retrieval = Retrieval(states, {part.search.key: part.fault for part in to_fetch})
-    return _record(parts, cautions, retrieval)
+    ignored = sorted(key for key in request.prefetch.keys() - states if KEY_NAME.fullmatch(key))
+    return _record(parts, cautions, retrieval)._replace(ignored_keys=tuple(ignored[:MAX_NAMED_KEYS]))
 
 
 def with_own_keys(request: HookRequest, aliases: Mapping[str, str]) -> HookRequest:
@@ -148,19 +162,35 @@ def entry_counts(record: PatientRecord) -> dict[str, int]:
     return {"conditions": len(record.conditions), "procedures": len(record.procedures), **optional}
 
 
-def _parts(request: HookRequest, optional_keys: Iterable[str], condition_keys: Mapping[str, str]) -> Iterator[_Part]:
-    for key, category in _keys_of_conditions(request, condition_keys).items():
-        yield _part_of(request, key, "Condition", category)
-    yield _part_of(request, "procedures", "Procedure")
-    for key in optional_keys:
-        if not OPTIONAL_KEYS[key].is_caution:
-            yield _part_of(request, key, OPTIONAL_KEYS[key].resource_type, key)
+def _parts(
+    request: HookRequest, names: Mapping[str, tuple[str, ...]], condition_keys: Mapping[str, str]
+) -> Iterator[_Part]:
+    """Yield the parts of the record: Conditions, Procedures, and the optional keys that are no cautions."""
+    for key, its_names in names.items():
+        prefetch_key = PREFETCH_KEYS[key]
+        if key == "conditions" and condition_keys:
+            for name, category in _keys_of_conditions(request, condition_keys).items():
+                yield _part_of(request, name, prefetch_key.resource_type, category)
+        elif not prefetch_key.is_caution:
+            for name in its_names:
+                holds = "" if name in MAIN_KEYS else key
+                yield _part_of(request, name, prefetch_key.resource_type, holds)
+
+
+def _names_of(request: HookRequest, key: str, prefetch_parts: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the names under which a client sends a key: our own, or those of its parts.
+
+    A client that sends our own name, which the site does not list, and none of the parts, follows discovery: all of the
+    key is there. Beside a part it is one more, and each part that is absent is missed.
+    """
+    parts = prefetch_parts.get(key, ())
+    if not parts or key in parts or key not in request.prefetch:
+        return parts or (key,)
+    return (key, *parts) if any(name in request.prefetch for name in parts) else (key,)
 
 
 def _keys_of_conditions(request: HookRequest, condition_keys: Mapping[str, str]) -> Mapping[str, str]:
     """Return the keys of Conditions; a client that sends `conditions`, unasked, has them all there."""
-    if not condition_keys:
-        return {"conditions": ""}
     if "conditions" in condition_keys or "conditions" not in request.prefetch:
         return condition_keys
     return {"conditions": ""} | {key: holds for key, holds in condition_keys.items() if key in request.prefetch}
@@ -234,8 +264,8 @@ def _add_pages(part: _Part, pages: Pages) -> None:
     part.fault = pages.problem or (FetchFault.REPORTED if failed else None)
 
 
-def _caution_resources(request: HookRequest, key: str) -> Iterator[Json]:
-    for bundle in members(request.prefetch.get(key)):
+def _caution_resources(request: HookRequest, key: str, names: tuple[str, ...]) -> Iterator[Json]:
+    for bundle in chain.from_iterable(members(request.prefetch.get(name)) for name in names):
         for resource in resources_of(bundle):
             if resource.get("resourceType") == OPTIONAL_KEYS[key].resource_type and is_of(request.patient_id, resource):
                 yield resource
@@ -245,11 +275,16 @@ def _record(parts: list[_Part], cautions: dict[str, tuple[Json, ...]], retrieval
     for part in parts:
         _sort_entries(part)
     conditions = [part for part in parts if part.search.resource_type == "Condition"]
-    procedures, *optional = [part for part in parts if part.search.resource_type != "Condition"]
+    procedures = [part for part in parts if part.search.resource_type == "Procedure"]
+    optional: dict[str, list[_Part]] = {}
+    for part in parts:
+        if part.holds in OPTIONAL_KEYS:
+            optional.setdefault(part.holds, []).append(part)
     return PatientRecord(
         tuple(_without_duplicates(conditions)),
-        tuple(procedures.resources),
-        {part.holds: tuple(map(_as_procedure, part.resources)) for part in optional} | cautions,
+        tuple(_without_duplicates(procedures)),
+        {key: tuple(map(_as_procedure, _without_duplicates(its_parts))) for key, its_parts in optional.items()}
+        | cautions,
         tuple(_unread(parts, conditions)),
         skipped=sum(part.unreadable for part in parts),
         other_patient=sum(part.other_patient for part in parts),
@@ -272,17 +307,17 @@ def _sort_entries(part: _Part) -> None:
             part.other_patient += 1
 
 
-def _without_duplicates(conditions: list[_Part]) -> Iterator[Json]:
-    """Yield the Conditions; one that comes under several keys, by its id, comes once."""
-    if len(conditions) == 1:
-        yield from conditions[0].resources
+def _without_duplicates(parts: list[_Part]) -> Iterator[Json]:
+    """Yield the resources of parts of one type; one that comes under several keys, by its id, comes once."""
+    if len(parts) == 1:
+        yield from parts[0].resources
         return
     seen: set[str] = set()
-    for part in conditions:
+    for part in parts:
         yield from (
-            condition
-            for condition in part.resources
-            if not text_of(condition.get("id")) or reference_of(condition) not in seen
+            resource
+            for resource in part.resources
+            if not text_of(resource.get("id")) or reference_of(resource) not in seen
         )
         seen.update(map(reference_of, part.resources))
 
@@ -302,12 +337,24 @@ def _as_procedure(entry: Json) -> Json:
 
 
 def _unread(parts: list[_Part], conditions: list[_Part]) -> Iterator[Unread]:
-    """Yield the parts that are not complete; of several keys of Conditions each is needed where none was read."""
+    """Yield the parts that are not complete.
+
+    Each part of a main key is needed; of the categories of Conditions each only where none was read.
+    """
     none_read = all(part.unread_reason and not part.resources for part in conditions)
     for part in parts:
         if part.unread_reason:
-            is_needed = part.is_main or (none_read and part.search.resource_type == "Condition")
-            yield Unread(part.search.key, part.unread_reason, bool(part.bundles), is_needed, part.holds)
+            is_needed = (
+                part.is_main or part.holds in MAIN_KEYS or (none_read and part.search.resource_type == "Condition")
+            )
+            others_read = part.holds in MAIN_KEYS and _any_read(parts, part.search.resource_type)
+            yield Unread(part.search.key, part.unread_reason, bool(part.bundles), is_needed, part.holds, others_read)
+
+
+def _any_read(parts: list[_Part], resource_type: str) -> bool:
+    """Return whether a part of a type was read, be it empty."""
+    of_type = (part for part in parts if part.search.resource_type == resource_type)
+    return any(part.bundles or not part.unread_reason for part in of_type)
 
 
 def _not_sent(part: _Part) -> int:

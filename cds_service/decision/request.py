@@ -17,10 +17,10 @@ MOST_SELECTIONS = 1000
 """Of a call: any of its drafts may be selected, and a selected draft need not be an order."""
 
 
-_WITHOUT_DRAFTS = (
-    "context.draftOrders is missing, which this hook requires. The likely cause is in the EHR: this service's address "
-    "is not registered there as an endpoint of the hook, or its access does not include unsigned orders (a scope), so "
-    "that the call is sent without them."
+_STRIPPED = (
+    "The hook requires it. The likely cause is in the EHR: this service's address is not registered there as an "
+    "endpoint of the hook, or its access does not include unsigned orders (a scope), so that the call is sent without "
+    "its data."
 )
 
 
@@ -31,13 +31,17 @@ def read_hook(body: Any, hook: str) -> HookRequest:
     """
     if not is_hook_call(body) and (fault := first_fault("hook_call", body)):
         message = f"This is not a CDS Hooks call: {fault}."
-        raise NotAHookCall(message)
+        if _is_stripped(body, hook):
+            message = f"{message[:-1]}, and so is context.draftOrders. {_STRIPPED}"
+        raise NotAHookCall(message, fault)
     if body["hook"] != hook:
         message = f"This service answers the hook {hook}, and the call is of another one."
-        raise NotAHookCall(message)
+        raise NotAHookCall(message, "hook is that of another service")
     context = body["context"]
     if context.get("draftOrders") is None:
-        raise NotAHookCall(_WITHOUT_DRAFTS)
+        fault = "context.draftOrders is missing"
+        message = f"{fault}. {_STRIPPED}"
+        raise NotAHookCall(message, fault)
     selections = (context.get("selections") or []) if hook == "order-select" else []
     _check_count(len(selections), MOST_SELECTIONS, "selections")
     drafts, selections_read = context["draftOrders"], _Selections(selections)
@@ -52,6 +56,14 @@ def read_hook(body: Any, hook: str) -> HookRequest:
         fhir_server=body.get("fhirServer") or None,
         access_token=(body.get("fhirAuthorization") or {}).get("access_token") or None,
     )
+
+
+def _is_stripped(body: Any, hook: str) -> bool:
+    """Return whether a call of the hook came without its context, or with one that names no patient and no orders."""
+    if not isinstance(body, dict) or body.get("hook") != hook or not body.get("hookInstance"):
+        return False
+    context = body.get("context", {})
+    return isinstance(context, dict) and context.keys().isdisjoint(("patientId", "draftOrders"))
 
 
 def _draft_orders(bundle: Json, selections_read: "_Selections") -> tuple[DraftOrder, ...]:

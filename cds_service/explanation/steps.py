@@ -80,6 +80,7 @@ def _record(record: PatientRecord) -> dict[str, Any]:
         "skipped": record.skipped,
         "other_patient": record.other_patient,
         "not_sent": record.not_sent,
+        "ignored_keys": list(record.ignored_keys),
     }
 
 

@@ -39,6 +39,8 @@ def _record(record: dict[str, Any] | None) -> Iterator[str]:
     yield f"  Read: {record['conditions']} Conditions, {record['procedures']} Procedures{more}"
     for part in record["unread"]:
         yield f"  Not read{' in full' if part['partly'] else ''}: {part['key']}, {part['why']}"
+    if record["ignored_keys"]:
+        yield f"  Prefetch keys that no setting names, not read: {', '.join(record['ignored_keys'])}"
     notes = {
         "skipped": "Entries that are not resources",
         "not_sent": "Entries in a Bundle's total that were not sent",

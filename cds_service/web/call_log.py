@@ -124,7 +124,7 @@ def _fields(call: CallSummary, version: str) -> dict[str, Any]:
         "duration_ms": phases.pop("total"),
         "phases_ms": phases,
         "knowledge": version,
-    }
+    } | ({"error": call.fault} if call.fault else {})
 
 
 def _refused_feedback(call: CallSummary) -> dict[str, Any]:

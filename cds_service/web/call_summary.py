@@ -10,7 +10,7 @@ from cds_service.web.services import AppServices
 
 _OK, _SERVER_ERROR = 200, 500
 
-_OUTCOMES = {
+OUTCOMES = {
     400: "not_json",
     401: "unauthenticated",
     404: "unknown_service",
@@ -37,6 +37,8 @@ class CallSummary:
     seconds: dict[str, float]
     """Of each phase, and `total`."""
     retrieval: Retrieval | None = None
+    fault: str = ""
+    """The member for which the body is no call of the hook, and what is wrong with it."""
     reasons: tuple[str, ...] = ()
     """The reason of each silence, and of each card its indicator, history and presentation."""
     decisions: tuple[tuple[str, str, str], ...] = ()
@@ -67,6 +69,7 @@ def summarize(app_services: AppServices, call: RequestContext, status: int) -> C
         outcome=call.outcome or _outcome(status, outcomes),
         seconds=call.stopwatch.stop(),
         retrieval=call.retrieval,
+        fault=call.fault,
         decisions=outcomes,
         reasons=reasons(decision) if decision else (),
         against=against(decision) if decision else (),
@@ -106,6 +109,7 @@ def counts(decision: Decision) -> dict[str, int] | None:
         "other_patient": record.other_patient,
         "not_sent": record.not_sent,
         "unread": len(record.unread),
+        "ignored_keys": len(record.ignored_keys),
     }
 
 
@@ -125,6 +129,6 @@ def _decision(outcome: Recommendation | Silence, card_outcome: str) -> tuple[str
 def _outcome(status: int, outcomes: tuple[tuple[str, str, str], ...]) -> str:
     """Return the outcome of a whole call: card where any of its decisions is one, then shadow, then silent."""
     if not outcomes or status != _OK:
-        return _OUTCOMES.get(status, "fault" if status >= _SERVER_ERROR else "other")
+        return OUTCOMES.get(status, "fault" if status >= _SERVER_ERROR else "other")
     present = [outcome for _, outcome, _ in outcomes]
     return next((outcome for outcome in ("card", "shadow") if outcome in present), "silent")

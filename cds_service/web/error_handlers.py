@@ -25,7 +25,7 @@ from cds_service.errors import (
 from cds_service.logs import log_fault
 from cds_service.web.request_context import RawResponse
 
-_STATUS: dict[type[CallError], tuple[int, str]] = {
+STATUS: dict[type[CallError], tuple[int, str]] = {
     NotJson: (400, "structure"),
     Unauthenticated: (401, "login"),
     UnknownService: (404, "not-found"),
@@ -45,7 +45,7 @@ _STATUS: dict[type[CallError], tuple[int, str]] = {
 _HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "30"}}
 """Retry-After: seconds until a retry is worthwhile."""
 
-_DIAGNOSTICS = {
+DIAGNOSTICS = {
     404: "Not found. Discovery is at /cds-services.",
     405: "Method not allowed. Use GET for discovery, and POST for services and feedback.",
 }
@@ -58,7 +58,7 @@ def register(app: Flask) -> None:
 
 def error_response(error: Exception) -> RawResponse:
     """Return the response to an error; one without a status of its own is logged and becomes 500."""
-    if isinstance(error, CallError) and type(error) in _STATUS:
+    if isinstance(error, CallError) and type(error) in STATUS:
         return _call_error(error)
     if isinstance(error, RecursionError):
         return _outcome(400, "structure", "The JSON is nested too deeply.")
@@ -75,7 +75,7 @@ def flask_response(error: Exception) -> Response:
 
 
 def _call_error(error: CallError) -> RawResponse:
-    status, kind = _STATUS[type(error)]
+    status, kind = STATUS[type(error)]
     retry_after = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
     return _outcome(status, kind, "" if isinstance(error, Unauthenticated) else str(error), retry_after)
 
@@ -83,7 +83,7 @@ def _call_error(error: CallError) -> RawResponse:
 def _http_error(error: HTTPException) -> RawResponse:
     status = error.code or 500
     allowed = {name: value for name, value in error.get_headers() if name == "Allow"}
-    return _outcome(status, "not-supported", _DIAGNOSTICS.get(status, "The request cannot be processed."), allowed)
+    return _outcome(status, "not-supported", DIAGNOSTICS.get(status, "The request cannot be processed."), allowed)
 
 
 def _outcome(status: int, kind: str, text: str, headers: Mapping[str, str] | None = None) -> RawResponse:

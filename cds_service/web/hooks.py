@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint, Response
 
 from cds_service.decision.order_select import decide
-from cds_service.errors import RecordUnavailable
+from cds_service.errors import NotAHookCall, RecordUnavailable
 from cds_service.fhir.search import fetcher
 from cds_service.model import Decision, Dialect, Fetch, HookRequest, Pages, Search, Site
 from cds_service.strict_json import to_json
@@ -64,6 +64,9 @@ def _decide(body: Any, services: AppServices, site: Site, context: RequestContex
         )
     except RecordUnavailable as error:
         context.retrieval = error.retrieval
+        raise
+    except NotAHookCall as error:
+        context.fault = error.fault
         raise
     if decision.record:
         context.retrieval = decision.record.retrieval

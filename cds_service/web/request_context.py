@@ -66,6 +66,8 @@ class RequestContext:
     decision: Decision | None = None
     answer: Answer | None = None
     retrieval: Retrieval | None = None
+    fault = ""
+    """The member for which the body is no call of the hook, and what is wrong with it."""
     outcome = ""
     """Set for a request that a guard refused; otherwise the outcome follows from status and decision."""
     reports: Mapping[str, int] = _EMPTY

@@ -41,6 +41,36 @@ def test_a_call_without_its_drafts_is_422(call, given, service):
         assert word in diagnostics(response)
 
 
+@pytest.mark.parametrize(
+    ("stripped", "error"),
+    [
+        ({"context": {}}, "context.patientId is missing"),
+        ({"context": {"userId": "Practitioner/1"}}, "context.patientId is missing"),
+        ({"context": ...}, "context is missing"),
+        ({"context": {"userId": "Practitioner/1", "patientId": "p"}}, "context.draftOrders is missing"),
+    ],
+)
+def test_a_stripped_call_is_told_as_one(call, stripped, error, service, caplog):
+    """A call that came without its data is 422 with the likely cause, and the log has the member that is missing."""
+    caplog.set_level("INFO", "plexus_cds")
+    response = service.post({name: value for name, value in (call | stripped).items() if value is not ...})
+    assert response.status_code == 422
+    for word in (error, "context.draftOrders", "endpoint", "scope"):
+        assert word in diagnostics(response)
+    [line] = [json.loads(record.message) for record in caplog.records if '"call"' in record.message]
+    assert (line["outcome"], line["error"]) == ("not_a_call", error)
+
+
+@pytest.mark.parametrize(
+    "change", [{"hook": "patient-view"}, {"hookInstance": ...}, {"context": []}, {"context": {"patientId": 7}}]
+)
+def test_another_fault_has_another_cause(call, change, service):
+    """What is wrong in another way is not said to be stripped."""
+    response = service.post({name: value for name, value in (call | change).items() if value is not ...})
+    assert response.status_code == 422
+    assert "endpoint" not in diagnostics(response)
+
+
 def test_an_empty_bundle_of_drafts_is_no_fault(call, service):
     """A call whose Bundle of drafts is empty has nothing to advise on, and is answered."""
     call["context"] |= {"draftOrders": {"resourceType": "Bundle"}, "selections": []}

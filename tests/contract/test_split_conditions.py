@@ -3,7 +3,7 @@
 import pytest
 
 from cds_service.examples import searchset
-from tests.support.notation import MORE
+from tests.support.notation import MORE, PATIENT
 from tests.support.switched_on import (  # noqa: F401
     CANCER,
     FAILED,
@@ -80,6 +80,121 @@ def test_the_main_key(site, given, says, at):
     """The key `conditions`: where the site lists it, it is needed; where not, a client that sends it sends all."""
     keys = ("conditions", "problems", "encounter_diagnoses")
     assert at(site).says(asking(without=[key for key in keys if key not in given], **given)) == says
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"problems": CANCER}, "info"),
+        ({"encounter_diagnoses": CANCER}, "info"),
+        ({"problems": SIGN, "encounter_diagnoses": CANCER}, "warning"),
+        ({"problems": CANCER, "encounter_diagnoses": ...}, "info"),
+        ({"problems": ..., "encounter_diagnoses": CANCER}, "info"),
+        ({"problems": FAILED, "encounter_diagnoses": CANCER}, "info"),
+        ({}, "no_history"),
+        ({"problems": None, "encounter_diagnoses": None}, "no_history"),
+        ({"encounter_diagnoses": ...}, "412"),
+        ({"problems": ...}, "412"),
+        ({"problems": ..., "encounter_diagnoses": ...}, "412"),
+        *(({"encounter_diagnoses": value}, "412") for value in HOSTILE.values()),
+        ({"procedures": ...}, "412"),
+        ({"encounter_diagnoses": ..., "problems": "cauda equina syndrome [active, -3d]"}, "emergency"),
+    ],
+)
+def test_conditions_in_parts(given, says, at):
+    """Conditions under several names of the site file are one record, and each name that does not come is missed."""
+    assert at("parts").says(split(**given)) == says
+
+
+@pytest.mark.parametrize(
+    ("site", "given", "says"),
+    [
+        ("parts", {"conditions": CANCER}, "info"),
+        ("parts", {"conditions": ""}, "no_history"),
+        ("parts", {"conditions": FAILED}, "412"),
+        ("parts", {"conditions": "", "encounter_diagnoses": CANCER}, "info"),
+        ("parts", {"conditions": "", "problems": ""}, "412"),
+        ("parts", {"conditions": "", "problems": "", "encounter_diagnoses": ""}, "no_history"),
+        ("parts, with the main key", {"conditions": ""}, "412"),
+        ("parts, with the main key", {"conditions": CANCER}, "info"),
+        ("parts, with the main key", {"encounter_diagnoses": ""}, "412"),
+        ("parts, with the main key", {"conditions": "", "encounter_diagnoses": CANCER}, "info"),
+        ("parts, with the main key", {"conditions": "", "encounter_diagnoses": ""}, "no_history"),
+    ],
+)
+def test_the_own_key_beside_parts(site, given, says, at):
+    """Our own name alone, which the site does not list, is all of the key; beside a part, or listed, it is one part."""
+    keys = ("conditions", "problems", "encounter_diagnoses")
+    assert at(site).says(asking(without=[key for key in keys if key not in given], **given)) == says
+
+
+def test_each_absent_part_is_named(at, knowledge):
+    """412 names each name that did not come, the log has each, and a card says once that a part is missing."""
+    site, texts = at("parts"), knowledge.card["incomplete"]
+    line = site.line(split(problems=..., encounter_diagnoses=...))
+    [issue] = site.response.json()["issue"]
+    for words in ("problems: it was not prefetched", "encounter_diagnoses: it was not prefetched"):
+        assert words in issue["diagnostics"]
+    assert line["prefetch"] == {"problems": "absent", "encounter_diagnoses": "absent", "procedures": "bundle"}
+    detail = site.detail(split(problems=CANCER, encounter_diagnoses=...))
+    assert texts["conditions_partly"] in detail
+    assert texts["conditions"] not in detail
+    radiotherapy = asking(
+        without=["conditions", "problems", "encounter_diagnoses"], procedures="external beam radiotherapy"
+    )
+    assert site.detail(radiotherapy).count(texts["conditions"]) == 1
+
+
+def test_keys_that_no_setting_names_are_counted(at):
+    """Keys that nobody asked for are not read; the log counts them, so that a cancer under one can be found."""
+    body = asking(without=["procedures", *MORE], encounter_diagnoses=CANCER, problems="")
+    body["prefetch"] |= {"procedures": None, "no name": {}, "k" * 41: {}}
+    line = at("off").line(body)
+    assert (line["reasons"], line["counts"]["ignored_keys"]) == (["no_history"], 2)
+    line = at("split").line(split(problems=CANCER) | {"hookInstance": "1"})
+    assert line["counts"]["ignored_keys"] == len(MORE)
+
+
+def test_parts_are_not_fetched(at):
+    """What comes in parts is not read from a FHIR server, where one search may be less than all of them."""
+    body = asking(without=["conditions", "problems", "encounter_diagnoses"]) | {"fhirServer": SERVER}
+    assert at("parts").says(body) == "412"
+    assert at("parts").line(body)["fetch"] == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({}, "no_history"),
+        ({"treatments": "external beam radiotherapy"}, "info"),
+        ({"surgeries": "external beam radiotherapy", "treatments": ...}, "info"),
+        ({"treatments": ...}, "412"),
+        ({"surgeries": ..., "treatments": ...}, "412"),
+        ({"stays": "radiotherapy visit [finished]"}, "info"),
+        ({"visits": ...}, NEVER_412),
+        ({"visits": ..., "stays": "radiotherapy visit [finished]"}, "info"),
+        ({"implants": ..., "pumps": ...}, "no_history"),
+    ],
+)
+def test_other_keys_in_parts(given, says, at):
+    """Procedures in parts are needed like one key; of what a site turned on, a part that is absent is never 412."""
+    body = asking(without=["procedures", "encounters", "devices"])
+    for name in ("surgeries", "treatments", "visits", "stays", "implants", "pumps"):
+        if given.get(name) is not ...:
+            body["prefetch"][name] = searchset(entries(given.get(name, "")))
+    assert at("other parts").says(body) == says
+
+
+def test_a_caution_in_parts(at):
+    """A device under either name is a caution on the card, and a Procedure under two names counts once."""
+    device = {"resourceType": "Device", "id": "d", "patient": {"reference": f"Patient/{PATIENT}"}, "status": "active"}
+    device |= {"type": {"coding": [{"system": "http://snomed.info/sct", "code": "14106009"}]}}
+    site, given = at("other parts"), entries("external beam radiotherapy")
+    body = asking(without=["procedures", "encounters", "devices"], conditions=CANCER)
+    body["prefetch"] |= dict.fromkeys(("surgeries", "treatments"), searchset(given))
+    body["prefetch"] |= dict.fromkeys(("visits", "stays", "implants"), None) | {"pumps": searchset([device])}
+    assert site.line(body)["counts"]["procedures"] == 1
+    assert "device" in site.line(body)["against"]
 
 
 def test_a_condition_under_two_keys_counts_once(at):

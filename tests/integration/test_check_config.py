@@ -71,6 +71,20 @@ WRONG = {
         'prefetch_aliases = {conditions = "All", procedures = "All"}',
         "All would stand for more than one key",
     ),
+    "an alias that is another key": (
+        'prefetch_aliases.procedures = ["Surgeries", "encounters"]',
+        "encounters would stand for more than one key",
+    ),
+    "an alias twice": (
+        'prefetch_aliases.procedures = ["Surgeries", "Surgeries"]',
+        "Surgeries would stand for more than one key",
+    ),
+    "no alias": ("prefetch_aliases.procedures = []", "prefetch_aliases.procedures: "),
+    "aliases that are no names": ("prefetch_aliases.procedures = 7", "prefetch_aliases.procedures: "),
+    "Conditions that are split twice": (
+        'prefetch_aliases.conditions = ["A", "B"]\n[conditions]\nA1 = "problem-list-item"',
+        "conditions has several names, and so has [conditions]",
+    ),
     "an unknown dialect": ('dialect = "meditech"', "dialect: must be 'standard', 'epic' or 'crd', not \"meditech\""),
     "an unknown card": ("cards.spine.off = true", "cards.spine: spine is not known; there are: lumbosacral-plexus-mri"),
     "cards that are no table": ("cards = true", "cards: must be a table"),
@@ -226,6 +240,12 @@ def test_prefetch_lines_are_printed(tmp_path, capsys, service):
     out = capsys.readouterr().out
     for line in ("Surgical_History: Procedure?", "devices: Device?", "conditions: Condition?"):
         assert f"  {line}patient={{{{context.patientId}}}}\n" in out
+    file.write_text('prefetch_aliases.conditions = ["Problems", "Encounter_Dx"]', encoding="utf-8")
+    assert main(["check-config", str(file)]) == 0
+    out = capsys.readouterr().out
+    for name in ("Problems", "Encounter_Dx"):
+        assert f"  {name}: Condition?patient={{{{context.patientId}}}}\n" in out
+    assert "Note: Problems, Encounter_Dx are parts of conditions: restrict the query of each" in out
 
 
 def test_a_study_without_a_code_is_noted(tmp_path, capsys):
@@ -238,6 +258,23 @@ def test_a_study_without_a_code_is_noted(tmp_path, capsys):
         assert out.count("has no code for the dialect epic") == notes
         table = "[cards.lumbosacral-plexus-mri.propose.ct_abdomen_pelvis]"
         assert (table in out) is bool(notes)
+
+
+def test_a_proposed_code_that_is_not_mapped_is_noted(tmp_path, capsys):
+    """A code under propose that is not under [[orders]], in any spelling of its system, is noted."""
+    file, note = tmp_path / "site.toml", "is not under [[orders]]"
+    mapped = MAPPED.format("plexus_mri_with_contrast").replace("IMG1", "PLEX")
+    snomed = PROPOSED.replace("urn:site:orders", "http://snomed.info/sct")
+    for text, notes in (
+        (PROPOSED, 1),
+        (mapped + PROPOSED, 0),
+        (MAPPED.format("plexus_mri_with_contrast") + PROPOSED, 1),
+        (mapped.replace("urn:site:orders", "urn:oid:2.16.840.1.113883.6.96") + snomed, 0),
+        ("", 0),
+    ):
+        file.write_text(text, encoding="utf-8")
+        assert main(["check-config", str(file)]) == 0
+        assert capsys.readouterr().out.count(note) == notes
 
 
 def test_the_source_of_each_setting(monkeypatch, capsys):

@@ -1,10 +1,23 @@
-"""The documents name only files, headings and tests that exist."""
+"""The documents name only files, headings, tests, commands and options that exist, and all that they claim to list."""
 
+import json
 import re
+import shlex
 import subprocess
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
+import click
 import pytest
+
+from cds_service.auth.clients import read_clients
+from cds_service.cli import plexus_cds
+from cds_service.config.site_file import read_site_file
+from cds_service.errors import Check
+from cds_service.model import SILENCE_REASONS, FetchFault, PrefetchState
+from cds_service.web import error_handlers
+from cds_service.web.call_summary import OUTCOMES
+from tests.support.signing import key, key_set, public
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -68,8 +81,122 @@ def test_named_tests_exist(page):
     assert [name for name in named if name not in files and name not in functions] == []
 
 
+def blocks(language: str) -> list[tuple[str, str]]:
+    """Return the fenced blocks of a language: the page of each, and its text."""
+    fence = re.compile(rf"^( *)```{language}\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
+    return [
+        (page.name, re.sub(f"^{match[1]}", "", match[2], flags=re.MULTILINE))
+        for page in PAGES
+        for match in fence.finditer(page.read_text(encoding="utf-8"))
+    ]
+
+
+@pytest.mark.parametrize(("page", "text"), blocks("json"))
+def test_json_can_be_read(page, text):
+    """Each example in JSON is JSON, as a whole or line by line."""
+    try:
+        json.loads(text)
+    except ValueError:
+        assert [json.loads(line) for line in text.splitlines()], page
+
+
+@pytest.mark.parametrize(("page", "text"), blocks("toml"))
+def test_toml_is_accepted(page, text, tmp_path, knowledge):
+    """Each example in TOML is a site file or a clients file that the service accepts as it stands."""
+    file = tmp_path / page
+    file.write_text(text, encoding="utf-8")
+    for name in re.findall(r'^jwks_file = "(.*?)"', text, re.MULTILINE):
+        (tmp_path / name).write_text(json.dumps(key_set(public(key("ES384")))), encoding="utf-8")
+    if "[[clients]]" in text:
+        assert read_clients(file, development="sandbox" in text)
+    else:
+        assert read_site_file(file, knowledge)
+
+
+def commands(text: str) -> list[list[str]]:
+    """Return the arguments of each `plexus-cds` that a page has in a block, or as one piece of code in a sentence."""
+    lines = re.findall(r"^(?: {4,}|)((?:[A-Z_]+=\S+ )*(?:\.venv/bin/)?plexus-cds .*)$", text, re.MULTILINE)
+    lines += re.findall(r"`(plexus-cds [^`\n]+)`", text)
+    parts = [part for line in lines for part in re.split(r"[|>;&]|\s#\s", line)]
+    words = [re.sub(r"^\s*(?:[A-Z_]+=\S+ )*(?:\.venv/bin/)?", "", part).rstrip("\\ ").split("`")[0] for part in parts]
+    return [shlex.split(part)[1:] for part in words if part.startswith("plexus-cds ")]
+
+
+def unknown_options(arguments: list[str]) -> str:
+    """Return what is wrong with the name of a command or of an option, or no text."""
+    command = plexus_cds.get_command(click.Context(plexus_cds), arguments[0])
+    if command is None:
+        return arguments[0] if re.match("[a-z]", arguments[0]) else ""
+    known = {name for option in command.params for name in (*option.opts, *option.secondary_opts)} | {"--help"}
+    return " ".join(word for word in arguments[1:] if word.startswith("--") and word.partition("=")[0] not in known)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=lambda page: page.name)
+def test_commands_exist(page):
+    """Each command of the service that a document names exists, with each of its options."""
+    told = commands(page.read_text(encoding="utf-8"))
+    assert [" ".join(arguments) for arguments in told if unknown_options(arguments)] == []
+
+
+def first_column(page: str, heading: str) -> list[str]:
+    """Return the first cell of each row of the first table under a heading."""
+    section = (ROOT / "docs" / page).read_text(encoding="utf-8").partition(f"\n{heading}\n")[2]
+    table = re.search(r"^\|.*\n\|[-| ]+\|\n((?:\|.*\n)+)", section, re.MULTILINE)
+    assert table, f"{page} has no table under {heading}"
+    return [re.split(r"(?<!\\)\|", row)[1].strip() for row in table[1].splitlines()]
+
+
+def test_each_reason_for_no_card_has_a_row():
+    """Troubleshooting has a row for each reason for no card, in the order in which they are tested."""
+    assert first_column("troubleshooting.md", "## No card") == [f"`{reason}`" for reason in SILENCE_REASONS]
+
+
+def test_each_error_has_a_row():
+    """Troubleshooting has a row for each status of an error, of the service or of the server beneath it."""
+    own = {status for status, _ in error_handlers.STATUS.values()} | set(error_handlers.DIAGNOSTICS) | {500}
+    below = {414, 431}
+    assert set(OUTCOMES) - {404} <= own
+    assert first_column("troubleshooting.md", "## Errors") == [str(status) for status in sorted(own | below)]
+
+
+def test_each_refusal_of_a_token_has_a_row():
+    """Authentication says of each check of a token how to fix what it refuses."""
+    section = (ROOT / "docs" / "authentication.md").read_text(encoding="utf-8").partition("| `reason` |")[2]
+    rows = re.findall(r"^\| (`.*?) \|", section.partition("\n\n")[0], re.MULTILINE)
+    told = [reason for row in rows for reason in re.findall(r"`(\w+)`", row)]
+    assert sorted(told) == sorted([*Check, "replay_memory"])
+
+
+def test_each_state_of_a_key_is_described():
+    """Troubleshooting names each state of a prefetch key that can lead to 412, and the faults of a search."""
+    cells = " ".join(first_column("troubleshooting.md", "### 412: the record could not be read"))
+    harmless = {PrefetchState.BUNDLE, PrefetchState.RESOURCE, PrefetchState.NULL}
+    assert [state for state in set(PrefetchState) - harmless if state not in cells] == []
+    labels = {fault.label for fault in FetchFault}
+    assert set(re.findall(r"`(\w+)`", cells.partition("`fetch`")[2])) - {"fetch"} <= labels
+
+
+def test_the_diagram_is_one_picture():
+    """The diagram of a call is well-formed, needs nothing from elsewhere, and has its background with it."""
+    text = (ROOT / "docs" / "call-sequence.svg").read_text(encoding="utf-8")
+    drawing = ET.fromstring(text)
+    tags = {element.tag.partition("}")[2] for element in drawing.iter()}
+    assert tags == {"svg", "title", "desc", "style", "rect", "path", "text"}
+    assert re.findall(r"href|url\(|@import", text) == []
+    assert next(element for element in drawing if element.tag.endswith("rect")).get("class") == "panel"
+    words = [element.text for element in drawing.iter() if element.tag.endswith("text")]
+    assert words[:6] == ["EHR", "Proxy", "Service", "Key server", "FHIR server", "Store"]
+
+
 def test_a_broken_link_is_found():
     """The checks can fail: a missing file, a missing heading and a missing path are found."""
     text = "[a](nowhere.md) [b](GLOSSARY.md#nothing) [c](GLOSSARY.md#technical-terms) [d](https://example.org)"
     assert broken_links(ROOT / "README.md", text) == ["nowhere.md", "GLOSSARY.md#nothing"]
     assert missing_paths("`cds_service/nothing.py` and `cds_service/model.py`") == ["cds_service/nothing.py"]
+
+
+def test_a_wrong_command_is_found():
+    """The check of commands can fail: it finds an unknown command and an unknown option, in blocks and in sentences."""
+    block = "    plexus-cds example article | plexus-cds explain -\n"
+    text = f"{block}\nor `plexus-cds doctor URL --chek` or `plexus-cds serve`\n"
+    assert [unknown_options(arguments) for arguments in commands(text)] == ["", "explain", "--chek", ""]

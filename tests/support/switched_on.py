@@ -19,6 +19,15 @@ SITES = {
     "off": "",
     "split": SPLIT,
     "split, with the main key": SPLIT.replace("problems", "conditions"),
+    "parts": 'prefetch_aliases.conditions = ["problems", "encounter_diagnoses"]',
+    "parts, with the main key": 'prefetch_aliases.conditions = ["conditions", "encounter_diagnoses"]',
+    "other parts": """
+        prefetch = ["encounters", "devices"]
+        [prefetch_aliases]
+        procedures = ["surgeries", "treatments"]
+        encounters = ["visits", "stays"]
+        devices = ["implants", "pumps"]
+    """,
     "all": f"prefetch = {list(MORE)}\n{SPLIT}",
     "more": f"prefetch = {list(MORE)}",
     "own codes": f"""

@@ -47,3 +47,18 @@ def test_the_steps_as_written(tmp_path):
     _start, *refused = [line["reason"] for line in logged if line["event"] == "auth_refused"]
     assert refused == [reason for _, *reasons in documented for reason in reasons]
     assert [line["outcome"] for line in logged if line["event"] == "call"].count("card") == 1
+
+
+def test_the_doctor_with_a_key_of_its_own(tmp_path):
+    """The steps of docs/doctor.md give the doctor a client of its own, with which no check of a deployment fails."""
+    section = (ROOT / "docs" / "doctor.md").read_text(encoding="utf-8").partition("\n## A key for the doctor\n")[2]
+    make_key, call_doctor = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)[:2]
+    [clients] = re.findall(r"```toml\n(.*?)```", section, re.DOTALL)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    (tmp_path / "tools").symlink_to(ROOT / "tools")
+    run([make_key], tmp_path)
+    (tmp_path / "clients.toml").write_text(clients, encoding="utf-8")
+    with granian("--development", cwd=tmp_path, clients_file="clients.toml", store_url=f"sqlite:///{tmp_path}/s") as it:
+        told = run([call_doctor.replace("https://cds.hospital.example", it.client.base)], tmp_path)
+    assert re.search(r"^OK +Wrong signature", told, re.MULTILINE)
+    assert " 0 failed" in told

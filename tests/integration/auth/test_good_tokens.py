@@ -1,10 +1,13 @@
 """What passes: the tokens that CDS Hooks allows, and what is known of their callers then."""
 
+import json
+
 import pytest
 
 from cds_service.auth import Check, Principal, Unauthenticated
-from tests.support.authenticating import has
-from tests.support.signing import AUDIENCE, ISSUER, NOW, bearer, key
+from tests.support.authenticating import has, verifier_of
+from tests.support.odd_server import answers
+from tests.support.signing import AUDIENCE, ISSUER, NOW, bearer, claims, header, key, key_set, public, signed
 
 ALLOWED = {
     "as it is": {},
@@ -78,3 +81,18 @@ def test_the_same_id_of_another_client(verifier, key_server):
     assert refusal.value.check == Check.REPLAY
     other = verifier(f'[[clients]]\nissuer = "urn:other"\njwks_url = "{key_server.root}/keys"')
     assert other.verify(bearer(claimed={"jti": "shared", "iss": "urn:other"}), AUDIENCE).issuer == "urn:other"
+
+
+@pytest.mark.parametrize("keys", ["jwks_url", "jwks_file"])
+def test_a_token_as_epic_documents_it(keys, key_server, clients_file, memory, tmp_path):
+    """RS384, always with its `jku`, an id of its key in base64, `nbf` five minutes ago, a life of 15, and `sub`."""
+    kid, private = "d3bmo5HzW61TUgikHZH+A8Tx4UOXz2iOs4KvVU4eLY0=", key("RS384")
+    jwks = key_set({**public(private), "kid": kid})
+    key_server.plays = {"": answers(jwks)}
+    (tmp_path / "epic.jwks.json").write_text(json.dumps(jwks), encoding="utf-8")
+    url = f"{key_server.root}/api/epic/2019/Security/Open/PublicKeys/530013/530013"
+    table = f'issuer = "{ISSUER}"\nalgorithms = ["RS384"]\n'
+    file = clients_file(table + (f'jwks_url = "{url}"' if keys == "jwks_url" else 'jwks_file = "epic.jwks.json"'))
+    head = header("RS384", kid=kid, jku=url)
+    told = claims(iat=int(NOW), exp=int(NOW) + 900, nbf=int(NOW) - 300, sub="5c3d2d5e-client", jti=f"epic-{keys}")
+    verifier_of(file, memory).verify(f"Bearer {signed(head, told, private, 'RS384')}", AUDIENCE)
