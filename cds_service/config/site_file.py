@@ -154,7 +154,7 @@ class CardSettings(_Strict):
 
     policy: Literal["broad", "focused"] = "broad"
     off: bool = False
-    dismissal_hours: int = Field(default=0, ge=0, le=MAX_DISMISSAL_HOURS)
+    dismissal_hours: int = Field(default=0, ge=0, le=MAX_DISMISSAL_HOURS, strict=True)
     shadow: Shadow | None = None
     lookback: dict[
         Annotated[str, one_of(lambda knowledge: knowledge.lookback_windows)], Annotated[int, Field(ge=0, le=36500)]
