@@ -51,6 +51,13 @@ def signing(**changes) -> dict:
     return asking(hook="order-sign", **changes)
 
 
+def half_read() -> dict:
+    """Return a call whose Procedures could not be read."""
+    body = asking()
+    body["prefetch"]["procedures"] = {"resourceType": "OperationOutcome"}
+    return body
+
+
 class Time:
     """The moment that it is, which a test moves."""
 
@@ -160,6 +167,7 @@ OTHER_CARD = {
     "a sign now": (asking("lumbar MRI [for sciatica]"), ["info:in_reach:compatible"]),
     "another history": (asking(patient="breast cancer"), ["info:remote_only:none"]),
     "another proposal": (asking(patient="prostate cancer; pacemaker"), INFO),
+    "an incomplete record": (half_read(), INFO),
     "another study": (asking("plexus MRI (without contrast)"), ["warning:in_reach:none"]),
 }
 
@@ -188,9 +196,17 @@ def first_card(store: Store) -> str:
     return report.card
 
 
-@pytest.mark.parametrize(
-    ("hours", "says"), [(0, HIDDEN), (7.99, HIDDEN), (8, INFO), (8.01, INFO), (24, INFO), (400, INFO)], ids=str
-)
+TIMES = {
+    "at once": (0, HIDDEN),
+    "near the end": (7.99, HIDDEN),
+    "at the end": (8, INFO),
+    "after it": (8.01, INFO),
+    "a day later": (24, INFO),
+    "weeks later": (400, INFO),
+}
+
+
+@pytest.mark.parametrize(("hours", "says"), TIMES.values(), ids=TIMES)
 def test_the_time_passes(hours, says, start, url):
     """The dismissal holds for the hours of the site file, and no longer."""
     service = start(url)
@@ -199,7 +215,7 @@ def test_the_time_passes(hours, says, start, url):
     assert service.says(signing()) == says
 
 
-@pytest.mark.parametrize(("hours", "says"), [(25, HIDDEN), (47.9, HIDDEN), (48, INFO)], ids=str)
+@pytest.mark.parametrize(("hours", "says"), [(25, HIDDEN), (47.9, HIDDEN), (48, INFO)], ids=["25", "47.9", "48"])
 def test_over_midnight(hours, says, start, url):
     """It holds over midnight, up to two days, though each day's hashes have another key."""
     service = start(url, f"{CARD}dismissal_hours = 48")
@@ -225,17 +241,16 @@ def test_the_time_is_that_of_the_dismissal(start, url):
     assert service.says() == INFO
 
 
-@pytest.mark.parametrize(
-    ("outcomes", "says"),
-    [
-        ([], INFO),
-        (["accepted"], INFO),
-        (["overridden"], HIDDEN),
-        (["overridden", "accepted"], INFO),
-        (["accepted", "overridden"], HIDDEN),
-    ],
-    ids=str,
-)
+OUTCOMES = {
+    "no report": ([], INFO),
+    "accepted": (["accepted"], INFO),
+    "dismissed": (["overridden"], HIDDEN),
+    "dismissed, then accepted": (["overridden", "accepted"], INFO),
+    "accepted, then dismissed": (["accepted", "overridden"], HIDDEN),
+}
+
+
+@pytest.mark.parametrize(("outcomes", "says"), OUTCOMES.values(), ids=OUTCOMES)
 def test_the_last_outcome_counts(outcomes, says, start, url):
     """Only a dismissal silences: a card that was accepted, or is not reported, is shown again."""
     service = start(url)
@@ -244,6 +259,14 @@ def test_the_last_outcome_counts(outcomes, says, start, url):
         service.time.passes(minutes=1)
         service.report(card, outcome)
     assert service.says() == says
+
+
+def test_dismissed_at_the_signature(start, url):
+    """What was dismissed at order-sign is silent at order-select, too."""
+    service = start(url)
+    [card] = service.client.cards(signing(), ORDER_SIGN)
+    service.report(card["uuid"])
+    assert (service.says(), service.says(asking(o1="o2"))) == (HIDDEN, INFO)
 
 
 def test_any_of_its_cards_was_dismissed(start, url):
@@ -269,7 +292,7 @@ def test_one_of_two_orders(start, url):
     assert service.says(both) == [*HIDDEN, *HIDDEN]
 
 
-@pytest.mark.parametrize("ids", [(None,), ("",), ("o1", "o1")], ids=str)
+@pytest.mark.parametrize("ids", [(None,), ("",), ("o1", "o1")], ids=["no id", "an empty id", "one id twice"])
 def test_an_order_that_cannot_be_recognized(ids, start, url):
     """A draft without an id, or with that of another draft, may be any order: its card is shown each time."""
     body = asking(" + ".join(["lumbar MRI"] * len(ids)))
