@@ -38,7 +38,7 @@ def without_dismissed(
 
 
 def _of_known_orders(decision: Decision, cards: Sequence[ShownCard]) -> list[ShownCard]:
-    """Return the cards on orders that can be recognized: by an id that no other order of the call has."""
+    """Return the cards on orders that can be recognized: by an id that no other card of the call is about."""
     orders = [outcome.order.order for outcome in decision.outcomes if isinstance(outcome, Recommendation)]
     times = Counter(order.reference for order in orders)
     return [
