@@ -59,6 +59,7 @@ EVENTS: dict[str, tuple[str, ...]] = {
     "clients_file_invalid": ("error",),
     "store_write_failed": ("error", "failures", "lost"),
     "startup_failed": ("error", "location"),
+    "dismissals_unavailable": ("error", "suppressed"),
     "startup_warning": ("reason", "error", "store", "state", "exposure", "effect", "action"),
 }
 """The fields of each event, in the order in which a line has them."""

@@ -158,6 +158,15 @@ def test_silences_stand_in_their_order(page, knowledge):
     assert places == sorted(places)
 
 
+@pytest.mark.parametrize(
+    ("hours", "says"), [(0, "is shown again at each edit"), (1, "for 1 hour, unless"), (8, "for 8 hours, unless")]
+)
+def test_how_long_a_dismissal_holds(hours, says, at):
+    """Clinicians can read whether a card that they dismiss is shown again, and for how long it is not."""
+    with at(f"cards.lumbosacral-plexus-mri.dismissal_hours = {hours}") as client:
+        assert says in read(client).sections["silences"]
+
+
 def test_limits_in_force(page, at):
     """Each limit is shown with the value in force and, where the site chose it, with the default."""
     plain = {row[0]: row[1] for row in page.tables["Values in force at this site"].rows}
