@@ -107,6 +107,8 @@ def test_the_service_s_own_errors_pass(front):
         (f"GET /{'x' * 17_000} HTTP/1.1\nHost: localhost\n\n", 400, "invalid"),
         ("GET /cds-services HTTP/2.0\nHost: localhost\n\n", 400, "invalid"),
         (f"POST {ORDER_SELECT} HTTP/1.1\nHost: localhost\nTransfer-Encoding: gzip, chunked\n\n", 400, "invalid"),
+        ("POST /nowhere HTTP/1.1\nHost: localhost\nTransfer-Encoding: chunked\n\nno size\n", 400, "invalid"),
+        (f"OST {ORDER_SELECT} HTTP/1.1\nHost: localhost\nTransfer-Encoding: chunked\n\nno size\n", 400, "invalid"),
     ],
 )
 def test_what_nginx_answers_itself(head, status, code, front):
@@ -119,7 +121,7 @@ def test_what_nginx_answers_itself(head, status, code, front):
 
 
 def test_the_log_names_what_was_refused(front):
-    """The log has method and path of what nginx refuses itself, without the query; nothing of a request line that it cannot read."""
+    """The log has method and path of what nginx refuses itself, no query, and nothing of what it cannot read."""
     told(front, f"PUT /cds-services/refused?patient={CANARY} HTTP/1.1\nHost: localhost\nConnection: close\n\n")
     told(front, f"{CANARY} /x HTTP/1.1\nHost: localhost\n\n")
     lines = front.log("plexus-cds.log").splitlines()

@@ -89,11 +89,21 @@ def test_slow_bodies_hold_few_threads(server):
 
 
 @pytest.mark.parametrize(
-    "path", ["//cds-services", "///cds-services", "//", f"/{ORDER_SELECT}", "//livez", "//x/livez"]
+    "path",
+    [
+        "//cds-services",
+        "///cds-services",
+        "//",
+        f"/{ORDER_SELECT}",
+        "//livez",
+        "//x/livez",
+        "cds-services",
+        "localhost:80",
+    ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_leading_slashes(method, path, server):
-    """A path with more slashes at its start is another one, and not found."""
+    """A path with more slashes at its start, or none, is another one, and not found."""
     body = json.dumps(call()).encode() if method == "POST" else b""
     head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     with closing(socket.create_connection(("127.0.0.1", server.port), 10)) as connection:
