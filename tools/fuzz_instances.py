@@ -3,8 +3,8 @@
 The first server answers hook calls without Flask, the second one, which is killed, with it; nginx has the shipped lines
 and sends calls to both. Each body goes to both servers and through nginx: all must give the same answer, and none that
 is a fault of ours. Requests of raw bytes (fuzz_bytes.py) go the same three ways. During and after what is refused,
-another client's good call on a connection that goes on must get its right card. No acknowledged report and no card of the first
-server may be lost. At the end, good calls are timed, alone and while half of all calls are refused.
+another client's good call on a connection that goes on must get its right card. No acknowledged report and no card of
+the first server may be lost. At the end, good calls are timed, alone and while half of all calls are refused.
 """
 
 import json

@@ -130,6 +130,12 @@ def test_the_log_names_what_was_refused(front):
     assert CANARY not in lines[-1]
 
 
+@pytest.mark.parametrize("method", ["HEAD", "POST", "PUT"])
+def test_a_request_without_a_version(method, front):
+    """A request in the form of HTTP/0.9 gets a body alone, which is an OperationOutcome too."""
+    assert json.loads(told(front, f"{method} /cds-services\n"))["resourceType"] == "OperationOutcome"
+
+
 @pytest.mark.parametrize("path", ["/", "/dashboard", "/dashboard/export/cards.csv", "/metrics", "/readyz", "/livez"])
 def test_what_is_not_for_clients_is_not_there(path, front, server):
     """Pages and probes of the operator are answered by the service, and not through nginx."""
