@@ -25,9 +25,7 @@ from uuid import UUID
 
 import requests
 from hypothesis import strategies as st
-from requests.adapters import HTTPAdapter
 
-from cds_service.clock import SYSTEM_CLOCK
 from cds_service.store import Store
 from cds_service.store.migration import migrate
 from cds_service.store.tables import CARDS, FEEDBACK
@@ -35,26 +33,20 @@ from tests.generative.hostile.fuzzing import KINDS, PATHS, without_uuids
 from tests.generative.hostile.texts import hostile_texts
 from tests.integration.limits.nginx import Nginx, nginx
 from tests.spec.body_checks import body_faults, outcome_faults
-from tests.support.authenticating import write_clients
 from tests.support.databases import postgresql_in, rows
 from tests.support.service import ORDER_SELECT
 from tests.support.serving import COMMAND, Server
-from tests.support.signing import claims, header, key, key_set, public, signed
 from tools.fuzz_bytes import bodies, card_call, connect, exchange, faults, raw_requests, request_bytes
+from tools.fuzz_clients import PUBLIC_URL, authorization, bearer, clients_file, session_from
 
 _PATIENCE = 60
 """Seconds, for an answer on a busy machine."""
 _LIVES = 20
 """Seconds between a start of the second server and its end; nginx asks it again ten seconds after a failure."""
-_PUBLIC_URL = "http://127.0.0.1:8080"
-"""Of both, so that the links of their cards are the same."""
 _REFUSED = (400, 412, 413, 422)
 _OUTCOMES = ("accepted", "overridden")
 _MAX_SUGGESTIONS = 10
 """A report with more is not stored."""
-_ALGORITHM = "ES256"
-_CLIENTS = {name: f"https://{name}.example.org" for name in ("bodies", "good", "hasty", "nobody")}
-"""Issuers: of the bodies, of good calls, one that may call once a minute, and one that is in no clients file."""
 _FRONT_STALLS, _FRONT_CONNECTIONS = 10, 200
 """As shipped."""
 _TIMED = 600
@@ -114,10 +106,7 @@ class Instances:
 
     def __init__(self, url: str, folder: Path) -> None:
         self.url, self.pool = url, ThreadPoolExecutor(4)
-        (folder / "keys.json").write_text(json.dumps(key_set(public(key(_ALGORITHM)))))
-        lines = f'jwks_file = "keys.json"\nalgorithms = ["{_ALGORITHM}"]'
-        tables = [f'issuer = "{_CLIENTS[name]}"\n{lines}' for name in ("bodies", "good", "hasty")]
-        self.clients = write_clients(folder, *tables[:2], f"{tables[2]}\ncalls_per_minute = 1")
+        self.clients = clients_file(folder)
         self.first, self.second = self._start("true"), self._start("false")
         self._front = nginx(
             folder, self.first.port, self.second.port, stalls_for=_FRONT_STALLS, at_once=_FRONT_CONNECTIONS
@@ -126,7 +115,7 @@ class Instances:
         self._tls = ssl.create_default_context(cafile=str(folder / "authority.pem"))
         self._addresses = cycle(f"127.0.1.{n}" for n in range(1, 250))
         """The limits of nginx count by address."""
-        self._good_clients = [_session(f"127.0.2.{n}", self.front.client.session.verify) for n in range(1, 5)]
+        self._good_clients = [session_from(f"127.0.2.{n}", self.front.client.session.verify) for n in range(1, 5)]
         self.reports: set[tuple[str, str]] = set()
         """Card and outcome of each report that was acknowledged."""
         self.cards: set[str] = set()
@@ -149,7 +138,7 @@ class Instances:
             "--development",
             port=port,
             store_url=self.url,
-            public_url=_PUBLIC_URL,
+            public_url=PUBLIC_URL,
             calls_per_minute="0",
             clients_file=str(self.clients),
             store_comments="true",
@@ -214,8 +203,8 @@ class Instances:
         """Return the answer; None where the second server was killed during the call."""
         server = self.second if way == "second" else self.first
         base = self.front.client.base if way == "nginx" else server.client.base
-        headers = {"Content-Type": "application/json", "Authorization": _bearer("bodies", path)}
-        with _session(next(self._addresses), self.front.client.session.verify) as session:
+        headers = {"Content-Type": "application/json", "Authorization": bearer("bodies", path)}
+        with session_from(next(self._addresses), self.front.client.session.verify) as session:
             try:
                 return session.post(base + path, content, headers=headers, timeout=_PATIENCE)
             except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
@@ -233,14 +222,14 @@ class Instances:
 
     def _exchange(self, way: str, case: Mapping[str, Any]) -> list[str]:
         server, began = self.second if way == "second" else self.first, time.monotonic()
-        content = request_bytes(case, self._authorization(case["token"]))
+        content = request_bytes(case, authorization(case["token"], self.first.client.base))
         probe = "GET /cds-services HTTP/1.1\r\nHost: localhost\r\nAuthorization: {}\r\nConnection: close\r\n\r\n"
         try:
             plain = connect(self.front.port if way == "nginx" else server.port, next(self._addresses))
             with closing(
                 self._tls.wrap_socket(plain, server_hostname="localhost") if way == "nginx" else plain
             ) as line:
-                answers = exchange(line, case, content, probe.format(_bearer("bodies", "/cds-services")).encode())
+                answers = exchange(line, case, content, probe.format(bearer("bodies", "/cds-services")).encode())
         except OSError:
             if server not in self.killed:
                 raise
@@ -252,31 +241,12 @@ class Instances:
             return []
         return [f"{way}: {fault}" for fault in faults(case, answers, self._right, behind_nginx=way == "nginx")]
 
-    def _authorization(self, token: str) -> str | None:
-        """Return the header Authorization that a name of fuzz_bytes.TOKENS stands for."""
-        now = SYSTEM_CLOCK.now().timestamp()
-        if token == "used":
-            used = _bearer("bodies", ORDER_SELECT)
-            url = self.first.client.base + ORDER_SELECT
-            requests.post(url, b"{}", headers={"Authorization": used}, timeout=_PATIENCE)
-            return used
-        return {
-            "none": lambda: None,
-            "junk": lambda: "Bearer x.y.z",
-            "long": lambda: f"Bearer {'x' * 8_193}",
-            "expired": lambda: _bearer("bodies", ORDER_SELECT, iat=now - 900, exp=now - 300),
-            "of another path": lambda: _bearer("bodies", "/cds-services"),
-            "of nobody": lambda: _bearer("nobody", ORDER_SELECT),
-            "hasty": lambda: _bearer("hasty", ORDER_SELECT),
-            "good": lambda: _bearer("bodies", ORDER_SELECT),
-        }[token]()
-
     def _good_call(self) -> list[str]:
         """Return what is wrong with the answer to another client's good call, on a connection that goes on."""
         began = time.monotonic()
         self.good_calls += 1
         client = self._good_clients[self.good_calls % len(self._good_clients)]
-        headers = {"Content-Type": "application/json", "Authorization": _bearer("good", ORDER_SELECT)}
+        headers = {"Content-Type": "application/json", "Authorization": bearer("good", ORDER_SELECT)}
         try:
             answer = client.post(self.front.client.base + ORDER_SELECT, card_call(), headers=headers, timeout=_PATIENCE)
         except requests.ConnectionError as error:
@@ -329,7 +299,7 @@ class Instances:
 
     def _refused_call(self, choose: random.Random) -> None:
         """Send a call of 64 KiB to 2 MiB that is refused with 401, 413, 415 or 429, or by nginx with 413."""
-        token, kind = _bearer("bodies", ORDER_SELECT), "application/json"
+        token, kind = bearer("bodies", ORDER_SELECT), "application/json"
         content = b" " * choose.choice([65_536, 262_144, 2_097_152])
         why = choose.choice(["401", "413", "413 of nginx", "415", "429"])
         if why == "401":
@@ -337,10 +307,10 @@ class Instances:
         elif why == "415":
             kind = "text/plain"
         elif why == "429":
-            token = _bearer("hasty", ORDER_SELECT)
+            token = bearer("hasty", ORDER_SELECT)
         else:
             content = bodies()["values, 600000"][0] if why == "413" else b" " * (9 * 1024 * 1024)
-        with _session(next(self._addresses), self.front.client.session.verify) as session:
+        with session_from(next(self._addresses), self.front.client.session.verify) as session:
             headers = {"Content-Type": kind, "Authorization": token}
             try:
                 answer = session.post(
@@ -362,34 +332,6 @@ class Instances:
         for server in (self.first, self.second):
             server.kill()
             server.close()
-
-
-def _session(address: str, verify: Any) -> requests.Session:
-    """Return a client that calls from an address of this machine."""
-    session = requests.Session()
-    session.trust_env, session.verify = False, verify
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, _From(address))
-    return session
-
-
-class _From(HTTPAdapter):
-    """Connects from one address of this machine."""
-
-    def __init__(self, address: str) -> None:
-        self._address = address
-        super().__init__()
-
-    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        """Create the pool of connections."""
-        super().init_poolmanager(*arguments, source_address=(self._address, 0), **options)
-
-
-def _bearer(client: str, path: str, **changes: Any) -> str:
-    """Return the header Authorization of a client's new token for a path."""
-    now = SYSTEM_CLOCK.now().timestamp()
-    good = {"iss": _CLIENTS[client], "aud": _PUBLIC_URL + path, "iat": now - 5, "exp": now + 295}
-    return f"Bearer {signed(header(_ALGORITHM), claims(**(good | changes)), algorithm=_ALGORITHM)}"
 
 
 def answer_faults(answer: requests.Response) -> list[str]:
