@@ -261,6 +261,7 @@ class Instances:
         """Time good calls, stop all, and return what was acknowledged and is not in the store."""
         self._ends.set()
         self._killer.join()
+        print(f"good calls of another client, during and after refused ones: {self.good_calls}")
         self._print_times()
         codes = [server.stop() for server in (self.first, self.second)]
         found = [f"a server ended with {code}" for code in codes if code]
@@ -275,7 +276,6 @@ class Instances:
         ]
         print(f"second server killed {len(self.killed)} times, which cost {self.lost} calls")
         print(f"acknowledged: {len(self.reports)} reports; shown by the first server: {len(self.cards)} cards")
-        print(f"good calls of another client, during and after refused ones: {self.good_calls}")
         print("answers: " + ", ".join(f"{way} {times}" for way, times in sorted(self.statuses.items())))
         return found
 
