@@ -133,6 +133,7 @@ def main() -> int:
     parser.add_argument("--save", type=Path, default=Path.cwd(), help="where bodies that are answered wrongly go")
     parser.add_argument("--instances", action="store_true", help="two servers on one PostgreSQL, one killed meanwhile")
     given_ = parser.parse_args()
+    given_.save.mkdir(parents=True, exist_ok=True)
     print(f"seed {given_.seed}, minutes {given_.minutes:g}", flush=True)
     with TemporaryDirectory() as state:
         os.environ["XDG_STATE_HOME"] = state
