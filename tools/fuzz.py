@@ -4,7 +4,7 @@ python -m tools.fuzz --minutes 10 [--seed 7] [--save FOLDER] [--instances]
 
 The bodies and the checks are those of tests/generative/hostile/test_fuzz.py, with another seed each time. What is found
 becomes a test: the saved body says of which kind it is, and what was wrong. With --instances, two servers on one
-PostgreSQL get the bodies, and one of them is killed meanwhile: see fuzz_instances.py.
+PostgreSQL behind nginx get the bodies, and requests of odd bytes; one is killed meanwhile: see fuzz_instances.py.
 """
 
 import argparse
@@ -23,7 +23,17 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-BATCH = {"plain": 500, "valid": 60, "nearly valid": 150, "hostile": 60, "broken": 300, "feedback": 300, "reports": 60}
+BATCH = {
+    "plain": 500,
+    "valid": 60,
+    "nearly valid": 150,
+    "hostile": 60,
+    "broken": 300,
+    "feedback": 300,
+    "reports": 60,
+    "bytes": 500,
+    "odd JSON": 150,
+}
 """Bodies of one kind before the next kind is due; of those that are quick to make and to judge there are more."""
 
 
@@ -123,6 +133,7 @@ def main() -> int:
     parser.add_argument("--save", type=Path, default=Path.cwd(), help="where bodies that are answered wrongly go")
     parser.add_argument("--instances", action="store_true", help="two servers on one PostgreSQL, one killed meanwhile")
     given_ = parser.parse_args()
+    given_.save.mkdir(parents=True, exist_ok=True)
     print(f"seed {given_.seed}, minutes {given_.minutes:g}", flush=True)
     with TemporaryDirectory() as state:
         os.environ["XDG_STATE_HOME"] = state

@@ -92,12 +92,14 @@ class RawResponse(NamedTuple):
 
 
 def begin_request() -> None:
-    """Create the context of the request that Flask begins to answer; a path with two slashes at its start is not found.
+    """Create the context of the request that Flask begins to answer; a path must start with one slash.
 
-    werkzeug drops the second one, but a proxy, and the audience of a token, have another path then.
+    werkzeug drops a second one, but a proxy, and the audience of a token, have another path then. A request without a
+    path (`GET localhost:443`) it redirects to the host that the client names.
     """
     g.request_context = RequestContext(request.environ, request.method, request.path, request.blueprint)
-    if request.environ["PATH_INFO"].startswith("//"):
+    path = request.environ["PATH_INFO"]
+    if not path.startswith("/") or path.startswith("//"):
         abort(404)
 
 

@@ -201,7 +201,7 @@ def test_small_body_limit_of_the_proxy(tmp_path, doctor, monkeypatch, open_serve
     """A proxy that refuses the documented size, with a page in place of an OperationOutcome, is found."""
     lines = proxy.SHIPPED.read_text(encoding="utf-8")
     lines = lines.replace("client_max_body_size 8m;", "client_max_body_size 1m;")
-    lines = lines.replace("error_page 413 @too_large;", "")
+    lines = lines.replace("error_page 413 /refused/too-large;", "")
     (tmp_path / "small.conf").write_text(lines, encoding="utf-8")
     monkeypatch.setattr(proxy, "SHIPPED", tmp_path / "small.conf")
     with proxy.nginx(tmp_path, open_server.port) as server:
