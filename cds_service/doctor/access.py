@@ -1,6 +1,7 @@
 """Checks of who may call: tokens, browsers (CORS), and the client's key set."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from cds_service.auth.public_keys import KeySet, read_key_set
 from cds_service.auth.signing import SigningKey
@@ -10,7 +11,12 @@ from cds_service.http_client import Unanswered, send
 
 _OK, _REFUSED = 200, 401
 _HOUR = 3600
-_LOG = "The line auth_refused in the service's log has the reason; docs/authentication.md says how to fix each."
+_LIFETIME = 900
+"""Seconds: the longest that a token may live by default."""
+_NO_CALLS = "Without it no call of this client is answered."
+_LOG = "The service's log has the `reason` in a line `auth_refused`; docs/authentication.md says how to fix each."
+_SHIFTS = [minutes for steps in range(1, 5) for minutes in (15 * steps, -15 * steps)]
+"""Minutes: of tokens for these moments one is accepted where only the service's clock is off, by an hour at most."""
 
 
 def tokens(deployment: Deployment) -> Iterator[Result]:
@@ -31,13 +37,11 @@ def _signed_tokens(deployment: Deployment, key: SigningKey) -> Iterator[Result]:
     claims = deployment.claims(DISCOVERY)
     token = key.sign(claims)
     status = deployment.send("GET", DISCOVERY, token=token).status
-    found = f"A good token for {claims['aud']} is answered with {status}."
-    is_ok = status == _OK
-    why = "Without it no call of this client is answered."
-    todo = f"{_LOG} `audience`: PLEXUS_CDS_PUBLIC_URL must be exactly the URL that clients call."
-    yield Result("Good token", State.OK if is_ok else State.FAILED, found, why, "" if is_ok else todo)
-    if not is_ok:
+    if status != _OK:
+        yield _good_token_refused(deployment, key, claims, status)
         return
+    found = f"A good token for {claims['aud']} is answered with {status}."
+    yield Result("Good token", State.OK, found, _NO_CALLS)
     past = {"iat": claims["iat"] - 2 * _HOUR, "exp": claims["exp"] - 2 * _HOUR}
     refused = {
         "Replayed token": ("With the same token again", token, "A token that was read on the way could be used again."),
@@ -54,6 +58,28 @@ def _signed_tokens(deployment: Deployment, key: SigningKey) -> Iterator[Result]:
     }
     for check, (name, bad_token, bad_why) in refused.items():
         yield _refusal(deployment, check, name, deployment.send("GET", DISCOVERY, token=bad_token).status, bad_why)
+
+
+def _good_token_refused(deployment: Deployment, key: SigningKey, claims: dict[str, Any], status: int) -> Result:
+    """Return the failure of a good token; where one of another moment is accepted, the service's clock is off."""
+    for minutes in _SHIFTS if status == _REFUSED else ():
+        start = claims["iat"] + 60 * minutes
+        token = key.sign({**deployment.claims(DISCOVERY), "iat": start, "exp": start + _LIFETIME})
+        if deployment.send("GET", DISCOVERY, token=token).status == _OK:
+            off = f"{abs(minutes)} minutes {'ahead' if minutes > 0 else 'behind'}"
+            found = (
+                f"A good token is refused, and one for another time is accepted: the service's clock is about {off}."
+            )
+            todo = "Synchronize the clock of the service's machine (NTP), and that of this one."
+            return Result("Good token", State.FAILED, found, _NO_CALLS, todo)
+    found = f"A good token for {claims['aud']} is answered with {status}."
+    todo = (
+        f"{_LOG} Most often: `audience` - PLEXUS_CDS_PUBLIC_URL must be exactly what precedes /cds-services in the URL "
+        "that clients call; `issuer` - as in the clients file; `unknown_key`, `keys_unreachable` - see *Key set*."
+        if status == _REFUSED
+        else "Look in the service's log for the same moment; 503: see *Store*."
+    )
+    return Result("Good token", State.FAILED, found, _NO_CALLS, todo)
 
 
 def _refusal(deployment: Deployment, check: str, name: str, status: int, why: str) -> Result:

@@ -10,7 +10,7 @@ from statistics import median
 from urllib.parse import urlsplit
 
 from cds_service.doctor.deployment import DISCOVERY, Deployment, Result, State, is_outcome
-from cds_service.http_client import Answer
+from cds_service.http_client import Answer, Unanswered
 
 _EXPIRES_SOON = 30
 """Days."""
@@ -20,6 +20,8 @@ _GUIDANCE_MS = 500
 """CDS Hooks 2.0.1, "CDS Service Response": a service should answer within 500 ms."""
 _TIMED_CALLS = 7
 _MEGABYTE = 1024 * 1024
+_HALVINGS = 5
+_OK = 200
 
 
 def is_this_machine(base: str) -> bool:
@@ -90,12 +92,17 @@ def body_limits(deployment: Deployment, path: str, call: bytes) -> Iterator[Resu
     why = "Records of patients with a long history are large: these are the ones who need advice."
     answer = deployment.post(path, call.ljust(limit))
     found = f"A call of {size} is answered with {answer.status}."
-    todo = (
-        "Set the proxy's body limit to PLEXUS_CDS_BODY_MEGABYTES (nginx: client_max_body_size); "
-        "if the setting is not the default, give it by --body-megabytes."
-    )
-    is_ok = answer.status == 200  # noqa: PLR2004 - HTTP
-    yield Result("Large body", State.OK if is_ok else State.FAILED, found, why, "" if is_ok else todo)
+    if answer.status == _OK:
+        yield Result("Large body", State.OK, found, why)
+    else:
+        halves = (limit >> halvings for halvings in range(1, _HALVINGS + 1))
+        passes = next((half for half in halves if deployment.post(path, call.ljust(half)).status == _OK), None)
+        found += f" One of {passes / _MEGABYTE:g} MiB passes." if passes else " Much smaller ones do not pass either."
+        todo = (
+            "Set the proxy's limit to PLEXUS_CDS_BODY_MEGABYTES (nginx: `client_max_body_size`, 1 MiB by default); if "
+            "that setting is not 8, give it by --body-megabytes."
+        )
+        yield Result("Large body", State.FAILED, found, why, todo)
     answer = deployment.post(path, call.ljust(limit + _MEGABYTE))
     is_refused, has_outcome = answer.status == 413, is_outcome(answer)  # noqa: PLR2004 - HTTP
     what = "an OperationOutcome" if has_outcome else "no OperationOutcome"
@@ -109,3 +116,21 @@ def body_limits(deployment: Deployment, path: str, call: bytes) -> Iterator[Resu
 def first_answer(deployment: Deployment) -> Answer:
     """Return the answer to discovery, by which clock and discovery are checked; raise Unanswered."""
     return deployment.get(DISCOVERY)
+
+
+_CERTIFICATE_ADVICE = {
+    "expired": "Renew the certificate, and reload the proxy.",
+    "not yet valid": "Check the clock of this machine, and from when on the certificate is valid.",
+    "mismatch": "Call it by a name that the certificate has, or get a certificate with this name.",
+    "issuer": "Let the proxy send the whole chain; if the hospital has its own authority, give its file by --ca-file.",
+    "self-signed": "If the hospital has its own authority, give its file by --ca-file; EHRs must trust it, too.",
+}
+"""By words in the reason that OpenSSL gives."""
+
+
+def unanswered(error: Unanswered) -> Result:
+    """Return the failure of a URL that gives no answer."""
+    advice = (todo for words, todo in _CERTIFICATE_ADVICE.items() if words in str(error))
+    todo = next(advice, "Check host and port, firewall, proxy, and whether the service runs.")
+    why = "Clients get no answer either; an EHR then goes on without advice."
+    return Result("Connection", State.FAILED, f"It does not answer: {error}. Nothing else was checked.", why, todo)
