@@ -15,15 +15,17 @@ __all__ = ["Probe", "Result", "State", "examine", "render"]
 def examine(urls: Sequence[str], probe: Probe, instance_urls: Sequence[str] = ()) -> Iterator[tuple[str, Result]]:
     """Yield the results of each base URL as they come, then of each single instance, then under no URL those of all."""
     deployments, single = ([_at(url, probe) for url in given] for given in (urls, instance_urls))
-    for deployment in deployments:
-        for result in _of_deployment(deployment):
-            yield deployment.base, result
-    for instance in single:
-        for result in _of_instance(instance):
-            yield instance.base, result
+    answering = []
+    for check, given in ((_of_deployment, deployments), (_of_instance, single)):
+        for deployment in given:
+            is_answering = True
+            for result in check(deployment):
+                is_answering = is_answering and result.check != connection.CONNECTION
+                yield deployment.base, result
+            answering += [deployment] * is_answering
     yield "", access.key_set(probe)
-    for result in instances.versions([*deployments, *single]):
-        yield "", result
+    if answering:
+        yield from (("", result) for result in instances.versions(answering))
 
 
 def _at(url: str, probe: Probe) -> Deployment:
@@ -43,6 +45,7 @@ def _of_deployment(deployment: Deployment) -> Iterator[Result]:
     result, paths = answers.discovery(deployment, answer)
     yield result
     if paths or answer.status == answers.REFUSED:  # any other answer says nothing about tokens
+        yield from _guarded("Public URL", lambda: [access.public_url(deployment)])
         yield from _guarded("Tokens", partial(access.tokens, deployment))
     if paths:
         yield from _of_service(deployment, paths)

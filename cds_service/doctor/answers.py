@@ -29,14 +29,14 @@ def discovery(deployment: Deployment, answer: Answer) -> tuple[Result, dict[str,
     why = "Clients read there which hooks there are and what to prefetch."
     body = answer.json()
     if answer.status == REFUSED:
-        todo = "Give --key, --kid and --issuer of a client; if you did, see docs/authentication.md for the reasons."
+        todo = "See *Good token*." if deployment.probe.key else "Give --key, --kid and --issuer of a client."
         return Result("Discovery", State.FAILED, "The service refuses the call (401).", why, todo), {}
     if answer.status != _OK or not isinstance(body, dict) or not isinstance(body.get("services"), list):
         what = "no JSON" if body is None else "JSON, but no list of services"
-        found = f"{deployment.base}{DISCOVERY} is answered with {answer.status} and {what}."
+        found = f"{deployment.base}{DISCOVERY} is answered with {answer.status} and {_text(answer) or what}."
         todo = (
-            "The proxy gets no answer from the service. Is it running? A faulty setting or file stops its start: run "
-            "`plexus-cds check-config` on the server."
+            "Is the service running? A faulty setting or file stops its start: run `plexus-cds check-config` on the "
+            "server. With a clients file the store must answer, too: see *Store*."
             if answer.status in _GATEWAY
             else "Check URL and proxy: the path /cds-services must reach the service unchanged."
         )
@@ -51,6 +51,14 @@ def discovery(deployment: Deployment, answer: Answer) -> tuple[Result, dict[str,
     optional = sorted(keys - set(MAIN_KEYS))
     extra = f" Also: {', '.join(optional)}." if optional else ""
     return Result("Discovery", State.OK, f"{len(services)} services, with their prefetch.{extra}", why), paths
+
+
+def _text(answer: Answer) -> str:
+    """Return the text of an OperationOutcome in quotes, or no text; it is the service's own or the proxy's."""
+    body = answer.json()
+    issues = body.get("issue") if isinstance(body, dict) else None
+    text = issues[0].get("diagnostics") if isinstance(issues, list) and issues and isinstance(issues[0], dict) else None
+    return f'"{text}"' if isinstance(text, str) else ""
 
 
 def example_calls(deployment: Deployment, paths: dict[str, str]) -> Iterator[Result]:
@@ -91,6 +99,8 @@ def _count(cards: Any) -> int | None:
 
 
 def _words(status: int, cards: int | None) -> str:
+    if status == _NO_RECORD:
+        return "status 412, as there is no record"
     if status != _OK:
         return f"status {status}"
     return {None: "200 without a list of cards", 0: "no card", 1: "one card"}.get(cards, f"{cards} cards")
@@ -149,10 +159,16 @@ def fhir_server(deployment: Deployment, path: str) -> Result:
             "If the service is to read what is not prefetched, give --fhir-server, the `fhirServer` of the EHR's calls."
         )
         return Result("FHIR server", State.NOT_CHECKED, "No FHIR server was given.", why, todo)
-    call = examples.example("calls", "nothing-prefetched", deployment.probe.clock.today()) | {"fhirServer": server}
+    today = deployment.probe.clock.today()
+    call = examples.example("calls", "nothing-prefetched", today) | {"fhirServer": server}
     answer = deployment.post(path, call)
     text = answer.content.decode(errors="replace")
     fault = next((fault for fault in FetchFault if fault.value in text), None)
+    if answer.status == _OK and deployment.post(path, examples.example("calls", EXAMPLE, today)).json() == {
+        "cards": []
+    }:
+        found = "The record is not read, because no card is shown here: see *Example article*."
+        return Result("FHIR server", State.NOT_CHECKED, found, why)
     if fault is None and answer.status != _OK:
         found = f"A call without prefetch is answered with {answer.status}."
         return Result("FHIR server", State.FAILED, found, why, "Look in the service's log for the same moment.")

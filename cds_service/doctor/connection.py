@@ -12,10 +12,14 @@ from urllib.parse import urlsplit
 from cds_service.doctor.deployment import DISCOVERY, Deployment, Result, State, is_outcome
 from cds_service.http_client import Answer, Unanswered
 
+CONNECTION = "Connection"
+"""The check of a URL that gives no answer: its only result."""
 _EXPIRES_SOON = 30
 """Days."""
 _SKEW, _SMALL_SKEW = 60, 20
 """Seconds: what tokens allow (docs/authentication.md), and what is worth a look."""
+_MINUTES_FROM = 120
+"""Seconds."""
 _GUIDANCE_MS = 500
 """CDS Hooks 2.0.1, "CDS Service Response": a service should answer within 500 ms."""
 _TIMED_CALLS = 7
@@ -36,6 +40,7 @@ def is_this_machine(base: str) -> bool:
 def tls(deployment: Deployment) -> Result:
     """Check TLS version and expiry of the certificate; whether it is valid at all is seen by the first call."""
     why = "Calls carry patient data and tokens."
+    soon = "From its last day on no client gets an answer."
     parts = urlsplit(deployment.base)
     if parts.scheme != "https":
         if is_this_machine(deployment.base):
@@ -53,8 +58,7 @@ def tls(deployment: Deployment) -> Result:
     days = (ends - deployment.probe.clock.now()).days
     found = f"{version}; the certificate is valid for {days} more days."
     if days < _EXPIRES_SOON:
-        todo = "Renew the certificate: from its last day on no client gets an answer."
-        return Result("TLS", State.WARNING, found, why, todo)
+        return Result("TLS", State.WARNING, found, soon, "Renew the certificate, and reload the proxy.")
     return Result("TLS", State.OK, found, why)
 
 
@@ -66,7 +70,8 @@ def clock_skew(deployment: Deployment, answer: Answer) -> Result:
     except (KeyError, ValueError, TypeError):
         return Result("Clock", State.NOT_CHECKED, "The answer has no usable Date header.", why)
     skew = round((theirs - deployment.probe.clock.now()).total_seconds())
-    found = f"The server's clock differs from this machine's by {abs(skew)} s."
+    size = f"{abs(skew)} s" if abs(skew) < _MINUTES_FROM else f"{abs(skew) / 60:.0f} minutes"
+    found = f"The server's clock, or that of its proxy, differs from this machine's by {size}."
     if abs(skew) > 1:
         found = f"{found[:-1]}: it is {'ahead' if skew > 0 else 'behind'}."
     todo = "Synchronize the clocks of both machines (NTP), then find out which one was wrong."
@@ -133,4 +138,4 @@ def unanswered(error: Unanswered) -> Result:
     advice = (todo for words, todo in _CERTIFICATE_ADVICE.items() if words in str(error))
     todo = next(advice, "Check host and port, firewall, proxy, and whether the service runs.")
     why = "Clients get no answer either; an EHR then goes on without advice."
-    return Result("Connection", State.FAILED, f"It does not answer: {error}. Nothing else was checked.", why, todo)
+    return Result(CONNECTION, State.FAILED, f"It does not answer: {error}. Nothing else was checked.", why, todo)

@@ -88,7 +88,7 @@ _MEMBERS = {
             "not_migrated": _Finding(
                 State.FAILED,
                 "The store's tables are missing, or those of an older version.",
-                "Run `plexus-cds migrate`.",
+                "Run `plexus-cds migrate` on the server, with its settings.",
             ),
             "unreachable": _Finding(
                 State.FAILED,
@@ -106,9 +106,10 @@ def readiness(instance: Deployment) -> Iterator[Result]:
     answers = [_answer(instance, _READY) for _ in range(_CALLS)]
     reports = [body for body in answers if body and "status" in body]
     if not reports:
-        todo = "A proxy need not pass it. Give --instance URL with the address of each instance, or run this there."
+        todo = "That is right for a proxy. Give --instance with the URL of each instance behind it, to see its state."
         yield Result("Readiness", State.NOT_CHECKED, f"{_READY} cannot be read at this URL.", why, todo)
         return
+    why = "A load balancer sends no calls to an unready instance, and those that reach it fail."
     yield _result("Readiness", why, [_readiness(report) for report in reports])
     for name, member in _MEMBERS.items():
         yield _result(member.check, member.why, [member.finding(str(report.get(name))) for report in reports])
@@ -178,7 +179,8 @@ def _versions(check: str, seen: Mapping[str, list[str | None]], why: str, path: 
     """Return the result for the versions that the calls of each URL showed; `own` is the doctor's."""
     every = {version for versions in seen.values() for version in versions}
     if every == {None}:
-        return Result(check, State.NOT_CHECKED, f"{path} cannot be read.", why, f"Let the proxy pass {path}.")
+        todo = f"The proxy must pass {path}; if *Discovery* failed, see there first."
+        return Result(check, State.NOT_CHECKED, f"{path} cannot be read.", why, todo)
     known = sorted(str(version) for version in every if version)
     doctor = f" This doctor is {own}." if own else ""
     if len(known) > 1:

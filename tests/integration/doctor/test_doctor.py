@@ -151,8 +151,11 @@ def test_wrong_audience(tmp_path, doctor, key_file):
     """A service that has another public URL than the one that is called refuses good tokens; that is the advice."""
     with with_clients(tmp_path, "http://localhost:1") as server:
         code, results = doctor(server.client.base, *key_file)
-    assert (code, results["Good token"]["state"]) == (1, "failed")
-    assert "PLEXUS_CDS_PUBLIC_URL" in results["Good token"]["what_to_do"]
+    assert (code, results["Good token"]["state"], results["Public URL"]["state"]) == (1, "failed", "failed")
+    assert results["Public URL"]["found"] == (
+        f"The service's own URL is http://localhost:1, but {server.client.base} is called."
+    )
+    assert "*Public URL*" in results["Good token"]["what_to_do"]
 
 
 def test_open_service(open_server, doctor, key_file):
@@ -168,7 +171,7 @@ def test_clock_skew(open_server, doctor):
     ahead = Clock(lambda: SYSTEM_CLOCK.now() + timedelta(minutes=5), UTC)
     code, results = doctor(open_server.client.base, clock=ahead)
     assert (code, results["Clock"]["state"]) == (1, "failed")
-    assert re.search(r"differs from this machine's by \d+ s: it is behind", results["Clock"]["found"])
+    assert "differs from this machine's by 5 minutes: it is behind." in results["Clock"]["found"]
 
 
 def test_not_json(doctor):
@@ -230,7 +233,7 @@ def test_proxy_without_service(tmp_path, doctor):
     with proxy.nginx(tmp_path, free_port()) as server:
         code, results = doctor(server.client.base, "--ca-file", str(tmp_path / "authority.pem"))
     assert (code, results["Discovery"]["state"]) == (1, "failed")
-    assert "Is it running?" in results["Discovery"]["what_to_do"]
+    assert "Is the service running?" in results["Discovery"]["what_to_do"]
 
 
 @pytest.mark.parametrize(
@@ -303,6 +306,17 @@ def test_instances_that_differ(doctor):
     )
 
 
+def test_reports_of_another_version(doctor):
+    """A fault of the service itself is named by its kind; a value that this doctor does not know is a warning."""
+    report = {"status": "unready", "fault": "KeyError", "card": "paused", "site_file": "none", "store": "ready"}
+    with odd_server() as server:
+        server.plays = {"": answers(report, 503)}
+        code, results = doctor("http://127.0.0.1:1", "--instance", server.root)
+    assert (code, results["Readiness"]["state"], results["Card"]["state"]) == (1, "failed", "warning")
+    assert "(KeyError)" in results["Readiness"]["found"]
+    assert results["Card"]["found"] == "It reports paused."
+
+
 @pytest.mark.parametrize(
     ("is_listed", "play", "state", "found"),
     [
@@ -331,7 +345,38 @@ def test_clock_of_the_service(tmp_path, doctor, key_file):
     with with_clients(tmp_path) as server:
         _, results = doctor(server.client.base, *key_file, clock=ahead)
     assert results["Good token"]["state"] == "failed"
-    assert "the service's clock is about 30 minutes behind" in results["Good token"]["found"]
+    assert "the service's clock is 14 to 31 minutes behind" in results["Good token"]["found"]
+
+
+def test_instances_without_a_common_store(tmp_path, doctor, key_file, monkeypatch):
+    """Instances behind a balancer that do not share a store accept a token once each; that is the advice."""
+    port = free_port()
+    monkeypatch.setattr(proxy, "free_port", lambda: port)
+    folders = [tmp_path / name for name in ("a", "b", "proxy")]
+    for folder in folders:
+        folder.mkdir()
+    with (
+        with_clients(folders[0], f"https://localhost:{port}") as one,
+        with_clients(folders[1], f"https://localhost:{port}") as other,
+    ):
+        lines = proxy.SHIPPED.read_text(encoding="utf-8")
+        balanced = lines.replace("server 127.0.0.1:8080;", f"server 127.0.0.1:8080; server 127.0.0.1:{other.port};")
+        (tmp_path / "balanced.conf").write_text(balanced, encoding="utf-8")
+        monkeypatch.setattr(proxy, "SHIPPED", tmp_path / "balanced.conf")
+        with proxy.nginx(folders[2], one.port) as server:
+            _, results = doctor(server.client.base, *key_file, "--ca-file", str(folders[2] / "authority.pem"))
+    assert results["Replayed token"]["state"] == "failed"
+    assert "PLEXUS_CDS_STORE_URL" in results["Replayed token"]["what_to_do"]
+
+
+def test_fhir_server_is_not_read_while_the_card_is_off(tmp_path, doctor):
+    """Where the card is off no record is read, so nothing is said of the FHIR server."""
+    file = tmp_path / "site.toml"
+    file.write_text(f"{CARD}\noff = true", encoding="utf-8")
+    settings = {"site_file": str(file), "store_url": f"sqlite:///{tmp_path}/store.sqlite3"}
+    with granian("--development", **settings) as server:
+        _, results = doctor(server.client.base, "--fhir-server", "http://127.0.0.1:1/fhir")
+    assert results["FHIR server"]["state"] == "not checked"
 
 
 WRONG_USE = {
