@@ -74,6 +74,11 @@ def _signed_tokens(deployment: Deployment, key: SigningKey) -> Iterator[Result]:
             key.sign({**deployment.claims(DISCOVERY), **past}),
             "A token that leaks would count for ever.",
         ),
+        "Wrong audience": (
+            "With a token for another URL",
+            key.sign({**deployment.claims(DISCOVERY), "aud": f"{deployment.base}/elsewhere"}),
+            "Who gets a token of this client for something else could use it here.",
+        ),
         "Wrong signature": (
             "With a token signed by another key",
             key.stranger().sign(deployment.claims(DISCOVERY)),

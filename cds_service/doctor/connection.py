@@ -137,5 +137,5 @@ def unanswered(error: Unanswered) -> Result:
     """Return the failure of a URL that gives no answer."""
     advice = (todo for words, todo in _CERTIFICATE_ADVICE.items() if words in str(error))
     todo = next(advice, "Check host and port, firewall, proxy, and whether the service runs.")
-    why = "Clients get no answer either; an EHR then goes on without advice."
+    why = "Clients that meet the same get no answer, and an EHR then goes on without advice."
     return Result(CONNECTION, State.FAILED, f"It does not answer: {error}. Nothing else was checked.", why, todo)

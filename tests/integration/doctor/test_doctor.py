@@ -83,7 +83,9 @@ def test_healthy_with_tokens(tmp_path, doctor, key_file):
         keys.plays = {"": answers(key_set(public(key("ES384"))))}
         code, results = doctor(server.client.base, *key_file, "--jwks", f"{keys.root}/keys", "--origin", ORIGIN)
     assert states(results, "Response times", "FHIR server") == {}
-    assert {"No token", "Good token", "Replayed token", "Expired token", "Wrong signature", "Key set"} <= set(results)
+    assert {"Good token", "Replayed token", "Expired token", "Wrong audience", "Wrong signature", "Key set"} <= set(
+        results
+    )
     assert code == 0
 
 
@@ -162,7 +164,7 @@ def test_open_service(open_server, doctor, key_file):
     """Where the analyst has a key, a service that answers without a token, or to any token, is a fault."""
     code, results = doctor(open_server.client.base, *key_file)
     assert code == 1
-    failed = {"No token", "Replayed token", "Expired token", "Wrong signature"}
+    failed = {"No token", "Replayed token", "Expired token", "Wrong audience", "Wrong signature"}
     assert {check for check, state in states(results).items() if state == "failed"} == failed
 
 
