@@ -69,7 +69,9 @@ def example_calls(deployment: Deployment, paths: dict[str, str]) -> Iterator[Res
         try:
             answer = deployment.post(paths[call["hook"]], call)
         except Unanswered as error:
-            yield Result(f"Example {name}", State.FAILED, f"It is not answered: {error}.", "", "Look in the log.")
+            why = "An EHR then has no advice."
+            todo = "Look in the logs of proxy and service for the same moment."
+            yield Result(f"Example {name}", State.FAILED, f"It is not answered: {error}.", why, todo)
         else:
             result = _example_result(name, answer, status, cards, may_be_off=may_be_off)
             may_be_off = may_be_off or result.state is State.WARNING
@@ -119,7 +121,7 @@ def feedback(deployment: Deployment, path: str, call: dict[str, Any]) -> Result:
     found = f"A report on a card is answered with {answer.status}."
     if answer.status == _OK:
         return Result("Feedback", State.OK, found, why)
-    todo = "503: the store cannot be used, see `store` in /readyz. 401 or 404: let the proxy pass the path /feedback."
+    todo = "503: the store cannot be used, see *Store*. 401 or 404: let the proxy pass the path /feedback."
     return Result("Feedback", State.FAILED, found, why, todo)
 
 

@@ -128,6 +128,27 @@ def test_refusals_are_not_hidden(tmp_path):
     assert rise == {"refused{check=missing}": 1}
 
 
+def test_a_proxy_that_drops_calls(open_server, doctor):
+    """Each call without an answer is a failure of its own check, and the others go on."""
+    discovered = open_server.client.get("/cds-services").json()
+    with odd_server() as server:
+        server.plays = {"": lambda stage: (answers(discovered) if stage.request.method == "GET" else sends(b""))(stage)}
+        code, results = doctor(server.root, "--fhir-server", "http://127.0.0.1:1/fhir", "--origin", ORIGIN)
+    assert code == 1
+    dropped = ["Example article", "Feedback", "FHIR server", "CORS", "Body limits", "Response times"]
+    assert all("not answered: the connection failed" in results[check]["found"] for check in dropped)
+    assert results["Discovery"]["state"] == "ok"
+
+
+def test_another_service(doctor):
+    """The URL of another CDS service is told as such."""
+    other = {"services": [{"hook": "patient-view", "id": "greeting", "description": "Says hello"}]}
+    with odd_server() as server:
+        server.plays = {"": answers(other)}
+        code, results = doctor(server.root)
+    assert (code, results["Discovery"]["found"]) == (1, "No service for order-select, order-sign.")
+
+
 def test_wrong_path(open_server, doctor):
     """A URL that is not the service's says so, and nothing else is called."""
     code, results = doctor(open_server.client.base + "/wrong")
