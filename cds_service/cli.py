@@ -302,7 +302,15 @@ def _integration_sheet(
 @click.option("--issuer", default="", help="The client's issuer, as the clients file has it.")
 @click.option("--tenant", default="", help="The client's tenant, where its tokens need one.")
 @click.option("--jwks", default="", metavar="URL", help="The client's key set, to check that it has the key.")
+@click.option("--fhir-server", default="", metavar="URL", help="The EHR's FHIR server, to check that it can be read.")
 @click.option("--origin", default="", help="Origin of a client in a browser, to check CORS.")
+@click.option(
+    "--instance",
+    "instances",
+    multiple=True,
+    metavar="URL",
+    help="An instance behind the proxy, to read its state and versions; may be repeated.",
+)
 @click.option("--ca-file", default="", type=click.Path(), help="Certificate authorities (PEM) in place of public ones.")
 @click.option("--body-megabytes", type=float, default=8, show_default=True, help="The documented body limit, in MiB.")
 @click.option("--timeout", "seconds", type=float, default=10, show_default=True, help="Seconds for each call.")

@@ -171,14 +171,14 @@ def doctor(urls: Sequence[str], options: dict[str, Any], *, as_json: bool, clock
     from cds_service import doctor as checks  # noqa: PLC0415 - it loads requests and joserfc
     from cds_service.auth.signing import read_signing_key  # noqa: PLC0415 - likewise
 
-    key, kid = options.pop("key"), options.pop("kid")
+    key, kid, instances = options.pop("key"), options.pop("kid"), options.pop("instances")
     ca_fault = ca_file_fault(options["ca_file"]) if options["ca_file"] else ""
     if ca_fault:
         message = f"--ca-file: {options['ca_file']} {ca_fault}"
         raise SettingsError(message)
     probe = checks.Probe(clock=clock, key=read_signing_key(Path(key), kid) if key else None, **options)
     results, shown = [], None
-    for url, result in checks.examine(urls, probe):
+    for url, result in checks.examine(urls, probe, instances):
         results.append({"url": url} | result.as_json())
         if not as_json:
             click.echo(("" if shown == url else f"{url or 'All together'}\n") + checks.render(result))

@@ -5,21 +5,31 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 from cds_service import examples
-from cds_service.doctor import access, answers, connection
+from cds_service.doctor import access, answers, connection, instances
 from cds_service.doctor.deployment import DISCOVERY, Deployment, Probe, Result, State
 from cds_service.http_client import Unanswered
 
 __all__ = ["Probe", "Result", "State", "examine", "render"]
 
 
-def examine(urls: Sequence[str], probe: Probe) -> Iterator[tuple[str, Result]]:
-    """Yield the results of each base URL as they come, then under no URL those of all together."""
-    deployments = [Deployment(url.rstrip("/").removesuffix(DISCOVERY), probe) for url in urls]
-    for deployment in deployments:
-        for result in _of_deployment(deployment):
-            yield deployment.base, result
+def examine(urls: Sequence[str], probe: Probe, instance_urls: Sequence[str] = ()) -> Iterator[tuple[str, Result]]:
+    """Yield the results of each base URL as they come, then of each single instance, then under no URL those of all."""
+    deployments, single = ([_at(url, probe) for url in given] for given in (urls, instance_urls))
+    answering = []
+    for check, given in ((_of_deployment, deployments), (_of_instance, single)):
+        for deployment in given:
+            is_answering = True
+            for result in check(deployment):
+                is_answering = is_answering and result.check != connection.CONNECTION
+                yield deployment.base, result
+            answering += [deployment] * is_answering
     yield "", access.key_set(probe)
-    yield "", answers.versions(deployments)
+    if answering:
+        yield from (("", result) for result in instances.versions(answering))
+
+
+def _at(url: str, probe: Probe) -> Deployment:
+    return Deployment(url.rstrip("/").removesuffix(DISCOVERY), probe)
 
 
 def _of_deployment(deployment: Deployment) -> Iterator[Result]:
@@ -27,18 +37,29 @@ def _of_deployment(deployment: Deployment) -> Iterator[Result]:
     try:
         answer = connection.first_answer(deployment)
     except Unanswered as error:
-        why = "No client gets an answer either; an EHR then goes on without advice."
-        todo = "Check address, firewall, proxy and certificate; give --ca-file if the hospital has its own authority."
-        yield Result("Connection", State.FAILED, f"Discovery is not answered: {error}.", why, todo)
+        yield connection.unanswered(error)
         return
     yield from _guarded("TLS", lambda: [connection.tls(deployment)])
     yield connection.clock_skew(deployment, answer)
+    yield from instances.readiness(deployment)
     result, paths = answers.discovery(deployment, answer)
     yield result
     if paths or answer.status == answers.REFUSED:  # any other answer says nothing about tokens
+        yield from _guarded("Public URL", lambda: [access.public_url(deployment)])
         yield from _guarded("Tokens", partial(access.tokens, deployment))
     if paths:
         yield from _of_service(deployment, paths)
+
+
+def _of_instance(instance: Deployment) -> Iterator[Result]:
+    """Yield what one instance, called without balancer and proxy, reports of itself."""
+    try:
+        answer = instance.send("GET", "/livez")
+    except Unanswered as error:
+        yield connection.unanswered(error)
+        return
+    yield connection.clock_skew(instance, answer)
+    yield from instances.readiness(instance)
 
 
 def _of_service(deployment: Deployment, paths: dict[str, str]) -> Iterator[Result]:
@@ -47,6 +68,7 @@ def _of_service(deployment: Deployment, paths: dict[str, str]) -> Iterator[Resul
     content = json.dumps(call).encode()
     yield from answers.example_calls(deployment, paths)
     yield from _guarded("Feedback", lambda: [answers.feedback(deployment, path, call)])
+    yield from _guarded("FHIR server", lambda: [answers.fhir_server(deployment, path)])
     yield from _guarded("CORS", lambda: [access.cors(deployment, path)])
     yield from _guarded("Body limits", partial(connection.body_limits, deployment, path, content))
     yield from _guarded("Response times", lambda: [connection.response_times(deployment, path, content)])

@@ -1,6 +1,8 @@
 """Checks of who may call: tokens, browsers (CORS), and the client's key set."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 from cds_service.auth.public_keys import KeySet, read_key_set
 from cds_service.auth.signing import SigningKey
@@ -10,7 +12,35 @@ from cds_service.http_client import Unanswered, send
 
 _OK, _REFUSED = 200, 401
 _HOUR = 3600
-_LOG = "The line auth_refused in the service's log has the reason; docs/authentication.md says how to fix each."
+_LIFETIME = 900
+"""Seconds: the longest that a token may live by default."""
+_SHIFTS = (0, -15, 15, -30, 30, -45, 45, -60)
+"""Minutes: tokens for these moments, each good for 17 minutes, find a clock that is off by an hour."""
+_PUBLIC_URL = "Public URL"
+_REPLAYED = "Replayed token"
+_ONE_STORE = (
+    "Give all instances the same PLEXUS_CDS_STORE_URL: those that share no store accept a token once each. If other "
+    "bad tokens are accepted as well, set PLEXUS_CDS_CLIENTS_FILE."
+)
+_NO_CALLS = "Without it no call of this client is answered."
+_LOG = "The service's log has the `reason` in a line `auth_refused`; docs/authentication.md says how to fix each."
+
+
+def public_url(deployment: Deployment) -> Result:
+    """Check that the service knows the URL by which it is called; /openapi.json names it."""
+    why = "Tokens must name it in `aud`, and the card's links lead there."
+    body = deployment.send("GET", "/openapi.json").json()
+    servers = body.get("servers") if isinstance(body, dict) else None
+    known = servers[0].get("url") if isinstance(servers, list) and servers and isinstance(servers[0], dict) else None
+    if not isinstance(known, str):
+        return Result(_PUBLIC_URL, State.NOT_CHECKED, "/openapi.json does not name it.", why)
+    if known == deployment.base:
+        return Result(_PUBLIC_URL, State.OK, "The service's own URL is the one that is called.", why)
+    found = f"The service's own URL is {known}, but {deployment.base} is called."
+    if deployment.probe.key is None and is_this_machine(known) and is_this_machine(deployment.base):
+        return Result(_PUBLIC_URL, State.OK, f"{found} Both are of this machine.", why)
+    todo = "Set PLEXUS_CDS_PUBLIC_URL to exactly the URL that clients call, or give the doctor that URL."
+    return Result(_PUBLIC_URL, State.FAILED if deployment.probe.key else State.WARNING, found, why, todo)
 
 
 def tokens(deployment: Deployment) -> Iterator[Result]:
@@ -31,20 +61,23 @@ def _signed_tokens(deployment: Deployment, key: SigningKey) -> Iterator[Result]:
     claims = deployment.claims(DISCOVERY)
     token = key.sign(claims)
     status = deployment.send("GET", DISCOVERY, token=token).status
-    found = f"A good token for {claims['aud']} is answered with {status}."
-    is_ok = status == _OK
-    why = "Without it no call of this client is answered."
-    todo = f"{_LOG} `audience`: PLEXUS_CDS_PUBLIC_URL must be exactly the URL that clients call."
-    yield Result("Good token", State.OK if is_ok else State.FAILED, found, why, "" if is_ok else todo)
-    if not is_ok:
+    if status != _OK:
+        yield _good_token_refused(deployment, key, claims, status)
         return
+    found = f"A good token for {claims['aud']} is answered with {status}."
+    yield Result("Good token", State.OK, found, _NO_CALLS)
     past = {"iat": claims["iat"] - 2 * _HOUR, "exp": claims["exp"] - 2 * _HOUR}
     refused = {
-        "Replayed token": ("With the same token again", token, "A token that was read on the way could be used again."),
+        _REPLAYED: ("With the same token again", token, "A token that was read on the way could be used again."),
         "Expired token": (
             "With a token of two hours ago",
             key.sign({**deployment.claims(DISCOVERY), **past}),
             "A token that leaks would count for ever.",
+        ),
+        "Wrong audience": (
+            "With a token for another URL",
+            key.sign({**deployment.claims(DISCOVERY), "aud": f"{deployment.base}/elsewhere"}),
+            "Who gets a token of this client for something else could use it here.",
         ),
         "Wrong signature": (
             "With a token signed by another key",
@@ -53,7 +86,30 @@ def _signed_tokens(deployment: Deployment, key: SigningKey) -> Iterator[Result]:
         ),
     }
     for check, (name, bad_token, bad_why) in refused.items():
-        yield _refusal(deployment, check, name, deployment.send("GET", DISCOVERY, token=bad_token).status, bad_why)
+        result = _refusal(deployment, check, name, deployment.send("GET", DISCOVERY, token=bad_token).status, bad_why)
+        yield replace(result, what_to_do=_ONE_STORE) if check == _REPLAYED and "with 200" in result.found else result
+
+
+def _good_token_refused(deployment: Deployment, key: SigningKey, claims: dict[str, Any], status: int) -> Result:
+    """Return the failure of a good token; where one of another moment is accepted, the service's clock is off."""
+    for minutes in _SHIFTS if status == _REFUSED else ():
+        start = claims["iat"] + 60 * minutes
+        token = key.sign({**deployment.claims(DISCOVERY), "iat": start, "exp": start + _LIFETIME})
+        if deployment.send("GET", DISCOVERY, token=token).status == _OK:
+            off = f"{max(minutes - 1, 1)} to {minutes + 16} minutes ahead"
+            if minutes < 0:
+                off = f"{max(-minutes - 16, 1)} to {1 - minutes} minutes behind"
+            found = f"A good token is refused, one for another time accepted: the service's clock is {off}."
+            todo = "Synchronize the clock of the service's machine (NTP), and that of this one."
+            return Result("Good token", State.FAILED, found, _NO_CALLS, todo)
+    found = f"A good token for {claims['aud']} is answered with {status}."
+    todo = (
+        f"{_LOG} Most often: `audience` - see *Public URL*; `issuer` - as in the clients file; `unknown_key`, "
+        "`keys_unreachable` - see *Key set*."
+        if status == _REFUSED
+        else "Look in the service's log for the same moment; 503: see *Store*."
+    )
+    return Result("Good token", State.FAILED, found, _NO_CALLS, todo)
 
 
 def _refusal(deployment: Deployment, check: str, name: str, status: int, why: str) -> Result:
@@ -97,7 +153,10 @@ def key_set(probe: Probe) -> Result:
     if not probe.jwks:
         todo = "Give --jwks, the jwks_url of the clients file."
         return Result("Key set", State.NOT_CHECKED, "No URL of a key set was given.", why, todo)
-    todo = "Let the EHR's team look at the key server, and the network's at the way from the service to it."
+    todo = (
+        "Ask the EHR's team whether the key server runs, and the network's whether the service may reach it; or pin "
+        "the keys with `jwks_file` in the clients file."
+    )
     try:
         answer = send("GET", probe.jwks, headers={}, content=None, seconds=probe.seconds, ca_file=probe.ca_file)
         keys = read_key_set(answer.json())

@@ -1,18 +1,16 @@
-"""Checks of what the service answers: discovery, the shipped examples, feedback, and the versions of its instances."""
+"""Checks of what the service answers: discovery, the shipped examples, feedback, and a read of a FHIR server."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC
 from typing import Any
 
-from cds_service import __version__, examples
+from cds_service import examples
 from cds_service.doctor.deployment import DISCOVERY, Deployment, Result, State, is_outcome
 from cds_service.http_client import Answer, Unanswered
-from cds_service.model import MAIN_KEYS
+from cds_service.model import MAIN_KEYS, FetchFault
 
 _OK, REFUSED, _NO_RECORD = 200, 401, 412
-_REPEATS = 5
-"""Calls for the version: a balancer spreads them over its instances."""
-
+_GATEWAY = (502, 503, 504)
 EXAMPLE = "article"
 _EXPECTED = {
     EXAMPLE: (_OK, 1),
@@ -31,12 +29,17 @@ def discovery(deployment: Deployment, answer: Answer) -> tuple[Result, dict[str,
     why = "Clients read there which hooks there are and what to prefetch."
     body = answer.json()
     if answer.status == REFUSED:
-        todo = "Give --key, --kid and --issuer of a client; if you did, see docs/authentication.md for the reasons."
+        todo = "See *Good token*." if deployment.probe.key else "Give --key, --kid and --issuer of a client."
         return Result("Discovery", State.FAILED, "The service refuses the call (401).", why, todo), {}
     if answer.status != _OK or not isinstance(body, dict) or not isinstance(body.get("services"), list):
         what = "no JSON" if body is None else "JSON, but no list of services"
-        found = f"{deployment.base}{DISCOVERY} is answered with {answer.status} and {what}."
-        todo = "Check URL and proxy: the path /cds-services must reach the service unchanged."
+        found = f"{deployment.base}{DISCOVERY} is answered with {answer.status} and {_text(answer) or what}."
+        todo = (
+            "Is the service running? A faulty setting or file stops its start: run `plexus-cds check-config` on the "
+            "server. With a clients file the store must answer, too: see *Store*."
+            if answer.status in _GATEWAY
+            else "Check URL and proxy: the path /cds-services must reach the service unchanged."
+        )
         return Result("Discovery", State.FAILED, found, why, todo), {}
     services = [service for service in body["services"] if isinstance(service, dict)]
     paths = {str(service.get("hook")): f"{DISCOVERY}/{service.get('id')}" for service in services}
@@ -50,19 +53,32 @@ def discovery(deployment: Deployment, answer: Answer) -> tuple[Result, dict[str,
     return Result("Discovery", State.OK, f"{len(services)} services, with their prefetch.{extra}", why), paths
 
 
+def _text(answer: Answer) -> str:
+    """Return the text of an OperationOutcome in quotes, or no text; it is the service's own or the proxy's."""
+    body = answer.json()
+    issues = body.get("issue") if isinstance(body, dict) else None
+    text = issues[0].get("diagnostics") if isinstance(issues, list) and issues and isinstance(issues[0], dict) else None
+    return f'"{text}"' if isinstance(text, str) else ""
+
+
 def example_calls(deployment: Deployment, paths: dict[str, str]) -> Iterator[Result]:
-    """Check the answer to each example call."""
+    """Check the answer to each example call; where the first has no card, the site may be off or in shadow mode."""
+    may_be_off = False
     for name, (status, cards) in _EXPECTED.items():
         call = examples.example("calls", name, deployment.probe.clock.today())
         try:
             answer = deployment.post(paths[call["hook"]], call)
         except Unanswered as error:
-            yield Result(f"Example {name}", State.FAILED, f"It is not answered: {error}.", "", "Look in the log.")
+            why = "An EHR then has no advice."
+            todo = "Look in the logs of proxy and service for the same moment."
+            yield Result(f"Example {name}", State.FAILED, f"It is not answered: {error}.", why, todo)
         else:
-            yield _example_result(name, answer, status, cards)
+            result = _example_result(name, answer, status, cards, may_be_off=may_be_off)
+            may_be_off = may_be_off or result.state is State.WARNING
+            yield result
 
 
-def _example_result(name: str, answer: Answer, status: int, cards: int) -> Result:
+def _example_result(name: str, answer: Answer, status: int, cards: int, *, may_be_off: bool) -> Result:
     why = "A card that is missing or wrong here is missing or wrong for patients."
     body = answer.json()
     shown = body.get("cards") if isinstance(body, dict) else None
@@ -70,12 +86,13 @@ def _example_result(name: str, answer: Answer, status: int, cards: int) -> Resul
     if answer.status == status and (is_outcome(answer) if status != _OK else _count(shown) == cards):
         return Result(check, State.OK, f"As expected: {_words(status, cards)}.", why)
     found = f"Expected {_words(status, cards)}, but it is answered with {_words(answer.status, _count(shown))}."
-    if answer.status == status == _OK and _count(shown) == 0:
+    if answer.status == _OK and _count(shown) == 0 and (cards or may_be_off):
         todo = (
-            "If the site file has `off` or `shadow`, this is right; else run `plexus-cds example` and `decide` there."
+            "If the site file has `off` or `shadow`, this is right (see *Card*); else run `plexus-cds example "
+            f"{name} | plexus-cds decide -` on the server, with its site file: it explains the decision."
         )
-        return Result(check, State.WARNING if cards else State.FAILED, found, why, todo)
-    todo = "Compare with `plexus-cds example NAME | plexus-cds decide -` on the server, with its site file."
+        return Result(check, State.WARNING, found, why, todo)
+    todo = f"Compare with `plexus-cds example {name} | plexus-cds decide -` on the server, with its site file."
     return Result(check, State.FAILED, found, why, todo)
 
 
@@ -84,6 +101,8 @@ def _count(cards: Any) -> int | None:
 
 
 def _words(status: int, cards: int | None) -> str:
+    if status == _NO_RECORD:
+        return "status 412, as there is no record"
     if status != _OK:
         return f"status {status}"
     return {None: "200 without a list of cards", 0: "no card", 1: "one card"}.get(cards, f"{cards} cards")
@@ -102,34 +121,63 @@ def feedback(deployment: Deployment, path: str, call: dict[str, Any]) -> Result:
     found = f"A report on a card is answered with {answer.status}."
     if answer.status == _OK:
         return Result("Feedback", State.OK, found, why)
-    todo = "503: the store cannot be used, see `store` in /readyz. 401 or 404: let the proxy pass the path /feedback."
+    todo = "503: the store cannot be used, see *Store*. 401 or 404: let the proxy pass the path /feedback."
     return Result("Feedback", State.FAILED, found, why, todo)
 
 
-def versions(deployments: Sequence[Deployment]) -> Result:
-    """Check that all instances, behind all URLs, answer with one version, and that it is this one."""
-    why = "Instances of several versions give one patient different advice."
-    seen: set[str] = set()
-    unread = 0
-    for deployment in deployments:
-        for _ in range(_REPEATS):
-            try:
-                body = deployment.send("GET", "/openapi.json").json()
-            except Unanswered:
-                body = None
-            version = body.get("info", {}).get("version") if isinstance(body, dict) else None
-            seen |= {str(version)} if version else set()
-            unread += not version
-    calls = _REPEATS * len(deployments)
-    if not seen:
-        todo = "Let the proxy pass /openapi.json."
-        return Result("Versions", State.NOT_CHECKED, "/openapi.json is not answered.", why, todo)
-    found = f"{calls} calls: {', '.join(sorted(seen))}; this doctor is {__version__}."
-    if len(seen) > 1:
-        return Result("Versions", State.FAILED, found, why, "Finish the update of all instances.")
-    if seen != {__version__} or unread:
+_READS = {
+    None: (State.OK, "The service reads {server}.", ""),
+    FetchFault.REFUSED: (State.OK, "The service reaches {server}, which refuses the doctor's token, as it should.", ""),
+    FetchFault.NOT_LISTED: (
+        State.FAILED,
+        "The service may not read {server}.",
+        "Add it, as calls have it in `fhirServer`, to `fhir_servers` in the clients file or PLEXUS_CDS_FHIR_SERVERS.",
+    ),
+    FetchFault.UNREACHABLE: (
+        State.FAILED,
+        "The service cannot reach {server}.",
+        "Check the network from the service to it, and its certificate (PLEXUS_CDS_CA_FILE).",
+    ),
+    FetchFault.TOO_SLOW: (
+        State.FAILED,
+        "{server} does not answer the service in time.",
+        "Check the network from the service to it; PLEXUS_CDS_FETCH_SECONDS is the deadline.",
+    ),
+    FetchFault.NOT_ANSWERED: (
+        State.WARNING,
+        "{server} answers the service with an error.",
+        "Check that this is the base URL, under which /Condition is; with a token of the EHR it may answer.",
+    ),
+}
+"""By what became of the search for Conditions: the state, what was found, and what to do."""
+
+
+def fhir_server(deployment: Deployment, path: str) -> Result:
+    """Check that the service may and can read the FHIR server that calls name, by a call without prefetch."""
+    server = deployment.probe.fhir_server
+    why = "A call whose prefetch is missing or incomplete is answered from there, or not at all (412)."
+    if not server:
         todo = (
-            "Use the doctor of the same version, or update the service." if not unread else "Find who did not answer."
+            "If the service is to read what is not prefetched, give --fhir-server, the `fhirServer` of the EHR's calls."
         )
-        return Result("Versions", State.WARNING, found, why, todo)
-    return Result("Versions", State.OK, found, why)
+        return Result("FHIR server", State.NOT_CHECKED, "No FHIR server was given.", why, todo)
+    today = deployment.probe.clock.today()
+    call = examples.example("calls", "nothing-prefetched", today) | {"fhirServer": server}
+    answer = deployment.post(path, call)
+    text = answer.content.decode(errors="replace")
+    fault = next((fault for fault in FetchFault if fault.value in text), None)
+    if answer.status == _OK and deployment.post(path, examples.example("calls", EXAMPLE, today)).json() == {
+        "cards": []
+    }:
+        found = "The record is not read, because no card is shown here: see *Example article*."
+        return Result("FHIR server", State.NOT_CHECKED, found, why)
+    if fault is None and answer.status != _OK:
+        found = f"A call without prefetch is answered with {answer.status}."
+        return Result("FHIR server", State.FAILED, found, why, "Look in the service's log for the same moment.")
+    other = (
+        State.FAILED,
+        "What {server} answers cannot be used: " + f"{fault}.",
+        "Check that this is the base URL of a FHIR R4 server.",
+    )
+    state, found, todo = _READS.get(fault, other)
+    return Result("FHIR server", state, found.format(server=server), why, todo)

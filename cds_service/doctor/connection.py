@@ -10,16 +10,22 @@ from statistics import median
 from urllib.parse import urlsplit
 
 from cds_service.doctor.deployment import DISCOVERY, Deployment, Result, State, is_outcome
-from cds_service.http_client import Answer
+from cds_service.http_client import Answer, Unanswered
 
+CONNECTION = "Connection"
+"""The check of a URL that gives no answer: its only result."""
 _EXPIRES_SOON = 30
 """Days."""
 _SKEW, _SMALL_SKEW = 60, 20
 """Seconds: what tokens allow (docs/authentication.md), and what is worth a look."""
+_MINUTES_FROM = 120
+"""Seconds."""
 _GUIDANCE_MS = 500
 """CDS Hooks 2.0.1, "CDS Service Response": a service should answer within 500 ms."""
 _TIMED_CALLS = 7
 _MEGABYTE = 1024 * 1024
+_HALVINGS = 5
+_OK = 200
 
 
 def is_this_machine(base: str) -> bool:
@@ -34,6 +40,7 @@ def is_this_machine(base: str) -> bool:
 def tls(deployment: Deployment) -> Result:
     """Check TLS version and expiry of the certificate; whether it is valid at all is seen by the first call."""
     why = "Calls carry patient data and tokens."
+    soon = "From its last day on no client gets an answer."
     parts = urlsplit(deployment.base)
     if parts.scheme != "https":
         if is_this_machine(deployment.base):
@@ -51,8 +58,7 @@ def tls(deployment: Deployment) -> Result:
     days = (ends - deployment.probe.clock.now()).days
     found = f"{version}; the certificate is valid for {days} more days."
     if days < _EXPIRES_SOON:
-        todo = "Renew the certificate: from its last day on no client gets an answer."
-        return Result("TLS", State.WARNING, found, why, todo)
+        return Result("TLS", State.WARNING, found, soon, "Renew the certificate, and reload the proxy.")
     return Result("TLS", State.OK, found, why)
 
 
@@ -64,7 +70,8 @@ def clock_skew(deployment: Deployment, answer: Answer) -> Result:
     except (KeyError, ValueError, TypeError):
         return Result("Clock", State.NOT_CHECKED, "The answer has no usable Date header.", why)
     skew = round((theirs - deployment.probe.clock.now()).total_seconds())
-    found = f"The server's clock differs from this machine's by {abs(skew)} s."
+    size = f"{abs(skew)} s" if abs(skew) < _MINUTES_FROM else f"{abs(skew) / 60:.0f} minutes"
+    found = f"The server's clock, or that of its proxy, differs from this machine's by {size}."
     if abs(skew) > 1:
         found = f"{found[:-1]}: it is {'ahead' if skew > 0 else 'behind'}."
     todo = "Synchronize the clocks of both machines (NTP), then find out which one was wrong."
@@ -90,12 +97,17 @@ def body_limits(deployment: Deployment, path: str, call: bytes) -> Iterator[Resu
     why = "Records of patients with a long history are large: these are the ones who need advice."
     answer = deployment.post(path, call.ljust(limit))
     found = f"A call of {size} is answered with {answer.status}."
-    todo = (
-        "Set the proxy's body limit to PLEXUS_CDS_BODY_MEGABYTES (nginx: client_max_body_size); "
-        "if the setting is not the default, give it by --body-megabytes."
-    )
-    is_ok = answer.status == 200  # noqa: PLR2004 - HTTP
-    yield Result("Large body", State.OK if is_ok else State.FAILED, found, why, "" if is_ok else todo)
+    if answer.status == _OK:
+        yield Result("Large body", State.OK, found, why)
+    else:
+        halves = (limit >> halvings for halvings in range(1, _HALVINGS + 1))
+        passes = next((half for half in halves if deployment.post(path, call.ljust(half)).status == _OK), None)
+        found += f" One of {passes / _MEGABYTE:g} MiB passes." if passes else " Much smaller ones do not pass either."
+        todo = (
+            "Set the proxy's limit to PLEXUS_CDS_BODY_MEGABYTES (nginx: `client_max_body_size`, 1 MiB by default); if "
+            "that setting is not 8, give it by --body-megabytes."
+        )
+        yield Result("Large body", State.FAILED, found, why, todo)
     answer = deployment.post(path, call.ljust(limit + _MEGABYTE))
     is_refused, has_outcome = answer.status == 413, is_outcome(answer)  # noqa: PLR2004 - HTTP
     what = "an OperationOutcome" if has_outcome else "no OperationOutcome"
@@ -109,3 +121,21 @@ def body_limits(deployment: Deployment, path: str, call: bytes) -> Iterator[Resu
 def first_answer(deployment: Deployment) -> Answer:
     """Return the answer to discovery, by which clock and discovery are checked; raise Unanswered."""
     return deployment.get(DISCOVERY)
+
+
+_CERTIFICATE_ADVICE = {
+    "expired": "Renew the certificate, and reload the proxy.",
+    "not yet valid": "Check the clock of this machine, and from when on the certificate is valid.",
+    "mismatch": "Call it by a name that the certificate has, or get a certificate with this name.",
+    "issuer": "Let the proxy send the whole chain; if the hospital has its own authority, give its file by --ca-file.",
+    "self-signed": "If the hospital has its own authority, give its file by --ca-file; EHRs must trust it, too.",
+}
+"""By words in the reason that OpenSSL gives."""
+
+
+def unanswered(error: Unanswered) -> Result:
+    """Return the failure of a URL that gives no answer."""
+    advice = (todo for words, todo in _CERTIFICATE_ADVICE.items() if words in str(error))
+    todo = next(advice, "Check host and port, firewall, proxy, and whether the service runs.")
+    why = "Clients that meet the same get no answer, and an EHR then goes on without advice."
+    return Result(CONNECTION, State.FAILED, f"It does not answer: {error}. Nothing else was checked.", why, todo)

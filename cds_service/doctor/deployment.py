@@ -1,4 +1,4 @@
-"""A deployment as it is seen from outside, and what a check of it finds."""
+"""A deployment, or one instance of it, as it is seen from outside, and what a check of it finds."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -41,7 +41,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What the analyst gives: key and issuer of a client, an origin, a key set, and limits."""
+    """What the analyst gives: key and issuer of a client, an origin, a key set, a FHIR server, and limits."""
 
     clock: Clock
     key: SigningKey | None = None
@@ -49,6 +49,7 @@ class Probe:
     tenant: str = ""
     origin: str = ""
     jwks: str = ""
+    fhir_server: str = ""
     seconds: float = 10.0
     ca_file: str = ""
     body_megabytes: float = 8.0

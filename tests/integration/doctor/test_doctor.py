@@ -74,7 +74,7 @@ def test_healthy(open_server):
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.startswith(open_server.client.base + "\nOK           TLS: No TLS, and none is needed")
     assert "\nOK           Example article: As expected: one card.\n" in done.stdout
-    assert re.search(r"^\d+ ok, \d warning, 0 failed, 2 not checked$", done.stdout, re.MULTILINE)
+    assert re.search(r"^\d+ ok, \d warning, 0 failed, 3 not checked$", done.stdout, re.MULTILINE)
 
 
 def test_healthy_with_tokens(tmp_path, doctor, key_file):
@@ -82,8 +82,10 @@ def test_healthy_with_tokens(tmp_path, doctor, key_file):
     with with_clients(tmp_path) as server, odd_server() as keys:
         keys.plays = {"": answers(key_set(public(key("ES384"))))}
         code, results = doctor(server.client.base, *key_file, "--jwks", f"{keys.root}/keys", "--origin", ORIGIN)
-    assert states(results, "Response times") == {}
-    assert {"No token", "Good token", "Replayed token", "Expired token", "Wrong signature", "Key set"} <= set(results)
+    assert states(results, "Response times", "FHIR server") == {}
+    assert {"Good token", "Replayed token", "Expired token", "Wrong audience", "Wrong signature", "Key set"} <= set(
+        results
+    )
     assert code == 0
 
 
@@ -126,6 +128,27 @@ def test_refusals_are_not_hidden(tmp_path):
     assert rise == {"refused{check=missing}": 1}
 
 
+def test_a_proxy_that_drops_calls(open_server, doctor):
+    """Each call without an answer is a failure of its own check, and the others go on."""
+    discovered = open_server.client.get("/cds-services").json()
+    with odd_server() as server:
+        server.plays = {"": lambda stage: (answers(discovered) if stage.request.method == "GET" else sends(b""))(stage)}
+        code, results = doctor(server.root, "--fhir-server", "http://127.0.0.1:1/fhir", "--origin", ORIGIN)
+    assert code == 1
+    dropped = ["Example article", "Feedback", "FHIR server", "CORS", "Body limits", "Response times"]
+    assert all("not answered: the connection failed" in results[check]["found"] for check in dropped)
+    assert results["Discovery"]["state"] == "ok"
+
+
+def test_another_service(doctor):
+    """The URL of another CDS service is told as such."""
+    other = {"services": [{"hook": "patient-view", "id": "greeting", "description": "Says hello"}]}
+    with odd_server() as server:
+        server.plays = {"": answers(other)}
+        code, results = doctor(server.root)
+    assert (code, results["Discovery"]["found"]) == (1, "No service for order-select, order-sign.")
+
+
 def test_wrong_path(open_server, doctor):
     """A URL that is not the service's says so, and nothing else is called."""
     code, results = doctor(open_server.client.base + "/wrong")
@@ -151,15 +174,18 @@ def test_wrong_audience(tmp_path, doctor, key_file):
     """A service that has another public URL than the one that is called refuses good tokens; that is the advice."""
     with with_clients(tmp_path, "http://localhost:1") as server:
         code, results = doctor(server.client.base, *key_file)
-    assert (code, results["Good token"]["state"]) == (1, "failed")
-    assert "PLEXUS_CDS_PUBLIC_URL" in results["Good token"]["what_to_do"]
+    assert (code, results["Good token"]["state"], results["Public URL"]["state"]) == (1, "failed", "failed")
+    assert results["Public URL"]["found"] == (
+        f"The service's own URL is http://localhost:1, but {server.client.base} is called."
+    )
+    assert "*Public URL*" in results["Good token"]["what_to_do"]
 
 
 def test_open_service(open_server, doctor, key_file):
     """Where the analyst has a key, a service that answers without a token, or to any token, is a fault."""
     code, results = doctor(open_server.client.base, *key_file)
     assert code == 1
-    failed = {"No token", "Replayed token", "Expired token", "Wrong signature"}
+    failed = {"No token", "Replayed token", "Expired token", "Wrong audience", "Wrong signature"}
     assert {check for check, state in states(results).items() if state == "failed"} == failed
 
 
@@ -168,7 +194,7 @@ def test_clock_skew(open_server, doctor):
     ahead = Clock(lambda: SYSTEM_CLOCK.now() + timedelta(minutes=5), UTC)
     code, results = doctor(open_server.client.base, clock=ahead)
     assert (code, results["Clock"]["state"]) == (1, "failed")
-    assert re.search(r"differs from this machine's by \d+ s: it is behind", results["Clock"]["found"])
+    assert "differs from this machine's by 5 minutes: it is behind." in results["Clock"]["found"]
 
 
 def test_not_json(doctor):
@@ -181,12 +207,13 @@ def test_not_json(doctor):
 
 
 def test_several_versions(open_server, doctor):
-    """Instances of different versions are a fault."""
+    """Instances of different versions, of the service or its rule content, are a fault that names who has which."""
     with odd_server() as older:
-        older.plays = {"": answers({"info": {"version": "0.0.1"}})}
-        _, results = doctor(open_server.client.base, older.root)
-    assert results["Versions"]["state"] == "failed"
-    assert f"0.0.1, {__version__};" in results["Versions"]["found"]
+        older.plays = {"": answers({"info": {"version": "0.0.1"}, "version": "0.0.1+0123456789ab"})}
+        _, results = doctor(open_server.client.base, "--instance", older.root)
+    assert (results["Versions"]["state"], results["Rule versions"]["state"]) == ("failed", "failed")
+    assert f"{open_server.client.base}: {__version__} in 8 of 8 calls; " in results["Versions"]["found"]
+    assert f"{older.root}: 0.0.1+0123456789ab in 8 of 8 calls." in results["Rule versions"]["found"]
 
 
 def test_another_version(doctor):
@@ -209,6 +236,7 @@ def test_small_body_limit_of_the_proxy(tmp_path, doctor, monkeypatch, open_serve
         code, results = doctor(server.client.base, *trusts)
     assert code == 1
     assert states(results)["Large body"] == "failed"
+    assert "A call of 8 MiB is answered with 413. One of 1 MiB passes." in results["Large body"]["found"]
     assert "1 MiB more is answered with 413 and no OperationOutcome" in results["Too large body"]["found"]
     assert re.match(r"TLSv1\.[23]; the certificate is valid for \d+ more days", results["TLS"]["found"])
 
@@ -216,8 +244,19 @@ def test_small_body_limit_of_the_proxy(tmp_path, doctor, monkeypatch, open_serve
 def test_shipped_proxy(tmp_path, doctor, open_server):
     """Behind the shipped lines for nginx nothing fails."""
     with proxy.nginx(tmp_path, open_server.port) as server:
+        base, trusts = server.client.base, ["--ca-file", str(tmp_path / "authority.pem")]
+        code, results = doctor(base, *trusts)
+        assert (code, results["Readiness"]["state"]) == (0, "not checked"), states(results)
+        code, results = doctor(base, *trusts, "--instance", open_server.client.base)
+        assert (code, results["Readiness"]["state"], results["Readiness"]["url"]) == (0, "ok", open_server.client.base)
+
+
+def test_proxy_without_service(tmp_path, doctor):
+    """A proxy that reaches no service says so, with the likely cause."""
+    with proxy.nginx(tmp_path, free_port()) as server:
         code, results = doctor(server.client.base, "--ca-file", str(tmp_path / "authority.pem"))
-    assert code == 0, states(results)
+    assert (code, results["Discovery"]["state"]) == (1, "failed")
+    assert "Is the service running?" in results["Discovery"]["what_to_do"]
 
 
 @pytest.mark.parametrize(
@@ -236,6 +275,131 @@ def test_invalid_certificate(is_expired, found, doctor, tmp_path):
         code, results = doctor(f"https://localhost:{server.port}", *trusts)
     assert (code, results["Connection"]["state"]) == (1, "failed")
     assert f"the certificate is not valid: {found}" in results["Connection"]["found"]
+    assert ("Renew the certificate" if is_expired else "--ca-file") in results["Connection"]["what_to_do"]
+
+
+CARD = "[cards.lumbosacral-plexus-mri]"
+
+
+@pytest.mark.parametrize(
+    ("site", "check", "state", "advice"),
+    [
+        (f"{CARD}\noff = false", "Card", "ok", ""),
+        (f"{CARD}\noff = true", "Card", "warning", "`off = false`"),
+        (f"{CARD[:-1]}.shadow]\nuntil = 2999-12-31", "Card", "warning", "`shadow`"),
+        ("off = [", "Site file", "failed", "check-config"),
+        ('dialect = "epic"', "Unmapped studies", "warning", "propose.STUDY"),
+    ],
+    ids=["on", "off", "shadow", "broken", "unmapped"],
+)
+def test_state(site, check, state, advice, tmp_path, doctor):
+    """What /readyz reports is told in words: a card that nobody sees, a broken file, a study without a code."""
+    file = tmp_path / "site.toml"
+    file.write_text("", encoding="utf-8")
+    store = f"sqlite:///{tmp_path}/store.sqlite3"
+    with granian("--development", site_file=str(file), store_url=store) as server:
+        file.write_text(site, encoding="utf-8")
+        code, results = doctor(server.client.base)
+    assert (code, results[check]["state"]) == (int(state == "failed"), state)
+    assert advice in results[check]["what_to_do"]
+    assert results["Readiness"]["state"] == results["Store"]["state"] == "ok"
+
+
+def test_unready(tmp_path, doctor, key_file):
+    """With clients and a store that cannot be used, the service is unready, and the doctor names the store."""
+    with with_clients(tmp_path) as server:
+        for file in tmp_path.glob("store.sqlite3*"):
+            file.unlink()
+        code, results = doctor(server.client.base, *key_file)
+    assert code == 1
+    assert states(results).items() >= {"Readiness": "failed", "Store": "failed"}.items()
+    assert "replay_memory" in results["Readiness"]["found"]
+
+
+def test_instances_that_differ(doctor):
+    """Where the calls to one URL meet instances in different states, the result says how many met which."""
+    reports = [{"status": "ready", "card": card, "site_file": "read", "store": "ready"} for card in ("on", "off")]
+    turns = iter(reports * 4)
+    with odd_server() as server:
+        server.plays = {"": lambda stage: answers(next(turns) if "/readyz" in stage.request.target else {})(stage)}
+        _, results = doctor("http://127.0.0.1:1", "--instance", server.root)
+    assert results["Card"]["state"] == "warning"
+    assert results["Card"]["found"] == (
+        "In 4 of 8 calls: The card is on. In 4 of 8 calls: The card is off (kill switch)."
+    )
+
+
+def test_reports_of_another_version(doctor):
+    """A fault of the service itself is named by its kind; a value that this doctor does not know is a warning."""
+    report = {"status": "unready", "fault": "KeyError", "card": "paused", "site_file": "none", "store": "ready"}
+    with odd_server() as server:
+        server.plays = {"": answers(report, 503)}
+        code, results = doctor("http://127.0.0.1:1", "--instance", server.root)
+    assert (code, results["Readiness"]["state"], results["Card"]["state"]) == (1, "failed", "warning")
+    assert "(KeyError)" in results["Readiness"]["found"]
+    assert results["Card"]["found"] == "It reports paused."
+
+
+@pytest.mark.parametrize(
+    ("is_listed", "play", "state", "found"),
+    [
+        (True, answers({"resourceType": "Bundle", "type": "searchset", "total": 0}), "ok", "The service reads"),
+        (True, answers({}, 401), "ok", "refuses the doctor's token, as it should"),
+        (True, answers({}, 404), "warning", "answers the service with an error"),
+        (True, sends(http(b"<html>")), "failed", "did not answer with JSON"),
+        (True, sends(b""), "failed", "cannot reach"),
+        (False, answers({}), "failed", "may not read"),
+    ],
+    ids=["read", "refused", "error", "no JSON", "unreachable", "not listed"],
+)
+def test_fhir_server(is_listed, play, state, found, tmp_path, doctor):
+    """Whether the service may and can read the FHIR server of the calls is found by a call without prefetch."""
+    with odd_server() as ehr:
+        ehr.stages(play, play)
+        servers = {"fhir_servers": ehr.url} if is_listed else {}
+        with granian("--development", store_url=f"sqlite:///{tmp_path}/store.sqlite3", **servers) as server:
+            _, results = doctor(server.client.base, "--fhir-server", ehr.url)
+    assert (results["FHIR server"]["state"], found in results["FHIR server"]["found"]) == (state, True)
+
+
+def test_clock_of_the_service(tmp_path, doctor, key_file):
+    """Where a good token is refused, and one for another time accepted, the result says how far the clock is off."""
+    ahead = Clock(lambda: SYSTEM_CLOCK.now() + timedelta(minutes=30), UTC)
+    with with_clients(tmp_path) as server:
+        _, results = doctor(server.client.base, *key_file, clock=ahead)
+    assert results["Good token"]["state"] == "failed"
+    assert "the service's clock is 14 to 31 minutes behind" in results["Good token"]["found"]
+
+
+def test_instances_without_a_common_store(tmp_path, doctor, key_file, monkeypatch):
+    """Instances behind a balancer that do not share a store accept a token once each; that is the advice."""
+    port = free_port()
+    monkeypatch.setattr(proxy, "free_port", lambda: port)
+    folders = [tmp_path / name for name in ("a", "b", "proxy")]
+    for folder in folders:
+        folder.mkdir()
+    with (
+        with_clients(folders[0], f"https://localhost:{port}") as one,
+        with_clients(folders[1], f"https://localhost:{port}") as other,
+    ):
+        lines = proxy.SHIPPED.read_text(encoding="utf-8")
+        balanced = lines.replace("server 127.0.0.1:8080;", f"server 127.0.0.1:8080; server 127.0.0.1:{other.port};")
+        (tmp_path / "balanced.conf").write_text(balanced, encoding="utf-8")
+        monkeypatch.setattr(proxy, "SHIPPED", tmp_path / "balanced.conf")
+        with proxy.nginx(folders[2], one.port) as server:
+            _, results = doctor(server.client.base, *key_file, "--ca-file", str(folders[2] / "authority.pem"))
+    assert results["Replayed token"]["state"] == "failed"
+    assert "PLEXUS_CDS_STORE_URL" in results["Replayed token"]["what_to_do"]
+
+
+def test_fhir_server_is_not_read_while_the_card_is_off(tmp_path, doctor):
+    """Where the card is off no record is read, so nothing is said of the FHIR server."""
+    file = tmp_path / "site.toml"
+    file.write_text(f"{CARD}\noff = true", encoding="utf-8")
+    settings = {"site_file": str(file), "store_url": f"sqlite:///{tmp_path}/store.sqlite3"}
+    with granian("--development", **settings) as server:
+        _, results = doctor(server.client.base, "--fhir-server", "http://127.0.0.1:1/fhir")
+    assert results["FHIR server"]["state"] == "not checked"
 
 
 WRONG_USE = {
