@@ -41,9 +41,9 @@ CALLS = (
     *("card", "shadow", "silent", "record", "unauthenticated", "not_json", "not_a_call", "too_large"),
     *("unknown_service", "method", "media_type", "store", "overloaded", "throttled", "other", "fault"),
 )
-PHASES = ("authenticate", "read", "decide", "fetch", "write", "total")
+PHASES = ("authenticate", "read", "decide", "fetch", "store", "write", "total")
 FEEDBACK = ("accepted", "overridden", "repeated", "unusable", "refused")
-STORE = ("write", "lost", "feedback")
+STORE = ("write", "lost", "feedback", "dismissals")
 RESOURCES = ("ServiceRequest", "Condition", "Procedure", "Encounter", "DiagnosticReport")
 """The types of resources whose codes may be unrecognized."""
 READ = "read"

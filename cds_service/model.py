@@ -56,11 +56,15 @@ else:
 DECIDED_FIRST = ("rule_off", "selection_not_found", "nothing_watched", "not_a_draft", "already_drafted")
 """The silences that are decided before the record is read, in this order (contract section 5)."""
 
+DISMISSED_BEFORE = "dismissed_before"
+"""The silence that the decision does not know: `web.dismissals` asks the store about cards that were decided."""
+
 SILENCE_REASONS = (
     *DECIDED_FIRST,
     *("plexus_mri_done", "plexus_mri_ordered", "emergency", "acute_trauma", "upper_limb_only", "plexus_mri_on_record"),
     *("alternative_with_device", "part_not_read", "typed_history_only", "not_readable", "no_history"),
     "remote_without_presentation",
+    DISMISSED_BEFORE,
 )
 """The rows of silences.csv; `decision.rules` says when each of the others holds, the table in which order."""
 
@@ -433,6 +437,8 @@ class Site:
     """The prefetch keys in place of `conditions`, if the site splits them, and the category of each."""
     contact: str = ""
     """Where to report a problem with a card: a text or a link, or no text."""
+    dismissal_hours: int = 0
+    """For how long a dismissed card is not shown again for the same order; 0 shows it each time."""
     is_off: bool = False
     is_shadow: bool = False
     """Decide and log, but show no card (shadow mode)."""

@@ -145,12 +145,16 @@ class Shadow(_Strict):
 
 _PROBLEMS = "problem-list-item"
 
+MAX_DISMISSAL_HOURS = 48
+"""The keys of order hashes are kept for two days (store/order_hashes.py): no order is recognized after that."""
+
 
 class CardSettings(_Strict):
     """How a site uses one card."""
 
     policy: Literal["broad", "focused"] = "broad"
     off: bool = False
+    dismissal_hours: int = Field(default=0, ge=0, le=MAX_DISMISSAL_HOURS, strict=True)
     shadow: Shadow | None = None
     lookback: dict[
         Annotated[str, one_of(lambda knowledge: knowledge.lookback_windows)], Annotated[int, Field(ge=0, le=36500)]
@@ -281,6 +285,7 @@ def effective_site(settings: Settings, file: SiteFile, card_id: str, today: date
         prefetch_aliases=file.prefetch_aliases,
         condition_keys=file.conditions,
         contact=file.contact,
+        dismissal_hours=card.dismissal_hours,
         is_off=card.off,
         is_shadow=card.shadow is not None and today <= card.shadow.until,
     )

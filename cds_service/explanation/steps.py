@@ -19,6 +19,7 @@ from cds_service.knowledge import Knowledge
 from cds_service.knowledge.terminology import UNREAD
 from cds_service.model import (
     CONDITION_FAMILIES,
+    DISMISSED_BEFORE,
     Decision,
     DraftOrder,
     Finding,
@@ -283,12 +284,17 @@ def decision_cells(
 
 
 def silence_steps(outcome: Recommendation | Silence, knowledge: Knowledge) -> Iterator[SilenceStep]:
-    """Yield the silences in their order: those that were passed, the one that holds, those that were not reached."""
+    """Yield the silences in their order: those that were passed, the one that holds, those that were not reached.
+
+    Without `dismissed_before`, which is not of the decision: an explanation asks no store.
+    """
     held = outcome.reason if isinstance(outcome, Silence) else ""
     # a study without a row of decision_table.csv is found out last, after all silences
     is_last = bool(outcome.findings) and held not in SILENCES
     state = "passed"
     for reason, words in knowledge.silences.items():
+        if reason == DISMISSED_BEFORE:
+            continue
         now = "holds" if reason == held else state
         yield SilenceStep(reason, words, now)
         if now == "holds" and not is_last:

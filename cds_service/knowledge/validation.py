@@ -17,6 +17,7 @@ from cds_service.knowledge.typed_text import reason_word_faults
 from cds_service.model import (
     BRAKE_FAMILIES,
     DECIDED_FIRST,
+    DISMISSED_BEFORE,
     FAMILIES,
     RESERVATION_REASONS,
     SILENCE_REASONS,
@@ -292,6 +293,9 @@ def _silence_order_faults(rows: Rows) -> Iterator[str]:
         if lines.get(reason, line) != line:
             where = f"silences.csv: line {lines[reason]}: {reason}"
             yield f"{where} is decided before the record is read, so its place is fixed: it must stand on line {line}"
+    if (line := lines.get(DISMISSED_BEFORE, len(rows) + 1)) != len(rows) + 1:
+        where = f"silences.csv: line {line}: {DISMISSED_BEFORE}"
+        yield f"{where} is decided after all others, so it must stand on the last line, {len(rows) + 1}"
 
 
 def _unused_cell_faults(card_files: CardFiles) -> Iterator[str]:

@@ -17,7 +17,7 @@ from cds_service.config.site_file import SiteSource
 from cds_service.egress_policy import FetchLimits
 from cds_service.knowledge import Knowledge
 from cds_service.logs import log_in_background
-from cds_service.store import CircuitBreaker, Recorder, Store
+from cds_service.store import CircuitBreaker, DismissalLookup, Recorder, Store
 from cds_service.validation_stamp import checked_knowledge
 from cds_service.web import (
     body_drain,
@@ -92,6 +92,7 @@ def _services(settings: Settings, knowledge: Knowledge, clock: Clock, new_id: Ca
         recorder=Recorder(store),
         feedback_breaker=CircuitBreaker(settings.threads // 2),
         dashboard_breaker=CircuitBreaker(settings.threads // 4),
+        dismissals=DismissalLookup(store, clock, settings.threads),
         privacy=PrivacyOptions(settings.store_comments, settings.patient_key.get_secret_value()),
         features=FeatureFlags(
             playground=settings.development or settings.playground,

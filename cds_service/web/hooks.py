@@ -8,9 +8,10 @@ from flask import Blueprint, Response
 from cds_service.decision.order_select import decide
 from cds_service.errors import RecordUnavailable
 from cds_service.fhir.search import fetcher
-from cds_service.model import Decision, Dialect, Fetch, HookRequest, Pages, Search, Site
+from cds_service.model import Decision, Fetch, HookRequest, Pages, Search, Site
 from cds_service.strict_json import to_json
-from cds_service.web.dialects import answer
+from cds_service.web.dialects import Answer, answer
+from cds_service.web.dismissals import without_dismissed
 from cds_service.web.request_body import json_body
 from cds_service.web.request_context import RawResponse, RequestContext, current_request
 from cds_service.web.services import AppServices, current_services
@@ -34,15 +35,21 @@ def respond(services: AppServices, context: RequestContext, service_id: str) -> 
     body = json_body(context.environ, services.body_limit, services.body_depth)
     stopwatch.enter("decide")
     site = services.site_source.current(services.clock.today())
-    context.decision = decision = _decide(body, services, site, context)
-    context.answer = answer(decision, context.hook, _dialect(site, context), services.knowledge, site, services.new_id)
+    context.decision = _decide(body, services, site, context)
+    context.answer = _answer(context.decision, services, site, context)
+    if site.dismissal_hours and context.answer.cards:
+        stopwatch.enter("store")
+        decision = without_dismissed(services, context, context.decision, context.answer, site)
+        if decision is not context.decision:
+            context.decision, context.answer = decision, _answer(decision, services, site, context)
     stopwatch.enter("write")
     return RawResponse(200, to_json(context.answer.body))
 
 
-def _dialect(site: Site, context: RequestContext) -> Dialect:
-    """Return the dialect of the client, or else that of the site."""
-    return (context.principal and context.principal.dialect) or site.dialect
+def _answer(decision: Decision, services: AppServices, site: Site, context: RequestContext) -> Answer:
+    """Return the answer in the dialect of the client, or else that of the site."""
+    dialect = (context.principal and context.principal.dialect) or site.dialect
+    return answer(decision, context.hook, dialect, services.knowledge, site, services.new_id)
 
 
 def _decide(body: Any, services: AppServices, site: Site, context: RequestContext) -> Decision:

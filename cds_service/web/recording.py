@@ -30,7 +30,7 @@ def flush_at_exit(app: Flask) -> None:
 def record_cards(app_services: AppServices, call: RequestContext, status: int) -> None:
     """Record the cards of a call that was answered."""
     if call.decision and call.answer and call.answer.cards and status == _OK:
-        app_services.recorder.record(list(_shown_cards(app_services, call, call.decision, call.answer)), ())
+        app_services.recorder.record(list(shown_cards(app_services, call, call.decision, call.answer)), ())
 
 
 def record_decisions(app_services: AppServices, calls: Iterable[CallSummary]) -> None:
@@ -58,9 +58,10 @@ _decision_kind = lru_cache(maxsize=1000)(DecisionKind)
 """There are few of them, and most calls are of one."""
 
 
-def _shown_cards(
+def shown_cards(
     app_services: AppServices, call: RequestContext, decision: Decision, answer: Answer
 ) -> Iterator[ShownCard]:
+    """Yield the row of each card of an answer, in the order of the cards."""
     now, record = app_services.clock.now(), decision.record
     common = {
         "shown_at": now,

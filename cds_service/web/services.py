@@ -15,7 +15,7 @@ from cds_service.egress_policy import FetchLimits
 from cds_service.errors import UnknownService
 from cds_service.knowledge import Knowledge
 from cds_service.model import Site
-from cds_service.store import CircuitBreaker, Recorder, Store
+from cds_service.store import CircuitBreaker, DismissalLookup, Recorder, Store
 from cds_service.web.authentication import Authenticator
 
 _EXTENSION = "plexus_cds"
@@ -60,6 +60,7 @@ class AppServices:
     feedback_breaker: CircuitBreaker
     dashboard_breaker: CircuitBreaker
     """Two, so that exports, which take their time, do not keep feedback out."""
+    dismissals: DismissalLookup
     privacy: PrivacyOptions
     features: FeatureFlags
 

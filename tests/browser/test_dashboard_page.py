@@ -51,7 +51,7 @@ def test_the_numbers_of_an_ehr(page):
     """What an EHR was shown and reported is the default view, without the calls of the playground."""
     page.goto("/dashboard")
     expect(page.locator("#cards > p")).to_have_text(
-        "1 card shown: 0 accepted, 1 overridden, 0 without feedback so far."
+        "1 card shown, on 1 order. Of the cards, 0 accepted, 1 overridden, 0 without feedback so far."
     )
     expect(page.locator("#silences > p")).to_contain_text("1 decision on monitored orders without a card.")
 

@@ -15,7 +15,7 @@ from cds_service.decision import rules
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import CARD, load
 from cds_service.knowledge.card_files import TABLES
-from cds_service.model import DECIDED_FIRST, RESERVATION_REASONS, SILENCE_REASONS
+from cds_service.model import DECIDED_FIRST, DISMISSED_BEFORE, RESERVATION_REASONS, SILENCE_REASONS
 from tests.contract.test_knowledge_refused import edited, first, read, replaced
 
 CARDS = Path(cds_service.cards.__file__).parent
@@ -24,7 +24,7 @@ ABDOMEN = "valuesets/body-site-abdomen.json"
 SILENCES = (
     *("rule_off", "selection_not_found", "nothing_watched", "not_a_draft", "already_drafted", "plexus_mri_done"),
     *("emergency", "acute_trauma", "upper_limb_only", "plexus_mri_on_record", "alternative_with_device"),
-    *("typed_history_only", "not_readable", "no_history", "remote_without_presentation"),
+    *("typed_history_only", "not_readable", "no_history", "remote_without_presentation", "dismissed_before"),
 )
 
 MEANINGS = {
@@ -145,6 +145,9 @@ REFUSED = {
     "emergency before what is decided first": (
         lines("silences.csv", lambda kept: kept.insert(5, kept.pop(7))),
         "silences.csv: line 7", "already_drafted decided before the record is read line 6"),
+    "dismissed_before earlier": (
+        lines("silences.csv", lambda kept: kept.insert(-1, kept.pop())),
+        "silences.csv: line 18", "dismissed_before decided after all others last line 19"),
     "reservation twice": (
         lines("reservations.csv", lambda kept: kept.append(kept[1])),
         "reservations.csv: line {last}", "device already"),
@@ -289,5 +292,5 @@ def refusal(cards: Path) -> list[str]:
 
 def test_each_reason_has_its_rule():
     """Each silence that needs the record, and each reservation, has the one rule that says when it holds."""
-    assert {*rules.SILENCES} == {*SILENCE_REASONS} - {*DECIDED_FIRST}
+    assert {*rules.SILENCES} == {*SILENCE_REASONS} - {*DECIDED_FIRST, DISMISSED_BEFORE}
     assert {*rules.RESERVATIONS} == {*RESERVATION_REASONS}

@@ -145,12 +145,12 @@ def tiles(results: Statistics) -> list[Tile]:
     shadow = sum(outcomes.get("shadow", 0) for outcomes in results.studies.values())
     tiles = [
         Tile("Decisions", number(results.decisions), f"{number(watched)} on monitored orders"),
-        Tile("Cards shown", number(cards.shown), f"in {counted(len(results.cards), _step(results))}"),
-        Tile("Orders with a card", number(orders.shown), "each counted once a day"),
+        Tile("Orders with a card", number(orders.shown), "each once a day, edits included"),
         *(
             share_tile(name, getattr(orders, part), orders.shown, "orders with a card")
             for part, name in _OUTCOMES.items()
         ),
+        Tile("Cards shown", number(cards.shown), "one for each edit of an order"),
         share_tile("Incomplete", records.incomplete, records.needed, "records needed"),
     ]
     if results.unknown_reports is not None:
@@ -180,7 +180,8 @@ def _cards(results: Statistics) -> Figure:
     return Figure(
         "cards",
         f"Cards by {_step(results)}",
-        f"{counted(total.shown, 'card')} shown: {number(total.accepted)} accepted, "
+        f"{counted(total.shown, 'card')} shown, on {counted(results.orders.shown, 'order')}. Of the cards, "
+        f"{number(total.accepted)} accepted, "
         f"{number(total.overridden)} overridden, {number(total.unreported)} without feedback so far.",
         (_step(results).capitalize(), *_columns("Shown")),
         tuple((step(day, period), *_outcome_cells(outcomes)) for day, outcomes in results.cards.items()),

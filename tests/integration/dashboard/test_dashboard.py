@@ -80,7 +80,7 @@ def test_tables(shown, heading):
 
 
 SAID = {
-    "cards": "7 cards shown: 4 accepted, 2 overridden, 1 without feedback so far.",
+    "cards": "7 cards shown, on 7 orders. Of the cards, 4 accepted, 2 overridden, 1 without feedback so far.",
     "firing": "13 of 25 (52%) decisions on monitored orders called for a card.",
     "silences": "12 decisions on monitored orders without a card. Not shown, as no monitored order was selected: "
     "100 of “No selected order is one that this card monitors.”, 7 of “The site has switched this card off.”",
@@ -101,11 +101,11 @@ def test_tiles(filled):
     tiles = re.findall(r'<li class="tile"><span>(.+?)</span><b>(.+?)</b><span class="faint">(.+?)</span>', text)
     assert tiles == [
         ("Decisions", "133", "25 on monitored orders"),
-        ("Cards shown", "7", "in 2 weeks"),
-        ("Orders with a card", "7", "each counted once a day"),
+        ("Orders with a card", "7", "each once a day, edits included"),
         ("Accepted", "4 of 7", "orders with a card; n &lt; 20"),
         ("Overridden", "2 of 7", "orders with a card; n &lt; 20"),
         ("No feedback", "1 of 7", "orders with a card; n &lt; 20"),
+        ("Cards shown", "7", "one for each edit of an order"),
         ("Incomplete", "35%", "9 of 26 records needed"),
         ("Unmatched feedback", "2", "for cards that are not in the store"),
         ("In shadow mode", "6", "of 13 cards, not shown"),
