@@ -24,7 +24,7 @@ from cds_service.errors import PlexusError, StoreUnavailable
 _SECTIONS = {
     "Run": ("serve",),
     "Try": ("example", "decide"),
-    "Configure": ("check-config", "doctor"),
+    "Configure": ("check-config", "integration-sheet", "doctor"),
     "Evaluate": ("backtest",),
     "Knowledge": ("review", "diff-knowledge"),
     "Data": ("migrate", "purge", "export"),
@@ -263,6 +263,29 @@ def _example(clock: Clock, name: str | None) -> None:
 @click.pass_obj
 def _check_config(clock: Clock, site_file: str | None) -> None:
     _commands().check_config(site_file, clock)
+
+
+@_command(
+    "integration-sheet",
+    "Print the analyst's sheet for one client, as Markdown or HTML.\n\n"
+    "Endpoints, prefetch, scopes, token, code maps, test patients and go-live steps, from the configuration in effect  "
+    "[env: PLEXUS_CDS_SITE_FILE, PLEXUS_CDS_CLIENTS_FILE, PLEXUS_CDS_PUBLIC_URL]. It has no secrets.",
+    "plexus-cds integration-sheet > sheet.md",
+    "plexus-cds integration-sheet --client https://ehr.example.org --output sheet.html",
+    "plexus-cds integration-sheet --client https://ehr.example.org --call article",
+)
+@click.option("--client", "issuer", default="", metavar="ISSUER", help="Client, by its issuer  [default: the only one]")
+@click.option("--url", default="", help="Base URL by which the client calls  [env: PLEXUS_CDS_PUBLIC_URL]")
+@click.option("--html", is_flag=True, help="Print HTML: one file that needs no network.")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write; HTML if it is *.html.")
+@click.option("--call", type=_Name(examples.vignette_names), help="Print the call of a test patient instead.")
+@click.pass_obj
+def _integration_sheet(
+    clock: Clock, *, issuer: str, url: str, html: bool, output: Path | None, call: str | None
+) -> None:
+    _refuse_both("--call", "--html", bool(call and html))
+    _refuse_both("--call", "--output", bool(call and output))
+    _commands().integration_sheet(issuer, url, html=html, output=output, call=call, clock=clock)
 
 
 @_command(

@@ -142,6 +142,28 @@ def check_config(site_file: str | None, clock: Clock) -> None:
     click.echo(effective_configuration(site_file, fully_checked(), clock.today()))
 
 
+def integration_sheet(
+    issuer: str, base_url: str, *, html: bool, output: Path | None, call: str | None, clock: Clock
+) -> None:
+    """Print or write the sheet of the client with an issuer, or print the call of one of its test patients."""
+    from cds_service import integration_sheet as sheet  # noqa: PLC0415 - few commands need it
+
+    try:
+        configuration = sheet.read_configuration(issuer, base_url, checked_knowledge(), clock.today())
+    except sheet.UnknownClient as error:
+        raise click.BadParameter(str(error), click.get_current_context(), param_hint="'--client'") from None
+    if call:
+        click.echo(json.dumps(sheet.call_of(call, configuration), indent=2))
+        return
+    is_html = html or (output is not None and output.suffix.lower() in (".html", ".htm"))
+    text = (sheet.as_html if is_html else sheet.as_markdown)(sheet.sections(configuration))
+    if output:
+        output.write_text(text, encoding="utf-8")
+        click.echo(f"Wrote {output}.")
+    else:
+        click.echo(text, nl=False)
+
+
 def doctor(urls: Sequence[str], options: dict[str, Any], *, as_json: bool, clock: Clock) -> int:
     """Print the results of all checks of a deployment, and return 1 if one failed, else 0."""
     from cds_service import doctor as checks  # noqa: PLC0415 - it loads requests and joserfc

@@ -82,6 +82,11 @@ def _for_patient(order: Any, patient_id: str) -> Any:
     return order | {"subject": subject}
 
 
+def vignette_names() -> list[str]:
+    """Return the names of the rows of vignettes.csv, in their order."""
+    return [row["vignette"] for row in _rows("vignettes")]
+
+
 def vignettes(today: date) -> list[dict[str, Any]]:
     """Return the rows of vignettes.csv, each with its hook call."""
     proves = {row["patient"]: row["proves"] for row in _rows("patients")}

@@ -1,7 +1,7 @@
 """Plots as inline SVG: columns over time, and bars beside names. They need no script and no network.
 
-The page's style sheet colors them by class: `bar` and the roles of the parts, `grid`, `mark`, `slot` and `hatch`, and the text
-`end`, which ends where it stands, and `faint`.
+The style sheet of the page colors them by class: `bar` and the roles of the parts, `grid`, `mark`, `slot`, `hatch`, and the text
+`end`, which ends at its place, and `faint`.
 """
 
 from collections.abc import Iterable, Sequence

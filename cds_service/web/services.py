@@ -72,9 +72,7 @@ class AppServices:
     @cached_property
     def hooks(self) -> dict[str, str]:
         """Return the hook of each service id; the Sandbox keys services by URL, so each hook has its own."""
-        actions = self.knowledge.plan["action"]
-        names = [trigger["name"] for action in actions for trigger in action["trigger"]]
-        return {f"{self.knowledge.card_id}-{name}": name for name in names}
+        return hooks_of(self.knowledge)
 
     def hook_of(self, service_id: str) -> str:
         """Return the hook of a service, or raise UnknownService."""
@@ -82,6 +80,12 @@ class AppServices:
             message = f"Unknown service. Available services: {', '.join(self.hooks)}."
             raise UnknownService(message)
         return self.hooks[service_id]
+
+
+def hooks_of(knowledge: Knowledge) -> dict[str, str]:
+    """Return the hook of each service id of a card."""
+    names = [trigger["name"] for action in knowledge.plan["action"] for trigger in action["trigger"]]
+    return {f"{knowledge.card_id}-{name}": name for name in names}
 
 
 class RandomIds:
