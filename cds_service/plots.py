@@ -1,7 +1,6 @@
 """Plots as inline SVG: columns over time, and bars beside names. They need no script and no network.
 
-The style sheet of the page colors them by class: `bar` and the roles of the parts, `grid`, `mark`, `slot`, `hatch`, and the text
-`end`, which ends at its place, and `faint`.
+The page colors them by class: `bar` and the roles of the parts, `grid`, `mark`, `slot`, `hatch`, and text by `faint`.
 """
 
 from collections.abc import Iterable, Sequence
