@@ -8,8 +8,8 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from cds_service.backtest.plots import bars_by_name, bars_over_time
 from cds_service.knowledge import Knowledge
+from cds_service.plots import Column, Part, bars_by_name, columns_over_time
 
 _MOST_ROWS = 25
 """Of a table on the page; its CSV has all."""
@@ -122,9 +122,9 @@ def _sections(summary: Mapping[str, Any], knowledge: Knowledge, about: Sequence[
     yield _first_screen(summary, about)
     weeks = summary["weeks"]
     if weeks and weeks["rows"]:
-        rows = [(row["start"], row["cards"]) for row in weeks["rows"]]
+        columns = [_column(row["start"], row["cards"]) for row in weeks["rows"]]
         title = f"Cards by {weeks['unit']}"
-        yield _section(title, bars_over_time(title, rows) + _note_on_periods(summary))
+        yield _section(title, columns_over_time(title, columns) + _note_on_periods(summary))
     yield _section("From order to card", bars_by_name("From order to card", list(_funnel(summary))))
     yield _silences(summary, knowledge)
     yield _studies(summary, knowledge)
@@ -134,6 +134,10 @@ def _sections(summary: Mapping[str, Any], knowledge: Knowledge, about: Sequence[
     yield _compared(summary)
     yield _errors(summary)
     yield _section("What these numbers cannot say", _list(_LIMITS))
+
+
+def _column(name: str, count: int | None) -> Column:
+    return Column(name, f"{name}: {_HIDDEN if count is None else f'{count:,}'}", (Part("bar", count),))
 
 
 def _section(title: str, content: str) -> str:

@@ -1,6 +1,6 @@
 """The rows that a figure or an export covers: those of a period, filtered by service, client or knowledge version."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import reduce
 from operator import and_
@@ -39,6 +39,17 @@ class Period:
         if not self.client:
             return client != PLAYGROUND
         return client == ("" if self.client == UNNAMED else self.client)
+
+    @property
+    def days(self) -> int:
+        """Return the number of its days."""
+        return (self.last - self.first).days + 1
+
+    @property
+    def before(self) -> "Period":
+        """Return the period of as many days that ends on the day before this one."""
+        first = date.fromordinal(max(1, self.first.toordinal() - self.days))
+        return replace(self, first=first, last=max(first, self.first - timedelta(days=1)))
 
     @property
     def by_month(self) -> bool:

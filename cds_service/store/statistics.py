@@ -68,6 +68,24 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """The decisions and cards of one service or client in the period."""
+
+    decisions: int
+    cards: Outcomes
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What is compared with the period before."""
+
+    decisions: int
+    cards: Outcomes
+    orders: Outcomes
+    records: Records
+
+
+@dataclass(frozen=True, slots=True)
 class Statistics:
     """All figures of the dashboard for one period."""
 
@@ -84,6 +102,11 @@ class Statistics:
     unrecognized: dict[tuple[str, str], int]
     """Orders and entries that neither a code nor text identified, by resource type and code system."""
     versions: list[Version]
+    services: dict[str, Part]
+    clients: dict[str, Part]
+    """The decisions and cards of each client; one without a name has an empty text."""
+    before: Totals
+    """Of the period of as many days before this one."""
     unknown_reports: int | None
     """None where the period is filtered by version: an unmatched report has none."""
 
@@ -117,6 +140,9 @@ def statistics(connection: Connection, period: Period) -> Statistics:
         silences(connection, period, watched=False),
         unrecognized(connection, period),
         versions(connection, period),
+        parts(connection, period, "service"),
+        parts(connection, period, "client"),
+        totals(connection, period.before),
         None if period.knowledge else unknown_reports(connection, period),
     )
 
@@ -233,6 +259,25 @@ def versions(connection: Connection, period: Period) -> list[Version]:
         if name in cards or name in decisions
     ]
     return sorted(used, key=lambda version: (version.since, version.name))
+
+
+def parts(connection: Connection, period: Period, column: str) -> dict[str, Part]:
+    """Return the decisions and cards of each service or client, the one with the most cards first."""
+    cards = _outcomes(connection, period, column)
+    decisions = _counts_by_key(connection.execute(_decisions(period, DECISIONS.c[column])))
+    of_each = {name: Part(decisions.get(name, 0), cards.get(name, Outcomes())) for name in {*cards, *decisions}}
+    return dict(sorted(of_each.items(), key=lambda item: (-item[1].cards.shown, -item[1].decisions, item[0])))
+
+
+def totals(connection: Connection, period: Period) -> Totals:
+    """Return the sums of a period."""
+    studies = decisions_by_study(connection, period)
+    return Totals(
+        sum(sum(outcomes.values()) for outcomes in studies.values()),
+        sum(cards_by_step(connection, period).values(), Outcomes()),
+        orders_with_card(connection, period),
+        sum(records_by_step(connection, period).values(), Records()),
+    )
 
 
 def choices(connection: Connection) -> dict[str, tuple[str, ...]]:

@@ -1,23 +1,21 @@
 """The figures of the dashboard: the statistics of a period in words, as tables and as charts."""
 
-from calendar import monthrange
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
 from string import Template
 
 from cds_service.knowledge import Knowledge
-from cds_service.model import Json
-from cds_service.store.period import Period
-from cds_service.store.statistics import Outcomes, Records, Statistics
-
-FEW = 20
-"""Of fewer, a share is shown as n of N, without a percentage."""
-
-_WEEK = 7
-"""Days."""
-
-TOO_FEW = f"n < {FEW}"
+from cds_service.store.statistics import Outcomes, Part, Records, Statistics
+from cds_service.web.dashboard.charts import (
+    FEW,
+    TOO_FEW,
+    Chart,
+    Series,
+    bars_chart,
+    share_series,
+    step,
+    steps_chart,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +25,8 @@ class Tile:
     label: str
     value: str
     note: str = ""
+    before: str = ""
+    """The same in the period before, or no text where it cannot be compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +38,7 @@ class Figure:
     summary: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...] = ()
-    chart: Json = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """The values of one color; its role in dashboard.js says which."""
-
-    role: str
-    name: str
-    values: tuple[float | None, ...]
+    chart: Chart = field(default_factory=Chart)
 
 
 def number(count: int) -> str:
@@ -72,63 +63,20 @@ def share(part: int, whole: int) -> str:
     return f"{number(part)} of {number(whole)} ({percent(part, whole)})" if whole else "none"
 
 
-def share_tile(label: str, part: int, whole: int, unit: str) -> Tile:
-    """Return a tile with a share, without a percentage where there are too few."""
+def share_tile(label: str, part: int, whole: int, unit: str, earlier: tuple[int, int] | None = None) -> Tile:
+    """Return a tile with a share, and the one before, without a percentage where there are too few."""
     fraction = f"{number(part)} of {number(whole)}"
+    before = share(*earlier) if earlier else ""
     if whole < FEW:
-        return Tile(label, fraction, f"{unit}; {TOO_FEW}" if whole else f"no {unit}")
-    return Tile(label, percent(part, whole), f"{fraction} {unit}")
-
-
-def step(begins: date, period: Period) -> str:
-    """Return the label of a week, or of a month of a long period, with the number of its days in the period if cut."""
-    whole = monthrange(begins.year, begins.month)[1] if period.by_month else _WEEK
-    begin = max(begins, period.first)
-    end = date.fromordinal(min(begins.toordinal() + whole - 1, period.last.toordinal()))
-    days = (end - begin).days + 1
-    part = "" if days == whole else f" ({counted(days, 'day')})"
-    if period.by_month:
-        return f"{begin:%b} {begin.year}{part}"
-    year, week, _ = begins.isocalendar()
-    return f"{year}-W{week:02}, {begin:%b} {begin.day} to {end:%b} {end.day}{part}"
-
-
-def steps_chart(period: Period, series: Sequence[Series], unit: str, marks: Sequence[date] = ()) -> Json:
-    """Return columns over weeks or months; on a marked day a new rule version came into use."""
-    return _chart("steps", series, unit) | {
-        "step": "month" if period.by_month else "week",
-        "days": [day.isoformat() for day in period.steps],
-        "marks": [day.isoformat() for day in marks],
-    }
-
-
-def bars_chart(
-    labels: Sequence[str], notes: Sequence[str], series: Sequence[Series], *, unit: str = "", whole: int = 0
-) -> Json:
-    """Return one bar for each label, scaled to the whole or to the longest; the notes have the numbers."""
-    return _chart("bars", series, unit) | {"labels": list(labels), "notes": list(notes), "whole": whole}
-
-
-def share_series(name: str, parts: Sequence[tuple[int, int]]) -> list[Series]:
-    """Return shares in percent; those of too few are a series of their own."""
-
-    def chosen(*, few: bool) -> tuple[float | None, ...]:
-        return tuple(100 * part / whole if whole and (whole < FEW) == few else None for part, whole in parts)
-
-    return [
-        Series("share", name, chosen(few=False)),
-        Series("few", f"{name}: {TOO_FEW}", chosen(few=True)),
-    ]
-
-
-def _chart(kind: str, series: Sequence[Series], unit: str) -> dict[str, object]:
-    drawn = [item for item in series if any(item.values)] or list(series[:1])
-    drawn_series = [{"role": item.role, "name": item.name, "values": list(item.values)} for item in drawn]
-    return {"kind": kind, "unit": unit, "series": drawn_series}
+        return Tile(label, fraction, f"{unit}; {TOO_FEW}" if whole else f"no {unit}", before)
+    return Tile(label, percent(part, whole), f"{fraction} {unit}", before)
 
 
 _OUTCOMES = {"accepted": "Accepted", "overridden": "Overridden", "unreported": "No feedback"}
 """The parts of Outcomes, with their labels, in the order in which they are shown."""
+
+_RATES = {"accepted": "Acceptance rate", "overridden": "Override rate", "unreported": "No feedback"}
+"""Their shares, likewise."""
 
 _DECIDED = {"card": "Card", "shadow": "Shadow", "silent": "No card", "refused": "Refused"}
 """The outcomes of a decision, likewise."""
@@ -143,15 +91,43 @@ def tiles(results: Statistics) -> list[Tile]:
     orders = results.orders
     due, watched = _due(results)
     shadow = sum(outcomes.get("shadow", 0) for outcomes in results.studies.values())
+    before = results.before if results.before.decisions else None
     tiles = [
-        Tile("Decisions", number(results.decisions), f"{number(watched)} on monitored orders"),
-        Tile("Orders with a card", number(orders.shown), "each once a day, edits included"),
-        *(
-            share_tile(name, getattr(orders, part), orders.shown, "orders with a card")
-            for part, name in _OUTCOMES.items()
+        Tile(
+            "Decisions",
+            number(results.decisions),
+            f"{number(watched)} on monitored orders",
+            number(before.decisions) if before else "",
         ),
-        Tile("Cards shown", number(cards.shown), "one for each edit of an order"),
-        share_tile("Incomplete", records.incomplete, records.needed, "records needed"),
+        Tile(
+            "Orders with a card",
+            number(orders.shown),
+            "each once a day, edits included",
+            number(before.orders.shown) if before else "",
+        ),
+        *(
+            share_tile(
+                name,
+                getattr(orders, part),
+                orders.shown,
+                "orders with a card",
+                (getattr(before.orders, part), before.orders.shown) if before else None,
+            )
+            for part, name in _RATES.items()
+        ),
+        Tile(
+            "Cards shown",
+            number(cards.shown),
+            "one for each edit of an order",
+            number(before.cards.shown) if before else "",
+        ),
+        share_tile(
+            "Incomplete record",
+            records.incomplete,
+            records.needed,
+            "records needed",
+            (before.records.incomplete, before.records.needed) if before else None,
+        ),
     ]
     if results.unknown_reports is not None:
         tiles.append(Tile("Unmatched feedback", number(results.unknown_reports), "for cards that are not in the store"))
@@ -170,6 +146,7 @@ def figures(results: Statistics, knowledge: Knowledge) -> list[Figure]:
         _silences(results, knowledge),
         _records(results),
         _unrecognized(results),
+        *_parts(results),
         _versions(results),
     ]
 
@@ -177,15 +154,16 @@ def figures(results: Statistics, knowledge: Knowledge) -> list[Figure]:
 def _cards(results: Statistics) -> Figure:
     period, total = results.period, sum(results.cards.values(), Outcomes())
     newer = [version.since for version in results.versions[1:] if version.since > period.first]
+    heading = f"Cards by {_step(results)}"
     return Figure(
         "cards",
-        f"Cards by {_step(results)}",
+        heading,
         f"{counted(total.shown, 'card')} shown, on {counted(results.orders.shown, 'order')}. Of the cards, "
         f"{number(total.accepted)} accepted, "
         f"{number(total.overridden)} overridden, {number(total.unreported)} without feedback so far.",
         (_step(results).capitalize(), *_columns("Shown")),
         tuple((step(day, period), *_outcome_cells(outcomes)) for day, outcomes in results.cards.items()),
-        steps_chart(period, _stacked(list(results.cards.values())), "cards", newer),
+        steps_chart(heading, period, _stacked(list(results.cards.values())), marks=newer),
     )
 
 
@@ -263,15 +241,16 @@ def _records(results: Statistics) -> Figure:
         f"The record was incomplete or missing for {share(total.incomplete, total.needed)} decisions that needed it."
     )
     parts = [(records.incomplete, records.needed) for records in results.records.values()]
+    heading = f"Incomplete records by {_step(results)}"
     return Figure(
         "records",
-        f"Incomplete records by {_step(results)}",
+        heading,
         summary if total.needed else "No decision needed a record.",
         (_step(results).capitalize(), "Incomplete"),
         tuple(
             (step(day, period), share(records.incomplete, records.needed)) for day, records in results.records.items()
         ),
-        steps_chart(period, share_series("Incomplete", parts), "%"),
+        steps_chart(heading, period, share_series("Incomplete", parts), unit="%"),
     )
 
 
@@ -291,6 +270,26 @@ def _unrecognized(results: Statistics) -> Figure:
         for (resource, system), count in results.unrecognized.items()
     }
     return _ranked(figure, counts, total)
+
+
+def _parts(results: Statistics) -> Iterator[Figure]:
+    """Yield the figures by service and by client, where there is more than one in the period."""
+    clients = {name or "without a name": part for name, part in results.clients.items()}
+    for name, heading, parts in (("service", "By service", results.services), ("client", "By client", clients)):
+        if len(parts) > 1:
+            yield _by_part(name, heading, parts)
+
+
+def _by_part(name: str, heading: str, parts: Mapping[str, Part]) -> Figure:
+    rates = [f"{share(part.cards.accepted, part.cards.shown)} accepted" for part in parts.values()]
+    return Figure(
+        f"{name}s",
+        heading,
+        f"{counted(len(parts), name)} called in this period.",
+        (name.capitalize(), "Decisions", *_columns("Cards")),
+        tuple((part_name, number(part.decisions), *_outcome_cells(part.cards)) for part_name, part in parts.items()),
+        bars_chart(list(parts), rates, _stacked([part.cards for part in parts.values()])),
+    )
 
 
 def _versions(results: Statistics) -> Figure:

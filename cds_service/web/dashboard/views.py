@@ -9,8 +9,8 @@ from cds_service.errors import StoreUnavailable
 from cds_service.store.export import columns, rows
 from cds_service.store.period import Period
 from cds_service.store.statistics import Statistics, choices, statistics
-from cds_service.web.dashboard import PLOTLY_VERSION, plotly_style_digests
-from cds_service.web.dashboard.figures import FEW, figures, tiles
+from cds_service.web.dashboard.charts import FEW
+from cds_service.web.dashboard.figures import figures, tiles
 from cds_service.web.dashboard.period_form import read_form, shortcuts
 from cds_service.web.dashboard.table_files import TYPES, chunks
 from cds_service.web.pages import page as render_page
@@ -52,8 +52,7 @@ def export(dataset: str, kind: str) -> Response:
 
 
 def _page(status: int, **values: Any) -> Response:
-    policy = {"style-src": " ".join(("'self'", *plotly_style_digests()))}
-    response = render_page("dashboard.html", policy=policy, plotly=PLOTLY_VERSION, **values)
+    response = render_page("dashboard.html", **values)
     response.status_code = status
     response.headers["Cache-Control"] = "no-store"
     return response
@@ -63,8 +62,7 @@ def _values(services: AppServices, results: Statistics | None) -> dict[str, Any]
     """Return the values of the page's template."""
     values: dict[str, Any] = {"found": results, "shortcuts": shortcuts(services.clock.today()), "few": FEW}
     if results and not results.is_empty:
-        drawn = figures(results, services.knowledge)
-        values |= {"tiles": tiles(results), "figures": drawn, "charts": {figure.name: figure.chart for figure in drawn}}
+        values |= {"tiles": tiles(results), "figures": figures(results, services.knowledge)}
     return values
 
 
