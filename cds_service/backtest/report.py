@@ -200,7 +200,7 @@ def _first_screen(summary: Mapping[str, Any], about: Sequence[str]) -> str:
         "be derived."
         if summary["at_least"] > 1
         else "Counts alone, none of them hidden: do not pass this report on.",
-        "Not a medical device, and not clinically reviewed.",
+        "Not clinically reviewed, and assessed by no authority.",
     ]
     return (
         f"<header><h1>Back-test</h1><p class=headline>{escape(headline(summary))}</p>"
