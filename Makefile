@@ -28,8 +28,8 @@ $(READY): setup.cfg pyproject.toml $(DEVELOPMENT_LOCK)
 
 $(SERVING): setup.cfg pyproject.toml $(DEVELOPMENT_LOCK)
 	$(PYTHON) -m venv $(VENV)
-	@echo 'Installing what the service needs into $(VENV) ...'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(DEVELOPMENT_LOCK) --editable .
+	@echo 'Installing what the service needs into $(VENV): some 40 packages, once, in a minute or two.'
+	$(BIN)/python -m pip install --disable-pip-version-check --constraint $(DEVELOPMENT_LOCK) --editable .
 	@touch $@
 
 serve: $(SERVING) ## start the service on 127.0.0.1:8080 in development mode
