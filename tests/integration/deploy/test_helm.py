@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import tempfile
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from joserfc.jwk import ECKey
 
 from cds_service import __version__
 from cds_service.config.settings import Settings, environment_name
-from tests.support.serving import run
+from tests.support.serving import example, granian, run
 
 CHART = Path(__file__).parents[3] / "deploy" / "helm" / "plexus-cds"
 KUBERNETES = ("1.30", "1.34", "1.37")
@@ -92,6 +94,18 @@ def environment_of(manifests: list[dict[str, Any]]) -> dict[str, str]:
     """Return the environment of the service."""
     (container,) = of_kind(manifests, "Deployment")["spec"]["template"]["spec"]["containers"]
     return {variable["name"]: variable["value"] for variable in container["env"]}
+
+
+def mount(folder: Path, files: dict[str, str]) -> None:
+    """Write a ConfigMap or Secret into a folder, or its new version, as the kubelet does: by links, the last moved."""
+    folder.mkdir(exist_ok=True)
+    version = Path(tempfile.mkdtemp(prefix="..", dir=folder))
+    for name, text in files.items():
+        (version / name).write_text(text, encoding="utf-8")
+        if not (folder / name).is_symlink():
+            (folder / name).symlink_to(f"..data/{name}")
+    (folder / "..data_tmp").symlink_to(version.name)
+    (folder / "..data_tmp").rename(folder / "..data")
 
 
 @pytest.mark.parametrize("version", KUBERNETES)
@@ -191,14 +205,10 @@ def test_the_service_takes_the_settings(values, tmp_path):
     manifests = rendered(values)
     for manifest in manifests:
         if manifest["kind"] == "ConfigMap":
-            folder = tmp_path / manifest["metadata"]["name"].removeprefix("cds-plexus-cds-")
-            folder.mkdir()
-            for name, text in manifest["data"].items():
-                (folder / name).write_text(text, encoding="utf-8")
+            mount(tmp_path / manifest["metadata"]["name"].removeprefix("cds-plexus-cds-"), manifest["data"])
     secret = tmp_path / "secret"
-    secret.mkdir()
-    (secret / "store_url").write_text("postgresql://cds@db.example/cds\n", encoding="utf-8")
-    (secret / "patient_key").write_text("sixteen characters or more\n", encoding="utf-8")
+    secrets = {"store_url": "postgresql://cds@db.example/cds\n", "patient_key": "sixteen characters or more\n"}
+    mount(secret, secrets)
     settings = {
         name.removeprefix("PLEXUS_CDS_").lower(): value.replace("/etc/plexus-cds", str(tmp_path)).replace(
             "/run/secrets/plexus-cds", str(secret)
@@ -253,6 +263,20 @@ def test_secrets_are_mounted_not_written():
     assert environment_of(manifests)["PLEXUS_CDS_STORE_URL_FILE"] == "/run/secrets/plexus-cds/store_url"
 
 
+def test_the_kill_switch_needs_no_restart(tmp_path):
+    """A running service reads a ConfigMap that was edited: the next call has no card, and later one again."""
+    site = tmp_path / "site"
+    mount(site, {"site.toml": ""})
+    with granian(site_file=f"{site}/site.toml", store_url=f"sqlite:///{tmp_path}/store.sqlite3") as server:
+        for text, cards in (
+            ("", 1),
+            ("[cards.lumbosacral-plexus-mri]\noff = true\n", 0),
+            ("[cards.lumbosacral-plexus-mri]\noff = false\n", 1),
+        ):
+            mount(site, {"site.toml": text})
+            assert len(server.client.cards(example())) == cards
+
+
 def test_migration_comes_first():
     """`migrate` runs before an installation and an upgrade, and needs nothing that comes with it."""
     manifests = rendered(MOST)
@@ -292,3 +316,14 @@ def test_selectors_meet_the_pods_of_the_service_alone(kind):
     labels = of_kind(manifests, "Deployment")["spec"]["template"]["metadata"]["labels"]
     assert selector.items() <= labels.items()
     assert not selector.items() <= of_kind(manifests, "Job")["spec"]["template"]["metadata"]["labels"].items()
+
+
+def test_the_documented_values():
+    """The values in docs/install.md are valid, and lead to valid manifests."""
+    page = (CHART.parents[2] / "docs" / "install.md").read_text(encoding="utf-8")
+    block = page.partition("3. Write `values.yaml`:\n\n")[2].partition("\n\n4. ")[0]
+    values = yaml.safe_load(textwrap.dedent(block))
+    values["image"]["digest"] = values["image"]["digest"].replace("...", "0" * 64)
+    manifests = rendered(values)
+    validate(manifests, KUBERNETES[0])
+    assert environment_of(manifests)["PLEXUS_CDS_PUBLIC_URL"] == values["publicUrl"]

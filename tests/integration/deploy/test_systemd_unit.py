@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from tests.integration.deploy.sandbox import UNIT, directives, sandboxed
-from tests.support.serving import COMMAND, STOPS_IN, Server, environment, example
+from tests.support.serving import COMMAND, STOPS_IN, Server, environment, example, run
 
 MOST_EXPOSURE = 15
 """In tenths, of systemd-analyze's 100: what is left is the network, and the machine's own programs."""
@@ -158,3 +158,17 @@ def test_time_to_stop():
     unit = directives(UNIT.read_text(encoding="utf-8"))
     assert int(unit["TimeoutStopSec"][0]) > 60 + 10
     assert unit["Type"] == ["exec"]
+
+
+def test_the_documented_settings(tmp_path):
+    """The settings in docs/install.md are accepted by the service, with the files that they name."""
+    page = (UNIT.parents[1] / "docs" / "install.md").read_text(encoding="utf-8")
+    block = page.partition("behind nginx on the same machine:\n\n")[2].partition("\n\n")[0]
+    settings = dict(line.strip().removeprefix("PLEXUS_CDS_").split("=", 1) for line in block.splitlines())
+    client = '[[clients]]\nissuer = "https://ehr.example.org"\njwks_url = "https://ehr.example.org/jwks.json"\n'
+    (tmp_path / "clients.toml").write_text(client, encoding="utf-8")
+    (tmp_path / "site.toml").touch()
+    here = {name.lower(): value.replace("/etc/plexus-cds", str(tmp_path)) for name, value in settings.items()}
+    checked = run("check-config", **here)
+    assert checked.returncode == 0, checked.stderr
+    assert f"PLEXUS_CDS_CLIENTS_FILE: {tmp_path}/clients.toml (environment)" in checked.stdout
