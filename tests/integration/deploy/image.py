@@ -92,10 +92,9 @@ def _shared() -> Iterator[str]:
 def _base(root: Path) -> Stage:
     for name in ("opt", "var/lib"):
         (root / name).mkdir(parents=True)
-    python = root / "python"
-    subprocess.run([sys.executable, "-m", "venv", python], check=True)
+    subprocess.run([sys.executable, "-m", "venv", root / "python"], check=True)
     own = {name: value for name, value in os.environ.items() if not name.startswith(("PLEXUS_CDS_", "PYTHON"))}
-    return Stage(root, own | {"PATH": f"{python}/bin:/usr/bin:/bin"})
+    return Stage(root, own | {"PATH": "/python/bin:/usr/bin:/bin"})
 
 
 def _copy(rest: str, stage: Stage, stages: dict[str, Stage]) -> None:
@@ -117,7 +116,7 @@ def _copy(rest: str, stage: Stage, stages: dict[str, Stage]) -> None:
 def _run(stage: Stage, script: str) -> None:
     """Run a script as root of a build does: it may write to the folders of the stage, and reach PyPI."""
     own = [part for made in stage.root.iterdir() for part in ("--bind", str(made), f"/{made.name}")]
-    namespaces = ["--tmpfs", "/", *_shared(), "--dev", "/dev", "--proc", "/proc", "--bind", "/tmp", "/tmp", *own]
+    namespaces = ["--tmpfs", "/", *_shared(), "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", *own]
     shell = ["--chdir", stage.workdir, "--", "/bin/sh", "-c", script]
     done = subprocess.run(
         ["bwrap", *namespaces, *shell], env=stage.environment, capture_output=True, text=True, check=False
