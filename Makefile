@@ -8,13 +8,14 @@ SUPPLY := build/supply-chain
 DEPLOYED := build/deployed
 LOCK := deploy/requirements.lock
 DEVELOPMENT_LOCK := tests/requirements.lock
+SECRETS := deploy/secrets
 KINDS := spec contract integration browser generative faults
 PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 PIP := python -m pip --quiet --disable-pip-version-check
 UV_OPTIONS = --quiet --universal --python-version 3.11 --custom-compile-command 'make lock' \
 	--no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
 
-.PHONY: help serve test $(KINDS:%=test-%) check static safety other-days mutation fuzz benchmarks review docs screenshot lock sbom audit release clean
+.PHONY: help serve test $(KINDS:%=test-%) check static safety other-days mutation fuzz benchmarks review docs screenshot lock sbom audit release trial clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -27,8 +28,8 @@ $(READY): setup.cfg pyproject.toml $(DEVELOPMENT_LOCK)
 
 $(SERVING): setup.cfg pyproject.toml $(DEVELOPMENT_LOCK)
 	$(PYTHON) -m venv $(VENV)
-	@echo 'Installing what the service needs into $(VENV) ...'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(DEVELOPMENT_LOCK) --editable .
+	@echo 'Installing what the service needs into $(VENV): some 40 packages, once, in a minute or two.'
+	$(BIN)/python -m pip install --disable-pip-version-check --constraint $(DEVELOPMENT_LOCK) --editable .
 	@touch $@
 
 serve: $(SERVING) ## start the service on 127.0.0.1:8080 in development mode
@@ -110,6 +111,21 @@ release: sbom ## build what is published, in dist/: wheel, source archive, SBOM,
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(SUPPLY)/bin/python -m build --outdir dist .
 	cp build/sbom.json dist/plexus_cds-$$($(DEPLOYED)/bin/python -c 'import cds_service; print(cds_service.__version__)').sbom.json
 	cd dist && sha256sum * > SHA256SUMS && cat SHA256SUMS
+
+$(SECRETS): # passwords, a key and a certificate for the trial; readable by the containers' users, below a folder that is not
+	@mkdir -p -m 0700 $@.new
+	@printf %s "$$(openssl rand -hex 24)" > $@.new/postgres_password
+	@printf 'postgresql://plexus_cds:%s@database/plexus_cds' "$$(cat $@.new/postgres_password)" > $@.new/store_url
+	@openssl rand -hex 32 > $@.new/patient_key
+	@openssl req -x509 -newkey rsa:2048 -noenc -days 30 -subj /CN=localhost -addext subjectAltName=DNS:localhost \
+		-keyout $@.new/key.pem -out $@.new/certificate.pem 2> $@.new/log || { cat $@.new/log; exit 1; }
+	@rm $@.new/log
+	@chmod 0644 $@.new/*
+	@mv $@.new $@
+	@echo 'Wrote $@: passwords, a key, and a certificate of 30 days for https://localhost:8443'
+
+trial: $(SECRETS) ## start the service with PostgreSQL and nginx in containers (needs Docker; synthetic patients only)
+	docker compose --file deploy/compose.yaml up --build --detach
 
 clean: ## remove what the other commands made
 	rm -rf $(VENV) build dist mutants *.egg-info .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,5 +1,6 @@
 """The server that `plexus-cds serve` runs: granian with its workers, after the checks of a start."""
 
+import errno
 import gc
 import socket
 import sys
@@ -80,14 +81,20 @@ def _load(settings: Settings, clients: Iterable[Client]) -> None:
 
 
 def _check_port(settings: Settings) -> None:
-    """Raise SettingsError where the port is taken: two servers on one port would start and share the calls."""
+    """Raise SettingsError where the address cannot be used, or its port is taken.
+
+    Otherwise two servers on one port would start and share the calls.
+    """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((settings.host, settings.port))
         except OSError as error:
-            message = f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; choose another with --port"
+            other = "port with --port or PLEXUS_CDS_PORT"
+            if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+                other = "address with --host or PLEXUS_CDS_HOST"
+            message = f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; choose another {other}"
             raise SettingsError(message) from None
 
 

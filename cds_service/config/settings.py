@@ -4,6 +4,7 @@ import os
 import re
 from difflib import get_close_matches
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -18,6 +19,8 @@ PREFIX = "PLEXUS_CDS_"
 MOST_DAYS = 36500
 """The longest retention period of the store: a century."""
 _KEY_LENGTH = 16
+_SECRETS = ("store_url", "patient_key")
+"""Settings that may stand in a file, which PLEXUS_CDS_..._FILE names."""
 
 _List = Annotated[tuple[str, ...], NoDecode]
 """Written with commas or spaces between, not as JSON."""
@@ -91,6 +94,9 @@ class Settings(BaseSettings):
         description="The [store](store.md): `postgresql://USER:PASSWORD@HOST/DATABASE` or `sqlite:////PATH`. "
         "Default: a SQLite file in the user's state folder",
     )
+    store_url_file: str = Field(
+        "", description="File with the store's URL, in place of `STORE_URL`: a [mounted secret](install.md#secrets)"
+    )
     store_days: int = Field(
         730, ge=0, le=MOST_DAYS, description="Retention period for `plexus-cds purge`, in days; `0` keeps everything"
     )
@@ -100,6 +106,9 @@ class Settings(BaseSettings):
     patient_key: SecretStr = Field(
         SecretStr(""),
         description="Secret of 16 characters or more: cards are then stored with a keyed hash of the patient id",
+    )
+    patient_key_file: str = Field(
+        "", description="File with that secret, in place of `PATIENT_KEY`: a [mounted secret](install.md#secrets)"
     )
     playground: bool = Field(
         default=False,
@@ -121,6 +130,13 @@ class Settings(BaseSettings):
         description="Development mode: playground, dashboard, CORS for the Sandbox and for pages on this machine; "
         "FHIR servers, key servers and the public URL may be http",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_secret_files(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Take each secret from its file, where one is named; a file that cannot be used never means "no secret"."""
+        secrets = {name: _read_secret(name, values) for name in _SECRETS if f"{name}_file" in values}
+        return values | secrets
 
     @field_validator("fhir_servers", "allowed_hosts", "allowed_origins", mode="before")
     @classmethod
@@ -258,6 +274,26 @@ def read_settings() -> Settings:
     if settings is None or faults:
         raise SettingsError("\n".join(faults))
     return settings
+
+
+def _read_secret(name: str, values: dict[str, Any]) -> str:
+    """Return the text of a secret's file without the spaces and line breaks around it, or raise ValueError."""
+    variable, file = environment_name(f"{name}_file"), values[f"{name}_file"]
+    if values.get(name):
+        message = f"{variable}: {environment_name(name)} is set, too; leave one of them out"
+        raise ValueError(message)
+    try:
+        secret = Path(file).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        message = f'{variable}: "{file}" cannot be read: {error.strerror}'
+        raise ValueError(message) from None
+    except UnicodeDecodeError:
+        message = f'{variable}: "{file}" is not text in UTF-8'
+        raise ValueError(message) from None
+    if not secret:
+        message = f'{variable}: "{file}" is empty; write the secret into it, or leave the setting out'
+        raise ValueError(message)
+    return secret
 
 
 def environment_name(field: str) -> str:

@@ -231,7 +231,7 @@ def test_taken_port():
         done = run("serve", "--port", str(server.port))
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert f"cannot listen on 127.0.0.1:{server.port}" in done.stderr
-    assert "--port" in done.stderr
+    assert "choose another port with --port or PLEXUS_CDS_PORT" in done.stderr
 
 
 @pytest.mark.parametrize(

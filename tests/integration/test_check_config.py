@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cds_service.cli import main, plexus_cds
-from cds_service.config.settings import Settings
+from cds_service.config.settings import Settings, read_settings
 from cds_service.errors import SettingsError
 from cds_service.toml_file import line_of
 from cds_service.web.app import create_app
@@ -390,3 +390,41 @@ def test_options_have_the_limits_of_the_settings(command, option, setting):
     [kind] = [one.type for one in plexus_cds.commands[command].params if one.name == option]
     limits = {type(limit).__name__: limit for limit in Settings.model_fields[setting].metadata}
     assert (kind.min, kind.max) == (limits["Ge"].ge, limits["Le"].le)
+
+
+@pytest.mark.parametrize("name", ["store_url", "patient_key"])
+def test_a_secret_from_a_file(name, tmp_path, monkeypatch, capsys):
+    """A secret may stand in a file, with a line break at its end, and is masked like one in the environment."""
+    secret = "postgresql://cds:hunter2hunter2@db.example/cds"
+    (tmp_path / name).write_text(f"{secret}\n", encoding="utf-8")
+    monkeypatch.setenv(f"PLEXUS_CDS_{name.upper()}_FILE", str(tmp_path / name))
+    assert read_settings().model_dump()[name].get_secret_value() == secret
+    assert main(["check-config"]) == 0
+    out = capsys.readouterr().out
+    assert f"PLEXUS_CDS_{name.upper()}_FILE: {tmp_path / name} (environment)" in out
+    assert "hunter2" not in out
+
+
+@pytest.mark.parametrize(
+    ("content", "also", "says"),
+    [
+        (None, False, "cannot be read: No such file or directory"),
+        (b" \n", False, "is empty; write the secret into it, or leave the setting out"),
+        (b"\xff", False, "is not text in UTF-8"),
+        (b"hunter2" * 3, True, "PLEXUS_CDS_PATIENT_KEY is set, too; leave one of them out"),
+        (b"hunter2", False, "PLEXUS_CDS_PATIENT_KEY: must have 16 characters or more"),
+    ],
+)
+def test_a_secret_file_that_cannot_be_used(content, also, says, tmp_path, monkeypatch, capsys):
+    """A secret's file that is missing or empty stops the start, as the service would otherwise run without it."""
+    file = tmp_path / "patient_key"
+    if content is not None:
+        file.write_bytes(content)
+    monkeypatch.setenv("PLEXUS_CDS_PATIENT_KEY_FILE", str(file))
+    if also:
+        monkeypatch.setenv("PLEXUS_CDS_PATIENT_KEY", "another secret of mine")
+    assert main(["check-config"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("plexus-cds: PLEXUS_CDS_PATIENT_KEY")
+    assert says in error
+    assert "hunter2" not in error

@@ -2,7 +2,9 @@
 
 import subprocess
 
-from tests.support.serving import granian
+import pytest
+
+from tests.support.serving import granian, run
 
 
 def test_the_printed_command_gets_a_card_and_counts_as_a_trial(tmp_path):
@@ -14,3 +16,12 @@ def test_the_printed_command_gets_a_card_and_counts_as_a_trial(tmp_path):
         trials, real = (server.client.get(path).text for path in ("/dashboard?client=playground", "/dashboard"))
     assert "1 card shown" in trials
     assert "No decisions in this period" in real
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "nowhere.invalid"])
+def test_an_address_of_another_machine_is_told_with_what_to_do(host):
+    """An address that this machine does not have is not taken for a port in use."""
+    refused = run("serve", host=host, anyone_may_call="true")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"plexus-cds: cannot listen on {host}:8080: ")
+    assert refused.stderr.endswith("; choose another address with --host or PLEXUS_CDS_HOST\n")

@@ -39,13 +39,20 @@ def empty(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory, empty) -> Path:
-    """Build the wheel from a copy of the sources, as a build leaves folders behind."""
-    sources, built = tmp_path_factory.mktemp("sources"), tmp_path_factory.mktemp("built")
+def sources(tmp_path_factory) -> Path:
+    """Copy the sources, as a build leaves folders behind."""
+    sources = tmp_path_factory.mktemp("sources")
     for name in ("cds_service", "cards", "fixtures"):
         shutil.copytree(ROOT / name, sources / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE", "NOTICE"):
         shutil.copy(ROOT / name, sources)
+    return sources
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory, sources, empty) -> Path:
+    """Build the wheel."""
+    built = tmp_path_factory.mktemp("built")
     done(sys.executable, *PIP, "wheel", "--no-deps", "--wheel-dir", built, sources, cwd=empty)
     (file,) = built.glob("plexus_cds-*.whl")
     return file
@@ -82,6 +89,18 @@ def test_all_data(wheel):
         if file.is_file() and "__pycache__" not in file.parts
     }
     assert wanted - names == set()
+
+
+def test_the_same_by_way_of_the_source_distribution(wheel, sources, empty, tmp_path):
+    """`python -m build` builds the wheel from the source distribution: that, too, has every file."""
+    done(sys.executable, *PIP, "install", "--target", tmp_path / "tools", "setuptools >=77", cwd=empty)
+    script = "import sys; sys.path.insert(0, sys.argv[1]); from setuptools import build_meta as setuptools; "
+    script += "setuptools.build_sdist(sys.argv[2])"
+    done(sys.executable, "-c", script, tmp_path / "tools", tmp_path, cwd=sources)
+    (archive,) = tmp_path.glob("*.tar.gz")
+    done(sys.executable, *PIP, "wheel", "--no-deps", "--wheel-dir", tmp_path, archive, cwd=empty)
+    (other,) = tmp_path.glob("*.whl")
+    assert set(zipfile.ZipFile(other).namelist()) == set(zipfile.ZipFile(wheel).namelist())
 
 
 def test_fixtures_of_others(installed, empty):
