@@ -90,8 +90,8 @@ def _services(settings: Settings, knowledge: Knowledge, clock: Clock, new_id: Ca
         body_depth=settings.body_depth,
         store=store,
         recorder=Recorder(store),
-        feedback_breaker=CircuitBreaker(settings.threads // 2),
-        dashboard_breaker=CircuitBreaker(settings.threads // 4),
+        feedback_breaker=CircuitBreaker("feedback", settings.threads // 2),
+        dashboard_breaker=CircuitBreaker("dashboard", settings.threads // 4),
         privacy=PrivacyOptions(settings.store_comments, settings.patient_key.get_secret_value()),
         features=FeatureFlags(
             playground=settings.development or settings.playground,

@@ -54,6 +54,7 @@ class Authenticator:
     @property
     def file_state(self) -> str:
         """Return read, or wrong where the file before stays in force."""
+        self._file.current()  # it may have changed since the last call
         return "wrong" if self._file.is_invalid else "read"
 
     @property
@@ -106,7 +107,7 @@ class _GuardedReplay:
 
     def __init__(self, replay: ReplayProtection, threads: int) -> None:
         self._replay = replay
-        self._breaker = CircuitBreaker(threads, max_concurrent=min(_CONCURRENT_LOOKUPS, threads // 4))
+        self._breaker = CircuitBreaker("replay", threads, max_concurrent=min(_CONCURRENT_LOOKUPS, threads // 4))
 
     def is_new(self, issuer: str, token_id: str, expires_at: datetime) -> bool:
         """Return whether a token is used for the first time, or raise StoreUnavailable."""
