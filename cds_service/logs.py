@@ -57,6 +57,7 @@ EVENTS: dict[str, tuple[str, ...]] = {
     "clients_file_reloaded": ("clients",),
     "clients_file_invalid": ("error",),
     "store_write_failed": ("error", "failures", "lost"),
+    "traces_not_sent": ("lost",),
     "startup_warning": ("reason", "error", "store", "state", "exposure", "effect", "action"),
 }
 """The fields of each event, in the order in which a line has them."""

@@ -5,6 +5,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from flask import Flask, Response, request
 from flask_cors import CORS
@@ -39,6 +40,9 @@ from cds_service.web import (
 )
 from cds_service.web.authentication import Authenticator
 from cds_service.web.services import AppServices, FeatureFlags, PrivacyOptions, RandomIds
+
+if TYPE_CHECKING:
+    from cds_service.web.traces import Traces
 
 _GC_THRESHOLD = 50_000
 """Objects: a chart of 1,500 entries has about as many; the default is 700."""
@@ -98,7 +102,14 @@ def _services(settings: Settings, knowledge: Knowledge, clock: Clock, new_id: Ca
             dashboard=settings.development or settings.dashboard,
             metrics=settings.metrics,
         ),
+        traces=_traces(knowledge) if settings.traces else None,
     )
+
+
+def _traces(knowledge: Knowledge) -> "Traces":
+    from cds_service.web.traces import Traces  # noqa: PLC0415 - an extra
+
+    return Traces(knowledge.version)
 
 
 def limits_of(settings: Settings) -> FetchLimits:
