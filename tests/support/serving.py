@@ -57,9 +57,15 @@ class Server:
     """A running `plexus-cds serve`; what it writes goes to files, as a pipe that is not read would stop it."""
 
     def __init__(
-        self, command: str, *arguments: str, cwd: Path | None = None, stderr: int | None = None, **settings: str
+        self,
+        command: str,
+        *arguments: str,
+        port: int | None = None,
+        cwd: Path | None = None,
+        stderr: int | None = None,
+        **settings: str,
     ) -> None:
-        self.port = free_port()
+        self.port = port or free_port()
         self._out = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by close()
         self._err = tempfile.TemporaryFile("w+")  # noqa: SIM115 - likewise
         self.process = subprocess.Popen(

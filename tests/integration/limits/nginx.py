@@ -5,7 +5,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -56,13 +56,13 @@ class Nginx:
 
 
 @contextmanager
-def nginx(folder: Path, service_port: int) -> Iterator[Nginx]:
-    """Start nginx in front of a service, and stop it again whatever happens."""
+def nginx(folder: Path, *service_ports: int) -> Iterator[Nginx]:
+    """Start nginx in front of one or more instances, and stop it again whatever happens."""
     server = Nginx(folder, free_port())
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     assert program, "this test needs nginx; Debian's package is nginx-light"
     _certify(folder)
-    (folder / "nginx.conf").write_text(_AROUND.format(folder=folder, lines=_here(server, service_port)))
+    (folder / "nginx.conf").write_text(_AROUND.format(folder=folder, lines=_here(server, service_ports)))
     process = subprocess.Popen([program, "-p", folder, "-c", folder / "nginx.conf"], stderr=subprocess.PIPE)
     try:
         _wait(process, server.port)
@@ -81,12 +81,12 @@ def _certify(folder: Path) -> None:
     own.cert_chain_pems[0].write_to_path(str(folder / "certificate.pem"))
 
 
-def _here(server: Nginx, service_port: int) -> str:
+def _here(server: Nginx, service_ports: Sequence[int]) -> str:
     """Return the shipped lines with the places of this machine and small numbers; each must be there to be replaced."""
     text = SHIPPED.read_text()
     for shipped, here in {
         r"listen 443 ssl;": f"listen 127.0.0.1:{server.port} ssl;",
-        r"server 127\.0\.0\.1:8080;": f"server 127.0.0.1:{service_port};",
+        r"server 127\.0\.0\.1:8080(.*;)": " ".join(rf"server 127.0.0.1:{port}\1" for port in service_ports),
         r"/etc/nginx/plexus-cds/(?=certificate|key)": f"{server.folder}/",
         r"/var/log/nginx/": f"{server.folder}/",
         r"client_(header|body)_timeout 10s;": rf"client_\1_timeout {STALLS_FOR}s;",
