@@ -13,16 +13,18 @@ import pytest
 
 from cds_service.clock import SYSTEM_CLOCK
 from cds_service.config import settings
+from cds_service.config.settings import Settings
 from cds_service.errors import SettingsError
 from cds_service.store import Store
 from cds_service.store.migration import migrate
+from cds_service.web.app import create_app
 from cds_service.web.traces import ATTRIBUTES
 from tests.generative.hostile.canaries import BODIES, PLAYS, found
 from tests.generative.hostile.test_canaries import asked, fetched, reported
 from tests.support.authenticated import LEAST, written
 from tests.support.collector import Collector, attributes, collector
 from tests.support.odd_server import answers, holds, odd_server
-from tests.support.service import ORDER_SELECT, Client
+from tests.support.service import CLOCK, ORDER_SELECT, Client, serving
 from tests.support.serving import example, free_port, granian
 from tests.support.signing import claims, header, key, signed
 
@@ -212,6 +214,27 @@ def test_a_collector_that_fails_is_logged_once(monkeypatch):
     failed = [line for line in lines if line["event"] == "traces_not_sent"]
     assert [line.keys() for line in failed] == [{"time", "level", "event", "lost"}] * 2
     assert [line["lost"] for line in failed] == [4, 4]
+
+
+def test_what_is_left_is_sent_at_the_end(knowledge, monkeypatch):
+    """Under any WSGI server each kind of call is a span, and what waits is sent when the application ends."""
+    with collector() as received, odd_server() as fhir:
+        fhir.stages(holds(), holds())
+        for name, value in (received.environment | {"OTEL_BSP_SCHEDULE_DELAY": "60000"}).items():
+            monkeypatch.setenv(name, value)
+        app = create_app(Settings(development=True, traces=True, fhir_servers=(fhir.url,)), knowledge, clock=CLOCK)
+        with serving(app) as base, closing((client := Client(base)).session):
+            client.post({})
+            client.post(example() | {"prefetch": {}, "fhirServer": fhir.url})
+            client.post({"feedback": 5}, FEEDBACK)
+        assert received.spans() == []
+        app.extensions["plexus_cds"].traces.close()
+        assert sorted(call.name for call in received.calls()) == [
+            "cds-hooks feedback",
+            "cds-hooks order-select",
+            "cds-hooks order-select",
+        ]
+        assert [span.name for span in received.spans()].count("search") == 2
 
 
 def test_without_traces_nothing_of_it_is_loaded():
