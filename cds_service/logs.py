@@ -60,6 +60,7 @@ EVENTS: dict[str, tuple[str, ...]] = {
     "store_write_failed": ("error", "failures", "lost"),
     "startup_failed": ("error", "location"),
     "dismissals_unavailable": ("error", "suppressed"),
+    "traces_not_sent": ("lost",),
     "startup_warning": ("reason", "error", "store", "state", "exposure", "effect", "action"),
 }
 """The fields of each event, in the order in which a line has them."""

@@ -25,6 +25,7 @@ from prometheus_client import (
     generate_latest,
     values,
 )
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from cds_service.errors import SettingsError
@@ -44,6 +45,9 @@ CALLS = (
 PHASES = ("authenticate", "read", "decide", "fetch", "store", "write", "total")
 FEEDBACK = ("accepted", "overridden", "repeated", "unusable", "refused")
 STORE = ("write", "lost", "feedback", "dismissals")
+CIRCUITS = ("replay", "feedback", "dashboard", "dismissals")
+"""The circuit breakers in front of the store."""
+FILES = ("site_file", "clients_file")
 RESOURCES = ("ServiceRequest", "Condition", "Procedure", "Encounter", "DiagnosticReport")
 """The types of resources whose codes may be unrecognized."""
 READ = "read"
@@ -73,6 +77,24 @@ class _BoundedCounter:
         child.inc(amount)
 
 
+class _State:
+    """What the worker that is asked for its metrics knows of itself at this moment; it is not summed over workers."""
+
+    def __init__(self) -> None:
+        self.is_ready, self.is_store_ready, self.invalid_files = True, True, frozenset[str]()
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the gauges, as prometheus_client asks for them."""
+        yield GaugeMetricFamily("plexus_cds_ready", "Hook calls are answered correctly.", float(self.is_ready))
+        yield GaugeMetricFamily("plexus_cds_store_ready", "The store can be used.", float(self.is_store_ready))
+        invalid = GaugeMetricFamily(
+            "plexus_cds_file_invalid", "A file was changed and is not valid; the one before is in use.", labels=["file"]
+        )
+        for file in FILES:
+            invalid.add_metric([file], float(file in self.invalid_files))
+        yield invalid
+
+
 class _Metrics:
     """The metrics of this process; the registry `exposed` has those of the other workers, too."""
 
@@ -99,12 +121,15 @@ class _Metrics:
             "unrecognized", "Orders and entries that neither a code nor words explained.", ("resource",), own
         )
         self.store_failures = _BoundedCounter("store_failures", "What the store could not do.", ("what",), own)
+        self.circuit_opened = _BoundedCounter("circuit_opened", "Openings of a circuit breaker.", ("circuit",), own)
         seconds = Histogram("plexus_cds_phase_seconds", "Time of a call.", ["phase"], registry=own, buckets=_BUCKETS)
         self.phases = {phase: seconds.labels(phase) for phase in PHASES}
         self.started = Gauge(
             "plexus_cds_start_time_seconds", "When the oldest worker began.", registry=own, multiprocess_mode="min"
         )
         self.knowledge = Info("plexus_cds_knowledge", "The knowledge in force.", registry=self.exposed)
+        self.state = _State()
+        self.exposed.register(self.state)
 
 
 def prepare(
@@ -130,6 +155,7 @@ def prepare(
     metrics.refused.declare(checks)
     metrics.unrecognized.declare(RESOURCES)
     metrics.store_failures.declare(STORE)
+    metrics.circuit_opened.declare(CIRCUITS)
     metrics.knowledge.info({"version": version})
     metrics.started.set(started)
 
@@ -191,9 +217,17 @@ def store_failure(operation: str, amount: int = 1) -> None:
     _metrics().store_failures.inc(operation, amount=amount)
 
 
-def exposition() -> bytes:
-    """Return the metrics of all workers in Prometheus' text format."""
-    return generate_latest(_metrics().exposed)
+def circuit_opened(circuit: str) -> None:
+    """Count an opening of a circuit breaker."""
+    _metrics().circuit_opened.inc(circuit)
+
+
+def exposition(*, is_ready: bool, is_store_ready: bool, invalid_files: Iterable[str]) -> bytes:
+    """Return the metrics of all workers, and this state of the worker that is asked, in Prometheus' text format."""
+    metrics = _metrics()
+    state = metrics.state
+    state.is_ready, state.is_store_ready, state.invalid_files = is_ready, is_store_ready, frozenset(invalid_files)
+    return generate_latest(metrics.exposed)
 
 
 @contextmanager

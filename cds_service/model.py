@@ -291,6 +291,8 @@ class Pages(NamedTuple):
 
     bundles: tuple[Json, ...] = ()
     problem: FetchFault | None = None
+    seconds: float = 0.0
+    """How long it took."""
 
 
 Fetch = Callable[[HookRequest, Sequence[Search]], Sequence[Pages]]

@@ -76,6 +76,8 @@ def _load(settings: Settings, clients: Iterable[Client]) -> None:
         import_module("cds_service.http_client")
     if settings.clients_file:
         import_module("cds_service.auth.public_keys")
+    if settings.traces:
+        import_module("cds_service.web.traces")
     if settings.workers > 1:
         import_module("cds_service.store.writing")  # a single worker imports it at its first write
 

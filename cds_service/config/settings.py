@@ -3,6 +3,7 @@
 import os
 import re
 from difflib import get_close_matches
+from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any
@@ -125,6 +126,11 @@ class Settings(BaseSettings):
         description="Answer hook calls without Flask; `false` sends them through Flask, for "
         "[extensions that instrument it](operations.md#flask-extensions)",
     )
+    traces: bool = Field(
+        default=False,
+        description="Send [OpenTelemetry traces](operations.md#traces) of calls; "
+        "needs `pip install 'plexus-cds[traces]'`",
+    )
     development: bool = Field(
         default=False,
         description="Development mode: playground, dashboard, CORS for the Sandbox and for pages on this machine; "
@@ -197,6 +203,18 @@ class Settings(BaseSettings):
             Store(value.get_secret_value())
         except SettingsError as error:
             raise ValueError(str(error)) from None
+        return value
+
+    @field_validator("traces")
+    @classmethod
+    def _installed(cls, value: bool) -> bool:  # noqa: FBT001 - as pydantic calls it
+        try:
+            missing = value and find_spec("opentelemetry.exporter.otlp.proto.http") is None
+        except ModuleNotFoundError:
+            missing = True
+        if missing:
+            message = "needs an extra: pip install 'plexus-cds[traces]'"
+            raise ValueError(message)
         return value
 
     @field_validator("patient_key")

@@ -6,6 +6,7 @@ FHIR R4, "Search" (POST [type]/_search, with GET where a server lacks it) and "P
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from cds_service.decision.record import next_page
@@ -29,6 +30,7 @@ class _Result:
 
     bundles: list[dict[str, Any]] = field(default_factory=list)
     fault: FetchFault | None = None
+    seconds: float = 0.0
 
 
 def fetcher(servers: Sequence[str], limits: FetchLimits) -> Fetch:
@@ -49,7 +51,7 @@ def fetcher(servers: Sequence[str], limits: FetchLimits) -> Fetch:
         ]
         pool.shutdown(wait=False)
         wait(futures, limits.seconds + _GRACE)
-        return [_pages(result, future) for result, future in zip(results, futures, strict=True)]
+        return [_pages(result, future, limits) for result, future in zip(results, futures, strict=True)]
 
     return fetch
 
@@ -66,21 +68,22 @@ def _refusal(request: HookRequest, servers: Sequence[str]) -> FetchFault | None:
 def _search(result: _Result, request: HookRequest, search: Search, deadline: Deadline, limits: FetchLimits) -> None:
     from cds_service.http_client import HttpClient  # noqa: PLC0415 - slow to load, and often not needed
 
-    client = HttpClient(request.access_token, deadline, limits)
+    client, began = HttpClient(request.access_token, deadline, limits), perf_counter()
     try:
         _read_pages(result, client, request.fhir_server or "", search, limits)
     except HttpClientError as error:
         result.fault = error.fault
     finally:
         client.close()
+        result.seconds = perf_counter() - began
 
 
-def _pages(result: _Result, future: Future[None]) -> Pages:
+def _pages(result: _Result, future: Future[None], limits: FetchLimits) -> Pages:
     """Return what was read so far: a DNS look-up, unlike a response, cannot be cancelled, and is not waited for."""
     if not future.done():
-        return Pages(tuple(result.bundles), FetchFault.TOO_SLOW)
+        return Pages(tuple(result.bundles), FetchFault.TOO_SLOW, limits.seconds + _GRACE)
     future.result()
-    return Pages(tuple(result.bundles), result.fault)
+    return Pages(tuple(result.bundles), result.fault, result.seconds)
 
 
 def _read_pages(result: _Result, client: "HttpClient", server: str, search: Search, limits: FetchLimits) -> None:

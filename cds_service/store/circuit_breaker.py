@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import BoundedSemaphore
 
+from cds_service import metrics
 from cds_service.errors import StoreUnavailable
 
 _MAX_CONCURRENT = 2
@@ -26,8 +27,9 @@ class CircuitBreaker:
     time of a failure is that since the call last got its place among the active ones, or something done.
     """
 
-    def __init__(self, max_calls: int, max_concurrent: int = _MAX_CONCURRENT) -> None:
-        """Limit the calls that use the store or wait for it; one call is always allowed."""
+    def __init__(self, circuit: str, max_calls: int, max_concurrent: int = _MAX_CONCURRENT) -> None:
+        """Limit the calls that use the store or wait for it; one call is always allowed. `circuit` is its metric's."""
+        self._circuit = circuit
         max_concurrent = max(1, min(max_calls, max_concurrent))
         self._active = BoundedSemaphore(max_concurrent)
         self._waiting = BoundedSemaphore(max(0, max_calls - max_concurrent))
@@ -80,3 +82,4 @@ class CircuitBreaker:
         now = time.monotonic()
         if now - started > _SLOW_SECONDS and now > self._open_until:
             self._open_until = now + _OPEN_SECONDS
+            metrics.circuit_opened(self._circuit)

@@ -25,7 +25,7 @@ class DismissalLookup:
         """`max_calls` is how many calls may ask at the same time."""
         self._store = store
         self._pool = ThreadPoolExecutor(_MAX_CONCURRENT, "dismissals")
-        self._breaker = CircuitBreaker(max_calls, max_calls)
+        self._breaker = CircuitBreaker("dismissals", max_calls, max_calls)
         self._log_throttle = LogThrottle(clock)
 
     def dismissed(self, cards: Sequence[ShownCard], services: Collection[str], since: datetime) -> set[str]:

@@ -5,6 +5,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from flask import Flask, Response, request
 from flask_cors import CORS
@@ -40,6 +41,9 @@ from cds_service.web import (
 )
 from cds_service.web.authentication import Authenticator
 from cds_service.web.services import AppServices, FeatureFlags, PrivacyOptions, RandomIds
+
+if TYPE_CHECKING:
+    from cds_service.web.traces import Traces
 
 _GC_THRESHOLD = 50_000
 """Objects: a chart of 1,500 entries has about as many; the default is 700."""
@@ -91,8 +95,8 @@ def _services(settings: Settings, knowledge: Knowledge, clock: Clock, new_id: Ca
         body_depth=settings.body_depth,
         store=store,
         recorder=Recorder(store),
-        feedback_breaker=CircuitBreaker(settings.threads // 2),
-        dashboard_breaker=CircuitBreaker(settings.threads // 4),
+        feedback_breaker=CircuitBreaker("feedback", settings.threads // 2),
+        dashboard_breaker=CircuitBreaker("dashboard", settings.threads // 4),
         dismissals=DismissalLookup(store, clock, settings.threads),
         privacy=PrivacyOptions(settings.store_comments, settings.patient_key.get_secret_value()),
         features=FeatureFlags(
@@ -100,7 +104,14 @@ def _services(settings: Settings, knowledge: Knowledge, clock: Clock, new_id: Ca
             dashboard=settings.development or settings.dashboard,
             metrics=settings.metrics,
         ),
+        traces=_traces(knowledge) if settings.traces else None,
     )
+
+
+def _traces(knowledge: Knowledge) -> "Traces":
+    from cds_service.web.traces import Traces  # noqa: PLC0415 - an extra
+
+    return Traces(knowledge.version)
 
 
 def limits_of(settings: Settings) -> FetchLimits:

@@ -24,7 +24,7 @@ from cds_service.model import Dialect
 from cds_service.store import CircuitBreaker, Store
 from cds_service.store.replay_cache import ReplayCache
 from cds_service.watched_file import WatchedFile
-from cds_service.web.request_context import RequestContext
+from cds_service.web.request_context import RequestContext, Stopwatch
 
 _REPLAY_MEMORY = "replay_memory"
 CHECKS = (*Check, _REPLAY_MEMORY)
@@ -55,6 +55,7 @@ class Authenticator:
     @property
     def file_state(self) -> str:
         """Return read, or wrong where the file before stays in force."""
+        self._file.current()  # it may have changed since the last call
         return "wrong" if self._file.is_invalid else "read"
 
     @property
@@ -62,9 +63,10 @@ class Authenticator:
         """Return the dialects that the clients have of their own; None stands for that of the site."""
         return {client.dialect for client in self._file.current()}
 
-    def authenticate(self, authorization: str | None, path: str) -> Principal:
+    def authenticate(self, authorization: str | None, path: str, stopwatch: Stopwatch) -> Principal:
         """Return who calls a path with an Authorization header; raise Unauthenticated or ReplayCacheUnavailable."""
-        verifier = TokenVerifier(self._file.current(), self._keys, self._replay, self._clock)
+        replay = self._replay if stopwatch.timeline is None else _TracedReplay(self._replay, stopwatch)
+        verifier = TokenVerifier(self._file.current(), self._keys, replay, self._clock)
         return verifier.verify(authorization, f"{self._base}{path}")
 
     def check_replay_cache(self) -> None:
@@ -92,7 +94,8 @@ class AuthenticationGuard:
             return
         context.stopwatch.enter("authenticate")
         try:
-            principal = self._authenticator.authenticate(context.environ.get("HTTP_AUTHORIZATION"), context.path)
+            authorization = context.environ.get("HTTP_AUTHORIZATION")
+            principal = self._authenticator.authenticate(authorization, context.path, context.stopwatch)
         except Unauthenticated as error:
             token = {"kid_hash": error.kid_hash, "jti_hash": error.token_id_hash}
             self._log_refusal(context, error.check, {"status": 401, "client": error.issuer, **token})
@@ -114,11 +117,23 @@ class _GuardedReplay:
 
     def __init__(self, replay: ReplayProtection, threads: int) -> None:
         self._replay = replay
-        self._breaker = CircuitBreaker(threads, max_concurrent=min(_CONCURRENT_LOOKUPS, threads // 4))
+        self._breaker = CircuitBreaker("replay", threads, max_concurrent=min(_CONCURRENT_LOOKUPS, threads // 4))
 
     def is_new(self, issuer: str, token_id: str, expires_at: datetime) -> bool:
         """Return whether a token is used for the first time, or raise StoreUnavailable."""
         with self._breaker.calling():
+            return self._replay.is_new(issuer, token_id, expires_at)
+
+
+class _TracedReplay:
+    """The replay cache, asked as a part of its own of a traced request."""
+
+    def __init__(self, replay: ReplayProtection, stopwatch: Stopwatch) -> None:
+        self._replay, self._stopwatch = replay, stopwatch
+
+    def is_new(self, issuer: str, token_id: str, expires_at: datetime) -> bool:
+        """Return whether a token is used for the first time, or raise StoreUnavailable."""
+        with self._stopwatch.part("store"):
             return self._replay.is_new(issuer, token_id, expires_at)
 
 

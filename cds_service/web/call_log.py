@@ -50,17 +50,20 @@ def prepare_metrics(app: Flask) -> None:
 def call_logger(app_services: AppServices) -> Callable[[RequestContext, int], None]:
     """Return what logs, counts and records each call of a service; preflights, discovery and pages are none."""
     log_throttle = LogThrottle(app_services.clock, _LOG_BURST)
-    process = partial(_process, app_services, log_throttle)
+    process, traces = partial(_process, app_services, log_throttle), app_services.traces
 
     def log_call(call: RequestContext, status: int) -> None:
         """Summarize a call that was answered; the rest is done when its answer is out."""
         if not call.path.startswith("/cds-services/") or call.method == "OPTIONS":
             return
         summary = summarize(app_services, call, status)
-        if call.path.endswith("/feedback"):
-            _process_feedback(summary, call.reports, log_throttle)
+        is_feedback = call.path.endswith("/feedback")
+        if is_feedback:
+            _process_feedback(summary, log_throttle)
         else:
             task_queue.submit(process, summary)
+        if traces:
+            task_queue.submit(traces.record_feedback if is_feedback else traces.record_calls, summary)
 
     return log_call
 
@@ -79,12 +82,12 @@ def _process(app_services: AppServices, log_throttle: LogThrottle, calls: list[C
     recording.record_decisions(app_services, calls)
 
 
-def _process_feedback(call: CallSummary, reports: Mapping[str, int], log_throttle: LogThrottle) -> None:
+def _process_feedback(call: CallSummary, log_throttle: LogThrottle) -> None:
     """Count and log feedback; what was read has a line already."""
     if call.client == PLAYGROUND:
         count_trial(call.outcome, is_feedback=True)
     else:
-        count_feedback(call.status, call.outcome, reports)
+        count_feedback(call.status, call.outcome, call.reports)
     log_events("info", "feedback", _entries(call, _refused_feedback(call), log_throttle))
 
 

@@ -1,11 +1,12 @@
 """What became of a call, in words of ours and numbers: nothing of the patient is in it, so it may outlive the call."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from cds_service.decision.record import entry_counts
 from cds_service.model import Decision, Recommendation, Retrieval, Silence
-from cds_service.web.request_context import RequestContext
+from cds_service.web.request_context import Interval, RequestContext
 from cds_service.web.services import AppServices
 
 _OK, _SERVER_ERROR = 200, 500
@@ -53,6 +54,12 @@ class CallSummary:
     """What neither code nor words explained: resource type, code system, and how many."""
     has_own_line: bool = False
     """It was logged already, as one that was refused."""
+    reports: Mapping[str, int] = field(default_factory=dict)
+    """How many reports of feedback were stored, by their outcome."""
+    timeline: Sequence[Interval] = ()
+    """Its phases and their parts, where it is traced."""
+    traceparent: str = ""
+    """As its caller sent it, where it is traced: a span has the ids in it, and nothing else."""
 
 
 def summarize(app_services: AppServices, call: RequestContext, status: int) -> CallSummary:
@@ -77,6 +84,9 @@ def summarize(app_services: AppServices, call: RequestContext, status: int) -> C
         unmapped=call.answer.unmapped if call.answer else (),
         unrecognized=tuple((*kind, count) for kind, count in decision.unrecognized.items()) if decision else (),
         has_own_line=call.is_logged,
+        reports=call.reports,
+        timeline=call.stopwatch.timeline or (),
+        traceparent=call.traceparent,
     )
 
 

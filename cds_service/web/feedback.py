@@ -197,7 +197,8 @@ def _store(context: RequestContext, reports: list[Report], unusable: int) -> Non
     now = current_services().clock.now()
     new = context.reports = Counter[str]()  # what is kept before a fault counts, too: sent again, it counts as repeated
     try:
-        _write(reports, new)
+        with context.stopwatch.part("store"):
+            _write(reports, new)
     except StoreUnavailable as error:
         failed = {"status": 503, "reason": "store", "error": error.why, "stored": new.total()}
         log_event("error", "feedback", at=now, **line, **failed)

@@ -79,6 +79,11 @@ def live() -> Response:
 @blueprint.get("/readyz")
 def ready() -> tuple[Response, int]:
     """Report whether hook calls can be answered correctly, with the state of rule content, files and store."""
+    report = _report()
+    return jsonify(report), 503 if "fault" in report else 200
+
+
+def _report() -> dict[str, Any]:
     services, probe = current_services(), current_app.extensions["plexus_cds_store_probe"]
     site = services.site
     store = probe.state()
@@ -93,7 +98,7 @@ def ready() -> tuple[Response, int]:
     }
     if unmapped := _unmapped(services, site):
         report["unmapped"] = unmapped
-    return jsonify(report | ({"fault": fault} if fault else {})), 503 if fault else 200
+    return report | ({"fault": fault} if fault else {})
 
 
 @blueprint.get("/metrics")
@@ -102,7 +107,13 @@ def prometheus_metrics() -> Response:
     if not current_services().features.metrics:
         abort(404)
     task_queue.drain()
-    return Response(metrics.exposition(), content_type=metrics.CONTENT_TYPE)
+    report = _report()
+    exposition = metrics.exposition(
+        is_ready="fault" not in report,
+        is_store_ready=report["store"] == READY,
+        invalid_files=(file for file in metrics.FILES if report[file] == "wrong"),
+    )
+    return Response(exposition, content_type=metrics.CONTENT_TYPE)
 
 
 def _unmapped(services: AppServices, site: Site) -> list[str]:

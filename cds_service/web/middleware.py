@@ -59,6 +59,10 @@ def build_pipeline(services: AppServices, settings: Settings) -> RequestPipeline
     if services.features.playground and not services.authenticator:
         guards.insert(0, trials.mark_playground_calls)
     guards.append(trials.mark_doctor_calls)
+    if services.traces:
+        from cds_service.web import traces  # noqa: PLC0415 - an extra
+
+        guards.insert(0, traces.begin)
     if services.authenticator or settings.calls_per_minute:
         guards.append(RateLimiter(settings.calls_per_minute, services.clock))
     after_request = (partial(recording.record_cards, services), call_log.call_logger(services))

@@ -1,6 +1,7 @@
 """The context of one request; for a request that Flask answers, it is in Flask's `g`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from time import perf_counter
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -12,8 +13,22 @@ from cds_service.model import Decision, Fetch, HookRequest, Pages, Retrieval, Se
 from cds_service.web.dialects import Answer
 
 
+class Interval(NamedTuple):
+    """A part of a request: when it began and ended, in seconds since the request began, and words of ours about it."""
+
+    name: str
+    began: float
+    ended: float
+    details: Mapping[str, str | int] = MappingProxyType({})
+    is_remote: bool = False
+    """Another server worked meanwhile."""
+
+
 class Stopwatch:
     """Measures the phases of one request, which is in one phase at a time, or in none."""
+
+    timeline: list[Interval] | None = None
+    """Its phases and their parts, where the request is traced."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -25,6 +40,8 @@ class Stopwatch:
         now = perf_counter()
         if self._phase:
             self.seconds[self._phase] = self.seconds.get(self._phase, 0.0) + now - self._since
+            if self.timeline is not None:
+                self.timeline.append(Interval(self._phase, self._since - self._began, now - self._began))
         self._phase, self._since = phase, now
 
     def stop(self) -> dict[str, float]:
@@ -40,11 +57,34 @@ class Stopwatch:
             outer = self._phase
             self.enter("fetch")
             try:
-                return fetch(request, searches)
+                results = fetch(request, searches)
+                self._note(searches, results)
+                return results
             finally:
                 self.enter(outer)
 
         return fetched
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Note a part of the current phase, where the request is traced."""
+        began = perf_counter()
+        try:
+            yield
+        finally:
+            if self.timeline is not None:
+                interval = Interval(name, began - self._began, perf_counter() - self._began, is_remote=True)
+                self.timeline.append(interval)
+
+    def _note(self, searches: Sequence[Search], results: Sequence[Pages]) -> None:
+        """Note each search of the phase that ends, where the request is traced: they began together."""
+        if self.timeline is None:
+            return
+        began = self._since - self._began
+        for search, pages in zip(searches, results, strict=True):
+            outcome = pages.problem.label if pages.problem else "read"
+            details: dict[str, str | int] = {"key": search.key, "outcome": outcome, "pages": len(pages.bundles)}
+            self.timeline.append(Interval("search", began, began + pages.seconds, details, is_remote=True))
 
 
 JSON = "application/json"
@@ -74,6 +114,8 @@ class RequestContext:
     """How many reports of feedback were stored, by their outcome."""
     is_logged = False
     """It has a log line already."""
+    traceparent = ""
+    """The caller's trace (W3C Trace Context), where the request is traced."""
     holds_slot = False
     """It counts among the requests in progress."""
 

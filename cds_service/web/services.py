@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from flask import Flask, current_app
@@ -17,6 +18,9 @@ from cds_service.knowledge import Knowledge
 from cds_service.model import Site
 from cds_service.store import CircuitBreaker, DismissalLookup, Recorder, Store
 from cds_service.web.authentication import Authenticator
+
+if TYPE_CHECKING:
+    from cds_service.web.traces import Traces
 
 _EXTENSION = "plexus_cds"
 _RANDOM_BYTES = 4096
@@ -63,6 +67,8 @@ class AppServices:
     dismissals: DismissalLookup
     privacy: PrivacyOptions
     features: FeatureFlags
+    traces: "Traces | None"
+    """None where calls are not traced."""
 
     @property
     def site(self) -> Site:

@@ -64,6 +64,11 @@ class Load:
     answers: list[Answer] = field(default_factory=list)
     acknowledged: list[str] = field(default_factory=list)
     """The cards of feedback that was answered with 200."""
+    authorize: Callable[[str], dict[str, str]] = lambda _: {}
+    """The headers of a call of a path."""
+    verify: str | bool = True
+    """The authority of the service's certificate."""
+    pause: float = _PAUSE
     _ends: threading.Event = field(default_factory=threading.Event)
 
     def go_on_for(self, number: int) -> None:
@@ -74,7 +79,7 @@ class Load:
     def run(self) -> None:
         """Call, in turn, for a card, for silence, and with feedback, each time on a new connection."""
         for number in range(MOST):
-            if self._ends.wait(_PAUSE):
+            if self._ends.wait(self.pause):
                 return
             name = (*CARDS, "feedback")[number % 3]
             body = feedback() if name == "feedback" else example(name)
@@ -91,9 +96,9 @@ class Load:
         path = f"{ORDER_SELECT}/feedback" if name == "feedback" else ORDER_SELECT
         began = time.monotonic()
         with requests.Session() as session:
-            session.trust_env = False
+            session.trust_env, session.verify = False, self.verify
             try:
-                response = session.post(self.base + path, json=body, timeout=PATIENCE)
+                response = session.post(self.base + path, json=body, headers=self.authorize(path), timeout=PATIENCE)
             except requests.ConnectionError:
                 return Answer(name, began, time.monotonic() - began)
         cards = tuple(card["uuid"] for card in response.json().get("cards", []))
@@ -101,9 +106,9 @@ class Load:
 
 
 @contextmanager
-def steady_calls(base: str) -> Iterator[Load]:
+def steady_calls(base: str, **options) -> Iterator[Load]:
     """Let callers call one service until the end of the block, and for their last answers."""
-    load = Load(base)
+    load = Load(base, **options)
     threads = [threading.Thread(target=load.run) for _ in range(CALLERS)]
     for thread in threads:
         thread.start()

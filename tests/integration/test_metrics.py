@@ -11,7 +11,10 @@ import pytest
 
 from cds_service.config.settings import Settings
 from cds_service.examples import searchset
+from cds_service.store import Store
+from cds_service.store.migration import migrate
 from cds_service.web.app import create_app
+from tests.support.authenticated import authenticated_service
 from tests.support.counted import rises, series
 from tests.support.notation import call
 from tests.support.service import CLOCK, ORDER_SELECT, ORDER_SIGN, TODAY, Client, serving
@@ -197,6 +200,38 @@ def test_what_is_in_force(service, knowledge):
     found = series(service)
     assert found[f"knowledge_info{{version={knowledge.version}}}"] == 1
     assert 1.7e9 < found["start_time_seconds{}"] < 4e9
+
+
+def state(client) -> dict[str, float]:
+    """Return what an instance says of itself."""
+    names = ("ready", "store_ready", "file_invalid")
+    return {name: value for name, value in series(client).items() if name.partition("{")[0] in names and value != 1}
+
+
+WELL = {"file_invalid{file=site_file}": 0, "file_invalid{file=clients_file}": 0}
+
+
+def test_the_state_of_an_instance(tmp_path, knowledge):
+    """A site file that is not valid, and a store that is gone, are 0 or 1 as soon as they are asked for."""
+    migrate(Store(f"sqlite:///{tmp_path}/store.sqlite3"))
+    with site(tmp_path, knowledge, store_url=f"sqlite:///{tmp_path}/store.sqlite3") as client:
+        assert state(client) == WELL
+        (tmp_path / "site.toml").write_text("of = true", encoding="utf-8")
+        assert state(client) == {"file_invalid{file=clients_file}": 0}
+        (tmp_path / "site.toml").write_text("off_ = 1", encoding="utf-8")
+        (tmp_path / "store.sqlite3").unlink()
+        assert state(client) == {"file_invalid{file=clients_file}": 0, "store_ready{}": 0}
+
+
+def test_the_state_with_clients(tmp_path, knowledge):
+    """A clients file that is not valid is told at once; without a store such an instance is not ready."""
+    with authenticated_service(tmp_path, knowledge) as service:
+        assert state(service.client) == WELL
+        (tmp_path / "clients.toml").write_text("of = true", encoding="utf-8")
+        assert service.client.get("/readyz").json()["clients_file"] == "wrong"
+        assert state(service.client) == {"file_invalid{file=site_file}": 0}
+        (tmp_path / "store.sqlite3").unlink()
+        assert state(service.client) == {"file_invalid{file=site_file}": 0, "store_ready{}": 0, "ready{}": 0}
 
 
 def test_nobody_can_plant_a_label(service):

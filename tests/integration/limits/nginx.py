@@ -88,7 +88,7 @@ def _here(server: Nginx, service_ports: Sequence[int], stalls_for: int, at_once:
     text = SHIPPED.read_text()
     for shipped, here in {
         r"listen 443 ssl;": f"listen 127.0.0.1:{server.port} ssl;",
-        r"server 127\.0\.0\.1:8080;": " ".join(f"server 127.0.0.1:{port};" for port in service_ports),
+        r"server 127\.0\.0\.1:8080(.*;)": " ".join(rf"server 127.0.0.1:{port}\1" for port in service_ports),
         r"/etc/nginx/plexus-cds/(?=certificate|key)": f"{server.folder}/",
         r"/var/log/nginx/": f"{server.folder}/",
         r"client_(header|body)_timeout 10s;": rf"client_\1_timeout {stalls_for}s;",

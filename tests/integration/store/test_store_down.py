@@ -12,6 +12,7 @@ from cds_service.store import READY, UNREACHABLE, Recorder, Store
 from cds_service.store.migration import migrate
 from cds_service.store.records import DecisionKind, ShownCard
 from cds_service.store.tables import CARDS, DECISIONS, FEEDBACK
+from tests.support.counted import series
 from tests.support.databases import postgresql_in, rows, serving_with
 from tests.support.service import CLOCK, ORDER_SELECT, TODAY
 
@@ -65,6 +66,7 @@ def test_a_store_that_hangs_holds_no_hook_call(tmp_path, knowledge):
     store = Store(f"sqlite:///{tmp_path}/store.sqlite3")
     migrate(store)
     with serving_with(f"sqlite:///{tmp_path}/store.sqlite3", knowledge, threads=8) as (client, parts):
+        before = series(client)
         with closing(sqlite3.connect(store.file)) as other, ThreadPoolExecutor(MANY) as pool:
             other.execute("BEGIN IMMEDIATE")
             client.cards(ARTICLE)
@@ -74,6 +76,9 @@ def test_a_store_that_hangs_holds_no_hook_call(tmp_path, knowledge):
             assert {*answered, *(one.result().status_code for one in sent)} == {503}
             other.rollback()
         parts.recorder.flush()
+        after = series(client)
+        assert after["circuit_opened{circuit=feedback}"] > before["circuit_opened{circuit=feedback}"]
+        assert after["circuit_opened{circuit=replay}"] == before["circuit_opened{circuit=replay}"]
         while report(client).status_code == 503:  # until those who were refused may come again
             time.sleep(0.1)
     assert (len(rows(store, FEEDBACK)), len(rows(store, CARDS))) == (1, 2)
