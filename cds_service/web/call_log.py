@@ -56,7 +56,7 @@ def call_logger(app_services: AppServices) -> Callable[[RequestContext, int], No
         """Summarize a call that was answered; the rest is done when its answer is out."""
         if not call.path.startswith("/cds-services/") or call.method == "OPTIONS":
             return
-        summary = summarize(app_services, call, status)
+        summary = summarize(app_services.clock, call, status)
         is_feedback = call.path.endswith("/feedback")
         if is_feedback:
             _process_feedback(summary, log_throttle)

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from cds_service.clock import Clock
 from cds_service.decision.record import entry_counts
 from cds_service.model import Decision, Recommendation, Retrieval, Silence
 from cds_service.web.request_context import Interval, RequestContext
-from cds_service.web.services import AppServices
 
 _OK, _SERVER_ERROR = 200, 500
 
@@ -62,13 +62,13 @@ class CallSummary:
     """As its caller sent it, where it is traced: a span has the ids in it, and nothing else."""
 
 
-def summarize(app_services: AppServices, call: RequestContext, status: int) -> CallSummary:
+def summarize(clock: Clock, call: RequestContext, status: int) -> CallSummary:
     """Return the summary of a call that was answered with a status; this ends its stopwatch."""
-    now, decision = app_services.clock.now(), call.decision
+    now, decision = clock.now(), call.decision
     outcomes = decisions(decision) if decision else ()
     return CallSummary(
         at=now,
-        day=app_services.clock.day_of(now),
+        day=clock.day_of(now),
         service=call.service,
         hook=call.hook,
         client=call.client,
