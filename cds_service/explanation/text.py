@@ -94,7 +94,10 @@ def _result(outcome: dict[str, Any]) -> Iterator[str]:
     card = outcome["card"]
     yield f"    Card ({card['indicator']}): proposes {card['proposes']}"
     yield f"    Recommended suggestion: {card['recommended'] or 'none'}"
-    yield from (f"      because ({row['reason']}): {row['words']}" for row in card["against"])
+    for row in card["against"]:
+        named = f" {'; '.join(row['findings'])}" if row["findings"] else ""
+        places = f" [{', '.join(row['references'])}]" if row["references"] else ""
+        yield f"      because ({row['reason']}): {row['words']}{named}{places}"
 
 
 def _plain(name: str) -> str:

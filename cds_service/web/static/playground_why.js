@@ -119,7 +119,7 @@ function outcomeNode({ card, silence, silences }, isShadow) {
     ? el("p", {}, mark(true, "card"), ` ${card.indicator}; ${advice}. Proposed study: ${card.proposes}.`)
     : el("p", {}, mark(false, "no card"), ` ${silence.words}`);
   const against = card
-    ? card.against.map((one) => el("li", {}, `${one.words} `, code(one.reason)))
+    ? card.against.map(againstNode)
     : [];
   const reservations = against.length
     ? el("div", {}, el("p", { text: "Why no suggestion is recommended:" }), el("ul", { class: "plain" }, ...against))
@@ -128,6 +128,12 @@ function outcomeNode({ card, silence, silences }, isShadow) {
     ? el("p", { class: "note", text: "Shadow mode: the card is decided and logged, not shown." })
     : null;
   return el("div", {}, says, reservations, shadow, silencesNode(card, silences));
+}
+
+/** One reason against a recommendation, and below it the findings that it rests on. */
+function againstNode({ reason, words, findings, references }) {
+  const rests = findings.length ? [el("br"), faintly(`${findings.join("; ")} `), ...references.flatMap((one) => [code(one), " "])] : [];
+  return el("li", {}, `${words} `, code(reason), ...rests);
 }
 
 function silencesNode(card, silences) {
