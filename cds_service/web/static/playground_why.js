@@ -71,7 +71,7 @@ function recordNode(record) {
 }
 
 function findingsNode(outcome, call) {
-  if (!outcome.history) return faint("Not searched.");
+  if (!outcome.history) return faint("None: the record was not needed.");
   const found = outcome.findings.map(({ kind, words, references, use, why }) =>
     row(mark(use === "counts", use === "elsewhere" ? "does not count" : plain(kind)), words, places(references), why),
   );
@@ -139,8 +139,8 @@ function againstNode({ reason, words, findings, references }) {
 function silencesNode(card, silences) {
   const place = 1 + silences.findIndex((one) => one.state === "holds");
   const words = card
-    ? `None of the ${silences.length} reasons to suppress the card applies`
-    : `Suppresses the card: reason ${place} of ${silences.length}`;
+    ? `None of ${silences.length} reasons for no card applies`
+    : `Reason for no card: ${place} of ${silences.length}`;
   const rows = silences.map((one) =>
     el(
       "li",
