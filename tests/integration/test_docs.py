@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tools.screenshot import MOST_BYTES, PICTURES
+
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     ROOT / name
@@ -73,3 +75,18 @@ def test_a_broken_link_is_found():
     text = "[a](nowhere.md) [b](GLOSSARY.md#nothing) [c](GLOSSARY.md#technical-terms) [d](https://example.org)"
     assert broken_links(ROOT / "README.md", text) == ["nowhere.md", "GLOSSARY.md#nothing"]
     assert missing_paths("`cds_service/nothing.py` and `cds_service/model.py`") == ["cds_service/nothing.py"]
+
+
+SHOWN = {
+    (page.parent / link).resolve()
+    for page in PAGES
+    for link in re.findall(r"!\[[^\]]*\]\(([^)\s]+\.png)\)", page.read_text(encoding="utf-8"))
+    if not link.startswith(ELSEWHERE)
+}
+FROM_ANOTHER_PROGRAM = ROOT / "docs" / "sandbox.png"
+
+
+def test_every_picture_is_retaken_and_light():
+    """Each picture that a document shows is one that `make screenshot` takes, and has less than 200 kB."""
+    assert {FROM_ANOTHER_PROGRAM} | {ROOT / "docs" / name for name in PICTURES} == SHOWN
+    assert [path.name for path in SHOWN if path.stat().st_size > MOST_BYTES] == []
