@@ -76,7 +76,7 @@ def test_steps_of_a_silence(service):
     assert {one["reference"]: one["why"] for one in outcome["unused_entries"]} == {
         "Condition/c1": "its status, refuted, does not count",
         "Condition/c2": "it is not a malignancy that counts",
-        "Procedure/p1": "it has no code",
+        "Procedure/p1": "it has no code, and its text names nothing that counts",
     }
     states = {one["reason"]: one["state"] for one in outcome["silences"]}
     assert list(states.values()) == ["passed"] * 15 + ["holds", "not reached"]
@@ -98,7 +98,7 @@ UNUSED = {
     "femur fracture (A) [active, -91d]": "it is outside the look-back window of 90 days (trauma)",
     "femur fracture (A) [active]": "it has no date, so it is outside the look-back window (trauma)",
     '"arm pain"': "it counts only as a reason for exam",
-    '"a lump"': "it has no code",
+    '"a lump"': "it has no code, and its text names nothing that counts",
     "hypertension": "this card does not look for it",
     "prostate cancer (local code)": "its code system is not supported",
     "radiotherapy planning": "it is not a delivery of radiotherapy",

@@ -205,7 +205,7 @@ def test_decide_tells_it(tmp_path, monkeypatch, capsys):
     for words in (
         "[DiagnosticReport/plexus-mri-report]",
         "No card (plexus_mri_done)",
-        "Read: 1 Conditions, 0 Procedures, 0 encounters, 0 imaging orders, 1 imaging reports",
+        "Read: 1 Condition, 0 Procedures, 0 encounters, 0 imaging orders, 1 imaging reports",
         "Not read: encounters, it was not prefetched in full, and this service does not fetch it",
     ):
         assert words in told
