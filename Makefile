@@ -78,8 +78,8 @@ docs: $(READY) ## build the documentation as a site with a search, in build/docs
 	@echo '<!doctype html><title>plexus-cds</title><meta http-equiv="refresh" content="0; url=docs/index.html">' > build/docs/index.html
 	@echo 'Open build/docs/index.html'
 
-screenshot: $(READY) ## take the README's picture of the playground anew
-	$(BIN)/python tools/screenshot.py docs/playground.png
+screenshot: $(READY) ## take the pictures of our pages in README and docs anew
+	$(BIN)/python tools/screenshot.py docs
 
 $(SUPPLY)/.ready: Makefile
 	$(PYTHON) -m venv $(SUPPLY)

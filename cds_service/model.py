@@ -333,7 +333,8 @@ class PatientRecord(NamedTuple):
     """Entries of the optional keys that the site has turned on, by key."""
     unread: tuple[Unread, ...] = ()
     skipped: int = 0
-    other_patient: int = 0
+    other_patient: tuple[str, ...] = ()
+    """References of entries that name another patient; they were dropped."""
     not_sent: int = 0
     """Entries in a Bundle's total that are neither in it nor behind a link to a next page."""
     ignored_keys: tuple[str, ...] = ()

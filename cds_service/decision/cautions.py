@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from cds_service.decision.entry_filter import MAX_TEXT_LENGTH, EntryFilter
+from cds_service.decision.entry_filter import MAX_TEXT_LENGTH, EntryFilter, Omission
 from cds_service.decision.fhir_fields import members, own_study, reference_of, status_codes, words_of
 from cds_service.decision.studies import study_of
 from cds_service.knowledge.terminology import Terms
@@ -42,11 +42,14 @@ def report_findings(entry_filter: EntryFilter, report: Json, terms: Terms) -> It
 def order_findings(entry_filter: EntryFilter, order: Json) -> Iterator[Finding]:
     """Yield the plexus MRI that an order on record asks for, if it is in force and recent enough."""
     study, name = study_of(order, entry_filter.knowledge, entry_filter.site)
-    if study not in PLEXUS_STUDIES or not entry_filter.is_ordered(order):
+    if study not in PLEXUS_STUDIES:
+        entry_filter.note(order, Omission.OTHER_STUDY)
+        return
+    if not entry_filter.is_ordered(order):
         return
     kind = FindingKind.PLEXUS_MRI_ORDERED
     finding = entry_filter.order_finding(kind, _with_wording(entry_filter, Term("order", study, name)), order)
-    if entry_filter.is_recent(finding.since, kind):
+    if entry_filter.is_recent(order, finding.since, kind):
         yield finding
 
 
@@ -60,10 +63,15 @@ def optional_findings(entry_filter: EntryFilter, resources: Iterable[Json]) -> I
         elif kind == "Device":
             yield from _device(entry_filter, resource)
         elif kind == "Observation" and (measured := _egfr(entry_filter, resource)):
-            measurements.append(measured)
-    newest = max(measurements, key=lambda measured: measured[1].newest, default=None)
-    if newest and newest[0] < entry_filter.limits["egfr_below"] and entry_filter.is_recent(newest[1].since, "egfr"):
-        yield newest[1]
+            measurements.append((*measured, resource))
+    measurements.sort(key=lambda measured: measured[1].newest, reverse=True)
+    for value, finding, observation in measurements[:1]:
+        if not value < entry_filter.limits["egfr_below"]:
+            entry_filter.note(observation, Omission.NOT_LOW)
+        elif entry_filter.is_recent(observation, finding.since, "egfr"):
+            yield finding
+    for *_, observation in measurements[1:]:
+        entry_filter.note(observation, Omission.NOT_NEWEST)
 
 
 def devices_in_body(devices: Sequence[Finding]) -> list[Finding]:
@@ -98,11 +106,13 @@ def _performed_findings(
     if not kinds_and_terms or not entry_filter.was_performed(entry):
         return
     for kind, term in kinds_and_terms:
+        if kind is FindingKind.PLEXUS_MRI and term.means not in PLEXUS_STUDIES:
+            entry_filter.note(entry, Omission.OTHER_STUDY)
         finding = entry_filter.procedure_finding(kind, term, entry)
-        if kind is not FindingKind.PLEXUS_MRI or entry_filter.is_recent(finding.until, "plexus_mri_done"):
+        if kind is not FindingKind.PLEXUS_MRI or entry_filter.is_recent(entry, finding.until, "plexus_mri_done"):
             yield finding
         if kind is FindingKind.PLEXUS_MRI and (
-            finding.until is None or entry_filter.is_recent(finding.until, "plexus_mri_earlier")
+            finding.until is None or entry_filter.is_recent(entry, finding.until, "plexus_mri_earlier")
         ):
             yield finding._replace(kind=FindingKind.PLEXUS_MRI_EARLIER)
 
@@ -126,9 +136,14 @@ def _allergy(entry_filter: EntryFilter, allergy: Json) -> Iterator[Finding]:
 def _device(entry_filter: EntryFilter, device: Json) -> Iterator[Finding]:
     """Yield an active Device: it is in the body today, whatever was removed before."""
     terms = entry_filter.knowledge.terminology.terms("device", entry_filter.codings(device.get("type")))
-    if terms and {"inactive", "entered-in-error"}.isdisjoint(status_codes(device.get("status"))):
-        today = PartialDate(entry_filter.today.isoformat(), entry_filter.today, entry_filter.today)
-        yield Finding(FindingKind.DEVICE, terms[0].wording, (reference_of(device),), recorded=today, means=_IN_USE)
+    if not terms:
+        return
+    void = {"inactive", "entered-in-error"}.intersection(status_codes(device.get("status")))
+    if void:
+        entry_filter.note(device, Omission.STATUS, min(void))
+        return
+    today = PartialDate(entry_filter.today.isoformat(), entry_filter.today, entry_filter.today)
+    yield Finding(FindingKind.DEVICE, terms[0].wording, (reference_of(device),), recorded=today, means=_IN_USE)
 
 
 def _egfr(entry_filter: EntryFilter, observation: Json) -> tuple[float, Finding] | None:
@@ -136,7 +151,14 @@ def _egfr(entry_filter: EntryFilter, observation: Json) -> tuple[float, Finding]
     terms = entry_filter.knowledge.terminology.terms("observation", entry_filter.codings(observation.get("code")))
     quantity = observation.get("valueQuantity")
     value = quantity.get("value") if isinstance(quantity, dict) else None
-    is_void = status_codes(observation.get("status")) in (["cancelled"], ["entered-in-error"])
-    if not terms or is_void or isinstance(value, bool) or not isinstance(value, int | float):
+    status = status_codes(observation.get("status"))
+    is_void = status in (["cancelled"], ["entered-in-error"])
+    if not terms:
+        return None
+    if is_void:
+        entry_filter.note(observation, Omission.STATUS, status[0])
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        entry_filter.note(observation, Omission.NO_VALUE)
         return None
     return value, entry_filter.observation_finding(FindingKind.CONTRAST, terms[0], observation)

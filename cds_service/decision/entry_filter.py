@@ -3,6 +3,7 @@
 from collections import ChainMap, defaultdict
 from collections.abc import Callable, Collection
 from datetime import date, timedelta
+from enum import StrEnum
 from typing import Any, NamedTuple, TypeVar, cast
 
 from cds_service.decision.fhir_fields import (
@@ -33,6 +34,34 @@ _DONE = {"Encounter": ("period", "actualPeriod"), "DiagnosticReport": _OBSERVED}
 _ORDERED = (("authoredOn",), ("occurrenceDateTime", "occurrencePeriod"))
 
 Read = TypeVar("Read")
+
+
+class Omission(StrEnum):
+    """Why an entry, or one of its meanings, does not count; `explanation` has the words."""
+
+    STATUS = "status"
+    CERTAINTY = "certainty"
+    NOT_DONE = "not_done"
+    NOT_TO_BE_DONE = "not_to_be_done"
+    DENIED = "denied"
+    DOUBTED = "doubted"
+    PAST = "past"
+    NOT_ACTIVE = "not_active"
+    ENDED = "ended"
+    NO_DATE = "no_date"
+    TOO_OLD = "too_old"
+    ORDER_ONLY = "order_only"
+    NOT_IN_PROCEDURE = "not_in_procedure"
+    NOT_DELIVERED = "not_delivered"
+    NO_MALIGNANCY = "no_malignancy"
+    OTHER_STUDY = "other_study"
+    NO_VALUE = "no_value"
+    NOT_NEWEST = "not_newest"
+    NOT_LOW = "not_low"
+
+
+_BY_CERTAINTY = {Certainty.DENIED: Omission.DENIED, Certainty.PAST: Omission.PAST}
+"""The omission for what a text says; anything else is doubted."""
 
 
 class RadiotherapySite(NamedTuple):
@@ -71,8 +100,19 @@ class EntryFilter:
         """By text: many entries of a chart have the same text."""
         self.text_budget = TextBudget()
         """Of what is read now; the record and the reasons of the orders have one each."""
+        self.omissions: dict[int, list[tuple[Omission, str]]] | None = None
+        """By the id of an entry: why it does not count, with a status or a window; None where nobody asks."""
         self._entry_texts: dict[int, tuple[Json, TypedText]] = {}
         """By the id of an entry, which stays alive with it: several steps ask for its text."""
+
+    def note(self, entry: Json, omission: Omission, detail: str = "") -> None:
+        """Note why an entry does not count, for an explanation; a hook call asks for none."""
+        if self.omissions is not None:
+            self.omissions.setdefault(id(entry), []).append((omission, detail))
+
+    def note_certainty(self, entry: Json, certainty: Certainty) -> None:
+        """Note that what the text of an entry says is not certain enough to count."""
+        self.note(entry, _BY_CERTAINTY.get(certainty, Omission.DOUBTED))
 
     def codings(self, concepts: object) -> list[tuple[str, str]]:
         """Return (system, code) of each coding; a site's own name of a code system becomes the standard one."""
@@ -151,12 +191,13 @@ class EntryFilter:
         """
         if not self.knowledge.refused["Condition.code.certainty"].isdisjoint(certainties(condition.get("code"))):
             self.unused["status does not count"] += 1
+            self.note(condition, Omission.CERTAINTY)
             return False
-        return not self._refused("Condition.verificationStatus", condition.get("verificationStatus"))
+        return not self.is_refused(condition, "Condition.verificationStatus", condition.get("verificationStatus"))
 
     def is_verified_allergy(self, allergy: Json) -> bool:
         """Return whether an allergy counts by its verificationStatus: an unconfirmed one does, to be safe."""
-        return not self._refused("AllergyIntolerance.verificationStatus", allergy.get("verificationStatus"))
+        return not self.is_refused(allergy, "AllergyIntolerance.verificationStatus", allergy.get("verificationStatus"))
 
     def is_active(self, condition: Json) -> bool:
         """Return whether a Condition is present: active, recurrence, relapse, or neither a status nor an end.
@@ -165,9 +206,13 @@ class EntryFilter:
         """
         for name in condition:
             if name.startswith("abatement") and condition[name] is not False:
+                self.note(condition, Omission.ENDED)
                 return False
         codes = [code for code in status_codes(condition.get("clinicalStatus")) if code]
-        return not codes or not self.knowledge.active.isdisjoint(codes)
+        if not codes or not self.knowledge.active.isdisjoint(codes):
+            return True
+        self.note(condition, Omission.NOT_ACTIVE, self.knowledge.status_words(codes))
+        return False
 
     def was_performed(self, entry: Json) -> bool:
         """Return whether a Procedure, an Encounter or a report counts by its status, or by `notDone` (up to STU3).
@@ -176,21 +221,32 @@ class EntryFilter:
         """
         if entry.get("notDone") is True or entry.get("notPerformed") is True:
             self.unused["status does not count"] += 1
+            self.note(entry, Omission.NOT_DONE)
             return False
-        return not self._refused(f"{entry.get('resourceType')}.status", entry.get("status"))
+        return not self.is_refused(entry, f"{entry.get('resourceType')}.status", entry.get("status"))
 
     def is_ordered(self, order: Json) -> bool:
         """Return whether an order on record is in force, so that its study may still be done."""
-        return order.get("doNotPerform") is not True and not self._refused("imaging_order.status", order.get("status"))
+        if order.get("doNotPerform") is True:
+            self.note(order, Omission.NOT_TO_BE_DONE)
+            return False
+        return not self.is_refused(order, "imaging_order.status", order.get("status"))
 
-    def _refused(self, element: str, value: object) -> bool:
-        refused = not self.knowledge.refused[element].isdisjoint(status_codes(value))
-        self.unused["status does not count"] += refused
-        return refused
+    def is_refused(self, entry: Json, element: str, value: object) -> bool:
+        """Return whether a status of an entry is one of those in statuses.csv by which it does not count."""
+        refused = self.knowledge.refused[element].intersection(status_codes(value))
+        if not refused:
+            return False
+        self.unused["status does not count"] += 1
+        self.note(entry, Omission.STATUS, min(refused))
+        return True
 
-    def is_recent(self, when: PartialDate | None, window: str) -> bool:
+    def is_recent(self, entry: Json, when: PartialDate | None, window: str) -> bool:
         """Return whether a day of a partial date lies within a window of lookback_windows.csv; no date lies in none."""
-        return when is not None and when.last >= self.today - timedelta(days=self.limits[window])
+        if when is not None and when.last >= self.today - timedelta(days=self.limits[window]):
+            return True
+        self.note(entry, Omission.NO_DATE if when is None else Omission.TOO_OLD, window)
+        return False
 
     def recorded_date(self, resource: Json) -> PartialDate | None:
         """Return the date on which an entry was recorded, or None."""

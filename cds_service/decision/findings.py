@@ -49,10 +49,20 @@ class RecordFindings(NamedTuple):
 
 
 def collect_findings(
-    request: HookRequest, record: PatientRecord, knowledge: Knowledge, site: Site, today: date
+    request: HookRequest,
+    record: PatientRecord,
+    knowledge: Knowledge,
+    site: Site,
+    today: date,
+    *,
+    notes_omissions: bool = False,
 ) -> RecordFindings:
-    """Return all findings of the record, newest first, whichever order they matter for (contract sections 3 and 4)."""
+    """Return all findings of the record, newest first, whichever order they matter for (contract sections 3 and 4).
+
+    With `notes_omissions` the filter notes for each entry why it does not count.
+    """
     entry_filter = EntryFilter(knowledge, site, today, ReferenceResolver(request, record))
+    entry_filter.omissions = {} if notes_omissions else None
     findings = _merge(_in_record(entry_filter, record))
     unread = any(not part.is_needed and not _is_imaging(part.holds) for part in record.unread)
     has_unread_text = entry_filter.text_budget.is_exceeded
@@ -149,8 +159,10 @@ def _in_condition(entry_filter: EntryFilter, condition: Json, terms: Terms) -> I
         yield from history.condition_findings(entry_filter, condition, terms)
         if not entry_filter.codings(condition.get("code")):
             yield from history.text_findings(entry_filter, condition)
-    elif terms:
-        entry_filter.unused["taken back by its own text"] += 1
+    else:
+        entry_filter.note_certainty(condition, opening)
+        if terms:
+            entry_filter.unused["taken back by its own text"] += 1
     if opening is not Certainty.DENIED:
         findings = signs.condition_findings(entry_filter, condition, terms)
         doubted = opening not in (Certainty.ASSERTED, Certainty.PAST)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from cds_service.decision.entry_filter import EntryFilter, RadiotherapySite
+from cds_service.decision.entry_filter import EntryFilter, Omission, RadiotherapySite
 from cds_service.decision.fhir_fields import codings, members, words_of
 from cds_service.decision.references import reasons
 from cds_service.knowledge.terminology import Terms
@@ -37,6 +37,7 @@ def condition_findings(
         kind = FindingKind.MALIGNANCY
         if term.means.startswith(_EXCLUDED):
             entry_filter.unused["not a malignancy that counts"] += 1
+            entry_filter.note(condition, Omission.NO_MALIGNANCY)
             kind = FindingKind.OTHER_NEOPLASM
         if reach := _reach(term):
             yield entry_filter.condition_finding(kind, term, condition, from_order=from_order, reach=reach)
@@ -58,6 +59,8 @@ def text_findings(entry_filter: EntryFilter, entry: Json, *, from_order: bool = 
             yield entry_filter.condition_finding(FindingKind(means), term, entry, from_order=from_order)._replace(
                 as_typed=True
             )
+        elif topic == "history":
+            entry_filter.note_certainty(entry, certainty)
 
 
 def procedure_findings(entry_filter: EntryFilter, procedure: Json, terms: Terms) -> Iterator[Finding]:
@@ -68,6 +71,7 @@ def procedure_findings(entry_filter: EntryFilter, procedure: Json, terms: Terms)
     delivered = [term for term in coded if term.means != "not_delivery"]
     if not delivered:
         entry_filter.unused["radiotherapy not delivered"] += 1
+        entry_filter.note(procedure, Omission.NOT_DELIVERED)
         return
     term = min(delivered, key=_vagueness)
     yield entry_filter.procedure_finding(

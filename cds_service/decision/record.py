@@ -52,8 +52,8 @@ class _Part:
     """Those of the patient, of the requested type."""
     unreadable: int = 0
     """Entries that could not be read."""
-    other_patient: int = 0
-    """Entries that name another patient."""
+    other_patient: list[str] = field(default_factory=list)
+    """References of entries that name another patient."""
 
     @property
     def is_main(self) -> bool:
@@ -287,7 +287,7 @@ def _record(parts: list[_Part], cautions: dict[str, tuple[Json, ...]], retrieval
         | cautions,
         tuple(_unread(parts, conditions)),
         skipped=sum(part.unreadable for part in parts),
-        other_patient=sum(part.other_patient for part in parts),
+        other_patient=tuple(reference for part in parts for reference in part.other_patient),
         not_sent=sum(map(_not_sent, parts)),
         retrieval=retrieval,
     )
@@ -304,7 +304,7 @@ def _sort_entries(part: _Part) -> None:
         elif is_of(patient_id, resource):
             part.resources.append(resource)
         else:
-            part.other_patient += 1
+            part.other_patient.append(reference_of(resource))
 
 
 def _without_duplicates(parts: list[_Part]) -> Iterator[Json]:

@@ -48,19 +48,22 @@ SILENCES: dict[str, Holds] = {
 }
 """When each silence of silences.csv holds; the table has the order in which they are tested (contract section 5)."""
 
-RESERVATIONS: dict[str, Callable[[Findings], bool]] = {
-    "device": lambda findings: bool(findings.of(FindingKind.DEVICE)),
-    "contrast": lambda findings: bool(findings.of(FindingKind.CONTRAST)),
-    "stat": lambda findings: bool(findings.of(FindingKind.STAT)),
-    "spine_named": lambda findings: bool(findings.of(FindingKind.SPINE)),
-    "cord_sign": lambda findings: bool(findings.of(FindingKind.CORD_SIGN)),
-    "other_explanation": lambda findings: bool(findings.of(FindingKind.OTHER_EXPLANATION)),
-    "plexus_mri_earlier": lambda findings: bool(findings.of(FindingKind.PLEXUS_MRI_EARLIER)),
+RESERVATIONS: dict[str, Callable[[Findings], bool | tuple[Finding, ...]]] = {
+    "device": lambda findings: findings.of(FindingKind.DEVICE),
+    "contrast": lambda findings: findings.of(FindingKind.CONTRAST),
+    "stat": lambda findings: findings.of(FindingKind.STAT),
+    "spine_named": lambda findings: findings.of(FindingKind.SPINE),
+    "cord_sign": lambda findings: findings.of(FindingKind.CORD_SIGN),
+    "other_explanation": lambda findings: findings.of(FindingKind.OTHER_EXPLANATION),
+    "plexus_mri_earlier": lambda findings: findings.of(FindingKind.PLEXUS_MRI_EARLIER),
     "no_specific_sign": lambda findings: findings.presentation is not Presentation.SPECIFIC,
     "history_not_placed": lambda findings: not _is_placed(findings),
     "remote_only": lambda findings: findings.history is History.REMOTE_ONLY,
 }
-"""When each reservation of reservations.csv holds; the table has the studies it applies to (contract section 6)."""
+"""When each reservation of reservations.csv holds, or the findings by which it does (contract section 6).
+
+The table has the studies that each applies to.
+"""
 
 _INDICATORS = ("info", "warning")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from cds_service.decision.entry_filter import EntryFilter
+from cds_service.decision.entry_filter import EntryFilter, Omission
 from cds_service.decision.fhir_fields import codings, text_of
 from cds_service.knowledge.terminology import Terms
 from cds_service.model import BRAKE_FAMILIES, Certainty, Finding, FindingKind, Json, Term
@@ -90,7 +90,9 @@ def procedure_findings(entry_filter: EntryFilter, procedure: Json) -> Iterator[F
         is_brake = kind in (FindingKind.DEVICE, FindingKind.SPINE) or (
             kind is FindingKind.CONTRAST and term.means == _RENAL
         )
-        if is_brake and entry_filter.was_performed(procedure):
+        if not is_brake:
+            entry_filter.note(procedure, Omission.NOT_IN_PROCEDURE)
+        elif entry_filter.was_performed(procedure):
             yield entry_filter.procedure_finding(kind, term, procedure)
 
 
@@ -106,6 +108,7 @@ def _typed_terms(entry_filter: EntryFilter, entry: Json) -> Iterator[tuple[Findi
     for topic, means, wording, certainty in entry_filter.mentions_of(_TOPICS, entry):
         kind, enough = _TOPICS[topic]
         if certainty not in enough or (certainty is Certainty.PAST and means in _PASSING_CAUTIONS):
+            entry_filter.note_certainty(entry, certainty)
             continue
         if kind is FindingKind.EMERGENCY and certainty is Certainty.PAST:
             kind = FindingKind.CORD_SIGN
@@ -127,12 +130,14 @@ def _coded_terms(terms: Terms) -> Iterator[tuple[FindingKind, Term]]:
 def _kind_on_record(entry_filter: EntryFilter, condition: Json, kind: FindingKind, term: Term) -> FindingKind | None:
     """Return the kind of finding of an entry on record, or None if it does not count (contract sections 4 to 6)."""
     if kind in _ORDER_ONLY:
+        if kind is not FindingKind.LOWER_BODY:
+            entry_filter.note(condition, Omission.ORDER_ONLY)
         return None
     if kind in (FindingKind.EMERGENCY, FindingKind.CORD_SIGN):
         is_now = kind is FindingKind.EMERGENCY and entry_filter.is_active(condition) and term.means != _SPHINCTER
         return (
             kind
-            if is_now and entry_filter.is_recent(entry_filter.latest_date(condition), kind)
+            if is_now and entry_filter.is_recent(condition, entry_filter.latest_date(condition), kind)
             else FindingKind.CORD_SIGN
         )
     if kind is FindingKind.SPINE and term.means in _ANY_DATE:
@@ -146,6 +151,6 @@ def _is_in_window(entry_filter: EntryFilter, condition: Json, kind: FindingKind,
         return True
     is_sign = kind is FindingKind.PRESENTATION
     when = entry_filter.onset_or_recorded(condition) if is_sign else entry_filter.latest_date(condition)
-    if when is None:
-        return window == FindingKind.PRESENTATION  # an undated entry lies in this window and in no other
-    return entry_filter.is_recent(when, window)
+    if when is None and window == FindingKind.PRESENTATION:
+        return True  # an undated entry lies in this window and in no other
+    return entry_filter.is_recent(condition, when, window)

@@ -3,22 +3,22 @@
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
+from itertools import chain
 from typing import Any
 
-from cds_service.decision.entry_filter import EntryFilter
-from cds_service.decision.fhir_fields import reference_of, status_codes
+from cds_service.decision.entry_filter import EntryFilter, Omission
+from cds_service.decision.fhir_fields import reference_of
+from cds_service.decision.findings import RecordFindings, collect_findings
 from cds_service.decision.orders import selected_orders
-from cds_service.decision.record import entry_counts
-from cds_service.decision.references import ReferenceResolver
+from cds_service.decision.record import entry_counts, with_own_keys
 from cds_service.decision.rendering import card_findings, render_finding
 from cds_service.decision.request import read_hook
-from cds_service.decision.rules import SILENCES, DecisionCell, decision_table
+from cds_service.decision.rules import RESERVATIONS, SILENCES, DecisionCell, decision_table
 from cds_service.decision.studies import UNRECOGNIZED, study_of
 from cds_service.errors import TooLarge
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.terminology import UNREAD
 from cds_service.model import (
-    CONDITION_FAMILIES,
     DISMISSED_BEFORE,
     Decision,
     DraftOrder,
@@ -49,6 +49,10 @@ def describe(decision: Decision, body: Any, hook: str, knowledge: Knowledge, sit
     """
     request = read_hook(body, hook)
     _refuse_too_large(decision)
+    record_findings = None
+    if decision.record and any(outcome.findings for outcome in decision.outcomes):
+        asked = with_own_keys(request, site.prefetch_aliases)
+        record_findings = collect_findings(asked, decision.record, knowledge, site, today, notes_omissions=True)
     return {
         "is_shadow": decision.is_shadow,
         "orders": [asdict(step) for step in order_steps(request, knowledge, site, today)],
@@ -57,7 +61,9 @@ def describe(decision: Decision, body: Any, hook: str, knowledge: Knowledge, sit
             {"resource": resource, "system": system, "count": count}
             for (resource, system), count in decision.unrecognized.items()
         ],
-        "outcomes": [_outcome(outcome, decision.record, knowledge, site, today) for outcome in decision.outcomes],
+        "outcomes": [
+            _outcome(outcome, decision.record, record_findings, knowledge, site, today) for outcome in decision.outcomes
+        ],
     }
 
 
@@ -79,7 +85,7 @@ def _record(record: PatientRecord) -> dict[str, Any]:
         "more": {key: len(entries) for key, entries in record.optional.items()},
         "unread": [_unread_step(part) for part in record.unread],
         "skipped": record.skipped,
-        "other_patient": record.other_patient,
+        "other_patient": len(record.other_patient),
         "not_sent": record.not_sent,
         "ignored_keys": list(record.ignored_keys),
     }
@@ -96,11 +102,16 @@ def _unread_step(part: Unread) -> dict[str, Any]:
 
 
 def _outcome(
-    outcome: Recommendation | Silence, record: PatientRecord | None, knowledge: Knowledge, site: Site, today: date
+    outcome: Recommendation | Silence,
+    record: PatientRecord | None,
+    record_findings: RecordFindings | None,
+    knowledge: Knowledge,
+    site: Site,
+    today: date,
 ) -> dict[str, Any]:
     step = outcome_step(outcome, knowledge, today)
     used = {reference for finding in step.findings for reference in finding.references}
-    unused = unused_entries(record, used, knowledge, site, today) if record and outcome.findings else ()
+    unused = unused_entries(record, used, record_findings) if record and record_findings and outcome.findings else ()
     return asdict(step) | {
         "unused_entries": [asdict(entry) for entry in unused],
         "decision_table": [
@@ -190,10 +201,20 @@ class FindingStep:
 
 @dataclass(frozen=True, slots=True)
 class ReasonStep:
-    """Why there is no card, or why a card recommends nothing."""
+    """Why there is no card."""
 
     reason: str
     words: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgainstStep:
+    """Why a card recommends nothing, and the findings that speak against it, where there are such."""
+
+    reason: str
+    words: str
+    findings: tuple[str, ...]
+    references: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +224,7 @@ class CardStep:
     indicator: str
     recommended: str
     proposes: str
-    against: tuple[ReasonStep, ...]
+    against: tuple[AgainstStep, ...]
     """Why nothing is recommended; empty where something is."""
 
 
@@ -232,27 +253,51 @@ def outcome_step(outcome: Recommendation | Silence, knowledge: Knowledge, today:
         not_used={reason: count for reason, count in findings.unused.items() if count} if findings else {},
         history=findings.history if findings else None,
         presentation=findings.presentation if findings else None,
-        card=_card(outcome, knowledge) if isinstance(outcome, Recommendation) else None,
+        card=_card(outcome, knowledge, today) if isinstance(outcome, Recommendation) else None,
         silence=ReasonStep(outcome.reason, knowledge.silences[outcome.reason])
         if isinstance(outcome, Silence)
         else None,
     )
 
 
-def _card(outcome: Recommendation, knowledge: Knowledge) -> CardStep:
+def _card(outcome: Recommendation, knowledge: Knowledge, today: date) -> CardStep:
     proposed = knowledge.card["proposals"][outcome.order.proposed]["code"]["text"]
     words = {row.reason: row.words for row in knowledge.reservations if outcome.order.study in row.studies}
-    against = tuple(ReasonStep(reason, words[reason]) for reason in outcome.against)
+    against = tuple(_against(reason, words[reason], outcome.findings, knowledge, today) for reason in outcome.against)
     return CardStep(outcome.indicator, outcome.recommended, proposed, against)
 
 
+def _against(reason: str, words: str, findings: Findings, knowledge: Knowledge, today: date) -> AgainstStep:
+    held = RESERVATIONS[reason](findings)
+    named = held if isinstance(held, tuple) else ()
+    references = dict.fromkeys(reference for finding in named for reference in finding.references)
+    rendered = dict.fromkeys(filter(None, (_words(finding, knowledge, today) for finding in named)))
+    return AgainstStep(reason, words, tuple(rendered), tuple(references))
+
+
+def _words(finding: Finding, knowledge: Knowledge, today: date) -> str:
+    """Return a finding in the card's words; a study that only a code of the site names has the name of its order."""
+    if not finding.wording:
+        finding = finding._replace(wording=knowledge.card["orders"].get(finding.means, {}).get("name", ""))
+    return (
+        render_finding(finding, knowledge.card["findings"], knowledge.card["durations"], today)
+        if finding.wording
+        else ""
+    )
+
+
 def _findings(findings: Findings, knowledge: Knowledge, today: date) -> Iterator[FindingStep]:
-    checked = [finding for finding in findings.others if finding.wording and finding.kind is not FindingKind.LOWER_BODY]
+    checked = [
+        finding
+        for finding in findings.others
+        if (finding.wording or finding.references) and finding.kind is not FindingKind.LOWER_BODY
+    ]
     groups = ((COUNTS, card_findings(findings)), (CHECKED, checked), (ELSEWHERE, findings.radiotherapy_elsewhere))
     for use, group in groups:
         for finding in group:
-            words = render_finding(finding, knowledge.card["findings"], knowledge.card["durations"], today)
-            yield FindingStep(finding.kind, words, finding.references, use, _why(finding, use))
+            yield FindingStep(
+                finding.kind, _words(finding, knowledge, today), finding.references, use, _why(finding, use)
+            )
 
 
 def _why(finding: Finding, use: str) -> str:
@@ -302,15 +347,35 @@ def silence_steps(outcome: Recommendation | Silence, knowledge: Knowledge) -> It
             state = "not reached"
 
 
-_EXCLUDED = {
-    "not_delivery": "it is not a delivery of radiotherapy",
-    "removed": "it states a removal",
+_WHY_OMITTED = {
+    Omission.STATUS: "its status, {detail}, does not count",
+    Omission.CERTAINTY: "its code is marked as excluded or suspected",
+    Omission.NOT_DONE: "it is marked as not done",
+    Omission.NOT_TO_BE_DONE: "it says that the study is not to be done",
+    Omission.DENIED: "its own text denies it",
+    Omission.DOUBTED: "its own text doubts it",
+    Omission.PAST: "its own text says that it is past",
+    Omission.NOT_ACTIVE: "it is not active: {detail}",
+    Omission.ENDED: "it has ended",
+    Omission.NO_DATE: "it has no date, so it is outside the look-back window ({detail})",
+    Omission.TOO_OLD: "it is outside the look-back window of {days} days ({detail})",
+    Omission.ORDER_ONLY: "it counts only as a reason for exam",
+    Omission.NOT_IN_PROCEDURE: "what its text names does not count in this type of resource",
+    Omission.NOT_DELIVERED: "it is not a delivery of radiotherapy",
+    Omission.NO_MALIGNANCY: "it is not a malignancy that counts",
+    Omission.OTHER_STUDY: "its study does not replace the one that the card proposes",
+    Omission.NO_VALUE: "it has no numeric value",
+    Omission.NOT_NEWEST: "a newer measurement counts",
+    Omission.NOT_LOW: "its value is not low",
 }
-_PROCEDURES = ("radiotherapy", "device", "contrast", "spine", "order")
-_NO_CODE = "it has no code"
+_STUDIES = (FindingKind.PLEXUS_MRI, FindingKind.PLEXUS_MRI_ORDERED, FindingKind.PLEXUS_MRI_EARLIER)
+_REMOVED = "it states a removal"
+_NO_LONGER = "a removal that is not older cancels it"
+_NO_CODE = "it has no code, and its text names nothing that counts"
 _UNKNOWN = "this card does not look for it"
 _UNREAD = "its code system is not supported"
-_ELSE = "it is not active, too long ago, or not relevant to this order"
+_OTHER_TYPE = "what its code means does not count in this type of resource"
+_OTHER_PATIENT = "it names another patient"
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,48 +387,45 @@ class UnusedEntry:
 
 
 def unused_entries(
-    record: PatientRecord, used: Collection[str], knowledge: Knowledge, site: Site, today: date
+    record: PatientRecord, used: Collection[str], record_findings: RecordFindings
 ) -> Iterator[UnusedEntry]:
-    """Yield each entry that is not among those `used`, with the reason."""
-    entry_filter = EntryFilter(knowledge, site, today, ReferenceResolver())
-    for condition in record.conditions:
-        if reference_of(condition) not in used:
-            status = (
-                "" if entry_filter.is_verified(condition) else _status(entry_filter, "verificationStatus", condition)
-            )
-            yield UnusedEntry(reference_of(condition), _why_unused(entry_filter, condition, CONDITION_FAMILIES, status))
-    more = record.optional
-    for procedure in (*record.procedures, *more.get("encounters", ()), *more.get("imaging_reports", ())):
-        if reference_of(procedure) not in used:
-            status = "" if entry_filter.was_performed(procedure) else _status(entry_filter, "status", procedure)
-            yield UnusedEntry(reference_of(procedure), _why_unused(entry_filter, procedure, _PROCEDURES, status))
-    for order in more.get("imaging_orders", ()):
-        if reference_of(order) not in used:
-            status = "" if entry_filter.is_ordered(order) else _status(entry_filter, "status", order)
-            yield UnusedEntry(reference_of(order), _why_unused(entry_filter, order, ("order",), status))
+    """Yield each entry that is not among those `used`, with the reason that the filter noted."""
+    not_needed = {reference: finding for finding in record_findings.findings for reference in finding.references}
+    for entry in chain(record.conditions, record.procedures, *record.optional.values()):
+        reference = reference_of(entry)
+        if reference not in used:
+            finding = not_needed.get(reference)
+            why = _why_not_needed(finding) if finding else _why_unused(record_findings.entry_filter, entry)
+            yield UnusedEntry(reference, why)
+    for reference in record.other_patient:
+        yield UnusedEntry(reference, _OTHER_PATIENT)
 
 
-def _status(entry_filter: EntryFilter, member: str, entry: Json) -> str:
-    """Name the status by which an entry does not count; only a status of the knowledge is ever named."""
-    kind = "imaging_order" if entry["resourceType"] == "ServiceRequest" else entry["resourceType"]
-    refused = entry_filter.knowledge.refused[f"{kind}.{member}"]
-    named = next((f", {code}," for code in status_codes(entry.get(member)) if code in refused), "")
-    return f"its status{named} does not count"
+def _why_not_needed(finding: Finding) -> str:
+    """Return why a finding of the record has no use for an order."""
+    if finding.kind is FindingKind.DEVICE:
+        return _REMOVED if finding.means == "removed" else _NO_LONGER
+    return _WHY_OMITTED[Omission.OTHER_STUDY if finding.kind in _STUDIES else Omission.NO_MALIGNANCY]
 
 
-def _why_unused(entry_filter: EntryFilter, entry: Json, families: tuple[str, ...], status: str) -> str:
-    pairs = entry_filter.codings(entry.get("code"))
+def _why_unused(entry_filter: EntryFilter, entry: Json) -> str:
+    """Return why an entry does not count; of several reasons those that say most."""
+    omissions = dict.fromkeys((entry_filter.omissions or {}).get(id(entry), ()))
+    if any(omission is Omission.OTHER_STUDY for omission, _ in omissions):
+        return _WHY_OMITTED[Omission.OTHER_STUDY]
+    if reasons := [one for one in omissions if one[0] is not Omission.ORDER_ONLY] or [*omissions]:
+        return "; ".join(_why_omitted(entry_filter, omission, detail) for omission, detail in reasons)
+    pairs = [*entry_filter.codings(entry.get("code")), *entry_filter.codings(entry.get("type"))]
     if not pairs:
         return _NO_CODE
-    if entry_filter.meaning(entry, pairs) is UNREAD:
+    meaning = entry_filter.meaning(entry, pairs)
+    if meaning is UNREAD:
         return _UNREAD
-    means = [term.means for family in families for term in entry_filter.knowledge.terminology.terms(family, pairs)]
-    if not means:
-        return _UNKNOWN
-    return status or next(
-        (_EXCLUDED[meaning] for meaning in means if meaning in _EXCLUDED), _no_malignancy(means) or _ELSE
-    )
+    return _OTHER_TYPE if meaning else _UNKNOWN
 
 
-def _no_malignancy(means: list[str]) -> str:
-    return "it is not a malignancy that counts" if any(meaning.startswith("excluded") for meaning in means) else ""
+def _why_omitted(entry_filter: EntryFilter, omission: Omission, detail: str) -> str:
+    """Return an omission in words; its detail is a status, or a window of lookback_windows.csv."""
+    days = entry_filter.limits.get(detail)
+    words = detail if days else detail.replace("-", " ")
+    return _WHY_OMITTED[omission].format(detail=words, days=days).removesuffix(": ")

@@ -36,7 +36,8 @@ def _record(record: dict[str, Any] | None) -> Iterator[str]:
         yield "  Not read: the answer did not need it."
         return
     more = "".join(f", {count} {_plain(key)}" for key, count in record["more"].items())
-    yield f"  Read: {record['conditions']} Conditions, {record['procedures']} Procedures{more}"
+    main = (_count(record["conditions"], "Condition"), _count(record["procedures"], "Procedure"))
+    yield f"  Read: {', '.join(main)}{more}"
     for part in record["unread"]:
         yield f"  Not read{' in full' if part['partly'] else ''}: {part['key']}, {part['why']}"
     if record["ignored_keys"]:
@@ -96,7 +97,14 @@ def _result(outcome: dict[str, Any]) -> Iterator[str]:
     card = outcome["card"]
     yield f"    Card ({card['indicator']}): proposes {card['proposes']}"
     yield f"    Recommended suggestion: {card['recommended'] or 'none'}"
-    yield from (f"      because ({row['reason']}): {row['words']}" for row in card["against"])
+    for row in card["against"]:
+        named = f" {'; '.join(row['findings'])}" if row["findings"] else ""
+        places = f" [{', '.join(row['references'])}]" if row["references"] else ""
+        yield f"      because ({row['reason']}): {row['words']}{named}{places}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _plain(name: str) -> str:

@@ -116,7 +116,7 @@ def counts(decision: Decision) -> dict[str, int] | None:
         "cards": len(decision.cards),
         **entry_counts(record),
         "skipped": record.skipped,
-        "other_patient": record.other_patient,
+        "other_patient": len(record.other_patient),
         "not_sent": record.not_sent,
         "unread": len(record.unread),
         "ignored_keys": len(record.ignored_keys),

@@ -7,6 +7,7 @@ import pytest
 
 from cds_service import examples
 from cds_service.config.settings import Settings
+from cds_service.model import OPTIONAL_KEYS
 from cds_service.web.app import create_app
 from tests.support.notation import call as made_call
 from tests.support.service import CLOCK, TODAY, Client, serving
@@ -50,17 +51,108 @@ def test_why_nothing_is_recommended(service):
     assert outcome["card"]["against"][0]["words"].startswith("A device or implant is on record")
 
 
+AGAINST = {
+    "device": ("pacemaker", "lumbar MRI [for leg weakness]", "Condition/pacemaker"),
+    "contrast": ("gadolinium allergy", "lumbar MRI [for leg weakness]", "AllergyIntolerance/gadolinium-allergy"),
+    "spine_named": ("bone metastasis", "lumbar MRI [for leg weakness]", "Condition/bone-metastasis"),
+    "spine_named, in the reason": ("", 'lumbar MRI [for "foot drop, lumbar stenosis"]', None),
+}
+
+
+@pytest.mark.parametrize("reason", AGAINST)
+def test_what_speaks_against_a_recommendation_is_named(reason, all_keys):
+    """Each reason against a recommendation names the findings that it rests on, and their entries."""
+    entries, order, reference = AGAINST[reason]
+    body = made_call({"patient": f"prostate cancer; {entries}", "order": order, "also drafted": ""}, TODAY)
+    [outcome] = explained(all_keys, body)["steps"]["outcomes"]
+    against = {one["reason"]: one for one in outcome["card"]["against"]}[reason.partition(",")[0]]
+    assert against["references"] == ([reference] if reference else [])
+    assert against["findings"]
+
+
 def test_steps_of_a_silence(service):
     """A silence is explained by each entry that was not used, and by its place among the reasons."""
     outcome = explained(service, VIGNETTES["refuted-cancer"]["call"])["steps"]["outcomes"][0]
     assert {one["reference"]: one["why"] for one in outcome["unused_entries"]} == {
         "Condition/c1": "its status, refuted, does not count",
         "Condition/c2": "it is not a malignancy that counts",
-        "Procedure/p1": "it has no code",
+        "Procedure/p1": "it has no code, and its text names nothing that counts",
     }
     states = {one["reason"]: one["state"] for one in outcome["silences"]}
     assert list(states.values()) == ["passed"] * 15 + ["holds", "not reached"]
     assert states["no_history"] == "holds"
+
+
+UNUSED = {
+    "prostate cancer [refuted]": "its status, refuted, does not count",
+    "prostate cancer [entered-in-error]": "its status, entered in error, does not count",
+    "prostate cancer [certainty A]": "its code is marked as excluded or suspected",
+    "prostate cancer [another patient]": "it names another patient",
+    'prostate cancer [in words "no prostate cancer"]': "its own text denies it",
+    'prostate cancer [in words "suspected prostate cancer"]': "its own text doubts it",
+    '"no prostate cancer"': "its own text denies it",
+    "carcinoma in situ of the prostate": "it is not a malignancy that counts",
+    "leg weakness [resolved]": "it is not active: resolved",
+    "leg weakness [inactive]": "it is not active",
+    "leg weakness [active, -366d]": "it is outside the look-back window of 365 days (presentation)",
+    "femur fracture (A) [active, -91d]": "it is outside the look-back window of 90 days (trauma)",
+    "femur fracture (A) [active]": "it has no date, so it is outside the look-back window (trauma)",
+    '"arm pain"': "it counts only as a reason for exam",
+    '"a lump"': "it has no code, and its text names nothing that counts",
+    "hypertension": "this card does not look for it",
+    "prostate cancer (local code)": "its code system is not supported",
+    "radiotherapy planning": "it is not a delivery of radiotherapy",
+    "radiotherapy course [not-done]": "its status, not done, does not count",
+    "plexus MRI done [completed, -2y]": "it is outside the look-back window of 90 days (plexus_mri_done); "
+    "it is outside the look-back window of 365 days (plexus_mri_earlier)",
+    "lumbar MRI report [final, -5d]": "its study does not replace the one that the card proposes",
+    "lumbar MRI report [final, -5y]": "its study does not replace the one that the card proposes",
+    "plexus MRI [revoked, -5d]": "its status, revoked, does not count",
+    "plexus MRI [active, -91d]": "it is outside the look-back window of 90 days (plexus_mri_ordered)",
+    "plexus MRI [active, do not perform]": "it says that the study is not to be done",
+    "pacemaker removal [completed, -3y]": "it states a removal",
+    "pacemaker (Device) [inactive]": "its status, inactive, does not count",
+    "gadolinium allergy [refuted]": "its status, refuted, does not count",
+    "filtration rate [final, -5d, value 31]": "its value is not low",
+    "filtration rate [final, -366d, value 29]": "it is outside the look-back window of 365 days (egfr)",
+    "filtration rate [cancelled, -5d, value 29]": "its status, cancelled, does not count",
+    "filtration rate [final, -5d]": "it has no numeric value",
+}
+
+
+@pytest.fixture(scope="module", name="all_keys")
+def a_service_that_reads_all(knowledge, tmp_path_factory):
+    """Return a client of a service whose site has turned on every optional key."""
+    file = tmp_path_factory.mktemp("site") / "site.toml"
+    file.write_text(f"prefetch = {json.dumps(list(OPTIONAL_KEYS))}\n")
+    with serving(create_app(Settings(playground=True, site_file=str(file)), knowledge, clock=CLOCK)) as base:
+        client = Client(base)
+        yield client
+        client.session.close()
+
+
+@pytest.mark.parametrize("entry", UNUSED)
+def test_each_unused_entry_has_its_own_reason(entry, all_keys):
+    """An entry that was not used is listed with the one reason for which the decision left it out."""
+    body = made_call({"patient": f"cervical cancer; {entry}", "order": "lumbar MRI", "also drafted": ""}, TODAY)
+    [outcome] = explained(all_keys, body)["steps"]["outcomes"]
+    assert [one["why"] for one in outcome["unused_entries"]] == [UNUSED[entry]]
+
+
+def test_a_device_that_was_removed_and_an_older_measurement(all_keys):
+    """What another entry outweighs says so."""
+    patient = (
+        "cervical cancer; pacemaker implantation [completed, 2015]; pacemaker removal [completed, 2020]; "
+        "filtration rate [final, -5d, value 80]; filtration rate [final, -9d, value 20]"
+    )
+    body = made_call({"patient": patient, "order": "lumbar MRI", "also drafted": ""}, TODAY)
+    [outcome] = explained(all_keys, body)["steps"]["outcomes"]
+    assert [one["why"] for one in outcome["unused_entries"]] == [
+        "a removal that is not older cancels it",
+        "it states a removal",
+        "its value is not low",
+        "a newer measurement counts",
+    ]
 
 
 ORDERS = {

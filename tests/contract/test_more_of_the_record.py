@@ -164,7 +164,7 @@ def test_what_the_explanation_tells(clients):
     assert [one["key"] for one in steps["record"]["unread"]] == ["encounter_diagnoses"]
     assert {one["reference"]: one["why"] for one in steps["outcomes"][0]["unused_entries"]} == {
         "Encounter/radiotherapy-visit": "its status, cancelled, does not count",
-        "DiagnosticReport/lumbar-mri-report": "it is not active, too long ago, or not relevant to this order",
+        "DiagnosticReport/lumbar-mri-report": "its study does not replace the one that the card proposes",
         "ServiceRequest/plexus-mri": "its status, revoked, does not count",
     }
 
@@ -205,7 +205,7 @@ def test_decide_tells_it(tmp_path, monkeypatch, capsys):
     for words in (
         "[DiagnosticReport/plexus-mri-report]",
         "No card (plexus_mri_done)",
-        "Read: 1 Conditions, 0 Procedures, 0 encounters, 0 imaging orders, 1 imaging reports",
+        "Read: 1 Condition, 0 Procedures, 0 encounters, 0 imaging orders, 1 imaging reports",
         "Not read: encounters, it was not prefetched in full, and this service does not fetch it",
     ):
         assert words in told

@@ -46,7 +46,7 @@ SAYS = {
         body("prostate cancer [remission, 2023-03]", "lumbar MRI [for leg weakness]"),
         [
             "Orders\n  ServiceRequest/o1, MRI lumbar spine without contrast\n    monitored: it is selected, and",
-            "Record\n  Read: 1 Conditions, 0 Procedures\n",
+            "Record\n  Read: 1 Condition, 0 Procedures\n",
             "    Leg weakness (this order's reason) [the order] - it points to the plexus\n",
             "    Prostate cancer, in remission, since 2023-03 [Condition/prostate-cancer] - it can reach the plexus\n",
             "  Decision table\n    History in reach, presentation specific: card, warning, recommends replace\n",
@@ -117,7 +117,7 @@ SAYS = {
             },
         ),
         [
-            "  Read: 1 Conditions, 0 Procedures\n",
+            "  Read: 1 Condition, 0 Procedures\n",
             "  Not read: procedures, the client could not read it\n",
             "  Entries that are not resources: 1\n",
             "  Entries of another patient, dropped: 1\n",

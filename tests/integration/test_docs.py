@@ -18,6 +18,7 @@ from cds_service.model import SILENCE_REASONS, FetchFault, PrefetchState
 from cds_service.web import error_handlers
 from cds_service.web.call_summary import OUTCOMES
 from tests.support.signing import key, key_set, public
+from tools.screenshot import MOST_BYTES, PICTURES
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -200,3 +201,18 @@ def test_a_wrong_command_is_found():
     block = "    plexus-cds example article | plexus-cds explain -\n"
     text = f"{block}\nor `plexus-cds doctor URL --chek` or `plexus-cds serve`\n"
     assert [unknown_options(arguments) for arguments in commands(text)] == ["", "explain", "--chek", ""]
+
+
+SHOWN = {
+    (page.parent / link).resolve()
+    for page in PAGES
+    for link in re.findall(r"!\[[^\]]*\]\(([^)\s]+\.png)\)", page.read_text(encoding="utf-8"))
+    if not link.startswith(ELSEWHERE)
+}
+FROM_ANOTHER_PROGRAM = ROOT / "docs" / "sandbox.png"
+
+
+def test_every_picture_is_retaken_and_light():
+    """Each picture that a document shows is one that `make screenshot` takes, and has less than 200 kB."""
+    assert {FROM_ANOTHER_PROGRAM} | {ROOT / "docs" / name for name in PICTURES} == SHOWN
+    assert [path.name for path in SHOWN if path.stat().st_size > MOST_BYTES] == []

@@ -61,10 +61,11 @@ function listen() {
   window.addEventListener("offline", () => setStale(true, UNREACHABLE));
   window.addEventListener("online", () => askNow());
   byId("to-answer").addEventListener("click", toAnswer);
-  const seen = new IntersectionObserver(([{ isIntersecting }]) =>
-    byId("to-answer").classList.toggle("hidden", isIntersecting),
+  const seen = new IntersectionObserver(
+    ([{ isIntersecting }]) => byId("to-answer").classList.toggle("hidden", isIntersecting),
+    { rootMargin: "0px 0px -30%" },
   );
-  seen.observe(byId("answer"));
+  seen.observe(byId("cards"));
 }
 
 /** Open a case by its name in the address, which holds nothing else, or a case that was shared. */
@@ -76,7 +77,7 @@ function go(name) {
 async function open() {
   const [, name, packed] = /^#vignette=([\w-]+)(?:&call=([\w-]*))?$/.exec(location.hash) ?? [];
   if (name || !state.vignette) load(byName(name) ?? byName(FIRST));
-  if (name && !byName(name)) byId("proves").textContent = `The link names no case of this version. ${state.vignette.proves}`;
+  if (name && !byName(name)) byId("proves").textContent = `This version has no such case. ${state.vignette.proves}`;
   if (packed !== undefined) await openShared(packed);
 }
 
@@ -190,6 +191,7 @@ async function askNow() {
 
 /** Gray the results of another call than the present one, and let nobody accept or dismiss their cards. */
 function setStale(value, words = "") {
+  if (value && byId("cards").contains(document.activeElement)) byId("answer").focus({ preventScroll: true });
   byId("results").classList.toggle("stale", value);
   byId("cards").inert = value;
   if (words) fault(words);
@@ -210,7 +212,7 @@ function isBroken(text) {
 
 function show(results, asked) {
   fault("");
-  announce(...showAnswer(results, asked, use));
+  announce(...showAnswer(results, asked, sendAgain));
   showWhy(results, asked.call);
   const { answer, why } = results;
   byId("request-line").textContent = `POST ${answer.url}`;
@@ -227,6 +229,12 @@ function announce(words, more = "") {
   byId("status").replaceChildren(words, el("span", { class: "visually-hidden", text: more && ` ${more}` }));
   byId("to-answer").hidden = false;
   byId("to-answer").textContent = `${words} Go to the card.`;
+}
+
+/** Take the call that a card led to, and go where its answer will be. */
+function sendAgain(call) {
+  use(call);
+  toAnswer();
 }
 
 function toAnswer() {

@@ -19,7 +19,7 @@ export function showAnswer({ answer, why }, asked, again) {
   holder.replaceChildren(...(shown.length ? shown : [noCardNode(why)]));
   if (!cards.length) return ["No card.", noCardReasons(why).join(" ")];
   const words = cards.map((card) => (INDICATORS[card.indicator] ?? card.indicator).toLowerCase());
-  const count = cards.length === 1 ? "A card" : `${cards.length} cards`;
+  const count = cards.length === 1 ? "1 card" : `${cards.length} cards`;
   return [`${count}: ${words.join(", ")}.`, cards.map((card) => card.summary).join(" ")];
 }
 
@@ -58,7 +58,7 @@ function cardNode(card, detail, asked, again) {
   if (detail === undefined) body.textContent = card.detail ?? "";
   else body.innerHTML = detail; // HTML of the server, made from Markdown in which HTML is text
   const choices = el("div");
-  const result = el("div", { class: "result", tabindex: "-1" });
+  const result = el("div", { class: "result", tabindex: "-1", role: "group", "aria-label": "Feedback" });
   const seat = { card, asked, again, choices, result };
   choices.append(suggestionsNode(seat), overrideNode(seat));
   const indicator = INDICATORS[card.indicator] ?? card.indicator;
@@ -109,5 +109,12 @@ function overrideNode(seat) {
     event.preventDefault();
     dismiss(seat, overrideReasons[new FormData(form).get(name)], comment.value.trim());
   });
-  return el("details", { class: "dismiss" }, el("summary", { text: "Dismiss this card…" }), form);
+  const summary = el("summary", { text: "Dismiss this card…" });
+  const fold = el("details", { class: "dismiss" }, summary, form);
+  form.addEventListener("keydown", ({ key }) => {
+    if (key !== "Escape") return;
+    fold.open = false;
+    summary.focus();
+  });
+  return fold;
 }

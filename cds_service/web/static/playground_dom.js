@@ -54,5 +54,6 @@ export const plain = (name) => String(name).replaceAll("_", " ");
 /** Return a link that opens beside this page, where its address is one of the web, and else its text. */
 export function link(url, label) {
   if (!/^https?:\/\//i.test(url ?? "")) return el("span", { text: label });
-  return el("a", { href: url, target: "_blank", rel: "noopener noreferrer", text: label });
+  const note = el("span", { class: "visually-hidden", text: " (opens in a new tab)" });
+  return el("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, label, note);
 }

@@ -49,6 +49,7 @@ async function send({ asked, choices, result }, report, words) {
     return answer.ok;
   } catch {
     result.replaceChildren(el("p", { class: "note bad", text: "The service could not be reached. Nothing was sent." }));
+    result.focus();
     return false;
   } finally {
     choices.inert = false;

@@ -59,8 +59,8 @@ function showOrder() {
   const { code } = calls.chosen(current).resource;
   const known = offered.orders.find((one) => same(one.order.code, code));
   const isWords = !known && !code?.coding;
-  const asIs = known || isWords ? [] : [{ value: AS_IS, text: `As in the call: ${calls.wordsOf(code) || "no words"}` }];
-  const options = [...asIs, ...ordersByTitle(), { value: WORDS_ONLY, text: "Another order, in words…" }];
+  const asIs = known || isWords ? [] : [{ value: AS_IS, text: `As in the call: ${calls.wordsOf(code) || "no text"}` }];
+  const options = [...asIs, ...ordersByTitle(), { value: WORDS_ONLY, text: "Free text…" }];
   fillSelect(byId("order"), options, known?.name ?? (isWords ? WORDS_ONLY : AS_IS));
   byId("order-words-field").hidden = !isWords;
   if (isWords) byId("order-words").value = code?.text ?? "";

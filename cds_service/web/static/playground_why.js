@@ -71,7 +71,7 @@ function recordNode(record) {
 }
 
 function findingsNode(outcome, call) {
-  if (!outcome.history) return faint("Not searched.");
+  if (!outcome.history) return faint("None: the record was not needed.");
   const found = outcome.findings.map(({ kind, words, references, use, why }) =>
     row(mark(use === "counts", use === "elsewhere" ? "does not count" : plain(kind)), words, places(references), why),
   );
@@ -119,7 +119,7 @@ function outcomeNode({ card, silence, silences }, isShadow) {
     ? el("p", {}, mark(true, "card"), ` ${card.indicator}; ${advice}. Proposed study: ${card.proposes}.`)
     : el("p", {}, mark(false, "no card"), ` ${silence.words}`);
   const against = card
-    ? card.against.map((one) => el("li", {}, `${one.words} `, code(one.reason)))
+    ? card.against.map(againstNode)
     : [];
   const reservations = against.length
     ? el("div", {}, el("p", { text: "Why no suggestion is recommended:" }), el("ul", { class: "plain" }, ...against))
@@ -130,11 +130,17 @@ function outcomeNode({ card, silence, silences }, isShadow) {
   return el("div", {}, says, reservations, shadow, silencesNode(card, silences));
 }
 
+/** One reason against a recommendation, and below it the findings that it rests on. */
+function againstNode({ reason, words, findings, references }) {
+  const rests = findings.length ? [el("br"), faintly(`${findings.join("; ")} `), ...references.flatMap((one) => [code(one), " "])] : [];
+  return el("li", {}, `${words} `, code(reason), ...rests);
+}
+
 function silencesNode(card, silences) {
   const place = 1 + silences.findIndex((one) => one.state === "holds");
   const words = card
-    ? `None of the ${silences.length} reasons to suppress the card applies`
-    : `Suppresses the card: reason ${place} of ${silences.length}`;
+    ? `None of ${silences.length} reasons for no card applies`
+    : `Reason for no card: ${place} of ${silences.length}`;
   const rows = silences.map((one) =>
     el(
       "li",
