@@ -52,7 +52,7 @@ _MEMBERS = {
             "shadow": _Finding(
                 State.WARNING,
                 "Shadow mode: calls are decided and logged, but no card is shown.",
-                "If this is not meant, remove the card's `shadow` table from the site file; no restart is needed.",
+                "If this is not meant, delete the card's `shadow` table in the site file; no restart is needed.",
             ),
         },
     ),
