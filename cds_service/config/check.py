@@ -115,16 +115,21 @@ def _unmapped(site: Site, knowledge: Knowledge) -> Iterator[str]:
         yield f"Note: {study} has no code for the dialect epic, so it is never suggested there; write {table}."
 
 
-def _unrecognized_proposals(site: Site, knowledge: Knowledge) -> Iterator[str]:
-    """Yield a note for each proposed code that is not mapped: an accepted order may come back with no other code."""
+def unrecognized_proposals(site: Site, knowledge: Knowledge) -> Iterator[tuple[str, str]]:
+    """Yield (study, code) of each proposed code that is not mapped: an accepted order may come back with no other."""
     for study, codings in site.proposed_codings.items():
         for coding in codings:
             system = site.systems.get(coding["system"], coding["system"])
             if (knowledge.known_systems.get(system, system), coding["code"]) not in site.studies:
-                yield (
-                    f"Note: the code {coding['code']} of propose.{study} is not under [[orders]]: an accepted order "
-                    "that has this code alone may not be recognized, and would get a card again; map it there, too."
-                )
+                yield study, coding["code"]
+
+
+def _unrecognized_proposals(site: Site, knowledge: Knowledge) -> Iterator[str]:
+    for study, code in unrecognized_proposals(site, knowledge):
+        yield (
+            f"Note: the code {code} of propose.{study} is not under [[orders]]: an accepted order "
+            "that has this code alone may not be recognized, and would get a card again; map it there, too."
+        )
 
 
 def _bare_systems(site: SiteFile) -> Iterator[str]:
