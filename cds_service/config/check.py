@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from cds_service.auth import Client, Clients, read_clients
 from cds_service.config.settings import Settings, environment_name, read_settings
-from cds_service.config.site_file import SiteFile, effective_site, read_site_file
+from cds_service.config.site_file import SiteFile, effective_site, read_site_file, unrecognized_proposals
 from cds_service.errors import SettingsError
 from cds_service.knowledge import Knowledge
 from cds_service.model import MAIN_KEYS, Site
@@ -113,15 +113,6 @@ def _unmapped(site: Site, knowledge: Knowledge) -> Iterator[str]:
     for study in unmapped_proposals(knowledge, site):
         table = f"[cards.{knowledge.card_id}.propose.{study}]"
         yield f"Note: {study} has no code for the dialect epic, so it is never suggested there; write {table}."
-
-
-def unrecognized_proposals(site: Site, knowledge: Knowledge) -> Iterator[tuple[str, str]]:
-    """Yield (study, code) of each proposed code that is not mapped: an accepted order may come back with no other."""
-    for study, codings in site.proposed_codings.items():
-        for coding in codings:
-            system = site.systems.get(coding["system"], coding["system"])
-            if (knowledge.known_systems.get(system, system), coding["code"]) not in site.studies:
-                yield study, coding["code"]
 
 
 def _unrecognized_proposals(site: Site, knowledge: Knowledge) -> Iterator[str]:

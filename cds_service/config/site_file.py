@@ -361,3 +361,12 @@ def effective_site(settings: Settings, file: SiteFile, card_id: str, today: date
         is_off=card.off,
         is_shadow=card.shadow is not None and today <= card.shadow.until,
     )
+
+
+def unrecognized_proposals(site: Site, knowledge: Knowledge) -> Iterator[tuple[str, str]]:
+    """Yield (study, code) of each proposed code that is not mapped: an accepted order may come back with no other."""
+    for study, codings in site.proposed_codings.items():
+        for coding in codings:
+            system = site.systems.get(coding["system"], coding["system"])
+            if (knowledge.known_systems.get(system, system), coding["code"]) not in site.studies:
+                yield study, coding["code"]

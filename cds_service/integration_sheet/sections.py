@@ -10,8 +10,8 @@ from typing import Any
 from cds_service import __version__
 from cds_service.auth.key_sets import read_key_set_file
 from cds_service.auth.verifier import LEEWAY
-from cds_service.config.check import unrecognized_proposals
 from cds_service.config.settings import Settings, environment_name
+from cds_service.config.site_file import unrecognized_proposals
 from cds_service.integration_sheet.configuration import Configuration
 from cds_service.integration_sheet.example_calls import example_cases
 from cds_service.knowledge import Knowledge
