@@ -22,7 +22,7 @@ from cds_service.config.settings import Settings, environment_name, read_setting
 from cds_service.config.site_file import SiteSource, effective_site, read_site_file
 from cds_service.decision import order_select
 from cds_service.decision.as_of import as_of
-from cds_service.egress_policy import ca_file_fault
+from cds_service.egress_policy import ca_file_fault, is_base_url, without_user
 from cds_service.errors import CallError, NotAHookCall, NotJson, PlexusError, SettingsError, StoreUnavailable
 from cds_service.explanation import describe, render
 from cds_service.fhir.search import fetcher
@@ -176,6 +176,10 @@ def doctor(urls: Sequence[str], options: dict[str, Any], *, as_json: bool, clock
     if ca_fault:
         message = f"--ca-file: {options['ca_file']} {ca_fault}"
         raise SettingsError(message)
+    for url in (*urls, *instances):
+        if not is_base_url(url):
+            message = f'must be an https:// or http:// URL such as https://cds.example.org, not "{without_user(url)}"'
+            raise SettingsError(message)
     probe = checks.Probe(clock=clock, key=read_signing_key(Path(key), kid) if key else None, **options)
     results, shown = [], None
     for url, result in checks.examine(urls, probe, instances):

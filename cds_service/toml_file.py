@@ -68,6 +68,8 @@ def _describe(
     keys = [part + 1 if isinstance(part, int) else part for part in path]
     if error["type"] == "extra_forbidden" and len(keys) == 1 and str(keys[0]) in moved:
         words = _new_place(moved[str(keys[0])], error["input"])
+    elif error["type"] == "extra_forbidden" and keys[-1] in model.model_fields:
+        words = "belongs at the top of the file, above the first [table]"
     elif error["type"] == "extra_forbidden":
         table = next((tables[str(key)] for key in reversed(keys[:-1]) if str(key) in tables), model)
         words = f"is not known; {_suggestion(str(keys[-1]), table)}"

@@ -20,7 +20,9 @@ _REQUIREMENTS = {
     "bool": "must be true or false",
     "int": "must be a whole number",
     "float": "must be a number",
-    "date": "must be a date such as 2027-03-31",
+    "date": "must be a date such as 2027-03-31, without quotes",
+    "too_short": "must have {min_length} or more entries",
+    "too_long": "must have {max_length} entries or less",
 }
 """By the type of pydantic's error, or how that begins."""
 

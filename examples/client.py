@@ -43,18 +43,21 @@ def post(url: str, body: dict[str, Any], issuer: str, key: ECKey) -> dict[str, A
 
 
 def main() -> None:
-    """Send the call, print each card, and report it as accepted with its first suggestion."""
+    """Send the call, print each card, and report it as accepted with its first suggestion, if it has one."""
     base, issuer, key_file, call_file = sys.argv[1:]
     key = ECKey.import_key(json.loads(Path(key_file).read_text(encoding="utf-8")))
     call = json.loads(Path(call_file).read_text(encoding="utf-8"))
     for card in post(base + SERVICE, call, issuer, key).get("cards", []):
         print(card["summary"])
-        for suggestion in card["suggestions"]:
+        suggestions = card.get("suggestions", [])
+        for suggestion in suggestions:
             print(f"- {suggestion['label']}")
+        if not suggestions:
+            continue
         report = {
             "card": card["uuid"],
             "outcome": "accepted",
-            "acceptedSuggestions": [{"id": card["suggestions"][0]["uuid"]}],
+            "acceptedSuggestions": [{"id": suggestions[0]["uuid"]}],
             "outcomeTimestamp": datetime.now(UTC).isoformat(),
         }
         post(f"{base}{SERVICE}/feedback", {"feedback": [report]}, issuer, key)

@@ -82,6 +82,9 @@ def _algorithm(name: str) -> str:
 
 def _resolve_key_file(file: Path, info: ValidationInfo) -> Path:
     """Return the path of a key set file, relative to the clients file; refuse one without usable keys."""
+    if file.parts[:1] in (("https:",), ("http:",)):
+        message = "must be a file beside this one; write a URL as jwks_url"
+        raise ValueError(message)
     file = (info.context or {}).get("folder", Path()) / file
     try:
         has_keys = read_key_set_file(file).keys

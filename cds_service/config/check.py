@@ -12,10 +12,10 @@ from pydantic import SecretStr
 
 from cds_service.auth import Client, Clients, read_clients
 from cds_service.config.settings import Settings, environment_name, read_settings
-from cds_service.config.site_file import SiteFile, effective_site, read_site_file
+from cds_service.config.site_file import SiteFile, effective_site, read_site_file, unrecognized_proposals
 from cds_service.errors import SettingsError
 from cds_service.knowledge import Knowledge
-from cds_service.model import Site
+from cds_service.model import MAIN_KEYS, Site
 from cds_service.store import Store
 from cds_service.web.dialects import unmapped_proposals
 from cds_service.web.discovery import prefetch_templates
@@ -40,7 +40,7 @@ def effective_configuration(site_file: str | None, knowledge: Knowledge, today: 
     lines = [f"No faults: {checked}.", f"In effect on {today}:", *_settings(settings, site_path)]
     lines += _site(site, site_path, knowledge, today)
     in_effect = effective_site(settings, site, knowledge.card_id, today)
-    lines += [*_prefetch(in_effect, knowledge), *_unrecognized_proposals(in_effect, knowledge)]
+    lines += [*_prefetch(in_effect, knowledge), *_unrecognized_proposals(in_effect, knowledge), *_bare_systems(site)]
     dialects = {client.dialect or site.dialect for client in clients} or {site.dialect}
     if "epic" in dialects:
         lines += _unmapped(in_effect, knowledge)
@@ -97,11 +97,15 @@ def _site(site: SiteFile, path: str, knowledge: Knowledge, today: date) -> Itera
 def _prefetch(site: Site, knowledge: Knowledge) -> Iterator[str]:
     """Yield the prefetch lines, to paste into an EHR that does not read discovery."""
     yield "Prefetch, for an EHR that does not read discovery (key: query):"
-    for key, query in prefetch_templates(knowledge, site).items():
+    templates = prefetch_templates(knowledge, site)
+    for key, query in templates.items():
         for name in site.prefetch_parts.get(key, (site.prefetch_aliases.get(key, key),)):
             yield f"  {name}: {query}"
     for key, names in site.prefetch_parts.items():
         yield f"Note: {', '.join(names)} are parts of {key}: restrict the query of each to its part of the chart."
+    for key in sorted({*site.prefetch_aliases, *site.prefetch_parts} - templates.keys()):
+        reason = "[conditions] takes its place" if key in MAIN_KEYS else "prefetch does not turn it on"
+        yield f"Note: prefetch_aliases.{key} has no effect: {reason}."
 
 
 def _unmapped(site: Site, knowledge: Knowledge) -> Iterator[str]:
@@ -112,15 +116,23 @@ def _unmapped(site: Site, knowledge: Knowledge) -> Iterator[str]:
 
 
 def _unrecognized_proposals(site: Site, knowledge: Knowledge) -> Iterator[str]:
-    """Yield a note for each proposed code that is not mapped: an accepted order may come back with no other code."""
-    for study, codings in site.proposed_codings.items():
-        for coding in codings:
-            system = site.systems.get(coding["system"], coding["system"])
-            if (knowledge.known_systems.get(system, system), coding["code"]) not in site.studies:
-                yield (
-                    f"Note: the code {coding['code']} of propose.{study} is not under [[orders]]: an accepted order "
-                    "that has this code alone may not be recognized, and would get a card again; map it there, too."
-                )
+    for study, code in unrecognized_proposals(site, knowledge):
+        yield (
+            f"Note: the code {code} of propose.{study} is not under [[orders]]: an accepted order "
+            "that has this code alone may not be recognized, and would get a card again; map it there, too."
+        )
+
+
+def _bare_systems(site: SiteFile) -> Iterator[str]:
+    """Yield a note for each code system of the site's codes that is no URI, as it is in an order."""
+    proposals = (proposal for card in site.cards.values() for proposal in card.propose.values())
+    systems = dict.fromkeys(system for code in (*site.orders, *proposals) for system, _ in [code.pair(site.systems)])
+    for system in systems:
+        if ":" not in system:
+            yield (
+                f"Note: the system {system} is no URI, such as urn:oid:1.2.3.4: write it as the EHR's orders have it "
+                "(`unrecognized` in the log), or its codes match none of them."
+            )
 
 
 def _client(client: Client, path: str) -> Iterator[str]:

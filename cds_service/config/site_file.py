@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,8 @@ from pydantic import (
     ConfigDict,
     Field,
     PrivateAttr,
+    StrictBool,
+    StringConstraints,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -22,6 +24,7 @@ from pydantic import (
 
 from cds_service.config.settings import Settings
 from cds_service.decision.record import KEY_NAME
+from cds_service.decision.studies import study_of
 from cds_service.knowledge import Knowledge
 from cds_service.model import PREFETCH_KEYS, Dialect, OptionalKey, PrefetchName, Site
 from cds_service.toml_file import read_toml
@@ -113,17 +116,15 @@ class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
+_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+"""A text without the blanks around it that come with copying: a code with one would match no order."""
+
+
 class Coding(_Strict):
     """A local code."""
 
-    system: str = Field(min_length=1)
-    code: str = Field(min_length=1)
-
-
-class LocalOrder(Coding):
-    """A local order code, and the study that it orders."""
-
-    study: Annotated[str, one_of(lambda knowledge: knowledge.studies)]
+    system: _Text
+    code: _Text
     _named: str = PrivateAttr(default="")
 
     @model_validator(mode="after")
@@ -132,25 +133,31 @@ class LocalOrder(Coding):
         self._named = info.context.known_systems.get(self.system, self.system) if info.context else self.system
         return self
 
-    @property
-    def pair(self) -> tuple[str, str]:
-        """Return the code with its system, under the name of that in systems.csv."""
-        return self._named, self.code
+    def pair(self, systems: Mapping[str, str]) -> tuple[str, str]:
+        """Return the code with its system, as `systems` names that of the site, or else systems.csv."""
+        return systems.get(self._named, self._named), self.code
+
+
+class LocalOrder(Coding):
+    """A local order code, and the study that it orders."""
+
+    study: Annotated[str, one_of(lambda knowledge: knowledge.studies)]
 
 
 class Proposal(Coding):
     """The local code that a proposed order carries first."""
 
-    display: str = Field(min_length=1)
+    display: _Text
 
 
 class Shadow(_Strict):
     """Decide and log without showing a card, through this day."""
 
-    until: date
+    until: Annotated[date, Field(strict=True)]
 
 
 _PROBLEMS = "problem-list-item"
+_NOT_WATCHED = "not_watched"
 
 MAX_DISMISSAL_HOURS = 48
 """The keys of order hashes are kept for two days (store/order_hashes.py): no order is recognized after that."""
@@ -160,11 +167,12 @@ class CardSettings(_Strict):
     """How a site uses one card."""
 
     policy: Literal["broad", "focused"] = "broad"
-    off: bool = False
+    off: StrictBool = False
     dismissal_hours: int = Field(default=0, ge=0, le=MAX_DISMISSAL_HOURS, strict=True)
     shadow: Shadow | None = None
     lookback: dict[
-        Annotated[str, one_of(lambda knowledge: knowledge.lookback_windows)], Annotated[int, Field(ge=0, le=36500)]
+        Annotated[str, one_of(lambda knowledge: knowledge.lookback_windows)],
+        Annotated[int, Field(ge=0, le=36500, strict=True)],
     ] = {}
     propose: dict[Annotated[str, one_of(lambda knowledge: knowledge.card["proposals"])], Proposal] = {}
 
@@ -208,34 +216,76 @@ class SiteFile(_Strict):
             raise ValueError(message)
         return keys
 
-    @model_validator(mode="after")
-    def _split_once(self) -> Self:
+    @field_validator("prefetch_aliases")
+    @classmethod
+    def _split_once(cls, aliases: dict[str, tuple[str, ...]], info: ValidationInfo) -> dict[str, tuple[str, ...]]:
         """Refuse Conditions that are split twice."""
-        if self.conditions and len(self.prefetch_aliases.get("conditions", ())) > 1:
-            message = "prefetch_aliases: conditions has several names, and so has [conditions]; use one of the two"
+        if info.data.get("conditions") and len(aliases.get("conditions", ())) > 1:
+            message = "conditions has several names, and so has [conditions]; use one of the two"
             raise ValueError(message)
-        return self
+        return aliases
 
-    @model_validator(mode="after")
-    def _distinct_keys(self) -> Self:
+    @field_validator("prefetch_aliases")
+    @classmethod
+    def _distinct_keys(cls, aliases: dict[str, tuple[str, ...]], info: ValidationInfo) -> dict[str, tuple[str, ...]]:
         """Refuse a name of a prefetch key that stands for two; of our own, a list may have only that of its key."""
-        aliases = [(key, name) for key, names in self.prefetch_aliases.items() for name in names]
-        names = Counter([*(name for _, name in aliases), *self.conditions])
-        names.update(name for key, name in aliases if name in PREFETCH_KEYS and name != key)
+        pairs = [(key, name) for key, names in aliases.items() for name in names]
+        names = Counter([*(name for _, name in pairs), *info.data.get("conditions", ())])
+        names.update(name for key, name in pairs if name in PREFETCH_KEYS and name != key)
         if twice := sorted(name for name, count in names.items() if count > 1):
-            message = f"prefetch_aliases: {', '.join(twice)} would stand for more than one key"
+            message = f"{', '.join(twice)} would stand for more than one key, or twice for one"
             raise ValueError(message)
-        return self
+        return aliases
 
     @field_validator("orders")
     @classmethod
-    def _each_once(cls, orders: tuple[LocalOrder, ...]) -> tuple[LocalOrder, ...]:
+    def _each_once(cls, orders: tuple[LocalOrder, ...], info: ValidationInfo) -> tuple[LocalOrder, ...]:
         """Refuse a code that is mapped twice."""
-        times = Counter(order.pair for order in orders)
+        times = Counter(order.pair(info.data.get("systems", {})) for order in orders)
         if twice := sorted({code for (_, code), count in times.items() if count > 1}):
             message = f"mapped more than once: {', '.join(twice)}"
             raise ValueError(message)
         return orders
+
+    @field_validator("cards")
+    @classmethod
+    def _proposals_order_what_they_say(
+        cls, cards: dict[str, CardSettings], info: ValidationInfo
+    ) -> dict[str, CardSettings]:
+        """Refuse a code under `propose` that is another study's: a button would order what the card does not say."""
+        systems = info.data.get("systems", {})
+        mapped = {order.pair(systems): order.study for order in info.data.get("orders", ())}
+        for card in cards.values():
+            if faults := [*_wrong_proposals(card.propose, mapped, systems, info.context)]:
+                raise ValueError("; ".join(faults))
+        return cards
+
+
+def _wrong_proposals(
+    proposals: Mapping[str, Proposal],
+    mapped: Mapping[tuple[str, str], str],
+    systems: Mapping[str, str],
+    knowledge: Knowledge | None,
+) -> Iterator[str]:
+    """Yield what is wrong with the codes under `propose`, by the studies of the codes under [[orders]]."""
+    proposed: dict[tuple[str, str], str] = {}
+    for name, proposal in proposals.items():
+        pair = proposal.pair(systems)
+        study, other = mapped.get(pair, _NOT_WATCHED), proposed.setdefault(pair, name)
+        if other != name:
+            yield f"propose.{other} and propose.{name} have one code, {proposal.code}, but are two studies"
+        if knowledge and study not in (allowed := [*_studies_of(name, knowledge), _NOT_WATCHED]):
+            yield (
+                f"propose.{name}.code: {proposal.code} is mapped to {study} under [[orders]], which is another study; "
+                f"a code of this one is mapped to {' or '.join(allowed[:-1])}"
+            )
+
+
+def _studies_of(proposal: str, knowledge: Knowledge) -> list[str]:
+    """Return the studies to which a code of a proposed study may be mapped."""
+    own, _ = study_of({"code": knowledge.card["proposals"][proposal]["code"]}, knowledge, Site())
+    same = [row.same_as for row in knowledge.watched.values() if row.proposes == proposal]
+    return sorted({own}.union(*same))
 
 
 _TABLES: dict[str, type[BaseModel]] = {
@@ -246,8 +296,8 @@ _TABLES: dict[str, type[BaseModel]] = {
 }
 """The tables within the file."""
 
-_MOVED = {"off": "off", "policy": "policy", "shadow": "shadow", "limits": "lookback", "propose": "propose"}
-"""What stood at the top of the file before it had a table for each card, and its name there."""
+_MOVED = {"limits": "lookback", **{name: name for name in CardSettings.model_fields}}
+"""What belongs to a card, though it is at the top of the file, where some of it stood before; and its name there."""
 
 
 def read_site_file(path: Path, knowledge: Knowledge) -> SiteFile:
@@ -299,11 +349,7 @@ def effective_site(settings: Settings, file: SiteFile, card_id: str, today: date
         policy=card.policy,
         lookback=card.lookback,
         systems=file.systems,
-        studies={
-            (file.systems.get(system, system), code): order.study
-            for order in file.orders
-            for system, code in [order.pair]
-        },
+        studies={order.pair(file.systems): order.study for order in file.orders},
         proposed_codings={study: (coding.model_dump(),) for study, coding in card.propose.items()},
         override_reasons=file.override_reasons,
         optional_keys=tuple(dict.fromkeys(file.prefetch)),
@@ -315,3 +361,12 @@ def effective_site(settings: Settings, file: SiteFile, card_id: str, today: date
         is_off=card.off,
         is_shadow=card.shadow is not None and today <= card.shadow.until,
     )
+
+
+def unrecognized_proposals(site: Site, knowledge: Knowledge) -> Iterator[tuple[str, str]]:
+    """Yield (study, code) of each proposed code that is not mapped: an accepted order may come back with no other."""
+    for study, codings in site.proposed_codings.items():
+        for coding in codings:
+            system = site.systems.get(coding["system"], coding["system"])
+            if (knowledge.known_systems.get(system, system), coding["code"]) not in site.studies:
+                yield study, coding["code"]

@@ -220,17 +220,29 @@ def _state_of(prefetch: Json, key: str, resource_type: str) -> PrefetchState:
         return PrefetchState.NULL if key in prefetch else PrefetchState.ABSENT
     kind = value.get("resourceType") if isinstance(value, dict) else None
     if kind == "Bundle":
-        return _state_of_bundle(value)
+        return _state_of_bundle(value, resource_type)
     known = {"OperationOutcome": PrefetchState.FAILED, resource_type: PrefetchState.RESOURCE}
     return known.get(kind, PrefetchState.UNREADABLE) if isinstance(kind, str) else PrefetchState.UNREADABLE
 
 
-def _state_of_bundle(bundle: Json) -> PrefetchState:
+def _state_of_bundle(bundle: Json, resource_type: str) -> PrefetchState:
     if _has_failed(bundle):
         return PrefetchState.FAILED
-    if _total_of(bundle) > 0 and not _entries_of(bundle):
+    if (_total_of(bundle) > 0 and not _entries_of(bundle)) or _is_of_another_query(bundle, resource_type):
         return PrefetchState.UNREADABLE
     return PrefetchState.FIRST_PAGE if next_page(bundle) else PrefetchState.BUNDLE
+
+
+def _is_of_another_query(bundle: Json, resource_type: str) -> bool:
+    """Return whether a Bundle has resources, and none of the requested type: queries may be mixed up."""
+    found = False
+    for entry in members(bundle.get("entry")):
+        resource = entry.get("resource")
+        kind = text_of(resource.get("resourceType")) if isinstance(resource, dict) else ""
+        if kind == resource_type:
+            return False
+        found = found or kind not in ("", "OperationOutcome")
+    return found
 
 
 def _has_failed(bundle: Json) -> bool:

@@ -1,6 +1,7 @@
 """`plexus-cds doctor`: checks a deployment from outside, with synthetic patients, by calls marked as trials."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
@@ -8,6 +9,9 @@ from cds_service import examples
 from cds_service.doctor import access, answers, connection, instances
 from cds_service.doctor.deployment import DISCOVERY, Deployment, Probe, Result, State
 from cds_service.http_client import Unanswered
+
+_ENDPOINT = re.compile(rf"{DISCOVERY}(/[^/]+)?(/feedback)?\Z")
+"""What follows the base URL in that of discovery, of a hook, or of its feedback."""
 
 __all__ = ["Probe", "Result", "State", "examine", "render"]
 
@@ -29,7 +33,7 @@ def examine(urls: Sequence[str], probe: Probe, instance_urls: Sequence[str] = ()
 
 
 def _at(url: str, probe: Probe) -> Deployment:
-    return Deployment(url.rstrip("/").removesuffix(DISCOVERY), probe)
+    return Deployment(_ENDPOINT.sub("", url.rstrip("/")), probe)
 
 
 def _of_deployment(deployment: Deployment) -> Iterator[Result]:

@@ -149,7 +149,11 @@ def _own_keys(prefetch: Json, configuration: Configuration) -> dict[str, Any]:
     if site.condition_keys:
         problems = next(key for key, category in site.condition_keys.items() if category == _PROBLEMS)
         values[problems] = values["conditions"] if problems == "conditions" else values.pop("conditions")
-    return {site.prefetch_aliases.get(key, key): value for key, value in values.items()}
+    named: dict[str, Any] = {}
+    for key, value in values.items():
+        name, *other_parts = site.prefetch_parts.get(key, (site.prefetch_aliases.get(key, key),))
+        named |= {name: value, **dict.fromkeys(other_parts, examples.searchset(()))}
+    return named
 
 
 def _order(order: Json) -> str:

@@ -11,6 +11,7 @@ from cds_service import __version__
 from cds_service.auth.key_sets import read_key_set_file
 from cds_service.auth.verifier import LEEWAY
 from cds_service.config.settings import Settings, environment_name
+from cds_service.config.site_file import unrecognized_proposals
 from cds_service.integration_sheet.configuration import Configuration
 from cds_service.integration_sheet.example_calls import example_cases
 from cds_service.knowledge import Knowledge
@@ -40,12 +41,13 @@ def sections(configuration: Configuration) -> dict[str, Any]:
         "prefetch": prefetch,
         "types": list(dict.fromkeys(row["type"] for row in prefetch)),
         "fhir_servers": configuration.fhir_servers,
-        "fetched_types": [row["type"] for row in prefetch if row["key"] in MAIN_KEYS],
+        "fetched_types": [row["type"] for row in prefetch if row["is_fetched"]],
         "token": _token(configuration),
         "systems": site.systems,
         "studies": [_study(study, configuration) for study in knowledge.watched],
         "other_orders": _other_orders(configuration),
         "proposals": [_proposal(study, configuration) for study in knowledge.card["proposals"]],
+        "unrecognized": [code for _, code in unrecognized_proposals(site, knowledge)],
         "reasons": list(_reasons(configuration)),
         "cases": example_cases(configuration),
         "trial_header": f"{CLIENT_HEADER}: {DOCTOR}",
@@ -74,6 +76,7 @@ def _card(configuration: Configuration) -> dict[str, Any]:
         "title": configuration.knowledge.plan["title"],
         "policy": settings.policy,
         "is_off": settings.off,
+        "dismissal_hours": settings.dismissal_hours,
         "is_shadow": configuration.site.is_shadow,
         "shadow_until": settings.shadow.until if settings.shadow else None,
     }
@@ -88,15 +91,18 @@ def _prefetch(configuration: Configuration) -> Iterator[dict[str, Any]]:
     """Yield each prefetch key under the name that the client uses, with its query and what it holds."""
     site = configuration.site
     for key, query in prefetch_templates(configuration.knowledge, site).items():
-        category = site.condition_keys.get(key, "")
-        yield {
-            "key": key,
-            "name": site.prefetch_aliases.get(key, key),
-            "query": query,
-            "category": category,
-            "type": "Condition" if category else PREFETCH_KEYS[key].resource_type,
-            "is_needed": key in MAIN_KEYS,
-        }
+        category, parts = site.condition_keys.get(key, ""), site.prefetch_parts.get(key, ())
+        for name in parts or (site.prefetch_aliases.get(key, key),):
+            yield {
+                "key": key,
+                "name": name,
+                "query": query,
+                "category": category,
+                "type": "Condition" if category else PREFETCH_KEYS[key].resource_type,
+                "is_needed": key in MAIN_KEYS,
+                "is_part": bool(parts),
+                "is_fetched": (name if parts else key) in MAIN_KEYS,
+            }
 
 
 def _token(configuration: Configuration) -> dict[str, Any] | None:
@@ -197,6 +203,8 @@ def _gaps(values: dict[str, Any]) -> Iterator[str]:
         yield "Anyone who reaches the service may call: there is no clients file (section 5)."
     if values["dialect"] == "epic":
         yield from _unmapped(values)
+    for code in values["unrecognized"]:
+        yield f"The code {code} is proposed, not under [[orders]]: an accepted order may get a card again (section 6)."
     yield from _not_shown(values["card"])
     if not values["contact"]:
         yield "The card names no contact for problems: set contact in the site file (section 9)."

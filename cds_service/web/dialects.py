@@ -87,10 +87,11 @@ def _recommended_cards(decision: Decision) -> Iterator[tuple[Recommendation, dic
 
 
 def _standard(recommendation: Recommendation, card: dict[str, Any], knowledge: Knowledge) -> _Shape:
-    """Return a card with the extension that names its order, if that has an id as FHIR allows it."""
-    order, kinds = recommendation.order.order, tuple(suggestion_kinds(recommendation, knowledge))
-    if _ID.fullmatch(text_of(order.resource.get("id"))):
-        card = card | {"extension": {_ASSOCIATED_RESOURCE: [{"reference": order.reference}]}}
+    """Return a card with the extension that names its order, where a reference can."""
+    kinds = tuple(suggestion_kinds(recommendation, knowledge))
+    if _has_id(recommendation):
+        reference = recommendation.order.order.reference
+        card = card | {"extension": {_ASSOCIATED_RESOURCE: [{"reference": reference}]}}
     return _Shape(card, kinds)
 
 
@@ -108,7 +109,7 @@ def _epic(
     offered = [kind for kind in kinds if site.proposed_codings.get(studies[kind])]
     unmapped = tuple(dict.fromkeys(studies[kind] for kind in kinds if kind not in offered))
     if _is_replaceable(recommendation, knowledge) and kinds and kinds[0] in offered:
-        # Never without the study in its place.
+        # Never without the study in its place, nor by a reference that a client might read as another order.
         offered.insert(1, "delete")
     shown = {name: value for name, value in card.items() if name not in ("suggestions", "selectionBehavior")}
     if offered:
@@ -130,8 +131,13 @@ def _epic_kinds(recommendation: Recommendation, knowledge: Knowledge) -> list[st
 
 
 def _is_replaceable(recommendation: Recommendation, knowledge: Knowledge) -> bool:
-    """Return whether the standard card offers to replace the order."""
-    return _REPLACE in suggestion_kinds(recommendation, knowledge)
+    """Return whether the standard card offers to replace the order, and a reference names it."""
+    return _REPLACE in suggestion_kinds(recommendation, knowledge) and _has_id(recommendation)
+
+
+def _has_id(recommendation: Recommendation) -> bool:
+    """Return whether the order has an id as FHIR allows it."""
+    return _ID.fullmatch(text_of(recommendation.order.order.resource.get("id"))) is not None
 
 
 def _epic_suggestion(

@@ -134,6 +134,18 @@ def test_without_a_code_epic_is_offered_nothing(answered):
     assert line["unmapped"] == []
 
 
+@pytest.mark.parametrize("own_id", ["https://ehr.example.org/fhir/ServiceRequest/o1", "o1/_history/2", "o 1", "é" * 65])
+def test_an_order_with_an_odd_id_is_not_named(own_id, answered):
+    """An order whose id is none of FHIR is not deleted and not named: its reference might be read as another's."""
+    body = json.loads(json.dumps(CALL | {"hook": "order-sign"}))
+    body["context"]["draftOrders"]["entry"][0]["resource"]["id"] = own_id
+    for dialect in RULES:
+        [card] = answered(site_file("", dialect), body, ORDER_SIGN)[1]["cards"]
+        assert "extension" not in card
+        actions = [suggestion["actions"][0] for suggestion in card["suggestions"]]
+        assert [action["type"] for action in actions] == (["create"] if dialect == "epic" else ["update", "create"])
+
+
 def test_crd_has_system_actions_at_order_sign_alone(answered):
     """Clients of CRD want the list in each answer to order-sign, with a card or without; others must not see it."""
     signed = CALL | {"hook": "order-sign"}

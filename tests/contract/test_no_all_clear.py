@@ -110,6 +110,21 @@ def test_a_total_without_entries_is_unread(call, service):
     assert "conditions" in diagnostics(response)
 
 
+def test_a_bundle_of_another_query_is_unread(call, service):
+    """Where the queries of two keys are mixed up, no resource is of the requested type: unread, and no all-clear."""
+    conditions, procedures = ({"resourceType": "Bundle", "type": "searchset", "entry": []} for _ in range(2))
+    conditions["entry"].append({"resource": {"resourceType": "Procedure", "id": "p1"}})
+    procedures["entry"].append({"resource": {"resourceType": "Condition", "id": "c1"}})
+    note = {"resource": {"resourceType": "OperationOutcome", "issue": [{"severity": "warning"}]}}
+    for prefetch in ({"conditions": conditions}, {"procedures": procedures}):
+        call["prefetch"] = {key: {"resourceType": "Bundle", "entry": [note]} for key in ("conditions", "procedures")}
+        assert service.cards(call) == []
+        call["prefetch"] |= prefetch
+        response = service.post(call)
+        assert response.status_code == 412
+        assert f"{next(iter(prefetch))}: it was not prefetched" in diagnostics(response)
+
+
 def test_an_empty_search_is_read(call, service, caplog):
     """A Bundle that counts nothing and holds nothing is an empty chart."""
     for key in ("conditions", "procedures"):

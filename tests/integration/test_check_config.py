@@ -22,6 +22,55 @@ WRONG = {
     "an unknown key": (f'{CARD}polcy = "broad"', "polcy: is not known; did you mean policy?"),
     "a wrong type": (f'{CARD}off = "perhaps"', f"{CARD}off"),
     "a table that is none": (f"{CARD}shadow = true", "shadow"),
+    **{
+        f"{name} that is off": (f"{CARD}off = {value}", f"off: must be true or false, not {value} (line 1)")
+        for name, value in (("a word", '"off"'), ("a text", '"true"'), ("a number", "0"))
+    },
+    **{
+        f"days that are {name}": (
+            f"{CARD}lookback.presentation = {value}",
+            f"lookback.presentation: must be a whole number, not {value} (line 1)",
+        )
+        for name, value in (("turned on", "true"), ("a text", '"8"'), ("a fraction", "8.0"))
+    },
+    **{
+        f"an end that is {name}": (
+            f"{CARD}shadow.until = {value}",
+            "shadow.until: must be a date such as 2027-03-31, without quotes, not ",
+        )
+        for name, value in (("a number", "0"), ("a text", '"2027-03-31"'), ("a moment", "2027-03-31T00:00:00"))
+    },
+    **{
+        f"{name} at the top": (f"{name} = 8", f"{name}: belongs to a card now; write [cards.lumbosacral-plexus-mri")
+        for name in ("dismissal_hours", "lookback")
+    },
+    "what belongs at the top, below a table": (
+        MAPPED.format("not_watched") + 'dialect = "epic"',
+        "orders.1.dialect: belongs at the top of the file, above the first [table] (line 5)",
+    ),
+    "a code of blanks": (MAPPED.format("not_watched").replace("IMG1", "  "), "orders.1.code: must not be empty"),
+    "a local code twice, by an own name of its system": (
+        '[systems]\n"urn:own" = "http://www.ama-assn.org/go/cpt"\n'
+        + MAPPED.format("not_watched").replace("urn:site:orders", "urn:own")
+        + MAPPED.format("lumbar_spine_mri").replace("urn:site:orders", SPELLINGS[1]),
+        "orders: mapped more than once: IMG1",
+    ),
+    "a proposed code that is the spine's": (
+        MAPPED.format("lumbar_spine_mri").replace("IMG1", "PLEX") + PROPOSED,
+        "propose.plexus_mri_without_and_with_contrast.code: PLEX is mapped to lumbar_spine_mri under [[orders]]",
+    ),
+    "a proposed code with contrast that is without": (
+        MAPPED.format("plexus_mri_without_contrast").replace("IMG1", " PLEX ") + PROPOSED,
+        "a code of this one is mapped to plexus_mri or plexus_mri_with_contrast (line 6)",
+    ),
+    "a proposed code without contrast that may have it": (
+        MAPPED.format("plexus_mri").replace("IMG1", "PLEX") + PROPOSED.replace("and_with_", ""),
+        "a code of this one is mapped to plexus_mri_without_contrast",
+    ),
+    "a proposed code of two studies": (
+        PROPOSED + PROPOSED.replace("and_with_", ""),
+        "propose.plexus_mri_without_and_with_contrast and propose.plexus_mri_without_contrast have one code, PLEX",
+    ),
     "an unknown limit": (f"{CARD}lookback.patience = 3", f"{CARD}lookback"),
     "a negative limit": (f"{CARD}lookback.presentation = -1", "lookback.presentation"),
     "a limit beyond the calendar": (f"{CARD}lookback.presentation = 99999999", "lookback.presentation"),
@@ -77,7 +126,7 @@ WRONG = {
     "an alias with a space": ('prefetch_aliases.procedures = "my key"', "prefetch_aliases.procedures: must be another"),
     "an alias of two keys": (
         'prefetch_aliases = {conditions = "All", procedures = "All"}',
-        "All would stand for more than one key",
+        "site.toml: prefetch_aliases: All would stand for more than one key, or twice for one (line 1)",
     ),
     "an alias that is another key": (
         'prefetch_aliases.procedures = ["Surgeries", "encounters"]',
@@ -87,7 +136,7 @@ WRONG = {
         'prefetch_aliases.procedures = ["Surgeries", "Surgeries"]',
         "Surgeries would stand for more than one key",
     ),
-    "no alias": ("prefetch_aliases.procedures = []", "prefetch_aliases.procedures: "),
+    "no alias": ("prefetch_aliases.procedures = []", "prefetch_aliases.procedures: must have 1 or more entries"),
     "aliases that are no names": ("prefetch_aliases.procedures = 7", "prefetch_aliases.procedures: "),
     "Conditions that are split twice": (
         'prefetch_aliases.conditions = ["A", "B"]\n[conditions]\nA1 = "problem-list-item"',
@@ -164,7 +213,7 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path, capsys):
         f"{CARD}propose.brain_mri.display: is missing (line 12)",
         f"{CARD}propose.brain_mri.system: must not be empty (line 13)",
         f"{CARD}propose.brain_mri: brain_mri is not known; there are: ... (line 12)",
-        f'{CARD}shadow.until: must be a date such as 2027-03-31, not "spring" (line 7)',
+        f'{CARD}shadow.until: must be a date such as 2027-03-31, without quotes, not "spring" (line 7)',
         f"{CARD}shadow.untill: is not known; did you mean until? (line 7)",
         "orders.1.study: brain_mri is not known; there are: ... (line 17)",
         f'prefetch.1: must be {KEYS}, not "labs" (line 2)',
@@ -283,6 +332,29 @@ def test_a_proposed_code_that_is_not_mapped_is_noted(tmp_path, capsys):
         file.write_text(text, encoding="utf-8")
         assert main(["check-config", str(file)]) == 0
         assert capsys.readouterr().out.count(note) == notes
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        ('prefetch_aliases.egfr = "GFR"', "prefetch_aliases.egfr has no effect: prefetch does not turn it on."),
+        (
+            'prefetch_aliases.conditions = "Dx"\nconditions.problems = "problem-list-item"',
+            "prefetch_aliases.conditions has no effect: [conditions] takes its place.",
+        ),
+        (MAPPED.format("not_watched").replace("urn:site:orders", "1.2.3.4"), "the system 1.2.3.4 is no URI"),
+        (PROPOSED.replace("urn:site:orders", "EAP"), "the system EAP is no URI"),
+        ('prefetch = ["egfr"]\nprefetch_aliases.egfr = "GFR"\nprefetch_aliases.procedures = ["A", "B"]', ""),
+        (MAPPED.format("not_watched").replace("urn:site:orders", SPELLINGS[2]), ""),
+    ],
+)
+def test_what_has_no_effect_is_noted(text, note, tmp_path, capsys):
+    """check-config notes an alias of a key that is not requested, and a code system that no order can have."""
+    file = tmp_path / "site.toml"
+    file.write_text(text, encoding="utf-8")
+    assert main(["check-config", str(file)]) == 0
+    out = capsys.readouterr().out
+    assert f"Note: {note}" in out if note else "no effect" not in out and "is no URI" not in out
 
 
 def test_the_source_of_each_setting(monkeypatch, capsys):

@@ -126,6 +126,24 @@ def test_calls_have_the_keys_and_the_codes_of_the_site(sheet, tmp_path):
     assert {"fhirServer", "fhirAuthorization"}.isdisjoint(call)
 
 
+def test_a_key_in_parts(sheet):
+    """The parts of a key are on the sheet in its place, and a test call has all of them, with the data in one."""
+    site = 'prefetch_aliases.conditions = ["Problems", "Encounter_Dx"]\nprefetch_aliases.procedures = ["A", "B"]'
+    _, out, _ = sheet(site=site, fhir_servers="https://fhir.example.org/r4")
+    assert set(prefetch(out)) == {"Problems", "Encounter_Dx", "A", "B"}
+    assert "Of a key in parts each part is needed." in out
+    assert "a card may lack a caution" not in out
+    assert "The service does not search for keys in parts" in out
+    _, out, _ = sheet("--call", "article", site=site)
+    sent = json.loads(out)["prefetch"]
+    assert {name: len(bundle["entry"]) for name, bundle in sent.items()} == {
+        "Problems": 1,
+        "Encounter_Dx": 0,
+        "A": 1,
+        "B": 0,
+    }
+
+
 def test_all_sections(sheet, tmp_path):
     """Each sheet has its twelve sections, and says in which dialect and of which day it is."""
     settings = hospital(tmp_path)
@@ -151,6 +169,15 @@ CHANGES = {
     "an override reason": ('override_reasons.77 = "patient-declines"', "| `patient-declines` | `77` |"),
     "more of the record": ('prefetch = ["devices"]', "patient/Device.rs"),
     "an alias": ('prefetch_aliases.conditions = "Dx"', "Key `Dx` (discovery calls it `conditions`; both are read)"),
+    "parts of a key": (
+        'prefetch_aliases.procedures = ["Surgeries", "Radiotherapies"]',
+        "Key `Radiotherapies`, a part of `procedures`: restrict the query to its part of the chart:",
+    ),
+    "dismissals": (f"{SITE_CARD}dismissal_hours = 8", "is not shown again for the same order for 8 hours"),
+    "a proposed code that is no order's": (
+        f'[{SITE_CARD}propose.ct_abdomen_pelvis]\nsystem = "urn:own"\ncode = "CT9"\ndisplay = "CT"',
+        "The code CT9 is proposed, not under \\[\\[orders\\]\\]",
+    ),
     "a system": ('systems."urn:own:icd" = "http://hl7.org/fhir/sid/icd-10"', "| `urn:own:icd` | `http://hl7.org"),
     "the switch": (f"{SITE_CARD}off = true", "The card is switched off now, so these calls get no card."),
     "shadow mode": (

@@ -49,6 +49,7 @@ HOSTILE = {
     "counted and not there": {"resourceType": "Bundle", "total": 3},
     "of a type that is a list": {"resourceType": ["Bundle"]},
     "a first page": {"resourceType": "Bundle", "link": [{"relation": "next", "url": f"{SERVER}?page=2"}]},
+    "wrong types": searchset([{"resourceType": "Patient", "id": "p"}, {"resourceType": "Immunization"}]),
 }
 """What a key may hold that is no whole part of a record."""
 
@@ -56,11 +57,21 @@ ODD = {
     "null": None,
     "entries that are none": {"resourceType": "Bundle", "entry": [None, 7, {}, {"resource": None}, {"resource": []}]},
     "an entry that is no list": {"resourceType": "Bundle", "entry": {"resource": 7}},
-    "wrong types": searchset([{"resourceType": "Patient", "id": "p"}, {"resourceType": "Immunization"}]),
     "members of odd types": searchset(
-        {"resourceType": kind, "id": 7, "type": 7, "serviceType": [7, {"concept": 7}], "code": [[]], "status": [7]}
-        | {"period": "2024", "diagnosis": [7, {"condition": 7}], "authoredOn": {}, "occurrencePeriod": 3, "issued": 1}
-        for kind in MORE.values()
+        [
+            {"resourceType": kind, "id": 7, "type": 7, "serviceType": [7, {"concept": 7}], "code": [[]], "status": [7]}
+            | {"period": "2024", "diagnosis": [7, {"condition": 7}], "authoredOn": {}, "occurrencePeriod": 3}
+            | {"issued": 1}
+            for kind in MORE.values()
+        ]
+        + [
+            {
+                "resourceType": "Condition",
+                "id": 7,
+                "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "I10"}]},
+                "stage": 7,
+            }
+        ]
     ),
 }
 """What is read, and holds nothing that can be used."""

@@ -70,6 +70,10 @@ WRONG = {
         "fhir_servers.1: must be a plain address",
     ),
     "no file": (f'issuer = "{ISSUER}"\njwks_file = "no.json"', "jwks_file: no.json cannot be read: No such file"),
+    "a URL in place of a file": (
+        f'issuer = "{ISSUER}"\njwks_file = "https://ehr.example.org/keys"',
+        "clients.1.jwks_file: must be a file beside this one; write a URL as jwks_url",
+    ),
     "a folder": (f'issuer = "{ISSUER}"\njwks_file = "."', "clients.1.jwks_file: "),
     "a number": (f'issuer = "{ISSUER}"\njwks_file = 1', "clients.1.jwks_file: must be the name of a file, in quotes"),
     "keys that are no JSON": (f'issuer = "{ISSUER}"\njwks_file = "bad.json"', "jwks_file: bad.json cannot be read: "),

@@ -60,6 +60,18 @@ def test_python(ready):
     assert '"event":"feedback"' in server.errors()
 
 
+def test_python_with_a_card_without_suggestions(ready):
+    """A card may have no suggestion, as in the dialect epic without codes: the Python client ends well all the same."""
+    server, folder = ready
+    file = folder / "clients.toml"
+    table = file.read_text(encoding="utf-8").replace("ehr.example.org", "epic.example.org")
+    file.write_text(f'{file.read_text(encoding="utf-8")}{table}dialect = "epic"\n', encoding="utf-8")
+    command = commands(".venv/bin/python examples/client.py")[0].replace("ehr.example.org", "epic.example.org")
+    done = run(command, server.client.base, folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 1
+
+
 def test_python_goes_on_without_advice(ready):
     """Where the service refuses the token the Python client prints no card, says so, and ends well."""
     server, folder = ready

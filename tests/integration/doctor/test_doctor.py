@@ -402,7 +402,26 @@ def test_fhir_server_is_not_read_while_the_card_is_off(tmp_path, doctor):
     assert results["FHIR server"]["state"] == "not checked"
 
 
+@pytest.mark.parametrize("path", ["/cds-services/", "{hook}", "{hook}/feedback/"])
+def test_the_url_of_an_endpoint(path, open_server, doctor):
+    """The URL of discovery, a hook or its feedback, as it is registered in the EHR, is read as the base URL."""
+    url = open_server.client.base + path.format(hook="/cds-services/lumbosacral-plexus-mri-order-select")
+    code, results = doctor(url)
+    assert (code, results["Discovery"]["state"]) == (0, "ok")
+
+
 WRONG_USE = {
+    "no scheme": (
+        ["cds.example.org"],
+        1,
+        'must be an https:// or http:// URL such as https://cds.example.org, not "cds',
+    ),
+    "an instance without a scheme": (
+        ["--instance", "10.0.0.5:8080"],
+        1,
+        'http:// URL such as https://cds.example.org, not "10',
+    ),
+    "a URL with a query": (["https://cds.example.org/?a=1"], 1, 'not "https://cds.example.org/?a=1"'),
     "a key without its issuer": (["--key", "key.json"], 2, "--key needs --issuer"),
     "a key file that is missing": (["--key", "none.json", "--issuer", ISSUER], 1, "none.json cannot be read"),
     "authorities that are missing": (["--ca-file", "none.pem"], 1, "--ca-file: none.pem cannot be read"),
