@@ -52,7 +52,7 @@ def headline(summary: Mapping[str, Any]) -> str:
         f"{_plain(rates['per_thousand'])} per 1,000 (95% interval {_plain(low)} to {_plain(high)}, Wilson)"
     )
     most = rates["most_in_a_week_to_one_clinician"]
-    return f"{sentence}{f', at most {most} in a week to one clinician' if most else ''}."
+    return f"{sentence}{f', never more than {most:,} in a week to one clinician' if most else ''}."
 
 
 def _plain(value: float) -> str:
