@@ -125,7 +125,7 @@ def _sections(summary: Mapping[str, Any], knowledge: Knowledge, about: Sequence[
         columns = [_column(row["start"], row["cards"]) for row in weeks["rows"]]
         title = f"Cards by {weeks['unit']}"
         yield _section(title, _scrolled(columns_over_time(title, columns)) + _note_on_periods(summary))
-    yield _section("From order to card", _scrolled(bars_by_name("From order to card", list(_funnel(summary)))))
+    yield _section("From order to card", bars_by_name("From order to card", list(_funnel(summary))))
     yield _silences(summary, knowledge)
     yield _studies(summary, knowledge)
     yield _what_is_behind(summary, knowledge)
@@ -241,8 +241,7 @@ def _silences(summary: Mapping[str, Any], knowledge: Knowledge) -> str:
     rows = [(_words(reason), knowledge.silences.get(reason, ""), count) for reason, count in counts]
     return _section(
         "Why there was no card",
-        _scrolled(bars_by_name("Why a monitored order had no card", of_monitored))
-        + _table(("reason", "meaning", "orders"), rows),
+        bars_by_name("Why a monitored order had no card", of_monitored) + _table(("reason", "meaning", "orders"), rows),
     )
 
 

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from cds_service.backtest.work_folder import WorkFolder
 from tests.integration.backtest.command import condition, order, run, start, write
 from tools.generate_export import generate
 
@@ -143,6 +144,18 @@ def test_one_run_at_a_time(marked, tmp_path):
     assert "another back-test writes to this folder" in errors
     process.communicate(timeout=60)
     assert process.returncode == 0
+
+
+def test_one_report_at_a_time(tmp_path):
+    """Two runs with private folders of their own do not write the same report."""
+    export = write(tmp_path / "export", ServiceRequest=[order()], Condition=[condition()])
+    (tmp_path / "out").mkdir()
+    (tmp_path / "work").mkdir()
+    with WorkFolder(tmp_path / "out"):
+        *_, errors = run(export, tmp_path / "out", "--work", tmp_path / "work", code=1)
+    assert f"{tmp_path / 'out'}: another back-test writes to this folder" in errors
+    assert list((tmp_path / "work").iterdir()) == []
+    assert run(export, tmp_path / "out", "--work", tmp_path / "work", "--at-least", 1)[0]["cards"]["total"] == 1
 
 
 def test_sample_is_marked(tmp_path):
