@@ -40,11 +40,11 @@ def report_files(summary: Mapping[str, Any], knowledge: Knowledge, about: Sequen
 
 def headline(summary: Mapping[str, Any]) -> str:
     """Return the result in one sentence, with its interval."""
-    rates, period, at_least = summary["rates"], summary["period"], summary["at_least"]
+    rates, period = summary["rates"], summary["period"]
     if summary["monitored"] == 0:
         return "The export has no order that this service monitors, so it would have shown no card."
     if rates is None or period is None:
-        return f"The service would have shown fewer than {at_least} cards, or monitored fewer than {at_least} orders."
+        return "The number of cards is hidden: only a few of the monitored orders had a card, or only a few had none."
     low, high = rates["per_thousand_interval"]
     sentence = (
         f"In {period['weeks']:,} weeks this service would have shown {summary['cards']['total']:,} cards for "

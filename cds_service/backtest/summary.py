@@ -57,6 +57,10 @@ class _Summary:
         not_monitored[NOT_WATCHED] = results.get(NOT_WATCHED, 0)
         self._orders = shown(sum(results.values()), self._at_least)
         top = self._part(self._orders, {**not_monitored, _MONITORED: self._monitored})
+        if top[_MONITORED] is None and self._monitored >= self._at_least:  # rather all orders are hidden than these
+            self._orders = None
+            top = {reason: shown(count, self._at_least) for reason, count in not_monitored.items()}
+            top[_MONITORED] = self._monitored
         self._shown_monitored = top.pop(_MONITORED)
         silent = {reason: count for reason, count in of_monitored.items() if reason not in CARDS}
         middle = self._part(self._shown_monitored, {**silent, "cards": self._cards})

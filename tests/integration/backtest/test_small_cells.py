@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cds_service.backtest.replay import CARDS, Joint
+from cds_service.backtest.report import headline
 from cds_service.backtest.scan import Plan, Variant
 from cds_service.backtest.small_cells import protect
 from cds_service.backtest.summary import poisson_interval, summarize, wilson_interval
@@ -106,6 +107,24 @@ def test_no_sum_in_a_summary_tells_a_small_count(counts):
             unknown = [part for part in outside if published.get(part) is None and names[part]]
             known = sum(published.get(part) or 0 for part in outside)
             assert len(unknown) != 1 or not 0 < left - known < 11
+
+
+def test_few_orders_that_are_not_monitored():
+    """Beside a few orders that are not monitored the others are shown, and rather the sum of both is hidden."""
+    tally = tally_of({JOINTS[0]: 100, JOINTS[3]: 900})
+    tally.counts["result", "nothing_watched"] = 5
+    summary = summarize(tally, Plan((Variant(Site()),), ()), [])
+    assert (summary["orders"], summary["monitored"], summary["cards"]["total"]) == (None, 1000, 100)
+    assert summary["silences"] == {"no_history": 900, "nothing_watched": None}
+
+
+def test_first_sentence_where_few_orders_had_no_card():
+    """Of 60 cards for 65 orders the first sentence does not say that they were few."""
+    summary = summarize(tally_of({JOINTS[0]: 60, JOINTS[3]: 5}), Plan((Variant(Site()),), ()), [])
+    assert summary["cards"]["total"] is None
+    assert headline(summary).startswith(
+        "The number of cards is hidden: only a few of the monitored orders had a card, or"
+    )
 
 
 def test_about_the_same_as_reported():
