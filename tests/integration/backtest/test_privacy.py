@@ -176,10 +176,11 @@ def test_sample_is_marked(tmp_path):
 
 
 def test_places(tmp_path):
-    """Clinicians and places are named where they are asked for, and with enough orders."""
+    """Clinicians and places are named where they are asked for, and with enough orders; others have enough together."""
+    clinicians = [1 if number < 20 else 2 + number % 3 for number in range(45)]
     orders = [
-        order(number, f"p{number}", requester={"reference": "Practitioner/1" if number < 20 else "Practitioner/2"})
-        for number in range(25)
+        order(number, f"p{number}", requester={"reference": f"Practitioner/{clinician}"})
+        for number, clinician in enumerate(clinicians)
     ]
     export = write(tmp_path / "export", ServiceRequest=orders, Condition=[condition(1, "p1")])
     assert run(export, tmp_path / "out")[0]["places"] is None
