@@ -67,12 +67,16 @@ class Chunk:
 def find_files(folder: Path, types: Sequence[str]) -> tuple[list[ExportFile], list[str]]:
     """Return the files that may have resources of these types, and the names of those that have others alone.
 
-    Raises ExportError where the folder is none, or has no NDJSON file.
+    Raises ExportError where the folder is none, has no NDJSON file, or has a link to one that is missing.
     """
     if not folder.is_dir():
         message = f"{folder}: this is not a folder. Give the folder of the export's NDJSON files."
         raise ExportError(message)
-    paths = sorted(path for path in folder.rglob("*") if path.name.lower().endswith(_ENDINGS) and path.is_file())
+    named = sorted(path for path in folder.rglob("*") if path.name.lower().endswith(_ENDINGS))
+    if missing := next((path for path in named if not path.exists()), None):
+        message = f"{missing}: this file is a link to one that is missing. Put it back, or remove the link."
+        raise ExportError(message)
+    paths = [path for path in named if path.is_file()]
     if not paths:
         message = f"{folder}: there is no NDJSON file here ({', '.join(_ENDINGS)}). Give the folder of the export."
         raise ExportError(message)

@@ -59,6 +59,18 @@ class Order(NamedTuple):
     record: Record
 
 
+class Joint(NamedTuple):
+    """All by which a monitored order counts in a table: sums of such counts are in several tables at once."""
+
+    study: str
+    result: str
+    history: str
+    presentation: str
+    recommended: str = ""
+    against: str = ""
+    """Reservations, with spaces between."""
+
+
 class Replay:
     """Decides the orders of hash parts and counts what came of them."""
 
@@ -221,6 +233,7 @@ class Replay:
             tally.add("with_history")
         if findings:
             tally.add("cell", "cards" if is_card else "silent", findings.history, findings.presentation)
+        tally.add("joint", *_joint(study, result, outcome))
         if isinstance(outcome, Recommendation):
             self._count_card(order, week.isoformat(), outcome)
 
@@ -339,6 +352,14 @@ def _behind(card: Recommendation) -> Iterator[tuple[str, str]]:
     shown: tuple[Finding, ...] = (*findings.presentations, *findings.radiotherapy, *findings.malignancies)
     for finding in shown:
         yield finding.kind, f"{finding.wording} (typed)" if finding.as_typed else finding.wording
+
+
+def _joint(study: str, result: str, outcome: Recommendation | Silence) -> Joint:
+    findings = outcome.findings
+    cell = (findings.history, findings.presentation) if findings else ("", "")
+    if isinstance(outcome, Silence):
+        return Joint(study, result, *cell)
+    return Joint(study, result, *cell, outcome.recommended or "none", " ".join(sorted(outcome.against)))
 
 
 def _requester(order: dict[str, Any]) -> str:

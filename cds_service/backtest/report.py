@@ -40,11 +40,11 @@ def report_files(summary: Mapping[str, Any], knowledge: Knowledge, about: Sequen
 
 def headline(summary: Mapping[str, Any]) -> str:
     """Return the result in one sentence, with its interval."""
-    rates, period, at_least = summary["rates"], summary["period"], summary["at_least"]
+    rates, period = summary["rates"], summary["period"]
     if summary["monitored"] == 0:
         return "The export has no order that this service monitors, so it would have shown no card."
     if rates is None or period is None:
-        return f"The service would have shown fewer than {at_least} cards, or monitored fewer than {at_least} orders."
+        return "The number of cards is hidden: only a few of the monitored orders had a card, or only a few had none."
     low, high = rates["per_thousand_interval"]
     sentence = (
         f"In {period['weeks']:,} weeks this service would have shown {summary['cards']['total']:,} cards for "
@@ -52,7 +52,7 @@ def headline(summary: Mapping[str, Any]) -> str:
         f"{_plain(rates['per_thousand'])} per 1,000 (95% interval {_plain(low)} to {_plain(high)}, Wilson)"
     )
     most = rates["most_in_a_week_to_one_clinician"]
-    return f"{sentence}{f', at most {most} in a week to one clinician' if most else ''}."
+    return f"{sentence}{f', never more than {most:,} in a week to one clinician' if most else ''}."
 
 
 def _plain(value: float) -> str:
@@ -124,11 +124,13 @@ def _sections(summary: Mapping[str, Any], knowledge: Knowledge, about: Sequence[
     if weeks and weeks["rows"]:
         columns = [_column(row["start"], row["cards"]) for row in weeks["rows"]]
         title = f"Cards by {weeks['unit']}"
-        yield _section(title, columns_over_time(title, columns) + _note_on_periods(summary))
+        yield _section(title, _scrolled(columns_over_time(title, columns)) + _note_on_periods(summary))
     yield _section("From order to card", bars_by_name("From order to card", list(_funnel(summary))))
     yield _silences(summary, knowledge)
     yield _studies(summary, knowledge)
     yield _what_is_behind(summary, knowledge)
+    yield _what_they_recommend(summary, knowledge)
+    yield _who(summary)
     yield _as_of(summary)
     yield _unmapped(summary)
     yield _compared(summary)
@@ -160,7 +162,9 @@ def _shown(value: Any) -> str:
 
 def _table(headers: Sequence[str], rows: Sequence[Sequence[Any]], file: str = "") -> str:
     """Return a table; numbers are aligned to the right, and what does not fit is in the CSV file."""
-    is_number = [any(isinstance(row[place], int) for row in rows) for place in range(len(headers))]
+    is_number = [
+        any(row[place] is None or isinstance(row[place], int) for row in rows) for place in range(len(headers))
+    ]
     head = "".join(
         f"<th{' class=number' if right else ''}>{escape(header)}</th>"
         for header, right in zip(headers, is_number, strict=True)
@@ -178,7 +182,12 @@ def _table(headers: Sequence[str], rows: Sequence[Sequence[Any]], file: str = ""
     )
     more = len(rows) - _MOST_ROWS
     rest = _paragraph(f"{more:,} more rows are in {file}.") if more > 0 and file else ""
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{rest}'
+    return _scrolled(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>") + rest
+
+
+def _scrolled(content: str) -> str:
+    """Return what may be wider than a phone, so that it scrolls by itself; the keyboard reaches it, too."""
+    return f'<div class="scroll" tabindex="0">{content}</div>'
 
 
 def _first_screen(summary: Mapping[str, Any], about: Sequence[str]) -> str:
@@ -189,8 +198,8 @@ def _first_screen(summary: Mapping[str, Any], about: Sequence[str]) -> str:
         tiles = [
             (_plain(rates["per_week"]), f"cards a week (95% interval {_plain(low)} to {_plain(high)}, Poisson)"),
             (_plain(rates["per_thousand"]), "cards per 1,000 monitored orders"),
-            (_number_or_hidden(cards["warning"]), "of them warnings: the record has a sign that fits"),
-            (_number_or_hidden(cards["info"]), "of them information: the card asks"),
+            (_number_or_hidden(cards["warning"]), "of the cards are warnings: a sign on record fits"),
+            (_number_or_hidden(cards["info"]), "of the cards are information: the card asks for signs"),
         ]
     shown = "".join(f"<div><b>{escape(number)}</b><span>{escape(words)}</span></div>" for number, words in tiles)
     lines = [
@@ -274,6 +283,35 @@ def _what_is_behind(summary: Mapping[str, Any], knowledge: Knowledge) -> str:
     )
 
 
+def _what_they_recommend(summary: Mapping[str, Any], knowledge: Knowledge) -> str:
+    recommended = [
+        ("nothing: the clinician chooses" if kind == "none" else _name_of(knowledge, "suggestion", kind), count)
+        for kind, count in summary["recommended"].items()
+    ]
+    if not recommended:
+        return ""
+    words = {row.reason: row.words for row in reversed(knowledge.reservations)}
+    against = [(words.get(row["reason"], _words(row["reason"])), row["cards"]) for row in summary["against"]]
+    reasons = (
+        _paragraph("Why a card recommends nothing; a card may have several reasons, and rare ones are left out.")
+        + _table(("reason", "cards"), against)
+        if against
+        else ""
+    )
+    return _section("What the cards recommend", _table(("recommended", "cards"), recommended) + reasons)
+
+
+def _who(summary: Mapping[str, Any]) -> str:
+    if summary["places"] is None:
+        return ""
+    places = sorted(summary["places"], key=lambda row: (row["role"], -(row["monitored"] or 0)))
+    rows = [(row["role"], row["name"] or row["reference"], row["monitored"], row["cards"]) for row in places]
+    text = f"Those with fewer than {summary['at_least']} monitored orders are left out. These names are of staff."
+    return _section(
+        "Whose orders", _paragraph(text) + _table(("role", "name", "monitored", "cards"), rows, "places.csv")
+    )
+
+
 def _as_of(summary: Mapping[str, Any]) -> str:
     excluded = summary["as_of_excluded"]
     rows = [
@@ -344,7 +382,7 @@ def _errors(summary: Mapping[str, Any]) -> str:
     left_out = [f"Orders left out, {_words(name)}: {_number_or_hidden(n)}" for name, n in summary["left_out"].items()]
     others = summary["files_of_other_types"]
     files_not_read = [f"Files of other resource types, not read: {', '.join(others)}"] if others else []
-    table = _table(("file", "fault", "lines", "first line"), rows, "errors.csv") if rows else _paragraph("Nothing.")
+    table = _table(("file", "fault", "lines", "first line"), rows, "errors.csv")
     return _section(
         "What could not be used", table + _list([f"Lines read: {summary['lines']:,}", *left_out, *files_not_read])
     )

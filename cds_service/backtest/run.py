@@ -6,6 +6,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -64,15 +65,21 @@ def back_test(request: Request, engine: Engine) -> str:
     Raises ExportError, NotWritten, and TooManyUnusable after the report is written.
     """
     plan, files, others, notes = _prepared(request)
+    place = request.work or request.out
     try:
         request.out.mkdir(parents=True, exist_ok=True)
-        with WorkFolder(request.work or request.out, keeps=request.resume) as folder:
+        with ExitStack() as folders:
+            folder = out = folders.enter_context(WorkFolder(request.work or request.out, keeps=request.resume))
+            if request.work and request.work.resolve() != request.out.resolve():
+                out = folders.enter_context(WorkFolder(request.out))
             tally = engine(plan, files, folder)
+            place = request.out
             summary = summarize(tally, plan, others)
-            _write(request, folder, report_files(summary, plan.variants[0].knowledge, (*request.about, *notes)), tally)
+            _write(request, out, report_files(summary, plan.variants[0].knowledge, (*request.about, *notes)), tally)
     except OSError as error:
-        place = error.filename or request.work or request.out
-        advice = " Free some space, or give another --work." if error.errno in _FULL else ""
+        place = Path(error.filename) if error.filename else place
+        option = "--out" if place.is_relative_to(request.out) and request.work else "--work"
+        advice = f" Free some space, or give another {option}." if error.errno in _FULL else ""
         message = f"{place}: {error.strerror}. No report was written.{advice}"
         raise NotWritten(message) from error
     _check_share(summary, request)
@@ -110,11 +117,11 @@ def _replayed(site: Site, absent: Sequence[str]) -> Site:
     return replace(site, is_off=False, is_shadow=False, optional_keys=keys)
 
 
-def _write(request: Request, folder: WorkFolder, files: dict[str, bytes], tally: Tally) -> None:
+def _write(request: Request, out: WorkFolder, files: dict[str, bytes], tally: Tally) -> None:
     """Write all files beside each other, then move them to where the report is: a full disk leaves no half report."""
     if request.plan.sample_size:
         files[SAMPLE] = _sample(tally)
-    unfinished = WorkFolder(request.out).path / "report"
+    unfinished = out.path / "report"
     unfinished.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name, content in files.items():
         with os.fdopen(os.open(unfinished / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
@@ -126,8 +133,6 @@ def _write(request: Request, folder: WorkFolder, files: dict[str, bytes], tally:
             (unfinished / name).replace(request.out / name)
         else:
             (request.out / name).unlink(missing_ok=True)
-    if folder.path.parent != request.out:
-        WorkFolder(request.out).clear()
 
 
 def _sample(tally: Tally) -> bytes:

@@ -7,6 +7,7 @@ from math import sqrt
 from typing import Any
 
 from cds_service import __version__
+from cds_service.backtest.linked_cells import hide_linked
 from cds_service.backtest.moments import Timing
 from cds_service.backtest.replay import CARDS, WITHOUT
 from cds_service.backtest.scan import EARLIEST, NOT_WATCHED, Plan
@@ -36,7 +37,9 @@ _UNITS: Mapping[str, Callable[[date], date]] = {
 
 def summarize(tally: Tally, plan: Plan, files_of_other_types: Iterable[str]) -> dict[str, Any]:
     """Return the summary; None stands for a number that is hidden (see small_cells.py)."""
-    return _Summary(tally, plan).as_json() | {
+    summary = _Summary(tally, plan).as_json()
+    hide_linked(summary, tally, plan.at_least)
+    return summary | {
         "errors": _errors(tally),
         "lines": tally.total("lines"),
         "files_of_other_types": sorted(files_of_other_types),
@@ -54,6 +57,10 @@ class _Summary:
         not_monitored[NOT_WATCHED] = results.get(NOT_WATCHED, 0)
         self._orders = shown(sum(results.values()), self._at_least)
         top = self._part(self._orders, {**not_monitored, _MONITORED: self._monitored})
+        if top[_MONITORED] is None and self._monitored >= self._at_least:  # rather all orders are hidden than these
+            self._orders = None
+            top = {reason: shown(count, self._at_least) for reason, count in not_monitored.items()}
+            top[_MONITORED] = self._monitored
         self._shown_monitored = top.pop(_MONITORED)
         silent = {reason: count for reason, count in of_monitored.items() if reason not in CARDS}
         middle = self._part(self._shown_monitored, {**silent, "cards": self._cards})
@@ -120,7 +127,8 @@ class _Summary:
     def _rates(self, weeks: int) -> dict[str, Any] | None:
         if self._shown_cards is None or not self._shown_monitored or not weeks:
             return None
-        by_clinician = max(self._tally.under("clinician").values(), default=None)
+        step = max(self._at_least - 1, 1)
+        by_clinician = max(self._tally.under("clinician").values(), default=0)
         return {
             "per_week": round(self._cards / weeks, 2),
             "per_week_interval": [round(bound / weeks, 2) for bound in poisson_interval(self._cards)],
@@ -128,7 +136,7 @@ class _Summary:
             "per_thousand_interval": [
                 round(1000 * bound, 1) for bound in wilson_interval(self._cards, self._monitored)
             ],
-            "most_in_a_week_to_one_clinician": by_clinician,
+            "most_in_a_week_to_one_clinician": -(-by_clinician // step) * step or None,  # a few are hidden here, too
         }
 
     def _two_way(self, table: str, name: str) -> list[dict[str, Any]]:
@@ -198,14 +206,15 @@ class _Summary:
     def _without(self) -> dict[str, Any]:
         """Return the cards where entries are left out that nobody can place in time.
 
-        A difference of a few, to a number that is shown, would tell of those few, so it is only said to be that.
+        A difference of a few, to a number that is shown, would tell of those few. To the cards as reported it is said
+        to be that; another is hidden.
         """
         published, rows = [self._cards], dict[str, Any]()
         for name in WITHOUT:
             cards = self._tally.total("without", name)
-            is_close = any(is_small(abs(cards - other), self._at_least) for other in published)
-            is_hidden = self._shown_cards is None or is_close or is_small(cards, self._at_least)
-            rows[name] = {"cards": None if is_hidden else cards, "is_about_the_same": is_close}
+            is_close = [is_small(abs(cards - other), self._at_least) for other in published]
+            is_hidden = self._shown_cards is None or any(is_close) or is_small(cards, self._at_least)
+            rows[name] = {"cards": None if is_hidden else cards, "is_about_the_same": is_close[0]}
             published += [] if is_hidden else [cards]
         return rows
 

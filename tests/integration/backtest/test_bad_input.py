@@ -196,3 +196,27 @@ def test_full_disk(hospital, tmp_path):
     assert "No report was written. Free some space" in done.stderr
     assert (tmp_path / "out" / "summary.json").read_bytes() == before
     assert not [file for file in (tmp_path / "out").iterdir() if file.name.startswith(".")]
+
+
+def test_full_disk_of_the_report(tmp_path):
+    """Where the report alone does not fit, nothing of it stays, and the line says which folder is full."""
+    export = write(tmp_path / "export", ServiceRequest=[order()], Condition=[condition()])
+    out, work = tmp_path / "out", tmp_path / "work"
+    work.mkdir()
+    arguments = f"backtest {export} --out {out} --work {work} --workers 1 --sample 1"
+    command = f'ulimit -f 4; exec "$0" -m cds_service {arguments}'
+    done = subprocess.run(["bash", "-c", command, sys.executable], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert f"{out}: File too large. No report was written. Free some space, or give another --out." in done.stderr
+    assert list(out.iterdir()) == []
+    assert list(work.iterdir()) == []
+
+
+def test_missing_file(tmp_path):
+    """A link to a file that is missing ends the run with a sentence: without it the counts would be too low."""
+    export = write(tmp_path / "export", ServiceRequest=[order()], Condition=[condition()])
+    (export / "Condition.001.ndjson").symlink_to(tmp_path / "gone.ndjson")
+    *_, errors = run(export, tmp_path / "out", code=1)
+    assert "Condition.001.ndjson: this file is a link to one that is missing." in errors
+    assert errors.count("\n") == 1

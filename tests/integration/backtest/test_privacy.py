@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from cds_service.backtest.work_folder import WorkFolder
 from tests.integration.backtest.command import condition, order, run, start, write
 from tools.generate_export import generate
 
@@ -145,6 +146,18 @@ def test_one_run_at_a_time(marked, tmp_path):
     assert process.returncode == 0
 
 
+def test_one_report_at_a_time(tmp_path):
+    """Two runs with private folders of their own do not write the same report."""
+    export = write(tmp_path / "export", ServiceRequest=[order()], Condition=[condition()])
+    (tmp_path / "out").mkdir()
+    (tmp_path / "work").mkdir()
+    with WorkFolder(tmp_path / "out"):
+        *_, errors = run(export, tmp_path / "out", "--work", tmp_path / "work", code=1)
+    assert f"{tmp_path / 'out'}: another back-test writes to this folder" in errors
+    assert list((tmp_path / "work").iterdir()) == []
+    assert run(export, tmp_path / "out", "--work", tmp_path / "work", "--at-least", 1)[0]["cards"]["total"] == 1
+
+
 def test_sample_is_marked(tmp_path):
     """A sample for chart review is a file of its own that says that it is patient data, for its owner alone."""
     export = write(
@@ -163,10 +176,11 @@ def test_sample_is_marked(tmp_path):
 
 
 def test_places(tmp_path):
-    """Clinicians and places are named where they are asked for, and with enough orders."""
+    """Clinicians and places are named where they are asked for, and with enough orders; others have enough together."""
+    clinicians = [1 if number < 20 else 2 + number % 3 for number in range(45)]
     orders = [
-        order(number, f"p{number}", requester={"reference": "Practitioner/1" if number < 20 else "Practitioner/2"})
-        for number in range(25)
+        order(number, f"p{number}", requester={"reference": f"Practitioner/{clinician}"})
+        for number, clinician in enumerate(clinicians)
     ]
     export = write(tmp_path / "export", ServiceRequest=orders, Condition=[condition(1, "p1")])
     assert run(export, tmp_path / "out")[0]["places"] is None
