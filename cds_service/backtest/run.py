@@ -71,9 +71,9 @@ def back_test(request: Request, engine: Engine) -> str:
             summary = summarize(tally, plan, others)
             _write(request, folder, report_files(summary, plan.variants[0].knowledge, (*request.about, *notes)), tally)
     except OSError as error:
-        place = error.filename or request.work or request.out
+        path = error.filename or request.work or request.out
         advice = " Free some space, or give another --work." if error.errno in _FULL else ""
-        message = f"{place}: {error.strerror}. No report was written.{advice}"
+        message = f"{path}: {error.strerror}. No report was written.{advice}"
         raise NotWritten(message) from error
     _check_share(summary, request)
     return headline(summary)

@@ -145,8 +145,8 @@ def _why_not(draft: DraftOrder, study: str, request: HookRequest, knowledge: Kno
     if not draft.selected:
         return "it is not selected"
     live = {**draft.resource, "status": "draft", "doNotPerform": False, "subject": None, "patient": None}
-    asked = request._replace(draft_orders=(draft._replace(resource=live),))
-    if selected_orders(asked, knowledge, site, today).watched:
+    reopened = request._replace(draft_orders=(draft._replace(resource=live),))
+    if selected_orders(reopened, knowledge, site, today).watched:
         return "it is not an active draft of this patient"
     return f"its reason for exam is not a {knowledge.watched[study].only_for} sign of plexopathy"
 
@@ -310,7 +310,7 @@ _PROCEDURES = ("radiotherapy", "device", "contrast", "spine", "order")
 _NO_CODE = "it has no code"
 _UNKNOWN = "this card does not look for it"
 _UNREAD = "its code system is not supported"
-_ELSE = "it is not active, too long ago, or not relevant to this order"
+_NOT_RELEVANT = "it is not active, too long ago, or not relevant to this order"
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,12 +332,12 @@ def unused_entries(
                 "" if entry_filter.is_verified(condition) else _status(entry_filter, "verificationStatus", condition)
             )
             yield UnusedEntry(reference_of(condition), _why_unused(entry_filter, condition, CONDITION_FAMILIES, status))
-    more = record.optional
-    for procedure in (*record.procedures, *more.get("encounters", ()), *more.get("imaging_reports", ())):
+    optional = record.optional
+    for procedure in (*record.procedures, *optional.get("encounters", ()), *optional.get("imaging_reports", ())):
         if reference_of(procedure) not in used:
             status = "" if entry_filter.was_performed(procedure) else _status(entry_filter, "status", procedure)
             yield UnusedEntry(reference_of(procedure), _why_unused(entry_filter, procedure, _PROCEDURES, status))
-    for order in more.get("imaging_orders", ()):
+    for order in optional.get("imaging_orders", ()):
         if reference_of(order) not in used:
             status = "" if entry_filter.is_ordered(order) else _status(entry_filter, "status", order)
             yield UnusedEntry(reference_of(order), _why_unused(entry_filter, order, ("order",), status))
@@ -361,7 +361,7 @@ def _why_unused(entry_filter: EntryFilter, entry: Json, families: tuple[str, ...
     if not means:
         return _UNKNOWN
     return status or next(
-        (_EXCLUDED[meaning] for meaning in means if meaning in _EXCLUDED), _no_malignancy(means) or _ELSE
+        (_EXCLUDED[meaning] for meaning in means if meaning in _EXCLUDED), _no_malignancy(means) or _NOT_RELEVANT
     )
 
 

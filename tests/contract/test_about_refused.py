@@ -10,7 +10,7 @@ AT = f"about.csv: line {line_of('about.csv', PITFALL)}"
 REFUSED = {
     "unknown citation": (
         replaced("about.csv", 'hard to untangle.",gighz-2026', 'hard to untangle.",gighz-2031'),
-        f"{AT}: Chemotherapy cites gighz-2031, which is not the label of a relatedArtifact in plan_definition.json"),
+        f"{AT}: Chemotherapy cites gighz-2031, which is no label of a relatedArtifact in plan_definition.json"),
     "one of two citations unknown": (
         edited("plan_definition.json", lambda plan: plan["relatedArtifact"][-1].update(label="other")),
         "cites pitman-2024, which is not the label"),
