@@ -59,7 +59,11 @@ def test_a_visit_is_told_like_a_procedure(at):
 def test_the_tumor_that_a_visit_treated(where, treated, is_told, at):
     """The field of a visit without one is that of the tumor that was treated, by its diagnosis or its reason."""
     chart = entries("prostate cancer; breast cancer; hypertension")
-    reference = next({"reference": f"Condition/{one['id']}"} for one in chart if one["id"] == treated.replace(" ", "-"))
+    reference = next(
+        {"reference": f"Condition/{resource['id']}"}
+        for resource in chart
+        if resource["id"] == treated.replace(" ", "-")
+    )
     visit = VISIT | {"type": [RADIOTHERAPY], where: [{"condition": reference} if where == "diagnosis" else reference]}
     body = asking(encounters=searchset([visit]), conditions=searchset(chart))
     assert ("adiotherapy" in at("more").detail(body).partition("A lumbar")[0]) is is_told
@@ -161,8 +165,8 @@ def test_what_the_explanation_tells(clients):
     path = "/playground/explanations/lumbosacral-plexus-mri-order-select"
     steps = clients["all"].post(body, path).json()["steps"]
     assert (steps["record"]["conditions"], steps["record"]["more"]) == (1, dict.fromkeys(MORE, 1))
-    assert [one["key"] for one in steps["record"]["unread"]] == ["encounter_diagnoses"]
-    assert {one["reference"]: one["why"] for one in steps["outcomes"][0]["unused_entries"]} == {
+    assert [part["key"] for part in steps["record"]["unread"]] == ["encounter_diagnoses"]
+    assert {entry["reference"]: entry["why"] for entry in steps["outcomes"][0]["unused_entries"]} == {
         "Encounter/radiotherapy-visit": "its status, cancelled, does not count",
         "DiagnosticReport/lumbar-mri-report": "it is not active, too long ago, or not relevant to this order",
         "ServiceRequest/plexus-mri": "its status, revoked, does not count",
@@ -181,7 +185,7 @@ def test_a_plexus_mri_on_record_is_explained(key, entry, reason, reference, clie
     path = "/playground/explanations/lumbosacral-plexus-mri-order-select"
     [outcome] = clients["more"].post(asking(conditions=CANCER, **{key: entry}), path).json()["steps"]["outcomes"]
     assert outcome["silence"]["reason"] == reason
-    assert reference in [name for one in outcome["findings"] for name in one["references"]]
+    assert reference in [name for finding in outcome["findings"] for name in finding["references"]]
 
 
 def test_the_playground_runs_where_all_is_on(clients):

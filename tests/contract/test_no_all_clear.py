@@ -28,7 +28,7 @@ def reasons(service, caplog, body) -> list[str]:
     caplog.clear()
     caplog.set_level("INFO", "plexus_cds")
     assert service.cards(body) == []
-    return json.loads([one.message for one in caplog.records if '"reasons"' in one.message][-1])["reasons"]
+    return json.loads([record.message for record in caplog.records if '"reasons"' in record.message][-1])["reasons"]
 
 
 @pytest.mark.parametrize("given", [{}, {"draftOrders": None}], ids=["absent", "null"])
@@ -125,7 +125,7 @@ def test_a_total_beyond_the_entries_is_told(call, beyond, told, service, caplog)
     caplog.set_level("INFO", "plexus_cds")
     [card] = service.cards(call)
     assert ("did not send: 7" in card["detail"]) is told
-    counts = json.loads([one.message for one in caplog.records if '"reasons"' in one.message][-1])["counts"]
+    counts = json.loads([record.message for record in caplog.records if '"reasons"' in record.message][-1])["counts"]
     assert counts["not_sent"] == max(0, beyond)
 
 

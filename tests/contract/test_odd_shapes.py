@@ -174,7 +174,7 @@ def said(service, caplog):
     def ask(body: dict) -> tuple[str, str]:
         caplog.clear()
         cards = service.cards(body)
-        [line] = [json.loads(one.message) for one in caplog.records if one.name == "plexus_cds"]
+        [line] = [json.loads(record.message) for record in caplog.records if record.name == "plexus_cds"]
         [reason] = line["reasons"]
         return reason, cards[0]["detail"] if cards else ""
 
@@ -221,7 +221,7 @@ def test_orders_go_out_as_they_came(name, service):
     body = asking(CANCER, **members)
     [card] = service.cards(body)
     came = body["context"]["draftOrders"]["entry"][0]["resource"]
-    out = {action["type"]: action["resource"] for one in card["suggestions"] for action in one["actions"]}
+    out = {action["type"]: action["resource"] for suggestion in card["suggestions"] for action in suggestion["actions"]}
     replaced, added = out["update"], out["create"]
     assert replaced["code"] == added["code"]
     proposed = replaced["code"]["concept"] if "concept" in came["code"] else replaced["code"]
@@ -243,7 +243,7 @@ def test_valid_r5_stays_valid(service):
     body = asking(CANCER, **R5, contained=[why], reason=reason)
     [card] = service.cards(body)
     came = body["context"]["draftOrders"]["entry"][0]["resource"]
-    for one in (came, *(one["actions"][0]["resource"] for one in card["suggestions"])):
+    for one in (came, *(suggestion["actions"][0]["resource"] for suggestion in card["suggestions"])):
         assert ServiceRequestOfR5.model_validate(one).reason[1].reference.reference == "#why"
         assert [kept["id"] for kept in one["contained"]] == ["why"]
 

@@ -43,7 +43,7 @@ def said(service, caplog):
     def ask(body: dict) -> str:
         caplog.clear()
         service.cards(body)
-        [line] = [json.loads(one.message) for one in caplog.records if one.name == "plexus_cds"]
+        [line] = [json.loads(record.message) for record in caplog.records if record.name == "plexus_cds"]
         [reason] = line["reasons"]
         return reason
 

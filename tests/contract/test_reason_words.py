@@ -134,7 +134,7 @@ SILENT = {
 
 def parted(text: str) -> list[str]:
     """Return the reasons of a list above."""
-    return [one.strip() for line in text.strip().splitlines() for one in line.split("|")]
+    return [text_part.strip() for line in text.strip().splitlines() for text_part in line.split("|")]
 
 
 def read(words: str, service, caplog, reason: dict | None = None) -> str:
@@ -145,7 +145,7 @@ def read(words: str, service, caplog, reason: dict | None = None) -> str:
     caplog.clear()
     caplog.set_level("INFO", "plexus_cds")
     service.cards(body)
-    [logged] = json.loads([one.message for one in caplog.records if one.name == "plexus_cds"][-1])["reasons"]
+    [logged] = json.loads([record.message for record in caplog.records if record.name == "plexus_cds"][-1])["reasons"]
     return logged.rsplit(":", 1)[-1]
 
 
@@ -191,7 +191,7 @@ def test_words_that_say_nothing(words, service, caplog):
 def said(words, knowledge, today=TODAY) -> list[tuple[str, str]]:
     """Return what words speak of, and how certain they are of it; of injuries and signs alone."""
     mentions = knowledge.reason_words.read(words, today, knowledge.lookback_windows)
-    return [(one.topic, one.certainty) for one in mentions if one.topic in ("presentation", "trauma")]
+    return [(mention.topic, mention.certainty) for mention in mentions if mention.topic in ("presentation", "trauma")]
 
 
 INJURIES = {
@@ -226,7 +226,7 @@ def test_a_site_may_shorten_what_is_recent(knowledge):
     read = knowledge.reason_words.read
     for days, certainty in ((90, "asserted"), (30, "past")):
         mentions = read("MVA 6 weeks ago", TODAY, {**knowledge.lookback_windows, "trauma": days})
-        assert [one.certainty for one in mentions if one.topic == "trauma"] == [certainty]
+        assert [mention.certainty for mention in mentions if mention.topic == "trauma"] == [certainty]
 
 
 @pytest.mark.parametrize(

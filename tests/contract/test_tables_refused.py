@@ -103,7 +103,7 @@ def cut(start: str) -> Callable[[list[str]], None]:
 
 def without(include: dict, url: str) -> None:
     """Give an include another extension in the place of one."""
-    next(one for one in include["extension"] if one["url"] == url).update(url="urn:x")
+    next(extension for extension in include["extension"] if extension["url"] == url).update(url="urn:x")
 
 
 ARM = f"reason_words.csv: line {line_of('reason_words.csv', ',,Arm symptoms')}"

@@ -44,8 +44,8 @@ LUMBAR = order(coded(CPT, "72148"))
 
 def call(*entries: dict, drafted: dict = LUMBAR) -> dict:
     """Return a call with these entries of the record."""
-    conditions = [one for one in entries if one["resourceType"] == "Condition"]
-    procedures = [one for one in entries if one["resourceType"] == "Procedure"]
+    conditions = [entry for entry in entries if entry["resourceType"] == "Condition"]
+    procedures = [entry for entry in entries if entry["resourceType"] == "Procedure"]
     return {
         "hook": "order-select",
         "hookInstance": "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea",
@@ -65,9 +65,13 @@ def logged(service, caplog, body: dict) -> Counter:
     caplog.set_level("INFO", "plexus_cds")
     assert service.post(body).status_code == 200
     line = json.loads(
-        [one.message for one in caplog.records if one.name == "plexus_cds" and '"reasons"' in one.message][-1]
+        [record.message for record in caplog.records if record.name == "plexus_cds" and '"reasons"' in record.message][
+            -1
+        ]
     )
-    return Counter({(one["resource"], one["system"]): one["count"] for one in line["unrecognized"]})
+    return Counter(
+        {(count_row["resource"], count_row["system"]): count_row["count"] for count_row in line["unrecognized"]}
+    )
 
 
 ENTRIES = {

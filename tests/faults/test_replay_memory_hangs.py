@@ -68,7 +68,7 @@ def test_postgresql_hangs(tmp_path):
                 for _ in range(3 * THREADS):
                     assert_told(ehr.call())
                 assert ehr.server.client.get(PAGE).status_code == 200
-        assert 200 in [one.result().status_code for one in sent], "it was held"
+        assert 200 in [future.result().status_code for future in sent], "it was held"
         until(lambda: ehr.asked() == 200)
 
 

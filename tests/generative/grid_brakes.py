@@ -12,7 +12,7 @@ def emergencies() -> list[Sentence]:
     """Assert, doubt or ask for emergencies, in seven languages and with one typing error: silent."""
     diagnoses, signs = terms("emergency diagnosis"), terms("emergency sign")
     clauses, at_once = terms("emergency clause"), terms("emergency at once")
-    of_late = [one for one in signs if not one.startswith("acute")]
+    of_late = [sign for sign in signs if not sign.startswith("acute")]
     mistyped = [wrong for term in diagnoses + signs for wrong in typed_wrong(term)]
     said = [
         *filled(phrasings("emergency beside others", "emergency in doubt"), diagnoses),
@@ -39,8 +39,10 @@ def _foreign_in_doubt(group: str) -> Iterator[str]:
 
 def no_emergencies() -> list[Sentence]:
     """Tell of emergencies that are past, chronic or denied, and of what resembles them: a card."""
-    diagnoses, signs = terms("emergency diagnosis"), [one for one in terms("emergency sign") if "acute" not in one]
-    sphincter = [one for one in signs if "incontinence" in one or one in ("urinary retention", "neurogenic bladder")]
+    diagnoses, signs = terms("emergency diagnosis"), [term for term in terms("emergency sign") if "acute" not in term]
+    sphincter = [
+        sign for sign in signs if "incontinence" in sign or sign in ("urinary retention", "neurogenic bladder")
+    ]
     past = [
         *filled(phrasings("emergency that is past"), diagnoses),
         *filled(phrasings("emergency sign that is past"), sphincter),
@@ -75,7 +77,7 @@ def no_traumas() -> list[Sentence]:
     old = [
         *(f"{what} {when}" for what, when in product((nouns + verbs)[::2], phrasings("old time"))),
         *filled(phrasings("old trauma"), nouns),
-        *filled(terms("old fracture"), [one for one in fractures if "burst" not in one]),
+        *filled(terms("old fracture"), [fracture for fracture in fractures if "burst" not in fracture]),
     ]
     none = terms("no acute fracture", "no injury")
     return [
@@ -88,7 +90,7 @@ def no_traumas() -> list[Sentence]:
 def arms() -> list[Sentence]:
     """Name the arm alone: silent, in seven languages; or the leg or low back beside it, or only the neck: a card."""
     names, clauses = terms("arm"), terms("arm clause")
-    not_weak = [one for one in names if not {"weakness", "wkns", "weak", "drop"} & set(one.split())]
+    not_weak = [name for name in names if not {"weakness", "wkns", "weak", "drop"} & set(name.split())]
     """Weakness of an arm and a leg may be that of one half of the body, which is no plexopathy."""
     asked = ("brachial plexopathy", "cervical radiculopathy", "carpal tunnel syndrome")
     alone = [

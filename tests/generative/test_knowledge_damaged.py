@@ -26,11 +26,11 @@ FIRST = 2
 def a_small_folder() -> CardFiles:
     """Return the package's knowledge with the least that each value set can hold, so that reading it is quick."""
     folder = read_card_files(files("cds_service.cards"), CARD)
-    proposed = {one["code"] for study in folder.card["proposals"].values() for one in study["code"]["coding"]}
+    proposed = {coding["code"] for study in folder.card["proposals"].values() for coding in study["code"]["coding"]}
     for value_set in folder.value_sets.values():
         kept = {}
         for include in value_set["compose"]["include"]:
-            codes = {one["code"] for one in include.get("concept", [])} & proposed
+            codes = {concept["code"] for concept in include.get("concept", [])} & proposed
             kind = "concept" if "concept" in include else "filter"
             kept.setdefault(min(codes, default=f"{kind} {include['system']}"), include)
         value_set["compose"]["include"] = list(kept.values())

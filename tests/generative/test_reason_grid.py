@@ -29,7 +29,9 @@ def read_over_http(service, caplog):
     def read(reason: str) -> str:
         caplog.clear()
         service.cards(body_for(reason))
-        [logged] = json.loads([one.message for one in caplog.records if one.name == "plexus_cds"][-1])["reasons"]
+        [logged] = json.loads([record.message for record in caplog.records if record.name == "plexus_cds"][-1])[
+            "reasons"
+        ]
         return logged.rsplit(":", 1)[-1]
 
     return read
@@ -108,7 +110,9 @@ def test_some_over_http(read_over_http):
 
 def test_http_and_the_decision_read_alike(read, read_over_http):
     """What the grids read by the decision alone is what the service reads through HTTP."""
-    assert {one.text: read(one.text) for one in some()} == {one.text: read_over_http(one.text) for one in some()}
+    assert {reason.text: read(reason.text) for reason in some()} == {
+        reason.text: read_over_http(reason.text) for reason in some()
+    }
 
 
 def test_there_are_thousands_and_each_once():

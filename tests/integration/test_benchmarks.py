@@ -124,5 +124,5 @@ MEMORY = {"flat": ([100, 150, 150, 151], True), "growing": ([100, 150, 160, 170]
 @pytest.mark.parametrize(("kib", "is_met"), MEMORY.values(), ids=MEMORY)
 def test_memory(kib, is_met):
     """Memory is flat where the second half of the calls adds next to nothing."""
-    [outcome] = outcomes([], [{"calls": at * 10_000, "resident_kib": one} for at, one in enumerate(kib)])
+    [outcome] = outcomes([], [{"calls": at * 10_000, "resident_kib": resident} for at, resident in enumerate(kib)])
     assert outcome.is_met is is_met

@@ -54,7 +54,7 @@ WRONG = {
     "an order without a study": ('[[orders]]\nsystem = "s"\ncode = "c"', "orders.1.study"),
     "a local code twice": (MAPPED.format("not_watched") + MAPPED.format("lumbar_spine_mri"), "orders"),
     "a local code twice, in two spellings of its system": (
-        "".join(MAPPED.format("not_watched").replace("urn:site:orders", one) for one in SPELLINGS[:2]),
+        "".join(MAPPED.format("not_watched").replace("urn:site:orders", spelling) for spelling in SPELLINGS[:2]),
         "orders: mapped more than once: IMG1",
     ),
     "a system that is not known": ('[systems]\n"urn:own" = "urn:other"', "systems.urn:own: urn:other is not known"),
@@ -387,6 +387,6 @@ def test_origins_of_browsers(origins, monkeypatch):
 )
 def test_options_have_the_limits_of_the_settings(command, option, setting):
     """An option of the command line takes what the setting of the same meaning takes."""
-    [kind] = [one.type for one in plexus_cds.commands[command].params if one.name == option]
+    [kind] = [parameter.type for parameter in plexus_cds.commands[command].params if parameter.name == option]
     limits = {type(limit).__name__: limit for limit in Settings.model_fields[setting].metadata}
     assert (kind.min, kind.max) == (limits["Ge"].ge, limits["Le"].le)

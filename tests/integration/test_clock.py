@@ -82,7 +82,7 @@ def test_the_log_goes_by_the_clock(knowledge, caplog):
         found.append(client.get("/cds-services").status_code)
         client.session.close()
     assert found == [200, 200, 429]
-    lines = [json.loads(one.message) for one in caplog.records if one.name == "plexus_cds"]
+    lines = [json.loads(record.message) for record in caplog.records if record.name == "plexus_cds"]
     assert {line["time"] for line in lines} == {CLOCK.now().isoformat(timespec="milliseconds")}
     assert len(lines) == len(found)
 

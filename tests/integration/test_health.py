@@ -127,4 +127,4 @@ def test_probes_are_not_logged(service, caplog):
     caplog.set_level("INFO", "plexus_cds")
     for path in ("/livez", "/readyz", "/metrics"):
         service.get(path)
-    assert [one for one in caplog.records if one.name == "plexus_cds"] == []
+    assert [record for record in caplog.records if record.name == "plexus_cds"] == []

@@ -156,7 +156,7 @@ def test_phases(body, phases, service, caplog):
     assert {name for name in rise if "count" in name} == {f"phase_seconds_count{{phase={phase}}}" for phase in phases}
     parts = [rise[f"phase_seconds_sum{{phase={phase}}}"] for phase in phases if phase != "total"]
     assert 0 < sum(parts) <= rise["phase_seconds_sum{phase=total}"]
-    line = json.loads([one.message for one in caplog.records if one.name == "plexus_cds"][-1])
+    line = json.loads([record.message for record in caplog.records if record.name == "plexus_cds"][-1])
     assert sorted([*line["phases_ms"], "total"]) == phases
 
 
@@ -165,7 +165,7 @@ def test_a_call_that_needs_no_record(service, caplog):
     caplog.set_level("INFO", "plexus_cds")
     rise = rises(service, lambda: service.post(asking(order="cervical MRI")), "phase_seconds_count")
     assert rise == {"phase_seconds_count{phase=total}": 1}
-    line = json.loads([one.message for one in caplog.records if one.name == "plexus_cds"][-1])
+    line = json.loads([record.message for record in caplog.records if record.name == "plexus_cds"][-1])
     assert line["phases_ms"].keys() == {"read", "decide", "write"}
 
 

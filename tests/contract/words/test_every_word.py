@@ -43,7 +43,7 @@ def test_some_over_http(texts, service, caplog):
 
 def test_no_text_twice(texts):
     """There are thousands of texts, and none stands in the corpus twice."""
-    assert len({one.text for one in texts}) == len(texts) >= AT_LEAST
+    assert len({row.text for row in texts}) == len(texts) >= AT_LEAST
 
 
 def test_a_wrong_reading_fails(knowledge):

@@ -18,7 +18,7 @@ FEEDBACK = f"{ORDER_SELECT}/feedback"
 
 def canary(place: str) -> str:
     """Return the canary of a place; it is one word, so that no path or header cuts it."""
-    return f"{WORD}-{''.join(one if one.isalnum() else '-' for one in place)}"
+    return f"{WORD}-{''.join(letter if letter.isalnum() else '-' for letter in place)}"
 
 
 def call(hook: str = "order-select", **changes: Any) -> dict[str, Any]:
@@ -148,7 +148,9 @@ def shown(response: Any) -> str:
     body = response.text
     if response.ok and '"cards"' in body:
         told = response.json()
-        for action in (one for card in told["cards"] for each in card["suggestions"] for one in each["actions"]):
+        for action in (
+            action for card in told["cards"] for suggestion in card["suggestions"] for action in suggestion["actions"]
+        ):
             del action["resource"]
         for card in told["cards"]:
             card.pop("extension", None)  # it names the order, by the client's own id

@@ -122,7 +122,7 @@ def _card_faults(kind: str, body: Any, answer: SimpleNamespace) -> Faults:
     cards = answer.json()["cards"]
     found = answer_faults(answer.json() if kind in ("plain", "valid") else _with_orders_of_ours(answer.json()))
     found += [fault for card in cards for fault in card_faults(card)]
-    found += [f"a link to {one}" for card in cards for one in addresses(card) if not _is_ours(one)]
+    found += [f"a link to {address}" for card in cards for address in addresses(card) if not _is_ours(address)]
     if kind == "plain" and (told := [card["indicator"] for card in cards]) != (asked := oracle.said(body)):
         found.append(f"the cards are {told}, and the tables say {asked}")
     return found

@@ -26,7 +26,7 @@ HOOKS = ("order-select", "order-sign")
 def coded(*families: str):
     """Return a strategy for a concept with one coding: of any value set of these families as likely, or of none."""
     sets: dict[str, list[tuple[str, str]]] = {}
-    for kind, system, code, row in (one for family in families for one in members(family)):
+    for kind, system, code, row in (member for family in families for member in members(family)):
         longer = {"code": ("",), "is-a": ("", "0", "9"), "regex": ()}[kind]
         sets.setdefault(row["value_set"], []).extend((system, code + more) for more in longer)
     codings = st.sampled_from([*filter(None, sets.values()), UNKNOWN]).flatmap(st.sampled_from)
@@ -39,7 +39,7 @@ def entries(kind: str, **of):
         {"resourceType": st.just(kind), "subject": st.just(SUBJECT), **of.pop("required")}, optional=of
     )
     many = st.lists(one, max_size=4)
-    return many.map(lambda found: searchset(one | {"id": f"{kind[0].lower()}{n}"} for n, one in enumerate(found)))
+    return many.map(lambda found: searchset(row | {"id": f"{kind[0].lower()}{n}"} for n, row in enumerate(found)))
 
 
 plain_orders = st.fixed_dictionaries(
@@ -69,17 +69,17 @@ procedures = entries(
 @st.composite
 def plain_calls(draw, orders=plain_orders):
     """Draw a call that says no more than the main rule needs."""
-    drafts = [one | {"id": f"o{n}"} for n, one in enumerate(draw(st.lists(orders, min_size=1, max_size=3)))]
+    drafts = [order | {"id": f"o{n}"} for n, order in enumerate(draw(st.lists(orders, min_size=1, max_size=3)))]
     hook = draw(st.sampled_from(HOOKS))
     context = {"userId": "Practitioner/p", "patientId": PATIENT}
     context["draftOrders"] = {
         "resourceType": "Bundle",
         "type": "collection",
-        "entry": [{"resource": one} for one in drafts],
+        "entry": [{"resource": draft} for draft in drafts],
     }
     if hook == "order-select":
         chosen = draw(st.lists(st.sampled_from(drafts), max_size=3, unique_by=lambda one: one["id"]))
-        context["selections"] = [f"ServiceRequest/{one['id']}" for one in chosen]
+        context["selections"] = [f"ServiceRequest/{order['id']}" for order in chosen]
     prefetch = {"conditions": draw(conditions), "procedures": draw(procedures)}
     return {"hook": hook, "hookInstance": "4f7a5a3e", "context": context, "prefetch": prefetch}
 
@@ -97,7 +97,7 @@ json_values = st.recursive(
 def places(value, way=()):
     """Return the way to every member of a JSON value."""
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [found for name, one in inner for found in [(*way, name), *places(one, (*way, name))]]
+    return [found for name, item in inner for found in [(*way, name), *places(item, (*way, name))]]
 
 
 @st.composite

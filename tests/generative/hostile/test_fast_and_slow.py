@@ -80,7 +80,11 @@ def differing(service, contents):
     quick = [answered(service, content, path) for path, content in contents]
     with slowly(service):
         slow = [answered(service, content, path) for path, content in contents]
-    wrong = [asked for asked, one, other in zip(contents, quick, slow, strict=True) if one != other]
+    wrong = [
+        content
+        for content, fast_answer, slow_answer in zip(contents, quick, slow, strict=True)
+        if fast_answer != slow_answer
+    ]
     return min(wrong, key=lambda one: len(one[1]), default=None), [status for status, *_ in slow]
 
 
@@ -124,8 +128,8 @@ def test_the_calls_of_the_table_slowly(part, service):
     """Each call of the clinical table, whole and damaged, is answered the same with every short cut taken away."""
     random = Random(part)
     calls = VIGNETTES[part::4]
-    contents = [(path_of(one), json.dumps(one).encode()) for one in calls]
-    contents += [(path_of(one), damaged(one, random)) for one in calls]
+    contents = [(path_of(call), json.dumps(call).encode()) for call in calls]
+    contents += [(path_of(call), damaged(call, random)) for call in calls]
     found, statuses = differing(service, contents)
     assert found is None
     assert {200, 400, 412, 422} >= {*statuses} >= {200, 422}

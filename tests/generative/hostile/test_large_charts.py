@@ -60,7 +60,7 @@ def uncounted(answer):
     counts = [line.pop("counts") for line in lines]
     for line in lines:  # the large chart has Conditions that can be read
         line["reasons"] = ["no_history" if reason == "not_readable" else reason for reason in line["reasons"]]
-    return (status, content, lines), [one.get("conditions", 0) + one.get("procedures", 0) for one in counts]
+    return (status, content, lines), [count.get("conditions", 0) + count.get("procedures", 0) for count in counts]
 
 
 @pytest.mark.parametrize("part", range(4))

@@ -54,7 +54,7 @@ def operations(client) -> dict:
     """Return what the running service describes, by path; schemathesis leaves out the description itself."""
     schema = schemathesis.openapi.from_url(f"{client.base}/openapi.json")
     schema.config.update(base_url=client.base)
-    return {one.ok().path: one.ok() for one in schema.get_all_operations()}
+    return {operation.ok().path: operation.ok() for operation in schema.get_all_operations()}
 
 
 def judged(operation, mode: GenerationMode, client: Client, number: int = 1) -> set[int]:
@@ -155,9 +155,9 @@ def references(value) -> list[str]:
 def test_it_stands_alone(client):
     """The description refers to nothing outside of it, and says where this service is."""
     told = client.get("/openapi.json").json()
-    assert {one.partition("/")[0] for one in references(told)} == {"#"}
+    assert {reference.partition("/")[0] for reference in references(told)} == {"#"}
     assert told["openapi"] == "3.1.0"
-    assert [one["url"] for one in told["servers"]] == ["http://127.0.0.1:8080"]
+    assert [server["url"] for server in told["servers"]] == ["http://127.0.0.1:8080"]
 
 
 def test_its_calls_are_those_of_the_schema(client):

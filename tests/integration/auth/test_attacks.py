@@ -27,7 +27,7 @@ def test_an_attack(attack, check, verifier):
     error = refusal.value
     assert error.check == check
     assert error.issuer in ("", ISSUER)
-    assert all(re.fullmatch(r"[0-9a-f]{16}|", one) for one in (error.kid_hash, error.token_id_hash))
+    assert all(re.fullmatch(r"[0-9a-f]{16}|", digest) for digest in (error.kid_hash, error.token_id_hash))
     assert set(vars(error)) == {"check", "issuer", "kid_hash", "token_id_hash"}
     assert str(error) == "The call is not authenticated."
     assert error.__cause__ is None

@@ -52,7 +52,7 @@ def results(calls, entries, knowledge, leave_out=()):
         body = {
             "hook": "order-select",
             "hookInstance": "1",
-            "context": {"patientId": patient, "draftOrders": bundle(one | {"status": "draft"} for one in orders)},
+            "context": {"patientId": patient, "draftOrders": bundle(order | {"status": "draft"} for order in orders)},
             "prefetch": {
                 f"{kind.lower()}s": bundle(entry for entry in known if entry["resourceType"] == kind)
                 for kind in ("Condition", "Procedure")

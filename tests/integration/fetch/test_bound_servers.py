@@ -42,7 +42,7 @@ def test_ones_own_server(issuer, entrance, servers):
     server = servers[issuer]
     response = entrance.asked(SERVICE, hook_call(server.url), iss=issuer)
     assert len(response.json()["cards"]) == 1
-    assert {one.headers["authorization"] for one in server.requests} == {f"Bearer {TOKEN}"}
+    assert {request.headers["authorization"] for request in server.requests} == {f"Bearer {TOKEN}"}
     assert [other.connections for name, other in servers.items() if name != issuer] == [0]
 
 

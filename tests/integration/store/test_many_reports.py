@@ -101,5 +101,5 @@ def test_a_long_batch_that_fails_in_the_end_costs_nobody_else(tmp_path, knowledg
 
 def told(caplog) -> list[tuple[int, int]]:
     """Return status and number of reports that were new, as the log has them."""
-    lines = [json.loads(one.message) for one in caplog.records if '"stored"' in one.message]
+    lines = [json.loads(record.message) for record in caplog.records if '"stored"' in record.message]
     return [(line["status"], line["stored"]) for line in lines]

@@ -109,8 +109,8 @@ def test_what_is_deleted_is_gone(filled, store_url, command):
     """Of a comment that was purged nothing is left in the files of an embedded store."""
     file = filled.file
     files = [file, file.with_name(f"{file.name}-wal")]
-    assert b"canary old" in b"".join(one.read_bytes() for one in files)
+    assert b"canary old" in b"".join(file.read_bytes() for file in files)
     assert command("purge", store_url=store_url)[0] == 0
-    left = b"".join(one.read_bytes() for one in files)
+    left = b"".join(file.read_bytes() for file in files)
     assert b"canary new" in left
     assert b"canary old" not in left
