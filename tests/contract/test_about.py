@@ -61,8 +61,8 @@ def test_each_section_states_what_its_table_has(page, knowledge):
     assert names[0] == "in_short"
     for section in knowledge.about.sections:
         assert page.sections[section.name].startswith(section.title)
-        for one in section.statements:
-            assert f"{one.topic} {one.text}" in page.sections[section.name]
+        for statement in section.statements:
+            assert f"{statement.topic} {statement.text}" in page.sections[section.name]
 
 
 def test_the_first_section_says_all_in_five_lines(page, knowledge):
@@ -130,8 +130,8 @@ def test_the_decision_table_is_what_a_call_is_answered(policy, at):
         for (history, column), (patient, order) in ASKED.items():
             body = call({"patient": patient, "order": order, "also drafted": "", "call": ""}, TODAY)
             cards = client.cards(body)
-            said, _, recommended = cells[history][column].partition(" recommended: ")
-            assert said == (cards[0]["indicator"] if cards else "no card"), (history, column)
+            result, _, recommended = cells[history][column].partition(" recommended: ")
+            assert result == (cards[0]["indicator"] if cards else "no card"), (history, column)
             chosen = [
                 suggestion["label"]
                 for card in cards
@@ -199,10 +199,12 @@ SETS = {
 def test_what_the_site_has_set_is_told(text, at):
     """The page says whether the card is off or in shadow mode, and which further data the site sends."""
     with at(text) as client:
-        said = client.get(PATH).text
-    told = " ".join(" ".join(Page(said).sections.values()).split()) + " ".join(said.split()).replace("<strong>", "")
-    assert SETS[text] in told
-    assert sum(other in told for other in SETS.values()) == (2 if "mri." in text else 1)
+        html = client.get(PATH).text
+    page_text = " ".join(" ".join(Page(html).sections.values()).split()) + " ".join(html.split()).replace(
+        "<strong>", ""
+    )
+    assert SETS[text] in page_text
+    assert sum(other in page_text for other in SETS.values()) == (2 if "mri." in text else 1)
 
 
 CONTACTS = {

@@ -60,5 +60,5 @@ REFUSED = {
 def test_refused(damage, says, cards):  # noqa: F811 - the fixture
     """The refusal says in a sentence which file and line are wrong, and how."""
     damage(cards)
-    said = refusal(cards)
-    assert any(says in sentence for sentence in said), said
+    message = refusal(cards)
+    assert any(says in sentence for sentence in message), message

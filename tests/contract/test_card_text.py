@@ -450,12 +450,12 @@ def test_no_summary_is_too_long(knowledge):
     signs = [(), *((sign(wording),) for wording in wordings(knowledge, "presentation"))]
     assert len(histories) > 100 < len(signs) + 50
     for study, indicator in product(knowledge.watched, ("info", "warning")):
-        said = {
+        summaries = {
             summary_of(knowledge, study, indicator, history, *order_signs)
             for history, order_signs in product(histories, signs)
         }
-        assert max(map(len, said)) <= 139, study
-        assert all(PLEXUS_MRI in summary for summary in said)
+        assert max(map(len, summaries)) <= 139, study
+        assert all(PLEXUS_MRI in summary for summary in summaries)
 
 
 def test_plexopathy_is_suspected_only_where_it_is_named(knowledge):
@@ -496,8 +496,8 @@ AFTER = {
 @pytest.mark.parametrize(("findings", "words"), AFTER.values(), ids=AFTER)
 def test_after_what(findings, words, knowledge):
     """A summary says after cancer only where cancer is on record, and names it only where there is one."""
-    said = summary_of(knowledge, "lumbar_spine_mri", "warning", sign("Foot drop"), *findings)
-    assert said == f"Foot drop {words}: {MISSED}"
+    summary = summary_of(knowledge, "lumbar_spine_mri", "warning", sign("Foot drop"), *findings)
+    assert summary == f"Foot drop {words}: {MISSED}"
 
 
 def test_a_long_sign_gives_way(knowledge):

@@ -188,7 +188,7 @@ def test_words_that_say_nothing(words, service, caplog):
     assert read(words, service, caplog) == "none"
 
 
-def said(words, knowledge, today=TODAY) -> list[tuple[str, str]]:
+def mentioned(words, knowledge, today=TODAY) -> list[tuple[str, str]]:
     """Return what words speak of, and how certain they are of it; of injuries and signs alone."""
     mentions = knowledge.reason_words.read(words, today, knowledge.lookback_windows)
     return [(mention.topic, mention.certainty) for mention in mentions if mention.topic in ("presentation", "trauma")]
@@ -209,7 +209,7 @@ INJURIES = {
 @pytest.mark.parametrize("words", INJURIES)
 def test_an_injury_of_the_last_days(words, knowledge):
     """An injury that may lie in the last 90 days, or has no date, is asserted, and an older one is past."""
-    assert said(words, knowledge) == [("trauma", INJURIES[words])]
+    assert mentioned(words, knowledge) == [("trauma", INJURIES[words])]
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_an_injury_of_the_last_days(words, knowledge):
 )
 def test_an_injury_of_either_year(words, certainty, knowledge):
     """In January an injury of the year before may be as recent as one of the new year."""
-    assert said(words, knowledge, date(2027, 1, 15)) == [("trauma", certainty)]
+    assert mentioned(words, knowledge, date(2027, 1, 15)) == [("trauma", certainty)]
 
 
 def test_a_site_may_shorten_what_is_recent(knowledge):
@@ -236,7 +236,7 @@ def test_a_site_may_shorten_what_is_recent(knowledge):
 )
 def test_a_long_reason_is_read_to_its_end(text, knowledge):
     """The longest of odd reasons assert nothing, and end: a pattern that goes back and forth over them would not."""
-    assert {certainty for _, certainty in said(text, knowledge)} <= {"denied", "past"}
+    assert {certainty for _, certainty in mentioned(text, knowledge)} <= {"denied", "past"}
 
 
 def test_words_are_read_beside_a_code_of_ours(service, caplog):

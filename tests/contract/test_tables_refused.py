@@ -251,9 +251,9 @@ def test_refused(damage, head, names, cards):
     damage(cards)
     damaged = cards / CARD / head.partition(":")[0]
     last = len(damaged.read_text(encoding="utf-8").splitlines()) if damaged.is_file() else 0
-    said = refusal(cards)
-    own = [sentence for sentence in said if re.match(rf"{re.escape(head.format(last=last))}\b", sentence)]
-    assert any(all(name in sentence for name in names.split()) for sentence in own), said
+    message = refusal(cards)
+    own = [sentence for sentence in message if re.match(rf"{re.escape(head.format(last=last))}\b", sentence)]
+    assert any(all(name in sentence for name in names.split()) for sentence in own), message
 
 
 def test_all_is_said(cards):

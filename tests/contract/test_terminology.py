@@ -72,7 +72,7 @@ def test_codes_shorter_longer_and_written_otherwise(knowledge):
         for system, code in made
         if meant(knowledge, [(system, code)]) != {f: [m] for f, m in expected(system, normal(code)).items()}
     ]
-    assert min(wrong, key=lambda one: len(one[1]), default=None) is None
+    assert min(wrong, key=lambda pair: len(pair[1]), default=None) is None
     assert {bool(expected(system, normal(code))) for system, code in made} == {True, False}
 
 

@@ -21,10 +21,10 @@ def entry(resource_type: str, system: str = "", code: str = "4711", text: str = 
     """Return a Condition or a Procedure with one code, or none."""
     coded = {"coding": [{"system": system, "code": code}]} if system else {}
     status = {"status": "completed"} if resource_type == "Procedure" else {}
-    told = {"text": text} if text else {}
+    text_member = {"text": text} if text else {}
     return {
         "resourceType": resource_type, "id": "x", "subject": {"reference": f"Patient/{PATIENT}"},
-        "code": coded | told, **status,
+        "code": coded | text_member, **status,
     }  # fmt: skip
 
 
@@ -89,11 +89,11 @@ ENTRIES = {
 }
 
 
-@pytest.mark.parametrize(("one", "count"), ENTRIES.values(), ids=ENTRIES)
-def test_entries_of_unread_systems_are_counted(one, count, service, caplog):
+@pytest.mark.parametrize(("resource", "count"), ENTRIES.values(), ids=ENTRIES)
+def test_entries_of_unread_systems_are_counted(resource, count, service, caplog):
     """An entry counts whose every code is of a system that is not read; the log has the system, and no code."""
-    found = logged(service, caplog, call(one, entry("Condition", ICD10, "C61")))
-    assert found == ({(one["resourceType"], LOCAL): count} if count else {})
+    found = logged(service, caplog, call(resource, entry("Condition", ICD10, "C61")))
+    assert found == ({(resource["resourceType"], LOCAL): count} if count else {})
     assert "4711" not in caplog.text
 
 
@@ -141,10 +141,10 @@ NAMES = {
 }
 
 
-@pytest.mark.parametrize(("system", "told"), NAMES.values(), ids=NAMES)
-def test_only_names_of_systems_are_told(system, told, service, caplog):
+@pytest.mark.parametrize(("system", "logged_name"), NAMES.values(), ids=NAMES)
+def test_only_names_of_systems_are_told(system, logged_name, service, caplog):
     """A system is logged by its name where that has the shape of a system name, which no text of a patient has."""
-    assert logged(service, caplog, call(entry("Condition", system))) == {("Condition", told): 1}
+    assert logged(service, caplog, call(entry("Condition", system))) == {("Condition", logged_name): 1}
 
 
 def test_few_names_are_told_of_one_call(service, caplog):

@@ -55,8 +55,8 @@ def members(value_set: dict) -> Iterator[tuple[str, str, str]]:
     for include in value_set["compose"]["include"]:
         for concept in include.get("concept", []):
             yield "exact", include["system"], concept["code"]
-        for one in include.get("filter", []):
-            yield KINDS[one["property"], one["op"]], include["system"], one["value"]
+        for code_filter in include.get("filter", []):
+            yield KINDS[code_filter["property"], code_filter["op"]], include["system"], code_filter["value"]
 
 
 def texts(include: dict, name: str) -> list[str]:
@@ -94,9 +94,9 @@ def wording_faults(value_set: dict) -> Iterator[str]:
 def verhoeff(digits: str) -> int:
     """Return 0 for digits whose last is right, by the dihedral group of order ten (no table of its products)."""
 
-    def times(one: int, other: int) -> int:
-        turned = (one + other if one < 5 else one - other) % 5
-        return turned + 5 * ((one < 5) != (other < 5))
+    def times(left: int, right: int) -> int:
+        turned = (left + right if left < 5 else left - right) % 5
+        return turned + 5 * ((left < 5) != (right < 5))
 
     turn, check = list(range(10)), 0
     for digit in reversed(digits):

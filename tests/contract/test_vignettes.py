@@ -160,7 +160,7 @@ def asked(row) -> dict:
 
 def agree(row, body, cards, logged):
     """Assert that these cards, and the reasons that were logged, are what the row of a vignette says."""
-    assert _said(cards, logged) == row["says"], row["proves"]
+    assert _in_table_words(cards, logged) == row["says"], row["proves"]
     assert _history(logged) == row["history"], row["proves"]
     drafts = {entry["resource"]["id"]: entry["resource"] for entry in body["context"]["draftOrders"]["entry"]}
     for action in _actions(cards):
@@ -183,7 +183,7 @@ def _logged(caplog) -> list[list[str]]:
     return [reason.split(":") for reason in json.loads(lines[-1])["reasons"]]
 
 
-def _said(cards: list, logged: list[list[str]]) -> str:
+def _in_table_words(cards: list, logged: list[list[str]]) -> str:
     """Return what was said, in the words of the table: the cards, then the reasons for silence."""
     silences = [f"silent: {reason[0]}" for reason in logged if len(reason) == 1]
     return " + ".join([_in_short(card) for card in cards] + silences)

@@ -14,7 +14,7 @@ def emergencies() -> list[Sentence]:
     clauses, at_once = terms("emergency clause"), terms("emergency at once")
     of_late = [sign for sign in signs if not sign.startswith("acute")]
     mistyped = [wrong for term in diagnoses + signs for wrong in typed_wrong(term)]
-    said = [
+    mentions = [
         *filled(phrasings("emergency beside others", "emergency in doubt"), diagnoses),
         *filled(phrasings("emergency beside others", "emergency sign of late"), of_late),
         *filled(phrasings("emergency sign in doubt"), signs),
@@ -23,7 +23,7 @@ def emergencies() -> list[Sentence]:
         *map(str.upper, [*diagnoses, *signs, *clauses, *at_once]),
         *filled(("{}", "leg weakness, r/o {}"), mistyped),
     ]
-    return all_as("emergency", [*said, *_foreign("emergency"), *_foreign_in_doubt("emergency")])
+    return all_as("emergency", [*mentions, *_foreign("emergency"), *_foreign_in_doubt("emergency")])
 
 
 def _foreign(group: str) -> Iterator[str]:
@@ -34,7 +34,9 @@ def _foreign(group: str) -> Iterator[str]:
 
 
 def _foreign_in_doubt(group: str) -> Iterator[str]:
-    return chain.from_iterable(filled(TERMS["doubt", one], terms(group, language=one)) for one in LANGUAGES)
+    return chain.from_iterable(
+        filled(TERMS["doubt", language], terms(group, language=language)) for language in LANGUAGES
+    )
 
 
 def no_emergencies() -> list[Sentence]:
@@ -60,7 +62,7 @@ def traumas() -> list[Sentence]:
     nouns, verbs, fractures = terms("trauma noun"), terms("trauma verb"), terms("trauma fracture")
     named = [*nouns, *verbs, *fractures]
     mistyped = [wrong for term in named for wrong in typed_wrong(term)]
-    said = [
+    mentions = [
         *filled(phrasings("trauma"), nouns),
         *filled(phrasings("trauma by its verb"), verbs),
         *filled(phrasings("fracture"), fractures),
@@ -68,7 +70,7 @@ def traumas() -> list[Sentence]:
         *map(str.upper, named),
         *filled(("{}", "{}, leg weakness"), mistyped),
     ]
-    return all_as("acute_trauma", [*said, *_foreign("trauma")])
+    return all_as("acute_trauma", [*mentions, *_foreign("trauma")])
 
 
 def no_traumas() -> list[Sentence]:

@@ -44,15 +44,15 @@ def a_small_folder() -> CardFiles:
 def a_reading(small, monkeypatch):
     """Give a function that reads a folder as at the start; what is not damaged is held against its schema once."""
     whole = {id(part) for part in (small.card, small.plan, *small.tables.values(), *small.value_sets.values())}
-    told, first_fault = {}, validation.first_fault
+    faults_by_damage, first_fault = {}, validation.first_fault
 
     def once(name, instance):
         part = next(iter(instance.values()), None) if name == "tables" else instance
         if id(part) not in whole:
             return first_fault(name, instance)
-        if id(part) not in told:
-            told[id(part)] = first_fault(name, instance)
-        return told[id(part)]
+        if id(part) not in faults_by_damage:
+            faults_by_damage[id(part)] = first_fault(name, instance)
+        return faults_by_damage[id(part)]
 
     def is_refused(folder):
         monkeypatch.setattr(knowledge, "read_card_files", lambda *_: folder)
@@ -70,8 +70,8 @@ def places(value, path=()) -> Iterator[tuple]:
     """Yield the path to each value in a JSON value."""
     yield path
     inner = value.items() if isinstance(value, dict) else enumerate(value[:FIRST]) if isinstance(value, list) else ()
-    for name, one in inner:
-        yield from places(one, (*path, name))
+    for name, member in inner:
+        yield from places(member, (*path, name))
 
 
 def damaged(value, path: tuple, wrong: object):

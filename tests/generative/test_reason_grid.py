@@ -119,16 +119,22 @@ def test_there_are_thousands_and_each_once():
     """There are more than 4,000 sentences, and none stands in two grids with different meanings."""
     whole = everything()
     meanings: dict[str, set[str]] = {}
-    for one in whole:
-        meanings.setdefault(one.text, set()).add(one.expected)
+    for reason in whole:
+        meanings.setdefault(reason.text, set()).add(reason.expected)
     assert len(meanings) >= AT_LEAST
-    more = {text: said for text, said in meanings.items() if len(said) > 1 and not _the_same(said)}
+    more = {
+        text: meanings_of_text
+        for text, meanings_of_text in meanings.items()
+        if len(meanings_of_text) > 1 and not _the_same(meanings_of_text)
+    }
     assert more == {}
 
 
-def _the_same(said: set[str]) -> bool:
+def _the_same(meanings_of_text: set[str]) -> bool:
     """Tell whether two meanings are compatible: any card, and a certain one."""
-    return "card" in said and said - {"card"} <= set(PRESENTATIONS) and len(said) == 2
+    return (
+        "card" in meanings_of_text and meanings_of_text - {"card"} <= set(PRESENTATIONS) and len(meanings_of_text) == 2
+    )
 
 
 @pytest.mark.parametrize(

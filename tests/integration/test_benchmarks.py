@@ -81,12 +81,12 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("arguments", "environment", "said"), REFUSED.values(), ids=REFUSED)
-def test_refused(arguments, environment, said):
+@pytest.mark.parametrize(("arguments", "environment", "message"), REFUSED.values(), ids=REFUSED)
+def test_refused(arguments, environment, message):
     """What stands in the way of measuring is said in a line, with what to do."""
     done = benchmarks(*arguments, **environment)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"benchmarks: {said}")
+    assert done.stderr.startswith(f"benchmarks: {message}")
 
 
 def row(number: int, subject: str, per_second: float, **more) -> dict:

@@ -151,8 +151,8 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path, capsys):
     file = tmp_path / "site.toml"
     file.write_text(SEVERAL + MAPPED.format("brain_mri"), encoding="utf-8")
     assert main(["check-config", str(file)]) == 1
-    told = capsys.readouterr().err.replace("plexus-cds: ", "", 1).splitlines()
-    lines = [re.sub("there are: .* [(]", "there are: ... (", line.removeprefix(f"{file}: ")) for line in told]
+    printed = capsys.readouterr().err.replace("plexus-cds: ", "", 1).splitlines()
+    lines = [re.sub("there are: .* [(]", "there are: ... (", line.removeprefix(f"{file}: ")) for line in printed]
     assert sorted(lines) == [
         f"{CARD}lookback.patience: patience is not known; there are: ... (line 9)",
         f"{CARD}lookback.presentation: must be 0 or more, not -1 (line 10)",
@@ -325,8 +325,8 @@ def test_settings_and_site_file_are_told_together(tmp_path, monkeypatch, capsys)
     """A wrong setting does not hide what is wrong with the site file: both are reported at once."""
     monkeypatch.setenv("PLEXUS_CDS_PORT", "many")
     assert main(["check-config", f"{tmp_path}/gone.toml"]) == 1
-    told = capsys.readouterr().err
-    assert ("PLEXUS_CDS_PORT" in told, "gone.toml" in told) == (True, True)
+    printed = capsys.readouterr().err
+    assert ("PLEXUS_CDS_PORT" in printed, "gone.toml" in printed) == (True, True)
 
 
 def test_every_fault_of_the_settings_is_printed(monkeypatch, capsys):

@@ -95,5 +95,5 @@ def test_the_commands_go_by_the_clock(tmp_path, capsys):
     for days, has_ended in ((0, False), (-1, True)):
         file.write_text(f"cards.lumbosacral-plexus-mri.shadow.until = {TODAY + timedelta(days)}", encoding="utf-8")
         assert main(["check-config", str(file)], CLOCK) == 0
-        said = capsys.readouterr().out
-        assert (f"In effect on {TODAY}" in said, "shadow mode ended" in said) == (True, has_ended)
+        output = capsys.readouterr().out
+        assert (f"In effect on {TODAY}" in output, "shadow mode ended" in output) == (True, has_ended)

@@ -233,9 +233,9 @@ def test_every_word_is_told(service):
     page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
     words = set(re.findall(r"`(\w+)`", page))
     of_cards = r"(service|study|reason|version|key|le)=[^,}]*"
-    told = {re.sub(of_cards, "", name) for name in series(service)}
-    values = {value for name in told for value in re.findall(r"=(\w+)", name)}
-    names = {re.sub(r"_(bucket|sum|count)$", "", name.partition("{")[0]) for name in told}
+    documented = {re.sub(of_cards, "", name) for name in series(service)}
+    values = {value for name in documented for value in re.findall(r"=(\w+)", name)}
+    names = {re.sub(r"_(bucket|sum|count)$", "", name.partition("{")[0]) for name in documented}
     assert {"card", "not_listed", "first_page", "total"} < values
     assert values - words == set()
     assert {name for name in names if not {f"plexus_cds_{name}", f"plexus_cds_{name}_total"} & words} == set()

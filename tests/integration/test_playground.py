@@ -34,7 +34,7 @@ def explained(service, call, path=EXPLANATIONS):
     return response.json()
 
 
-def said(answer):
+def outcome_of(answer):
     """Return what an answer of the service says, in the notation of vignettes.csv, silences without their reason."""
     if answer.status_code != 200:
         return f"refused: {answer.status_code}"
@@ -134,11 +134,14 @@ def test_vignettes(name, service):
     wanted, _, reason = row["says"].partition(": ")
     if wanted == "refused":
         refusal = service.post(row["call"], f"/playground/explanations/{service_id}")
-        assert f"refused: {refusal.status_code}" == said(answer) == row["says"]
-        told, answered = (response.json()["issue"][0] for response in (refusal, answer))
-        assert (told["code"], first_sentence(told)) == (answered["code"], first_sentence(answered))
+        assert f"refused: {refusal.status_code}" == outcome_of(answer) == row["says"]
+        refusal_issue, answer_issue = (response.json()["issue"][0] for response in (refusal, answer))
+        assert (refusal_issue["code"], first_sentence(refusal_issue)) == (
+            answer_issue["code"],
+            first_sentence(answer_issue),
+        )
         return
-    assert said(answer) == wanted
+    assert outcome_of(answer) == wanted
     explanation = explained(service, row["call"], f"/playground/explanations/{service_id}")
     outcome = explanation["steps"]["outcomes"][0]
     assert (outcome["card"] or {}).get("indicator", "silent") == wanted

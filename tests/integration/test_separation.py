@@ -94,8 +94,8 @@ def test_no_code(file):
 @pytest.mark.parametrize("file", PYTHON, ids=lambda file: str(file.relative_to(ROOT)))
 def test_no_wording(file):
     """No rating and no clinical wording of cards/ stands in the Python of cds_service/."""
-    said = " | ".join(literals(file)).lower()
-    assert [words for words in wordings() if words in said] == []
+    all_literals = " | ".join(literals(file)).lower()
+    assert [words for words in wordings() if words in all_literals] == []
 
 
 def test_no_path_of_this_machine():

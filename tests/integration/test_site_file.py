@@ -138,10 +138,12 @@ def test_optional_keys_are_advertised_where_the_site_asks_for_them(site):
     with site() as started:
         for keys in ([], ["devices"], ["allergies", "egfr"]):
             started.write(f"prefetch = {keys}")
-            for one in started.client.get("/cds-services").json()["services"]:
-                assert list(one["prefetch"]) == ["conditions", "procedures", *keys]
-        assert one["prefetch"]["allergies"] == "AllergyIntolerance?patient={{context.patientId}}"
-        assert one["prefetch"]["egfr"].startswith("Observation?patient={{context.patientId}}&code=http://loinc.org|")
+            for service in started.client.get("/cds-services").json()["services"]:
+                assert list(service["prefetch"]) == ["conditions", "procedures", *keys]
+        assert service["prefetch"]["allergies"] == "AllergyIntolerance?patient={{context.patientId}}"
+        assert service["prefetch"]["egfr"].startswith(
+            "Observation?patient={{context.patientId}}&code=http://loinc.org|"
+        )
 
 
 def test_a_key_under_another_name(site):

@@ -90,9 +90,11 @@ def test_each_member_of_each_type(way):
 
 def test_two_members():
     """Two members changed at once get the verdict of the schema."""
-    pairs = [(way, other) for ways in combinations(MEMBERS, 2) for way, other in (ways, ways[::-1])]
-    some = [(pair, other, VALUES[n % len(VALUES)], value) for n, (pair, other) in enumerate(pairs) for value in VALUES]
-    verdicts = [is_valid(changed(changed(WHOLE, one, first), other, second)) for one, other, first, second in some]
+    pairs = [(name, other) for names in combinations(MEMBERS, 2) for name, other in (names, names[::-1])]
+    changes = [
+        (name, other, VALUES[n % len(VALUES)], value) for n, (name, other) in enumerate(pairs) for value in VALUES
+    ]
+    verdicts = [is_valid(changed(changed(WHOLE, name, first), other, second)) for name, other, first, second in changes]
     assert len(verdicts) > 2000
     assert set(verdicts) == {True, False}
 

@@ -84,15 +84,15 @@ separators = blanks.map(lambda blank: f"{blank},{blank}")
 
 def listed(inner):
     """Return a strategy for a list as it is written."""
-    return st.tuples(separators, st.lists(inner, max_size=3)).map(lambda one: f"[{one[0].join(one[1])}]")
+    return st.tuples(separators, st.lists(inner, max_size=3)).map(lambda pieces: f"[{pieces[0].join(pieces[1])}]")
 
 
 def named(inner):
     """Return a strategy for an object as it is written; some have a name twice."""
     members = st.lists(
-        st.tuples(names, blanks, inner).map(lambda one: f"{one[0]}{one[1]}:{one[1]}{one[2]}"), max_size=4
+        st.tuples(names, blanks, inner).map(lambda pieces: f"{pieces[0]}{pieces[1]}:{pieces[1]}{pieces[2]}"), max_size=4
     )
-    return st.tuples(separators, members).map(lambda one: f"{{{one[0].join(one[1])}}}")
+    return st.tuples(separators, members).map(lambda pieces: f"{{{pieces[0].join(pieces[1])}}}")
 
 
 scalars = numbers | strings | st.sampled_from(["true", "false", "null", "[]", "{}"])
@@ -114,7 +114,7 @@ def differing(contents, *depths):
         for content, depth in product(contents, depths)
         if read(strict_json, content, depth) != read(reference_json, content, depth)
     ]
-    return min(wrong, key=lambda one: len(one[0]), default=None)
+    return min(wrong, key=lambda pieces: len(pieces[0]), default=None)
 
 
 @given(text=texts, around=blanks)
@@ -234,5 +234,5 @@ def test_what_goes_out(text):
     nested = value
     for _ in range(300):
         nested = [nested]
-    for one in (value, nested):
-        assert repr(reference_json(to_json(one))) == repr(one)
+    for document in (value, nested):
+        assert repr(reference_json(to_json(document))) == repr(document)

@@ -58,7 +58,7 @@ def test_a_skipped_text_has_nothing_to_find(knowledge, reasons_in_words, monkeyp
 
 def test_a_plexus_study_names_the_plexus(knowledge):
     """An order's text is a plexus study only if it names the plexus: no other text is read beside a code."""
-    phrases = [one.rstrip("*") for some in knowledge.phrases.values() for one in some]
+    phrases = [word.rstrip("*") for phrase in knowledge.phrases.values() for word in phrase]
     random, seen = Random(4), set()
     for text in (*phrases, *(a_text(random, [*phrases, "plexus MRI"]) for _ in range(4000))):
         is_study, named = "plexus" in (knowledge.words.study(text) or ""), knowledge.words.names_plexus(text)

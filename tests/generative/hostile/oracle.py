@@ -89,8 +89,8 @@ def refused(element: str, status: str) -> bool:
 
 def study(order: dict) -> str:
     """Return the study of an order, which has one code."""
-    said = means("order", [order["code"]]) - {"level_not_stated"}
-    return next(iter(said), "not_watched")
+    studies = means("order", [order["code"]]) - {"level_not_stated"}
+    return next(iter(studies), "not_watched")
 
 
 def history(conditions: list[dict], procedures: list[dict]) -> str:
@@ -116,9 +116,9 @@ def history(conditions: list[dict], procedures: list[dict]) -> str:
 
 def field(procedure: dict) -> str:
     """Return where a Procedure was radiotherapy, or `none` where it was none."""
-    said = next(iter(means("radiotherapy", [procedure["code"]]) - {"not_delivery"}), "none")
+    fields = next(iter(means("radiotherapy", [procedure["code"]]) - {"not_delivery"}), "none")
     sites = means("body_site", procedure.get("bodySite", []))
-    return next(iter(sites), said) if said in UNKNOWN_FIELDS else said
+    return next(iter(sites), fields) if fields in UNKNOWN_FIELDS else fields
 
 
 def strongest(signs: set[str]) -> str:
@@ -132,7 +132,7 @@ def another_path(reasons: list[dict]) -> bool:
     return bool(means("emergency", reasons) or means("trauma", reasons) or arm_only)
 
 
-def said(call: dict) -> list[str]:
+def expected_indicators(call: dict) -> list[str]:
     """Return the indicators of the cards that a plain call must get, in the order of its drafts."""
     orders = [entry["resource"] for entry in call["context"]["draftOrders"]["entry"]]
     chosen = {name.rpartition("/")[2] for name in call["context"].get("selections", [])}

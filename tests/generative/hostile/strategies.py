@@ -30,15 +30,15 @@ def coded(*families: str):
         longer = {"code": ("",), "is-a": ("", "0", "9"), "regex": ()}[kind]
         sets.setdefault(row["value_set"], []).extend((system, code + more) for more in longer)
     codings = st.sampled_from([*filter(None, sets.values()), UNKNOWN]).flatmap(st.sampled_from)
-    return codings.map(lambda one: {"coding": [{"system": one[0], "code": one[1]}]})
+    return codings.map(lambda pair: {"coding": [{"system": pair[0], "code": pair[1]}]})
 
 
 def entries(kind: str, **of):
     """Return a strategy for a searchset of resources of one kind, each with an id of its own."""
-    one = st.fixed_dictionaries(
+    entry = st.fixed_dictionaries(
         {"resourceType": st.just(kind), "subject": st.just(SUBJECT), **of.pop("required")}, optional=of
     )
-    many = st.lists(one, max_size=4)
+    many = st.lists(entry, max_size=4)
     return many.map(lambda found: searchset(row | {"id": f"{kind[0].lower()}{n}"} for n, row in enumerate(found)))
 
 
@@ -78,13 +78,13 @@ def plain_calls(draw, orders=plain_orders):
         "entry": [{"resource": draft} for draft in drafts],
     }
     if hook == "order-select":
-        chosen = draw(st.lists(st.sampled_from(drafts), max_size=3, unique_by=lambda one: one["id"]))
+        chosen = draw(st.lists(st.sampled_from(drafts), max_size=3, unique_by=lambda order: order["id"]))
         context["selections"] = [f"ServiceRequest/{order['id']}" for order in chosen]
     prefetch = {"conditions": draw(conditions), "procedures": draw(procedures)}
     return {"hook": hook, "hookInstance": "4f7a5a3e", "context": context, "prefetch": prefetch}
 
 
-valid_calls = plain_calls(valid_orders().map(lambda one: one | {"subject": SUBJECT}))
+valid_calls = plain_calls(valid_orders().map(lambda order: order | {"subject": SUBJECT}))
 """Calls whose orders are valid FHIR with many members or few."""
 
 json_values = st.recursive(
@@ -148,7 +148,7 @@ reports = st.fixed_dictionaries(
     optional={
         "card": st.uuids().map(str) | json_values,
         "outcome": st.sampled_from(["accepted", "overridden"]) | json_values,
-        "outcomeTimestamp": st.datetimes().map(lambda one: one.isoformat()) | json_values,
+        "outcomeTimestamp": st.datetimes().map(lambda moment: moment.isoformat()) | json_values,
         "acceptedSuggestions": st.lists(st.fixed_dictionaries({"id": st.uuids().map(str) | json_values})) | json_values,
         "overrideReason": st.fixed_dictionaries({}, optional={"reason": json_values, "userComment": hostile_texts})
         | json_values,

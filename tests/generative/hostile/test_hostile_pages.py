@@ -89,9 +89,9 @@ def test_the_explanation(text, service):
 
     A text that says how certain an entry is, or whose "#" makes the subject contained, is read, as it must be.
     """
-    said, clean = explained(service, text), explained(service, "x")
-    assert said["details"] == clean["details"]
-    assert without_references(said["steps"]) == without_references(clean["steps"])
+    explanation, clean = explained(service, text), explained(service, "x")
+    assert explanation["details"] == clean["details"]
+    assert without_references(explanation["steps"]) == without_references(clean["steps"])
 
 
 def without_references(value):

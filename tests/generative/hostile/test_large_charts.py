@@ -67,9 +67,9 @@ def uncounted(answer):
 def test_a_large_chart_of_no_matter(part, service):
     """1,500 entries that do not matter around those of the clinical table change nothing but the counts of entries."""
     statuses = set()
-    for one in VIGNETTES[part::16]:
-        small, few = uncounted(answered(service, json.dumps(one), path_of(one)))
-        large, many = uncounted(answered(service, json.dumps(in_a_large_chart(one)), path_of(one)))
+    for vignette in VIGNETTES[part::16]:
+        small, few = uncounted(answered(service, json.dumps(vignette), path_of(vignette)))
+        large, many = uncounted(answered(service, json.dumps(in_a_large_chart(vignette)), path_of(vignette)))
         assert large == small
         assert [more > 1000 for more in many] == [bool(some) or more > 0 for some, more in zip(few, many, strict=True)]
         statuses.add((small[0], b'"uuid"' in small[1]))

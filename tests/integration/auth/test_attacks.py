@@ -36,9 +36,9 @@ def test_an_attack(attack, check, verifier):
 
 def test_what_the_log_may_have(verifier):
     """A refusal distinguishes issuer, key and token by one-way hashes."""
-    one, other = bearer(claimed={"jti": "a"}), bearer(claimed={"jti": "b"})
+    first, second = bearer(claimed={"jti": "a"}), bearer(claimed={"jti": "b"})
     refusals = []
-    for text in (one, other, one):
+    for text in (first, second, first):
         with pytest.raises(Unauthenticated) as refusal:
             verifier(*LINES).verify(text, AUDIENCE)
         refusals.append(refusal.value)

@@ -26,8 +26,8 @@ def long_chart() -> list[dict]:
     [decisive] = entries(DECISIVE)
     others = [decisive | {"code": {"text": "Dressing of a wound"}, "bodySite": []} for number in range(30)]
     numbered = [resource | {"id": f"p{number:02}"} for number, resource in enumerate([*others, decisive])]
-    for one in numbered:
-        one["subject"] = {"reference": "Patient/long-chart"}
+    for resource in numbered:
+        resource["subject"] = {"reference": "Patient/long-chart"}
     return [{"resourceType": "Patient", "id": "long-chart"}, *map(without_empty, numbered)]
 
 

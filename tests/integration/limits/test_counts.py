@@ -48,9 +48,9 @@ def test_orders(service):
     body["context"]["draftOrders"]["entry"] += [other] * ORDERS
     details = [card["detail"] for card in service.cards(body, ORDER_SIGN)]
     assert [f"{place} of {ORDERS}" in text for place, text in enumerate(details, 1)] == [True] * ORDERS
-    said = refused(service.post(signed(many(ORDERS + 1)), ORDER_SIGN))
-    assert f"{ORDERS + 1} draft orders" in said
-    assert f"at most {ORDERS}. Send" in said
+    message = refused(service.post(signed(many(ORDERS + 1)), ORDER_SIGN))
+    assert f"{ORDERS + 1} draft orders" in message
+    assert f"at most {ORDERS}. Send" in message
 
 
 def test_orders_that_are_not_selected(service):
@@ -68,9 +68,9 @@ def test_selections(service):
     ]
     assert len(service.cards(body)) == 1
     body["context"]["selections"].insert(0, None)
-    said = refused(service.post(body, ORDER_SELECT))
-    assert f"{SELECTIONS + 1} selections" in said
-    assert f"at most {SELECTIONS}. Send" in said
+    message = refused(service.post(body, ORDER_SELECT))
+    assert f"{SELECTIONS + 1} selections" in message
+    assert f"at most {SELECTIONS}. Send" in message
     assert len(service.cards(signed(body), ORDER_SIGN)) == 2, "which has no selections"
 
 
@@ -81,13 +81,13 @@ def test_explanations(service):
     for body in asked:
         body["prefetch"] = {key: {"resourceType": "Bundle", "entry": []} for key in ("conditions", "procedures")}
         body["prefetch"]["conditions"]["entry"] = entries
-    told = service.post(asked[0], EXPLANATIONS).json()["steps"]
-    assert [(outcome["card"] is not None, outcome["unused_entries"]) for outcome in told["outcomes"]] == [
+    explanation = service.post(asked[0], EXPLANATIONS).json()["steps"]
+    assert [(outcome["card"] is not None, outcome["unused_entries"]) for outcome in explanation["outcomes"]] == [
         (True, [])
     ] * 20
-    said = refused(service.post(asked[1], EXPLANATIONS))
-    assert f"{ORDERS} monitored orders and 501 entries" in said
-    assert "At most 100000" in said
+    message = refused(service.post(asked[1], EXPLANATIONS))
+    assert f"{ORDERS} monitored orders and 501 entries" in message
+    assert "At most 100000" in message
 
 
 def of_selections(number: int) -> dict:
