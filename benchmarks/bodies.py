@@ -47,9 +47,10 @@ def search(kind: str, count: int, *, matters: bool = True) -> dict[str, Any]:
     """Return what a FHIR search finds: so many entries, the first of which matter, and the others do not."""
     rows = [row for row in _rows() if row["resource"] == kind]
     first = [row for row in rows if row["matters"] == "yes"] if matters else []
-    others = cycle(row for row in rows if row["matters"] == "no")
+    other_rows = cycle(row for row in rows if row["matters"] == "no")
     return examples.searchset(
-        _resource(row, number) for number, row in enumerate(islice([*first, *islice(others, count)], count), start=1)
+        _resource(row, number)
+        for number, row in enumerate(islice([*first, *islice(other_rows, count)], count), start=1)
     )
 
 

@@ -15,7 +15,7 @@ from benchmarks.subjects import PEER, Subject, empty_store
 
 CONNECTIONS = (1, 8)
 _WARM_SECONDS, _WARM_PACE = 2, 4000
-_MORE = 1.5
+_SPARE_TOKENS = 1.5
 """So many times the tokens that a run at the pace of the warm-up takes."""
 
 Row = dict[str, Any]
@@ -26,8 +26,8 @@ def rounds(
 ) -> Iterator[Row]:
     """Yield a row for each round, subject and number of connections; every other round goes backwards."""
     for number in range(1, count + 1):
-        for place, subject in enumerate(subjects if number % 2 else subjects[::-1], start=1):
-            log(f"round {number} of {count}, {place:2} of {len(subjects)}: {subject.name}")
+        for position, subject in enumerate(subjects if number % 2 else subjects[::-1], start=1):
+            log(f"round {number} of {count}, {position:2} of {len(subjects)}: {subject.name}")
             yield from ({"round": number, **row} for row in _measure_or_skip(subject, seconds, cores, folder))
 
 
@@ -60,16 +60,16 @@ def measure(subject: Subject, seconds: int, cores: tuple[int, int], folder: Path
         warm = _run(server, subject, sent, CONNECTIONS[-1], _WARM_SECONDS, _WARM_PACE, cores)
         runs = [_run(server, subject, sent, count, seconds, warm.per_second, cores) for count in CONNECTIONS]
         resident = server.resident_kib()
-    more = {"start_seconds": round(started, 3), "resident_kib": resident, "body_bytes": len(subject.body)}
+    measures = {"start_seconds": round(started, 3), "resident_kib": resident, "body_bytes": len(subject.body)}
     if subject.signer:
-        more["verification_us"] = round(subject.signer.verification_microseconds(cores[0]), 1)
-    return [{"subject": subject.name, **asdict(run), **more} for run in runs]
+        measures["verification_us"] = round(subject.signer.verification_microseconds(cores[0]), 1)
+    return [{"subject": subject.name, **asdict(run), **measures} for run in runs]
 
 
 def _run(
     server: Running, subject: Subject, sent: Load, connections: int, seconds: int, pace: float, cores: tuple[int, int]
 ) -> LoadResult:
-    tokens = int(pace * seconds * _MORE)
+    tokens = int(pace * seconds * _SPARE_TOKENS)
     try:
         run = load(server.port, _with_tokens(sent, subject, tokens), connections, seconds, cores[1])
     except OutOfTokens:

@@ -148,8 +148,8 @@ def _decided(body: bytes, settings: dict[str, str]) -> Any:
     return json.loads(_run([str(_BIN / "plexus-cds"), "decide", "--cards", "-"], settings, body).stdout)
 
 
-def _run(command: list[str], settings: dict[str, str], given: bytes) -> subprocess.CompletedProcess[bytes]:
-    done = subprocess.run(command, env=environment(settings), input=given, capture_output=True, check=False)
+def _run(command: list[str], settings: dict[str, str], body: bytes) -> subprocess.CompletedProcess[bytes]:
+    done = subprocess.run(command, env=environment(settings), input=body, capture_output=True, check=False)
     if done.returncode:
         message = f"{' '.join(command[1:3])} failed: {done.stderr.decode()[-1000:]}"
         raise BenchmarkError(message)

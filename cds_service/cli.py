@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None, clock: Clock = SYSTEM_CLOCK) -> int
     except click.Abort:
         raise KeyboardInterrupt from None
     except StoreUnavailable as error:
-        fault = f"the store cannot be used: {error.why}"
+        fault = f"the store cannot be used: {error.reason}"
     except PlexusError as error:
         fault = str(error)
     except RecursionError:

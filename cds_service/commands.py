@@ -49,10 +49,10 @@ _NOT_AS_OF = (
 
 def serve(options: dict[str, str | int | None], *, development: bool) -> None:
     """Run the server; `options` go before the environment, by which the settings reach the workers."""
-    given = {name: str(value) for name, value in options.items() if value is not None}
+    overrides = {name: str(value) for name, value in options.items() if value is not None}
     if development:
-        given["development"] = "true"
-    os.environ.update({environment_name(name): value for name, value in given.items()})
+        overrides["development"] = "true"
+    os.environ.update({environment_name(name): value for name, value in overrides.items()})
     settings = read_settings()
     SiteSource(settings, checked_knowledge())
     file = settings.clients_file
@@ -233,8 +233,8 @@ def _delete_old(store: Store, before: date) -> None:
                 progress.advance(sum(batch.values()))
                 raise_if_interrupted()
     except (KeyboardInterrupt, StoreUnavailable):
-        rest = "what was deleted stays deleted; run the command again for the rest"
-        _print_counts(f"{store}: stopped while deleting what is older than {before}; {rest}:", deleted)
+        advice = "what was deleted stays deleted; run the command again for the rest"
+        _print_counts(f"{store}: stopped while deleting what is older than {before}; {advice}:", deleted)
         raise
     _print_counts(f"{store}: deleted what is older than {before}:", deleted)
     if not store.checkpoint():
@@ -244,22 +244,22 @@ def _delete_old(store: Store, before: date) -> None:
 @contextmanager
 def _deferred_ctrl_c() -> Iterator[Callable[[], None]]:
     """Yield a function that raises KeyboardInterrupt after a first Ctrl-C; a second one interrupts as usual."""
-    interrupted, before = Event(), signal.getsignal(signal.SIGINT)
+    interrupted, previous_handler = Event(), signal.getsignal(signal.SIGINT)
 
-    def note(*_: object) -> None:
+    def set_interrupted(*_: object) -> None:
         interrupted.set()
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, previous_handler)
 
     def raise_if_interrupted() -> None:
         if interrupted.is_set():
             raise KeyboardInterrupt
 
-    if before is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, note)
+    if previous_handler is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, set_interrupted)
     try:
         yield raise_if_interrupted
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, previous_handler)
 
 
 def _print_counts(heading: str, counts: Mapping[str, int]) -> None:

@@ -112,14 +112,14 @@ class RecordUnavailable(CallError):
 
 
 class StoreUnavailable(CallError):
-    """The store cannot be used; `why` is for the operator, not for clients.
+    """The store cannot be used; `reason` is for the operator, not for clients.
 
     With `is_permanent` the database rejects the data itself, so that a retry does not help.
     """
 
-    def __init__(self, why: str, *, is_permanent: bool = False) -> None:
+    def __init__(self, reason: str, *, is_permanent: bool = False) -> None:
         super().__init__("The store is not available at the moment, so not all of this was saved. Send it again later.")
-        self.why, self.is_permanent = why, is_permanent
+        self.reason, self.is_permanent = reason, is_permanent
 
 
 class Check(StrEnum):
@@ -158,8 +158,8 @@ class Unauthenticated(CallError):
 
 
 class ReplayCacheUnavailable(CallError):
-    """Whether a token was used before cannot be checked (503); `why` is for the operator, not for clients."""
+    """Whether a token was used before cannot be checked (503); `reason` is for the operator, not for clients."""
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, reason: str) -> None:
         super().__init__("The call cannot be authenticated at the moment. Send it again later, with a new token.")
-        self.why = why
+        self.reason = reason

@@ -157,12 +157,12 @@ def send(
 
 def _tls_fault(error: BaseException) -> str:
     """Return why the TLS connection failed: the reason that OpenSSL gives for a certificate, where it does."""
-    seen: list[Any] = [error]
-    for cause in seen:
+    causes: list[Any] = [error]
+    for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"the certificate is not valid: {cause.verify_message}"
         nested = [cause.__cause__, cause.__context__, getattr(cause, "reason", None), *getattr(cause, "args", ())]
-        seen += [item for item in nested if isinstance(item, BaseException) and item not in seen]
+        causes += [item for item in nested if isinstance(item, BaseException) and item not in causes]
     return "no TLS connection could be made: is it an https address?"
 
 

@@ -79,10 +79,10 @@ def columns_over_time(
         content.append(f'<line x1="{_LEFT}" x2="{width}" y1="{_number(y)}" y2="{_number(y)}" class="grid"/>')
         content.append(f'<text x="{_LEFT - 6}" y="{_number(y + 4)}" class="end">{value:,}{escape(unit)}</text>')
     every = -(-len(columns) // max(2, width // _LABEL))
-    for place, column in enumerate(columns):
-        x = _LEFT + place * slot
+    for number, column in enumerate(columns):
+        x = _LEFT + number * slot
         content.append(_column(column, (x, slot), base, plot / top, plot))
-        if place % every == 0 and x + _LABEL * 0.6 < width:
+        if number % every == 0 and x + _LABEL * 0.6 < width:
             for line, text in enumerate(column.label.split("\n")):
                 content.append(f'<text x="{_number(x)}" y="{_number(base + 20 + line * _LINE)}">{escape(text)}</text>')
     for mark in marks:
@@ -96,9 +96,9 @@ def columns_over_time(
     return _svg(width, round(base) + _BOTTOM + lines * _LINE, title, content)
 
 
-def _column(column: Column, place: tuple[float, float], base: float, scale: float, plot: float) -> str:
+def _column(column: Column, x_and_width: tuple[float, float], base: float, scale: float, plot: float) -> str:
     """Return the parts of a column upon each other, and, over its whole height, what a pointer is told."""
-    x, slot = place
+    x, slot = x_and_width
     left, width = _number(x + slot * 0.1), _number(max(slot * 0.8, 1))
     rectangles = []
     y = base
@@ -119,8 +119,8 @@ def bars_by_name(title: str, rows: Sequence[tuple[str, int | None]]) -> str:
     highest = max([count or 0 for _, count in rows], default=1) or 1
     space = _WIDTH - _NAME - _LABEL
     content = []
-    for place, (name, count) in enumerate(rows):
-        y = place * _ROW
+    for number, (name, count) in enumerate(rows):
+        y = number * _ROW
         width = space * (count or 0) / highest
         label = f"{count:,}" if count is not None else "hidden"
         content.append(f'<text x="{_NAME - 10}" y="{y + 17}" class="end">{escape(name)}</text>')

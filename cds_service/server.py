@@ -122,7 +122,7 @@ def _warn_of_open_access(settings: Settings) -> None:
 def _prepare_store(settings: Settings) -> None:
     """Migrate an embedded store before the workers start; warn of a store that is not ready, which costs no card."""
     store = Store(settings.store_url.get_secret_value())
-    state, why = prepare(store)
+    state, reason = prepare(store)
     store.close()
     if state != READY:
         check = "that its folder is writable and has free space" if store.embedded else "that it is running"
@@ -132,7 +132,7 @@ def _prepare_store(settings: Settings) -> None:
             "warning",
             "startup_warning",
             reason="store_not_ready",
-            error=why or state,
+            error=reason or state,
             store=repr(store),
             state=state,
             effect=effect,

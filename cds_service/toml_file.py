@@ -56,8 +56,8 @@ def _text(path: Path) -> str:
         raise _unreadable(path, str(error.strerror)) from None
 
 
-def _unreadable(path: Path, why: str) -> SettingsError:
-    return SettingsError(f"{path} cannot be read: {why}")
+def _unreadable(path: Path, reason: str) -> SettingsError:
+    return SettingsError(f"{path} cannot be read: {reason}")
 
 
 def _describe(
@@ -79,12 +79,12 @@ def _describe(
     return f"{'.'.join(map(str, keys))}: {words}{f' (line {line})' if line else ''}"
 
 
-def _new_place(place: str, value: Any) -> str:
+def _new_place(new_path: str, value: Any) -> str:
     """Return how a key that moved is written now: its table if it is one, or else the table and the key in it."""
     if isinstance(value, dict):
-        children = "".join(f", [{place}.{name}]" for name, child in value.items() if isinstance(child, dict))
-        return f"belongs to a card now; write {children.removeprefix(', ') or f'[{place}]'}"
-    table, _, key = place.rpartition(".")
+        children = "".join(f", [{new_path}.{name}]" for name, child in value.items() if isinstance(child, dict))
+        return f"belongs to a card now; write {children.removeprefix(', ') or f'[{new_path}]'}"
+    table, _, key = new_path.rpartition(".")
     return f"belongs to a card now; write [{table}] and below it {key} = ..."
 
 
@@ -99,15 +99,15 @@ def line_of(text: str, path: list[Any]) -> int | None:
     A path has the index of each entry of a list, from 0. None where not even the outermost key is there.
     """
     best, line = 0, None
-    for number, place in _places(text):
-        shorter = min(len(place), len(path))
-        depth = next((i for i, (a, b) in enumerate(zip(place, path, strict=False)) if a != b), shorter)
+    for number, key_path in _key_paths(text):
+        shorter = min(len(key_path), len(path))
+        depth = next((i for i, (key, wanted) in enumerate(zip(key_path, path, strict=False)) if key != wanted), shorter)
         if best < depth == shorter:
             best, line = depth, number
     return line
 
 
-def _places(text: str) -> Iterator[tuple[int, list[Any]]]:
+def _key_paths(text: str) -> Iterator[tuple[int, list[Any]]]:
     """Yield the number of each line that has a key or the head of a table, and the path of that."""
     table: list[Any] = []
     lengths: Counter[str] = Counter()

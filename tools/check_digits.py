@@ -15,15 +15,15 @@ _TURN = (
 def snomed(code: str) -> bool:
     """Say whether a SNOMED CT identifier passes Verhoeff's check."""
     check = 0
-    for place, digit in enumerate(reversed(code)):
-        check = int(_TIMES[check][int(_TURN[place % 8][int(digit)])])
+    for index, digit in enumerate(reversed(code)):
+        check = int(_TIMES[check][int(_TURN[index % 8][int(digit)])])
     return check == 0
 
 
 def loinc(code: str) -> bool:
     """Say whether a LOINC number passes its modulus-10 check."""
     number, _, check = code.partition("-")
-    total = sum(sum(divmod(int(digit) * (2 - place % 2), 10)) for place, digit in enumerate(reversed(number)))
+    total = sum(sum(divmod(int(digit) * (2 - index % 2), 10)) for index, digit in enumerate(reversed(number)))
     return check == str(-total % 10)
 
 

@@ -51,9 +51,9 @@ def as_who(code: Code) -> Code:
     return replace(code, system=ICD_10_WHO, code=f"{start}{number}")
 
 
-def corrected(code: Code, right: dict[tuple[str, str], Correction]) -> Code:
+def corrected(code: Code, table: dict[tuple[str, str], Correction]) -> Code:
     """Give a code as it is right; what is right in ICD-10-CM is so in the category of the same number elsewhere."""
     same = as_who(code)
     system = ICD_10_CM if same.system == ICD_10_WHO and same.table == NATIONAL else code.system
-    correction = right.get((system, same.code))
+    correction = table.get((system, same.code))
     return correction.applied(code) if correction else code

@@ -132,12 +132,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="default: another one each time")
     parser.add_argument("--save", type=Path, default=Path.cwd(), help="where bodies that are answered wrongly go")
     parser.add_argument("--instances", action="store_true", help="two servers on one PostgreSQL, one killed meanwhile")
-    given_ = parser.parse_args()
-    given_.save.mkdir(parents=True, exist_ok=True)
-    print(f"seed {given_.seed}, minutes {given_.minutes:g}", flush=True)
+    options = parser.parse_args()
+    options.save.mkdir(parents=True, exist_ok=True)
+    print(f"seed {options.seed}, minutes {options.minutes:g}", flush=True)
     with TemporaryDirectory() as state:
         os.environ["XDG_STATE_HOME"] = state
-        return min(1, fuzz(given_.minutes, given_.seed, given_.save, instances=given_.instances))
+        return min(1, fuzz(options.minutes, options.seed, options.save, instances=options.instances))
 
 
 if __name__ == "__main__":

@@ -175,8 +175,8 @@ def raw_requests(draw: Callable) -> dict[str, Any]:
     damage: list[Any] = []
     if draw(st.integers(0, 3)) == 0:
         place, byte = st.floats(0, 1, exclude_max=True), st.integers(0, 255)
-        one = st.tuples(st.sampled_from(["change", "insert", "delete", "double"]), place, byte)
-        damage = draw(st.lists(one, min_size=1, max_size=3))
+        change = st.tuples(st.sampled_from(["change", "insert", "delete", "double"]), place, byte)
+        damage = draw(st.lists(change, min_size=1, max_size=3))
     return usual | parts | {"damage": damage}
 
 
@@ -186,7 +186,7 @@ def allowed(case: Mapping[str, Any]) -> frozenset[int]:
         return frozenset(DOCUMENTED)
     sets = [table[case[name]] for name, table in _TABLES.items()] + [bodies()[case["body"]][1]]
     every = frozenset().union(*sets)
-    return every if all(200 in one for one in sets) else every - {200}
+    return every if all(200 in statuses for statuses in sets) else every - {200}
 
 
 def request_bytes(case: Mapping[str, Any], authorization: str | None) -> bytes:
@@ -349,18 +349,18 @@ def faults(
         is_open = case["damage"] or case["frame"] in UNFINISHED or (case["method"] == "PRI" and not behind_nginx)
         return [] if is_open else ["no answer to a whole request"]
     first = answers[0]
-    found = _content_faults(case, first, behind_nginx=behind_nginx)
+    faults = _content_faults(case, first, behind_nginx=behind_nginx)
     if first.status and first.status not in allowed(case):
-        found.append(f"the status is {first.status}, not one of {sorted(allowed(case))}")
+        faults.append(f"the status is {first.status}, not one of {sorted(allowed(case))}")
     if first.status == 200 and case["method"] in ("POST", "post") and b'"cards"' in first.content:
-        right = cards.get(case["body"])
-        found += [] if without_ids(first.content) == right else ["another answer than the right one"]
+        expected = cards.get(case["body"])
+        faults += [] if without_ids(first.content) == expected else ["another answer than the right one"]
     if len(answers) > 1 and answers[1].status != 200:
-        found.append(f"the next call on its connection is answered {answers[1].status}")
+        faults.append(f"the next call on its connection is answered {answers[1].status}")
     is_alone = not case["damage"] and case["frame"] in WHOLE and case["version"] == " HTTP/1.1"
     if is_alone and not first.ends and len(answers) == 1 and first.status:
-        found.append("the connection broke, and its answer did not say so")
-    return found
+        faults.append("the connection broke, and its answer did not say so")
+    return faults
 
 
 def _content_faults(case: Mapping[str, Any], answer: Answer, *, behind_nginx: bool) -> list[str]:
@@ -370,10 +370,10 @@ def _content_faults(case: Mapping[str, Any], answer: Answer, *, behind_nginx: bo
     is_passed_on = case["damage"] or case["pad"] == "101 headers"  # nginx forwards control characters in a header, too
     if not answer.content and answer.status in WITHOUT_BODY and (is_passed_on or not behind_nginx):
         return []
-    found = body_faults(answer.content)
-    if not found and json.loads(answer.content).get("resourceType") != "OperationOutcome":
-        found = ["an error without an OperationOutcome"]
-    return [f"{answer.status}: {fault}" for fault in found]
+    faults = body_faults(answer.content)
+    if not faults and json.loads(answer.content).get("resourceType") != "OperationOutcome":
+        faults = ["an error without an OperationOutcome"]
+    return [f"{answer.status}: {fault}" for fault in faults]
 
 
 def without_ids(content: bytes) -> str:

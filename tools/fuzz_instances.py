@@ -127,7 +127,7 @@ class Instances:
         self.good_calls = 0
         self._outages: list[list[float]] = []
         """When the second server was killed, and when it answered again."""
-        self._right = self._right_cards()
+        self._expected = self._expected_cards()
         self._ends = threading.Event()
         self._killer = threading.Thread(target=self._kill_repeatedly)
         self._killer.start()
@@ -147,14 +147,14 @@ class Instances:
         server.wait_until_it_answers()
         return server
 
-    def _right_cards(self) -> dict[str, str]:
+    def _expected_cards(self) -> dict[str, str]:
         """Return the first server's answer to each body that gets one, without UUIDs; the first has a card."""
         good = {name: content for name, (content, statuses) in bodies().items() if 200 in statuses}
         answers = {name: self._post("first", ORDER_SELECT, content) for name, content in good.items()}
-        right = {name: without_uuids(answer) for name, answer in answers.items() if answer is not None}
-        assert '"cards":[{' in right["card"].replace(" ", ""), right
-        assert json.loads(right["no card"]) == {"cards": []}, right
-        return right
+        expected = {name: without_uuids(answer) for name, answer in answers.items() if answer is not None}
+        assert '"cards":[{' in expected["card"].replace(" ", ""), expected
+        assert json.loads(expected["no card"]) == {"cards": []}, expected
+        return expected
 
     def _kill_repeatedly(self) -> None:
         while not self._ends.wait(_LIVES):
@@ -185,19 +185,19 @@ class Instances:
             self.lost += 1
         came = {way: answer for way, answer in answers.items() if answer is not None}
         self.statuses.update(f"{way} {answer.status_code}" for way, answer in came.items())
-        found = [fault for answer in came.values() for fault in answer_faults(answer)]
+        faults = [fault for answer in came.values() for fault in answer_faults(answer)]
         if any(answer.ok for answer in came.values()):
             self.reports |= acknowledged(body) if is_feedback else set()
         if (first := came["first"]).ok and not is_feedback:
             self.cards |= {card["uuid"] for card in first.json()["cards"]}
-            if kind == "odd JSON" and without_uuids(first) != self._right["card"]:
-                found.append("another card than without the added members")
-        found += [
+            if kind == "odd JSON" and without_uuids(first) != self._expected["card"]:
+                faults.append("another card than without the added members")
+        faults += [
             f"another answer from {way} than from the first server: {answer.status_code} and {first.status_code}"
             for way, answer in came.items()
             if without_uuids(answer) != without_uuids(first)
         ]
-        return found if first.ok else found + self._good_call()
+        return faults if first.ok else faults + self._good_call()
 
     def _post(self, way: str, path: str, content: bytes) -> requests.Response | None:
         """Return the answer; None where the second server was killed during the call."""
@@ -217,8 +217,8 @@ class Instances:
         """Send raw bytes the three ways, with a good call through nginx meanwhile and another one after them."""
         sent = [self.pool.submit(self._exchange, way, case) for way in ("first", "second", "nginx")]
         meanwhile = self._good_call()
-        found = [fault for future in sent for fault in future.result()]
-        return found + meanwhile + self._good_call()
+        faults = [fault for future in sent for fault in future.result()]
+        return faults + meanwhile + self._good_call()
 
     def _exchange(self, way: str, case: Mapping[str, Any]) -> list[str]:
         server, began = self.second if way == "second" else self.first, time.monotonic()
@@ -239,7 +239,7 @@ class Instances:
         if way != "first" and is_down and (server in self.killed or self._was_down(began)):
             self.lost += 1
             return []
-        return [f"{way}: {fault}" for fault in faults(case, answers, self._right, behind_nginx=way == "nginx")]
+        return [f"{way}: {fault}" for fault in faults(case, answers, self._expected, behind_nginx=way == "nginx")]
 
     def _good_call(self) -> list[str]:
         """Return what is wrong with the answer to another client's good call, on a connection that goes on."""
@@ -254,7 +254,7 @@ class Instances:
         if answer.status_code == 503 and self._was_down(began):
             self.lost += 1
             return []
-        is_right = answer.ok and without_uuids(answer) == self._right["card"]
+        is_right = answer.ok and without_uuids(answer) == self._expected["card"]
         return [] if is_right else [f"a good call of another client is answered {answer.status_code}, or wrongly"]
 
     def end(self, store: Store) -> list[str]:
@@ -264,20 +264,20 @@ class Instances:
         print(f"good calls of another client, during and after refused ones: {self.good_calls}")
         self._print_times()
         codes = [server.stop() for server in (self.first, self.second)]
-        found = [f"a server ended with {code}" for code in codes if code]
-        found += [
+        faults = [f"a server ended with {code}" for code in codes if code]
+        faults += [
             "a server wrote a traceback" for server in (self.first, self.second) if "Traceback" in server.errors()
         ]
         stored = {(row.card, row.outcome) for row in rows(store, FEEDBACK)}
-        found += [f"acknowledged, and not stored: {report}" for report in sorted(self.reports - stored)]
-        found += [
+        faults += [f"acknowledged, and not stored: {report}" for report in sorted(self.reports - stored)]
+        faults += [
             f"a card that is not stored: {card}"
             for card in sorted(self.cards - {row.uuid for row in rows(store, CARDS)})
         ]
         print(f"second server killed {len(self.killed)} times, which cost {self.lost} calls")
         print(f"acknowledged: {len(self.reports)} reports; shown by the first server: {len(self.cards)} cards")
         print("answers: " + ", ".join(f"{way} {times}" for way, times in sorted(self.statuses.items())))
-        return found
+        return faults
 
     def _print_times(self) -> None:
         """Print how long good calls take through nginx, beside other good calls, and while half of all are refused."""
@@ -301,15 +301,15 @@ class Instances:
         """Send a call of 64 KiB to 2 MiB that is refused with 401, 413, 415 or 429, or by nginx with 413."""
         token, kind = bearer("bodies", ORDER_SELECT), "application/json"
         content = b" " * choose.choice([65_536, 262_144, 2_097_152])
-        why = choose.choice(["401", "413", "413 of nginx", "415", "429"])
-        if why == "401":
+        refusal = choose.choice(["401", "413", "413 of nginx", "415", "429"])
+        if refusal == "401":
             token = "Bearer x.y.z"
-        elif why == "415":
+        elif refusal == "415":
             kind = "text/plain"
-        elif why == "429":
+        elif refusal == "429":
             token = bearer("hasty", ORDER_SELECT)
         else:
-            content = bodies()["values, 600000"][0] if why == "413" else b" " * (9 * 1024 * 1024)
+            content = bodies()["values, 600000"][0] if refusal == "413" else b" " * (9 * 1024 * 1024)
         with session_from(next(self._addresses), self.front.client.session.verify) as session:
             headers = {"Content-Type": kind, "Authorization": token}
             try:
@@ -317,9 +317,12 @@ class Instances:
                     self.front.client.base + ORDER_SELECT, content, headers=headers, timeout=_PATIENCE
                 )
             except requests.ConnectionError:  # nginx refuses a body that is too large while it still arrives
-                assert why == "413 of nginx"
+                assert refusal == "413 of nginx"
             else:
-                assert answer.status_code in (int(why[:3]), 400 if why == "429" else 0), (why, answer.status_code)
+                assert answer.status_code in (int(refusal[:3]), 400 if refusal == "429" else 0), (
+                    refusal,
+                    answer.status_code,
+                )
 
     def close(self) -> None:
         """End what is left, whatever happened."""

@@ -76,9 +76,9 @@ def charts(knowledge: Knowledge) -> Chart:
 
     def codes(family: str, *systems: str) -> list[tuple[str, str]]:
         members = knowledge.terminology.families[family]
-        return [(one.system, one.code) for one in members if one.system in systems and one.kind != "pattern"][
-            :_MOST_CODES
-        ]
+        return [
+            (member.system, member.code) for member in members if member.system in systems and member.kind != "pattern"
+        ][:_MOST_CODES]
 
     return Chart(
         codes("malignancy", ICD, SNOMED),
@@ -165,8 +165,8 @@ class Generator:
     def _entry(self, kind: str, subject: Json, own_id: str, code: tuple[str, str], ordered: datetime) -> Json:
         draw = self._random
         days = -draw.randrange(1, 300) if draw.random() < _LATER else draw.randrange(0, 2500)
-        when = ordered - timedelta(days=days, minutes=draw.randrange(300))
-        stated = when.date().isoformat() if draw.random() < _DAY_ONLY else when.isoformat()
+        recorded = ordered - timedelta(days=days, minutes=draw.randrange(300))
+        stated = recorded.date().isoformat() if draw.random() < _DAY_ONLY else recorded.isoformat()
         entry: dict[str, Any] = {
             "resourceType": kind,
             "id": own_id,

@@ -41,10 +41,10 @@ def mutants(file: Path, module: str) -> Iterator[Mutant]:
     """Yield the mutants of a file; code outside of functions is not damaged."""
     text = file.read_text(encoding="utf-8")
     tree, mutations, _, _ = create_mutations(str(file), text)
-    places = MetadataWrapper(tree, unsafe_skip_copy=True).resolve(PositionProvider)
+    positions = MetadataWrapper(tree, unsafe_skip_copy=True).resolve(PositionProvider)
     functions = list(_functions(ast.parse(text)))
     for mutation in mutations:
-        line = places[mutation.original_node].start.line
+        line = positions[mutation.original_node].start.line
         for name, function in functions:
             if mutation.contained_by_top_level_function and line in _lines(function):
                 yield Mutant(module, name, line, _statement(function, line), _lines(function), tree, mutation)

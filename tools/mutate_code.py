@@ -192,16 +192,16 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("modules", nargs="*")
     parser.add_argument("--minutes", type=float, default=1e9)
     parser.add_argument("--children", type=int, default=os.cpu_count() or 1)
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     os.chdir(ROOT)
     chosen = []
     for file in sorted(file for package in PACKAGES for file in (ROOT / "cds_service" / package).glob("*.py")):
         module = f"cds_service.{file.parent.name}.{file.stem}".removesuffix(".__init__")
         import_module(module)
-        if not asked.modules or module.rpartition(".")[2] in asked.modules:
+        if not options.modules or module.rpartition(".")[2] in options.modules:
             chosen += mutants(file, module)
     random.Random(SEED).shuffle(chosen)  # noqa: S311 - no secret
-    plugin = Mutations(chosen, asked.children, asked.minutes)
+    plugin = Mutations(chosen, options.children, options.minutes)
     pytest.main([*OPTIONS, *(f"tests/{name}" for name in TESTS)], plugins=[plugin])
     tried = plugin.counts.total()
     caught = plugin.counts["caught"] + plugin.counts["timeout"]

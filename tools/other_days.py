@@ -98,5 +98,5 @@ def sleep(seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    given = sys.argv[1:]
-    sys.exit(run_now(given[1], given[2:]) if given[:1] == ["--now"] else main(given))
+    arguments = sys.argv[1:]
+    sys.exit(run_now(arguments[1], arguments[2:]) if arguments[:1] == ["--now"] else main(arguments))

@@ -60,9 +60,9 @@ def fits(route: Row, code: Code) -> bool:
     )  # fmt: skip
 
 
-def covers(known: str, code: str) -> bool:
+def covers(listed: str, code: str) -> bool:
     """Say whether a category or a pattern of ours takes in a code."""
-    return bool(re.match(known, code.replace(".", ""))) if known.startswith("^") else code.startswith(known)
+    return bool(re.match(listed, code.replace(".", ""))) if listed.startswith("^") else code.startswith(listed)
 
 
 class Sorter:
@@ -137,15 +137,15 @@ def read(folder: Path, table: str) -> tuple[list[Code], list[Reject]]:
     """Read one table, and reject those rows that another row states more closely."""
     if table in OWN:  # a code may stand in several families there, which the sorter keeps apart
         return read_table(HERE, table), []
-    right = corrections(folder / "reach_corrections.csv") | corrections(HERE / "corrections.csv")
-    return narrowest(corrected(code, right) for code in read_table(folder, table))
+    corrections_of_table = corrections(folder / "reach_corrections.csv") | corrections(HERE / "corrections.csv")
+    return narrowest(corrected(code, corrections_of_table) for code in read_table(folder, table))
 
 
 def add_editions(sorter: Sorter) -> None:
     """Add to each national edition the categories of the WHO edition that it does not state itself."""
     for name in sorter.sets:
-        known = [code for code in sorter.sets[name] if code.system == ICD_10_WHO]
-        for code in (in_edition(code, system) for code in known for system in editions()):
+        who_codes = [code for code in sorter.sets[name] if code.system == ICD_10_WHO]
+        for code in (in_edition(code, system) for code in who_codes for system in editions()):
             stands = sorter.seen.get((sorter.family[name], *code.key))
             if stands is None:
                 sorter.place(code, name)

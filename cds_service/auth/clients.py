@@ -37,8 +37,8 @@ def _at_least_one(entries: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _issuer(text: str, info: ValidationInfo) -> str:
-    scheme, _, rest = text.partition(":")
-    if not scheme or not rest or not text.isprintable() or " " in text:
+    scheme, _, value = text.partition(":")
+    if not scheme or not value or not text.isprintable() or " " in text:
         message = "must be the URI that the client gives as iss, such as https://ehr.example.org"
         raise ValueError(message)
     return _refuse_sandbox(text, info)

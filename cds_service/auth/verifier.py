@@ -84,7 +84,7 @@ class TokenVerifier:
         try:
             is_new = self._replay.is_new(client.issuer, token.claims["jti"], expires_at)
         except StoreUnavailable as error:
-            raise ReplayCacheUnavailable(error.why) from None
+            raise ReplayCacheUnavailable(error.reason) from None
         return None if is_new else Check.REPLAY
 
 

@@ -77,7 +77,7 @@ class Replay:
     def __init__(self, plan: Plan) -> None:
         self.plan, self.tally = plan, plan.tally()
         self._systems: dict[str, bool] = {}
-        self._places: dict[str, tuple[str, int]] = {}
+        self._chunk_positions: dict[str, tuple[str, int]] = {}
 
     def part(self, records: Iterable[Record]) -> None:
         """Decide all orders of a part."""
@@ -102,7 +102,7 @@ class Replay:
     def _resources(self, records: list[Record]) -> Iterator[tuple[dict[str, Any], Record]]:
         """Yield the resources of lines, in the order of the export, each once: it may be in two files."""
         seen = set[tuple[str, str]]()
-        for record in sorted(records, key=self._place):
+        for record in sorted(records, key=self._position):
             try:
                 resource = parsed(record.content)
             except UnusableLine as unusable:
@@ -117,23 +117,23 @@ class Replay:
                 seen.add(key)
             yield resource, record
 
-    def _place(self, record: Record) -> tuple[tuple[str, int], int]:
+    def _position(self, record: Record) -> tuple[tuple[str, int], int]:
         """Return where a record is in the export, which orders records alike whatever read them."""
-        place = self._places.get(record.chunk)
-        if place is None:
+        position = self._chunk_positions.get(record.chunk)
+        if position is None:
             file, start = record.chunk.split("\t")
-            place = self._places[record.chunk] = (file, int(start))
-        return place, record.line
+            position = self._chunk_positions[record.chunk] = (file, int(start))
+        return position, record.line
 
     def _call(self, patient: str, orders: list[Order], entries: list[Entry]) -> None:
         """Decide the orders of one encounter and moment as one call, as a clinician signs them together."""
         ordered, call = orders[0].ordered, _Call(patient, [order.resource for order in orders])
         timed = [(entry.resource, timing(entry.recorded, ordered)) for entry in entries]
-        for when, count in Counter(when for _, when in timed).items():
-            self.tally.counts["as_of", when] += count
-        known = [(resource, when) for resource, when in timed if when is not Timing.AFTER]
+        for entry_timing, count in Counter(entry_timing for _, entry_timing in timed).items():
+            self.tally.counts["as_of", entry_timing] += count
+        recorded = [(resource, entry_timing) for resource, entry_timing in timed if entry_timing is not Timing.AFTER]
         decisions = [
-            self._decision(call, variant, ordered, [resource for resource, _ in known], orders)
+            self._decision(call, variant, ordered, [resource for resource, _ in recorded], orders)
             for variant in self.plan.variants
         ]
         decision = decisions[0]
@@ -142,18 +142,18 @@ class Replay:
         results = _results(decision, orders)
         for order, result, outcome in results:
             self._count(order, result, outcome)
-        self._count_without(call, orders, known, results)
+        self._count_without(call, orders, recorded, results)
         if len(decisions) > 1 and decisions[1] is not None:
-            others = _results(decisions[1], orders)
-            for (_, result, _), (_, other, _) in zip(results, others, strict=True):
-                self.tally.add("compared", result, other)
+            compared = _results(decisions[1], orders)
+            for (_, result, _), (_, compared_result, _) in zip(results, compared, strict=True):
+                self.tally.add("compared", result, compared_result)
 
     def _decision(
-        self, call: "_Call", variant: Variant, ordered: Moment, known: list[dict[str, Any]], orders: list[Order]
+        self, call: "_Call", variant: Variant, ordered: Moment, recorded: list[dict[str, Any]], orders: list[Order]
     ) -> Decision | None:
         try:
             return decide(
-                call.body(known, variant),
+                call.body(recorded, variant),
                 HOOK,
                 variant.knowledge,
                 variant.site,
@@ -170,37 +170,37 @@ class Replay:
         self,
         call: "_Call",
         orders: list[Order],
-        known: Sequence[tuple[dict[str, Any], Timing]],
+        recorded: Sequence[tuple[dict[str, Any], Timing]],
         results: "list[_Result]",
     ) -> None:
         """Count the cards where what nobody can place in time is left out; where it says nothing, they are the same."""
         variant, ordered = self.plan.variants[0], orders[0].ordered
         is_watched = any(outcome and outcome.findings for _, _, outcome in results)
-        relevant = set(self._relevant_timings(orders, known)) if is_watched else set()
+        relevant = set(self._relevant_timings(orders, recorded)) if is_watched else set()
         by_timings = {frozenset[Timing](): [result for _, result, _ in results]}
         for name, timings in WITHOUT.items():
             left_out = timings & relevant
             if left_out not in by_timings:
-                kept = [resource for resource, when in known if when not in left_out]
-                decision = self._decision(call, variant, ordered, kept, [])
-                others = _results(decision, orders) if decision else []
-                by_timings[left_out] = [result for _, result, _ in others]
+                remaining = [resource for resource, entry_timing in recorded if entry_timing not in left_out]
+                decision = self._decision(call, variant, ordered, remaining, [])
+                remaining_results = _results(decision, orders) if decision else []
+                by_timings[left_out] = [result for _, result, _ in remaining_results]
             for result in by_timings[left_out]:
                 if result in CARDS:
                     self.tally.add("without", name, result)
 
     def _relevant_timings(
-        self, orders: list[Order], known: Sequence[tuple[dict[str, Any], Timing]]
+        self, orders: list[Order], recorded: Sequence[tuple[dict[str, Any], Timing]]
     ) -> Iterator[Timing]:
         """Yield the timings of uncertain entries that can matter: they mean something, or an order refers to some."""
-        uncertain = [(resource, when) for resource, when in known if when in _UNCERTAIN]
+        uncertain = [(resource, entry_timing) for resource, entry_timing in recorded if entry_timing in _UNCERTAIN]
         if uncertain and any("reasonReference" in order.resource for order in orders):
-            yield from (when for _, when in uncertain)
+            yield from (entry_timing for _, entry_timing in uncertain)
             return
         variant = self.plan.variants[0]
         knowledge, site = variant.knowledge, variant.site
         entry_filter = EntryFilter(knowledge, site, orders[0].ordered.first, ReferenceResolver())
-        for resource, when in uncertain:
+        for resource, entry_timing in uncertain:
             pairs = codings(resource.get("code"), site.systems)
             is_plain = resource.get("resourceType") in _CODED
             if (
@@ -209,7 +209,7 @@ class Replay:
                 or own_study(pairs, site.studies, knowledge.known_systems)
                 or entry_filter.mentions(resource)
             ):
-                yield when
+                yield entry_timing
 
     def _count(self, order: Order, result: str, outcome: Recommendation | Silence | None) -> None:
         tally = self.tally
@@ -248,9 +248,9 @@ class Replay:
             self.tally.add("clinician", hashlib.blake2b(requester.encode(), digest_size=8).hexdigest(), week)
 
     def _sample(self, order: Order, result: str) -> None:
-        reference, place = reference_of(order.resource), order.record
-        rank = int.from_bytes(hashlib.blake2b(f"{place.patient}/{reference}".encode(), digest_size=6).digest())
-        row = [reference, f"Patient/{place.patient}", text_of(order.resource.get("authoredOn")), result]
+        reference, record = reference_of(order.resource), order.record
+        rank = int.from_bytes(hashlib.blake2b(f"{record.patient}/{reference}".encode(), digest_size=6).digest())
+        row = [reference, f"Patient/{record.patient}", text_of(order.resource.get("authoredOn")), result]
         self.tally.add_sample(result, rank, row)
 
     def _unmapped(self, patient: str, entries: list[Entry]) -> None:
@@ -309,13 +309,13 @@ class _Call:
             },
         }
 
-    def body(self, known: list[dict[str, Any]], variant: Variant) -> dict[str, Any]:
+    def body(self, recorded: list[dict[str, Any]], variant: Variant) -> dict[str, Any]:
         """Return the body of the call with these entries as its record."""
         prefetch = {
             key: {
                 "resourceType": "Bundle",
                 "entry": [
-                    {"resource": resource} for resource in known if resource.get("resourceType") == resource_type
+                    {"resource": resource} for resource in recorded if resource.get("resourceType") == resource_type
                 ],
             }
             for key, resource_type in replayed_keys(variant.site.optional_keys).items()

@@ -166,8 +166,8 @@ def _table(headers: Sequence[str], rows: Sequence[Sequence[Any]], file: str = ""
         any(row[place] is None or isinstance(row[place], int) for row in rows) for place in range(len(headers))
     ]
     head = "".join(
-        f"<th{' class=number' if right else ''}>{escape(header)}</th>"
-        for header, right in zip(headers, is_number, strict=True)
+        f"<th{' class=number' if is_right else ''}>{escape(header)}</th>"
+        for header, is_right in zip(headers, is_number, strict=True)
     )
     body = "".join(
         "<tr>"
@@ -180,9 +180,9 @@ def _table(headers: Sequence[str], rows: Sequence[Sequence[Any]], file: str = ""
         + "</tr>"
         for row in rows[:_MOST_ROWS]
     )
-    more = len(rows) - _MOST_ROWS
-    rest = _paragraph(f"{more:,} more rows are in {file}.") if more > 0 and file else ""
-    return _scrolled(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>") + rest
+    hidden_rows = len(rows) - _MOST_ROWS
+    remark = _paragraph(f"{hidden_rows:,} more rows are in {file}.") if hidden_rows > 0 and file else ""
+    return _scrolled(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>") + remark
 
 
 def _scrolled(content: str) -> str:
@@ -223,8 +223,8 @@ def _number_or_hidden(count: int | None) -> str:
 
 def _note_on_periods(summary: Mapping[str, Any]) -> str:
     unit, at_least = summary["weeks"]["unit"], summary["at_least"]
-    why = "" if unit == "week" else f"Shown by {unit}, as too many weeks have fewer than {at_least} cards or orders. "
-    return _paragraph(f"{why}A hatched bar is hidden. The first and the last {unit} may not be whole.")
+    note = "" if unit == "week" else f"Shown by {unit}, as too many weeks have fewer than {at_least} cards or orders. "
+    return _paragraph(f"{note}A hatched bar is hidden. The first and the last {unit} may not be whole.")
 
 
 def _funnel(summary: Mapping[str, Any]) -> Iterator[tuple[str, int | None]]:

@@ -187,9 +187,9 @@ def _replay(plan: Plan) -> Function:
             row for batch in batches for row in zip(*(batch.column(name).to_pylist() for name in _COLUMNS), strict=True)
         )
         for _, part in groupby(rows, key=lambda row: row[1]):
-            one = Replay(plan)
-            one.part(_records(part, tally))
-            tally.merge(one.tally)
+            part_replay = Replay(plan)
+            part_replay.part(_records(part, tally))
+            tally.merge(part_replay.tally)
         return _batched(iter([("tally", 0, "", "", 0, tally.to_json())]))
 
     return replay
@@ -223,13 +223,13 @@ def _chunks(
 
 
 def _lines(batches: Batches, names: Mapping[str, tuple[str, str]] | None) -> Iterator[_Line]:
-    found: dict[str, tuple[str, str]] = {}
+    names_by_path: dict[str, tuple[str, str]] = {}
     for batch in batches:
         columns = (batch.column(name).to_pylist() for name in ("file", "start", "content"))
         for path, start, content in zip(*columns, strict=True):
-            if path not in found:
-                found[path] = names[unquote(urlsplit(path).path)] if names else (path, "")
-            yield _Line(found[path][0], start, found[path][1], content)
+            if path not in names_by_path:
+                names_by_path[path] = names[unquote(urlsplit(path).path)] if names else (path, "")
+            yield _Line(names_by_path[path][0], start, names_by_path[path][1], content)
 
 
 def _numbered(first: _Line, others: Iterator[_Line]) -> Iterator[tuple[int, bytes | None]]:

@@ -237,22 +237,22 @@ class _Summary:
     def _compared(self) -> dict[str, Any]:
         """Return the cards that the other variant adds and loses, by the results of both."""
         changed: dict[str, Counter[Key]] = {"gained": Counter(), "lost": Counter(), "changed": Counter()}
-        kept = 0
+        still_shown = 0
         for key, count in self._tally.under("compared").items():
             before, after = (result in CARDS for result in key)
             if before and after:
-                kept += count
+                still_shown += count
             if key[0] != key[1]:
                 changed["changed" if before == after else "gained" if after else "lost"][key] += count
         sums = {name: sum(rows.values()) for name, rows in changed.items()}
-        parts = self._part(self._shown_cards, {"kept": kept, "lost": sums["lost"]})
+        parts = self._part(self._shown_cards, {"kept": still_shown, "lost": sums["lost"]})
         gained = shown(sums["gained"], self._at_least)
         is_known = gained is not None and parts["kept"] is not None
         totals = {"gained": gained, "lost": parts["lost"], "changed": shown(sums["changed"], self._at_least)}
         return {
             "knowledge": self._plan.variants[1].knowledge.version,
             "policy": self._plan.variants[1].site.policy,
-            "cards": kept + sums["gained"] if is_known else None,
+            "cards": still_shown + sums["gained"] if is_known else None,
             **totals,
             "rows": [
                 {"what": name, "before": key[0], "after": key[1], "orders": count}

@@ -37,9 +37,9 @@ class Tally:
 
     def add_patient(self, key: Key, patient_hash: int) -> None:
         """Note a patient behind a name."""
-        known = self.patients[key]
-        if len(known) < self.most_patients:
-            known.add(patient_hash)
+        hashes_of_key = self.patients[key]
+        if len(hashes_of_key) < self.most_patients:
+            hashes_of_key.add(patient_hash)
 
     def add_sample(self, result: str, rank: int, order: list[str]) -> None:
         """Keep an order for chart review if it is among those with the smallest ranks."""
@@ -51,17 +51,17 @@ class Tally:
         for key, line in other.first_lines.items():
             self.first_lines[key] = min(line, self.first_lines.get(key, line))
         for key, hashes in other.patients.items():
-            known = self.patients[key]
-            if len(known) < self.most_patients:
-                known.update(hashes)
+            hashes_of_key = self.patients[key]
+            if len(hashes_of_key) < self.most_patients:
+                hashes_of_key.update(hashes)
         for result, orders in other.samples.items():
             self.samples[result] = heapq.nsmallest(self.sample_size, [*self.samples[result], *orders])
 
     def under(self, *prefix: str) -> dict[Key, int]:
         """Return the counts whose keys begin so, by the rest of the key, sorted."""
         size = len(prefix)
-        found = {key[size:]: count for key, count in self.counts.items() if key[:size] == prefix}
-        return dict(sorted(found.items()))
+        matching = {key[size:]: count for key, count in self.counts.items() if key[:size] == prefix}
+        return dict(sorted(matching.items()))
 
     def total(self, *prefix: str) -> int:
         """Return the sum of the counts whose keys begin so."""

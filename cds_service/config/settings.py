@@ -253,7 +253,7 @@ class Settings(BaseSettings):
 
     def _conflicts_with_clients(self) -> list[str]:
         """Return what would let in others than the clients, or keep them out."""
-        wrong = {
+        faults = {
             "ANYONE_MAY_CALL: contradicts the clients file; leave one of them out": self.anyone_may_call,
             "FHIR_SERVERS: with a clients file, the servers of each client stand there": bool(self.fhir_servers),
             "PLAYGROUND: with a clients file it is for development mode only, as its page has no token": (
@@ -263,7 +263,7 @@ class Settings(BaseSettings):
                 not self.development and not self.public_url.startswith("https://")
             ),
         }
-        return [fault for fault, is_there in wrong.items() if is_there]
+        return [fault for fault, is_there in faults.items() if is_there]
 
     @property
     def is_local(self) -> bool:

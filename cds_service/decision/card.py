@@ -66,8 +66,8 @@ def _history(findings: Findings, texts: Mapping[str, Any]) -> dict[str, str]:
     names = {texts["cancers"].get(finding.wording, "") for finding in cancers}
     # A metastasis of unnamed origin is no evidence of a second cancer, but two names are.
     has_unnamed = any(not finding.metastatic and finding.wording not in texts["cancers"] for finding in cancers)
-    [name, *others] = sorted(names - {""}) or [""]
-    return {"history": general, "cancer": general if has_unnamed or others or not name else name}
+    [name, *other_names] = sorted(names - {""}) or [""]
+    return {"history": general, "cancer": general if has_unnamed or other_names or not name else name}
 
 
 def _render_detail(

@@ -163,9 +163,9 @@ class EntryFilter:
         return self._parsed_text(entry).opening
 
     def _parsed_text(self, entry: Json) -> TypedText:
-        known = self._entry_texts.get(id(entry))
-        if known is not None:
-            return known[1]
+        cached = self._entry_texts.get(id(entry))
+        if cached is not None:
+            return cached[1]
         text = self.typed_text(entry)
         typed_text = self._typed_texts.get(text)
         if typed_text is None:

@@ -96,7 +96,7 @@ def words_of(concepts: Any) -> str:
     return " | ".join(filter(None, dict.fromkeys(texts)))
 
 
-def typed_text(concepts: Any, known: Collection[str]) -> str:
+def typed_text(concepts: Any, known_systems: Collection[str]) -> str:
     """Return what was typed in one CodeableConcept or a list of them: texts, and displays of codes that we don't know.
 
     The display of a system that is `known` is that system's wording of the code (contract section 4).
@@ -105,7 +105,9 @@ def typed_text(concepts: Any, known: Collection[str]) -> str:
     for concept in concepts_of(concepts):
         texts.append(text_of(concept.get("text")))
         texts += [
-            text_of(coding.get("display")) for coding in members(concept.get("coding")) if not _is_known(coding, known)
+            text_of(coding.get("display"))
+            for coding in members(concept.get("coding"))
+            if not _is_known(coding, known_systems)
         ]
     return " | ".join(filter(None, dict.fromkeys(texts)))
 
@@ -181,9 +183,9 @@ def months_since(then: PartialDate, today: date) -> int:
     return max(0, months - (len(then.text) == _DAY_LENGTH and then.last.day > today.day))
 
 
-def _is_known(coding: Json, known: Collection[str]) -> bool:
+def _is_known(coding: Json, known_systems: Collection[str]) -> bool:
     system = coding.get("system")
-    return isinstance(system, str) and system in known
+    return isinstance(system, str) and system in known_systems
 
 
 def _text_as_code(concept: Json) -> str:

@@ -115,8 +115,8 @@ def _others(findings: list[Finding], same_as: frozenset[str]) -> list[Finding]:
     if not others:
         return others
     devices = cautions.devices_in_body([finding for finding in others if finding.kind is FindingKind.DEVICE])
-    rest = [finding for finding in others if finding.kind is not FindingKind.DEVICE]
-    return [*(finding for finding in rest if _is_relevant(finding, same_as)), *devices]
+    not_devices = [finding for finding in others if finding.kind is not FindingKind.DEVICE]
+    return [*(finding for finding in not_devices if _is_relevant(finding, same_as)), *devices]
 
 
 def _is_relevant(finding: Finding, same_as: frozenset[str]) -> bool:

@@ -75,8 +75,8 @@ def selects_closed_order(request: HookRequest, knowledge: Knowledge, site: Site)
 def counts_by_system(counts_by_name: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
     """Return how many entries are of each (resource type, code system), by names of systems that may be logged."""
     counts: Counter[tuple[str, str]] = Counter()
-    for place, ((resource, system), count) in enumerate(sorted(counts_by_name.items(), key=lambda item: -item[1])):
-        counts[resource, _loggable_name(system) if place < _MAX_NAMES else OTHER] += count
+    for rank, ((resource, system), count) in enumerate(sorted(counts_by_name.items(), key=lambda item: -item[1])):
+        counts[resource, _loggable_name(system) if rank < _MAX_NAMES else OTHER] += count
     return dict(counts)
 
 

@@ -7,7 +7,7 @@ from itertools import islice
 from cds_service.decision.fhir_fields import is_of, members, reference_of, text_of
 from cds_service.model import HookRequest, Json, PatientRecord
 
-_MOST = 100
+_MAX_REASONS = 100
 """Reasons per resource that are read; real resources have fewer, and text takes time."""
 
 
@@ -42,7 +42,7 @@ class ReferenceResolver:
 
 def reasons(resource: Json, references: ReferenceResolver) -> Iterator[Json]:
     """Yield each reason in the shape of a Condition: its concept, what it refers to, or nothing that can be read."""
-    return islice(_reasons(resource, references), _MOST)
+    return islice(_reasons(resource, references), _MAX_REASONS)
 
 
 def _prefetched(request: HookRequest) -> dict[str, Json]:

@@ -139,8 +139,8 @@ def _render_source(finding: Finding, texts: Texts) -> str:
 
 def _recorded(finding: Finding, texts: Texts) -> str:
     """Return the date of recording or, without one, the onset."""
-    when = finding.recorded or finding.since
-    return fill(texts["recorded"], recorded=when.text) if when else ""
+    recorded = finding.recorded or finding.since
+    return fill(texts["recorded"], recorded=recorded.text) if recorded else ""
 
 
 def _since(finding: Finding, texts: Texts) -> str:

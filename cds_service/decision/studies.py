@@ -24,8 +24,8 @@ def study_of(resource: Json, knowledge: Knowledge, site: Site) -> tuple[str, str
         return study, ""
     meanings = knowledge.terminology.lookup(pairs)
     terms = meanings.get("order", ())
-    known = [term for term in terms if term.means != _LEVEL_NOT_STATED]
-    term, words = _preferred(known), words_of(code)[:MAX_TEXT_LENGTH]
+    with_level = [term for term in terms if term.means != _LEVEL_NOT_STATED]
+    term, words = _preferred(with_level), words_of(code)[:MAX_TEXT_LENGTH]
     by_words = None
     if term is None:
         by_words = knowledge.words.study(_with_site(words, resource, knowledge))
@@ -54,9 +54,9 @@ def _combine(term: Term | None, by_words: str | None) -> tuple[str, str]:
     return by_words or _NOT_WATCHED, ""
 
 
-def _preferred(known: list[Term]) -> Term | None:
+def _preferred(terms: list[Term]) -> Term | None:
     """Return the preferred of several known codes: plexus, then not monitored, then others (contract section 2)."""
-    return min(known, key=lambda term: _RANKS.get(term.means, len(_RANKS)), default=None)
+    return min(terms, key=lambda term: _RANKS.get(term.means, len(_RANKS)), default=None)
 
 
 def _all_codings(code: object, site: Site) -> list[tuple[str, str]]:

@@ -122,8 +122,8 @@ def short_names(recommendation: Recommendation, knowledge: Knowledge) -> dict[st
     proposals, wording = knowledge.card["proposals"], knowledge.card["orders"][recommendation.order.study]
     # An order that nearly is the proposed study has its own short name of it in card.json.
     proposed = wording.get("proposed") or proposals[recommendation.order.proposed]["short"]
-    others = {kind: proposals[knowledge.card[kind]]["short"] for kind in _OTHER_STUDIES}
-    return {"order": wording["short"], "proposed": proposed, **others}
+    other_studies = {kind: proposals[knowledge.card[kind]]["short"] for kind in _OTHER_STUDIES}
+    return {"order": wording["short"], "proposed": proposed, **other_studies}
 
 
 def full_names(recommendation: Recommendation, knowledge: Knowledge) -> dict[str, str]:
@@ -196,14 +196,14 @@ def _extensions(order: Json, rating: Json | None, *, rated: bool) -> Any:
     extensions = order.get("extension")
     if extensions is not None and not isinstance(extensions, list):
         return None
-    others = [
+    other_extensions = [
         extension
         for extension in extensions or []
         if not isinstance(extension, dict) or extension.get("url") != _PAMA_RATING
     ]
     if rated and rating:
-        return [*others, rating]
-    return None if len(others) == len(extensions or []) else others
+        return [*other_extensions, rating]
+    return None if len(other_extensions) == len(extensions or []) else other_extensions
 
 
 def _with_contained(new_order: dict[str, Any], order: Json) -> dict[str, Any]:

@@ -18,10 +18,10 @@ __all__ = ["Probe", "Result", "State", "examine", "render"]
 
 def examine(urls: Sequence[str], probe: Probe, instance_urls: Sequence[str] = ()) -> Iterator[tuple[str, Result]]:
     """Yield the results of each base URL as they come, then of each single instance, then under no URL those of all."""
-    deployments, single = ([_at(url, probe) for url in given] for given in (urls, instance_urls))
+    deployments, single = ([_at(url, probe) for url in group] for group in (urls, instance_urls))
     answering = []
-    for check, given in ((_of_deployment, deployments), (_of_instance, single)):
-        for deployment in given:
+    for check, group in ((_of_deployment, deployments), (_of_instance, single)):
+        for deployment in group:
             is_answering = True
             for result in check(deployment):
                 is_answering = is_answering and result.check != connection.CONNECTION

@@ -31,13 +31,15 @@ def public_url(deployment: Deployment) -> Result:
     why = "Tokens must name it in `aud`, and the card's links lead there."
     body = deployment.send("GET", "/openapi.json").json()
     servers = body.get("servers") if isinstance(body, dict) else None
-    known = servers[0].get("url") if isinstance(servers, list) and servers and isinstance(servers[0], dict) else None
-    if not isinstance(known, str):
+    published_url = (
+        servers[0].get("url") if isinstance(servers, list) and servers and isinstance(servers[0], dict) else None
+    )
+    if not isinstance(published_url, str):
         return Result(_PUBLIC_URL, State.NOT_CHECKED, "/openapi.json does not name it.", why)
-    if known == deployment.base:
+    if published_url == deployment.base:
         return Result(_PUBLIC_URL, State.OK, "The service's own URL is the one that is called.", why)
-    found = f"The service's own URL is {known}, but {deployment.base} is called."
-    if deployment.probe.key is None and is_this_machine(known) and is_this_machine(deployment.base):
+    found = f"The service's own URL is {published_url}, but {deployment.base} is called."
+    if deployment.probe.key is None and is_this_machine(published_url) and is_this_machine(deployment.base):
         return Result(_PUBLIC_URL, State.OK, f"{found} Both are of this machine.", why)
     todo = "Set PLEXUS_CDS_PUBLIC_URL to exactly the URL that clients call, or give the doctor that URL."
     return Result(_PUBLIC_URL, State.FAILED if deployment.probe.key else State.WARNING, found, why, todo)

@@ -32,8 +32,8 @@ def discovery(deployment: Deployment, answer: Answer) -> tuple[Result, dict[str,
         todo = "See *Good token*." if deployment.probe.key else "Give --key, --kid and --issuer of a client."
         return Result("Discovery", State.FAILED, "The service refuses the call (401).", why, todo), {}
     if answer.status != _OK or not isinstance(body, dict) or not isinstance(body.get("services"), list):
-        what = "no JSON" if body is None else "JSON, but no list of services"
-        found = f"{deployment.base}{DISCOVERY} is answered with {answer.status} and {_text(answer) or what}."
+        content = "no JSON" if body is None else "JSON, but no list of services"
+        found = f"{deployment.base}{DISCOVERY} is answered with {answer.status} and {_text(answer) or content}."
         todo = (
             "Is the service running? A faulty setting or file stops its start: run `plexus-cds check-config` on the "
             "server. With a clients file the store must answer, too: see *Store*."

@@ -110,8 +110,8 @@ def body_limits(deployment: Deployment, path: str, call: bytes) -> Iterator[Resu
         yield Result("Large body", State.FAILED, found, why, todo)
     answer = deployment.post(path, call.ljust(limit + _MEGABYTE))
     is_refused, has_outcome = answer.status == 413, is_outcome(answer)  # noqa: PLR2004 - HTTP
-    what = "an OperationOutcome" if has_outcome else "no OperationOutcome"
-    found = f"A call of 1 MiB more is answered with {answer.status} and {what}."
+    kind = "an OperationOutcome" if has_outcome else "no OperationOutcome"
+    found = f"A call of 1 MiB more is answered with {answer.status} and {kind}."
     why = "An EHR can show or log the reason only if it is an OperationOutcome; a larger limit makes the service slow."
     todo = "Use the error_page lines of deploy/nginx.conf, and the same limit in proxy and service."
     state = State.OK if is_refused and has_outcome else State.WARNING if is_refused else State.FAILED

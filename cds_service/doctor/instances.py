@@ -175,24 +175,27 @@ def _rules(instance: Deployment) -> str | None:
     return (_answer(instance, _RULES) or {}).get("version")
 
 
-def _versions(check: str, seen: Mapping[str, list[str | None]], why: str, path: str, own: str | None = None) -> Result:
+def _versions(
+    check: str, versions_by_url: Mapping[str, list[str | None]], why: str, path: str, own: str | None = None
+) -> Result:
     """Return the result for the versions that the calls of each URL showed; `own` is the doctor's."""
-    every = {version for versions in seen.values() for version in versions}
+    every = {version for versions in versions_by_url.values() for version in versions}
     if every == {None}:
         todo = f"The proxy must pass {path}; if *Discovery* failed, see there first."
         return Result(check, State.NOT_CHECKED, f"{path} cannot be read.", why, todo)
-    known = sorted(str(version) for version in every if version)
+    by_url = "; ".join(_counted(url, versions) for url, versions in versions_by_url.items())
+    versions_seen = sorted(str(version) for version in every if version)
     doctor = f" This doctor is {own}." if own else ""
-    if len(known) > 1:
-        found = f"They differ. {'; '.join(_counted(url, versions) for url, versions in seen.items())}.{doctor}"
+    if len(versions_seen) > 1:
+        found = f"They differ. {by_url}.{doctor}"
         todo = "Finish the update: install one version, with one set of card files, on all instances; restart them."
         return Result(check, State.FAILED, found, why, todo)
-    calls = f"{_CALLS} calls" + (f" of each of {len(seen)} URLs" if len(seen) > 1 else "")
+    calls = f"{_CALLS} calls" + (f" of each of {len(versions_by_url)} URLs" if len(versions_by_url) > 1 else "")
     if None in every:
-        found = f"Some calls were not answered. {'; '.join(_counted(url, versions) for url, versions in seen.items())}."
+        found = f"Some calls were not answered. {by_url}."
         return Result(check, State.WARNING, found, why, f"Find the instance that does not answer {path}.")
-    found = f"{known[0]} in {calls}.{doctor}"
-    if own and known != [own]:
+    found = f"{versions_seen[0]} in {calls}.{doctor}"
+    if own and versions_seen != [own]:
         return Result(check, State.WARNING, found, why, "Use the doctor of the same version, or update the service.")
     return Result(check, State.OK, found, why)
 

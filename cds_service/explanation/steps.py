@@ -156,8 +156,8 @@ def _why_not(draft: DraftOrder, study: str, request: HookRequest, knowledge: Kno
     if not draft.selected:
         return "it is not selected"
     live = {**draft.resource, "status": "draft", "doNotPerform": False, "subject": None, "patient": None}
-    asked = request._replace(draft_orders=(draft._replace(resource=live),))
-    if selected_orders(asked, knowledge, site, today).watched:
+    reopened = request._replace(draft_orders=(draft._replace(resource=live),))
+    if selected_orders(reopened, knowledge, site, today).watched:
         return "it is not an active draft of this patient"
     return f"its reason for exam is not a {knowledge.watched[study].only_for} sign of plexopathy"
 

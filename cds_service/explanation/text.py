@@ -35,19 +35,19 @@ def _record(record: dict[str, Any] | None) -> Iterator[str]:
     if record is None:
         yield "  Not read: the answer did not need it."
         return
-    more = "".join(f", {count} {_plain(key)}" for key, count in record["more"].items())
+    optional = "".join(f", {count} {_plain(key)}" for key, count in record["more"].items())
     main = (_count(record["conditions"], "Condition"), _count(record["procedures"], "Procedure"))
-    yield f"  Read: {', '.join(main)}{more}"
+    yield f"  Read: {', '.join(main)}{optional}"
     for part in record["unread"]:
         yield f"  Not read{' in full' if part['partly'] else ''}: {part['key']}, {part['why']}"
     if record["ignored_keys"]:
         yield f"  Prefetch keys that no setting names, not read: {', '.join(record['ignored_keys'])}"
-    notes = {
+    counters = {
         "skipped": "Entries that are not resources",
         "not_sent": "Entries in a Bundle's total that were not sent",
         "other_patient": "Entries of another patient, dropped",
     }
-    yield from (f"  {words}: {record[member]}" for member, words in notes.items() if record[member])
+    yield from (f"  {words}: {record[member]}" for member, words in counters.items() if record[member])
 
 
 def _outcome(outcome: dict[str, Any]) -> Iterator[str]:
@@ -60,7 +60,7 @@ def _outcome(outcome: dict[str, Any]) -> Iterator[str]:
             yield "    none"
         yield "  Unused entries"
         yield from (f"    {entry['reference']}: {entry['why']}" for entry in outcome["unused_entries"])
-        yield from (f"    {what}: {count}" for what, count in outcome["not_used"].items())
+        yield from (f"    {reason}: {count}" for reason, count in outcome["not_used"].items())
         if not outcome["unused_entries"] and not outcome["not_used"]:
             yield "    none"
         yield "  Decision table"
@@ -73,8 +73,8 @@ def _outcome(outcome: dict[str, Any]) -> Iterator[str]:
 
 def _finding(finding: dict[str, Any]) -> str:
     use = "does not count: " if finding["use"] == ELSEWHERE else ""
-    places = ", ".join(finding["references"]) or "the order"
-    return f"    {finding['words']} [{places}] - {use}{finding['why']}"
+    references = ", ".join(finding["references"]) or "the order"
+    return f"    {finding['words']} [{references}] - {use}{finding['why']}"
 
 
 def _cell(cell: dict[str, str]) -> str:

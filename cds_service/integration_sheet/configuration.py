@@ -76,14 +76,14 @@ def _client(clients: Clients, issuer: str) -> Client | None:
     raise UnknownClient(message)
 
 
-def _base_url(given: str, settings: Settings) -> str:
+def _base_url(base_url: str, settings: Settings) -> str:
     """Return the URL by which the client reaches the service; SettingsError for one whose tokens would be refused."""
-    url = given.rstrip("/")
+    url = base_url.rstrip("/")
     if not url:
         return settings.base_url
     if not is_base_url(url):
         message = (
-            f'--url: must be an https:// or http:// URL such as https://cds.example.org, not "{without_user(given)}"'
+            f'--url: must be an https:// or http:// URL such as https://cds.example.org, not "{without_user(base_url)}"'
         )
         raise SettingsError(message)
     if (settings.public_url or settings.clients_file) and url != settings.base_url:

@@ -231,8 +231,10 @@ class Terminology:
                 self._indexes[member.system].add(family, member)
         for index in self._indexes.values():
             index.finish()
-        known = dict(self._indexes)
-        self._indexes = known | {spelling: known[name] for spelling, name in systems.items() if name in known}
+        by_canonical_name = dict(self._indexes)
+        self._indexes = by_canonical_name | {
+            spelling: by_canonical_name[name] for spelling, name in systems.items() if name in by_canonical_name
+        }
 
     def lookup(self, codings: Iterable[tuple[str, str]]) -> Terms:
         """Return by family the terms of those (system, code) that have one, in the order of the codings.

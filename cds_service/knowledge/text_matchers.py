@@ -55,14 +55,14 @@ class OrderTextMatcher:
 
     def names_plexus(self, text: str) -> bool:
         """Tell whether the words name the lumbosacral plexus: lumbar, sacral or the like beside the word plexus."""
-        return self._says("plexus", normalized(text))
+        return self._names("plexus", normalized(text))
 
     def is_generic_mr(self, text: str) -> bool:
         """Tell whether the words name an MRI and nothing that it is of."""
-        is_mr, rest = self._cut("mr", normalized(text))
+        is_mr, remaining = self._cut("mr", normalized(text))
         for meaning in _BESIDE:
-            _, rest = self._cut(meaning, rest)
-        return is_mr and not rest
+            _, remaining = self._cut(meaning, remaining)
+        return is_mr and not remaining
 
     def is_silent(self, text: str) -> bool:
         """Tell whether nothing is named, or an MRI of nothing."""
@@ -76,29 +76,29 @@ class OrderTextMatcher:
         text = normalized(text)
         if not self.any_needed.search(text):
             return "not_watched" if text else None
-        is_mr = is_mr or self._says("mr", text)
-        if self._says("other_plexus", text):
+        is_mr = is_mr or self._names("mr", text)
+        if self._names("other_plexus", text):
             return "not_watched"
-        if self._says("plexus", text):
+        if self._names("plexus", text):
             return self._plexus(text) if is_mr and not self._is_procedure(text) else "not_watched"
         return self._by_whole_name(text) or self._spine(text, is_mr=is_mr)
 
     def _spine(self, text: str, *, is_mr: bool) -> str | None:
         if self._is_procedure(text):
             return "not_watched"
-        if any(self._says(meaning, text) for meaning in ("special_technique", "other_spine_level")):
+        if any(self._names(meaning, text) for meaning in ("special_technique", "other_spine_level")):
             return "not_watched"
         if not is_mr:
-            return "not_watched" if self._says("other_modality", text) else None
-        return "lumbar_spine_mri" if self._says("lumbar_spine", text) else None
+            return "not_watched" if self._names("other_modality", text) else None
+        return "lumbar_spine_mri" if self._names("lumbar_spine", text) else None
 
     def _by_whole_name(self, text: str) -> str | None:
         for study, (needed, allowed) in _BY_WHOLE_NAME.items():
-            if all(self._says(meaning, text) for meaning in needed):
-                rest = text
+            if all(self._names(meaning, text) for meaning in needed):
+                remaining = text
                 for meaning in (*needed, *allowed, *_BESIDE):
-                    _, rest = self._cut(meaning, rest)
-                if not rest:
+                    _, remaining = self._cut(meaning, remaining)
+                if not remaining:
                     return study
         return None
 
@@ -106,19 +106,19 @@ class OrderTextMatcher:
         """Tell whether the words name a procedure; "avec injection" is one of contrast."""
         for meaning in ("with_contrast", "without_contrast"):
             _, text = self._cut(meaning, text)
-        return self._says("procedure", text)
+        return self._names("procedure", text)
 
     def _plexus(self, text: str) -> str:
-        without, rest = self._cut("without_contrast", text)
-        if self._says("with_contrast", rest):
+        without, remaining = self._cut("without_contrast", text)
+        if self._names("with_contrast", remaining):
             return "plexus_mri_with_contrast"
         return "plexus_mri_without_contrast" if without else "plexus_mri"
 
     def _cut(self, meaning: str, text: str) -> tuple[bool, str]:
-        rest, count = self.lists[meaning].subn(" ", text)
-        return count > 0, " ".join(rest.split())
+        remaining, count = self.lists[meaning].subn(" ", text)
+        return count > 0, " ".join(remaining.split())
 
-    def _says(self, meaning: str, text: str) -> bool:
+    def _names(self, meaning: str, text: str) -> bool:
         return bool(self.lists[meaning].search(text))
 
 

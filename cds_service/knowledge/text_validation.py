@@ -69,11 +69,11 @@ def card_text_faults(card: dict[str, Any]) -> Iterator[str]:
     """Yield a sentence for each unknown placeholder, each stray dollar, and each summary that is too long."""
     for part, filled in PLACEHOLDERS.items():
         for name, text in _texts(card[part]):
-            template, where = Template(text), f"{part} {name}".rstrip()
+            template, location = Template(text), f"{part} {name}".rstrip()
             if not template.is_valid():
-                yield f"card.json: a $ in {where} starts no placeholder; write $$ for a dollar sign"
+                yield f"card.json: a $ in {location} starts no placeholder; write $$ for a dollar sign"
             elif unknown := set(template.get_identifiers()) - filled.get(name, set()):
-                yield f"card.json: unknown placeholder ${', $'.join(sorted(unknown))} in {where}; remove it"
+                yield f"card.json: unknown placeholder ${', $'.join(sorted(unknown))} in {location}; remove it"
     yield from _summary_faults(card)
 
 
@@ -102,8 +102,8 @@ def _summary_faults(card: dict[str, Any]) -> Iterator[str]:
         for name, text in (("info", order["info"]), *warnings):
             length = len(Template(text).safe_substitute(filling))
             if length > SUMMARY_LIMIT:
-                where = f"the {name.replace('_', ' ')} summary of {study}"
-                yield f"card.json: {where} has {length} characters; shorten it to {SUMMARY_LIMIT}"
+                location = f"the {name.replace('_', ' ')} summary of {study}"
+                yield f"card.json: {location} has {length} characters; shorten it to {SUMMARY_LIMIT}"
 
 
 def _texts(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
@@ -132,19 +132,19 @@ def _page_row_faults(card_files: CardFiles, table: str, column: str, needed: set
 def _statement_faults(card_files: CardFiles) -> Iterator[str]:
     titled = {row["section"] for row in card_files.tables["about_sections"]}
     for line, row in numbered(card_files.tables["about"]):
-        where = f"about.csv: line {line}: {row['topic']}"
+        location = f"about.csv: line {line}: {row['topic']}"
         if row["section"] not in titled:
-            yield f"{where} is of the section {row['section']}, which about_sections.csv does not have"
+            yield f"{location} is of the section {row['section']}, which about_sections.csv does not have"
         for citation in row["citations"].split():
             if citation not in card_files.citation_labels:
-                yield f"{where} cites {citation}, which is not the label of a relatedArtifact in plan_definition.json"
+                yield f"{location} cites {citation}, which is no label of a relatedArtifact in plan_definition.json"
 
 
 def _attribute_faults(card_files: CardFiles) -> Iterator[str]:
     for line, row in numbered(card_files.tables["source_attributes"]):
-        template, where = Template(row["value"]), f"source_attributes.csv: line {line}: {row['attribute']}"
+        template, location = Template(row["value"]), f"source_attributes.csv: line {line}: {row['attribute']}"
         if not template.is_valid():
-            yield f"{where} has a $ that starts no placeholder; write $$ for a dollar sign"
+            yield f"{location} has a $ that starts no placeholder; write $$ for a dollar sign"
         elif unknown := set(template.get_identifiers()) - set(ATTRIBUTE_PLACEHOLDERS):
-            known = ", $".join(ATTRIBUTE_PLACEHOLDERS)
-            yield f"{where}: unknown placeholder ${', $'.join(sorted(unknown))}; use one of ${known}"
+            placeholders = ", $".join(ATTRIBUTE_PLACEHOLDERS)
+            yield f"{location}: unknown placeholder ${', $'.join(sorted(unknown))}; use one of ${placeholders}"

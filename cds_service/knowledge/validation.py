@@ -67,8 +67,8 @@ def _separator_fault(rows: Rows) -> str | None:
 
 def _width_fault(rows: Rows) -> str | None:
     """Return the fault of the first row with a cell too few or too many: an unquoted comma would cut a text short."""
-    wrong = (line for line, row in numbered(rows) if not all(isinstance(cell, str) for cell in row.values()))
-    line = next(wrong, None)
+    faulty_lines = (line for line, row in numbered(rows) if not all(isinstance(cell, str) for cell in row.values()))
+    line = next(faulty_lines, None)
     words = "must have as many cells as line 1 (put a cell with a comma in quotes)"
     return None if line is None else f"line {line}: {words}"
 
@@ -110,15 +110,16 @@ def _include_faults(card_files: CardFiles) -> Iterator[str]:
     """Yield what is wrong with our own words for codes, and which have no provenance."""
     for name, value_set in card_files.value_sets.items():
         for number, include in enumerate(value_set["compose"]["include"], 1):
-            where, wording = f"valuesets/{name}.json: include {number}", extension(include, WORDING)
+            location, wording = f"valuesets/{name}.json: include {number}", extension(include, WORDING)
             for url in (WORDING, PROVENANCE):
                 if not extension(include, url).strip():
-                    yield f"{where} has no text in an extension {url}"
+                    yield f"{location} has no text in an extension {url}"
             if len(wording) > WORDING_LIMIT:
-                yield f"{where}: its wording has {len(wording)} characters, shorten it to {WORDING_LIMIT} ({wording})"
+                limit = f"{len(wording)} characters, shorten it to {WORDING_LIMIT}"
+                yield f"{location}: its wording has {limit} ({wording})"
             for code_filter in include.get("filter", []):
                 if code_filter["op"] == "regex" and not _is_pattern(code_filter["value"]):
-                    yield f"{where}: its filter is not a regular expression ({code_filter['value']})"
+                    yield f"{location}: its filter is not a regular expression ({code_filter['value']})"
 
 
 def _is_pattern(text: str) -> bool:
@@ -158,16 +159,16 @@ def _pairs(value_set: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _order_faults(card_files: CardFiles) -> Iterator[str]:
     for line, row in numbered(card_files.tables["watched_orders"]):
-        where = f"watched_orders.csv: line {line}: {row['study']}"
+        location = f"watched_orders.csv: line {line}: {row['study']}"
         if row["proposes"] not in card_files.card["proposals"]:
-            yield f"{where} proposes {row['proposes']}, which card.json does not have"
+            yield f"{location} proposes {row['proposes']}, which card.json does not have"
         if row["study"] not in card_files.card["orders"]:
-            yield f"{where} has no texts in card.json"
+            yield f"{location} has no texts in card.json"
         elif card_files.card["orders"][row["study"]]["citation"] not in card_files.citation_labels:
             yield f"card.json: the citation of {row['study']} is not in plan_definition.json"
         for suggestion in row["suggestions"].split():
             if suggestion not in card_files.card["suggestions"]:
-                yield f"{where} has the suggestion {suggestion}, which card.json does not have"
+                yield f"{location} has the suggestion {suggestion}, which card.json does not have"
 
 
 def _study_faults(card_files: CardFiles) -> Iterator[str]:
@@ -177,8 +178,8 @@ def _study_faults(card_files: CardFiles) -> Iterator[str]:
         for column in ("study", "same_as"):
             for name in row[column].split():
                 if name not in studies:
-                    where = f"watched_orders.csv: line {line}: {column} names {name}"
-                    yield f"{where}, which no value set of orders means"
+                    location = f"watched_orders.csv: line {line}: {column} names {name}"
+                    yield f"{location}, which no value set of orders means"
 
 
 def _brake_faults(card_files: CardFiles) -> Iterator[str]:
@@ -291,58 +292,58 @@ def _silence_order_faults(rows: Rows) -> Iterator[str]:
     lines = {row["reason"]: line for line, row in numbered(rows)}
     for line, reason in enumerate(DECIDED_FIRST, 2):
         if lines.get(reason, line) != line:
-            where = f"silences.csv: line {lines[reason]}: {reason}"
-            yield f"{where} is decided before the record is read, so its place is fixed: it must stand on line {line}"
+            location = f"silences.csv: line {lines[reason]}: {reason}"
+            yield f"{location} is decided before the record is read, so it must stand on line {line}"
     if (line := lines.get(DISMISSED_BEFORE, len(rows) + 1)) != len(rows) + 1:
-        where = f"silences.csv: line {line}: {DISMISSED_BEFORE}"
-        yield f"{where} is decided after all others, so it must stand on the last line, {len(rows) + 1}"
+        location = f"silences.csv: line {line}: {DISMISSED_BEFORE}"
+        yield f"{location} is decided after all others, so it must stand on the last line, {len(rows) + 1}"
 
 
 def _unused_cell_faults(card_files: CardFiles) -> Iterator[str]:
     """Yield what is written in a cell where nothing reads it."""
     for line, row in numbered(card_files.tables["statuses"]):
         if (row["element"], row["counts"]) == ("Condition.clinicalStatus", "no"):
-            where = f"statuses.csv: line {line}: {row['code']}"
-            yield f"{where}: counts no has no effect for {row['element']}, where only active is read; write yes"
+            location = f"statuses.csv: line {line}: {row['code']}"
+            yield f"{location}: counts no has no effect for {row['element']}, where only active is read; write yes"
     for line, row in numbered(card_files.tables["valuesets"]):
         if row["metastatic"] == "yes" and row["family"] != "malignancy":
-            where = f"valuesets.csv: line {line}: {row['value_set']}"
-            yield f"{where}: metastatic yes is for the family malignancy, and this one is of {row['family']}"
+            location = f"valuesets.csv: line {line}: {row['value_set']}"
+            yield f"{location}: metastatic yes is for the family malignancy, and this one is of {row['family']}"
 
 
 def _citation_faults(card_files: CardFiles) -> Iterator[str]:
     for line, row in numbered(card_files.tables["ratings"]):
         for citation in row["citation"].split():
             if citation not in card_files.citation_labels:
-                where = f"ratings.csv: line {line}: {row['study']}"
-                yield f"{where} cites {citation}, which is not the label of a relatedArtifact in plan_definition.json"
+                location = f"ratings.csv: line {line}: {row['study']}"
+                yield f"{location} cites {citation}, which is no label of a relatedArtifact in plan_definition.json"
 
 
 def _decision_table_faults(card_files: CardFiles) -> Iterator[str]:
     rows, watched = card_files.tables["decision_table"], card_files.tables["watched_orders"]
     answered: dict[tuple[str, ...], int] = {}
     for line, row in numbered(rows):
-        where = f"decision_table.csv: line {line}: {row['study']}"
-        yield from _recommendation_faults(where, row, watched)
+        location = f"decision_table.csv: line {line}: {row['study']}"
+        yield from _recommendation_faults(location, row, watched)
         if others := sorted(
             {other for cell in _table_cells(row) if (other := answered.setdefault(cell, line)) != line}
         ):
-            yield f"{where}, {row['history']}, {row['presentation']} is already answered by line {others[0]}"
+            yield f"{location}, {row['history']}, {row['presentation']} is already answered by line {others[0]}"
     for cell in _required_cells(watched):
         if cell not in answered:
             yield f"decision_table.csv: no row for {cell[0]}, {cell[1]} and {cell[2]}"
 
 
-def _recommendation_faults(where: str, row: dict[str, str], watched: Rows) -> Iterator[str]:
+def _recommendation_faults(location: str, row: dict[str, str], watched: Rows) -> Iterator[str]:
     offered = {order["study"]: order["suggestions"].split() for order in watched}.get(row["study"])
     if offered is None:
-        yield f"{where} is not watched: watched_orders.csv has no row for it"
+        yield f"{location} is not watched: watched_orders.csv has no row for it"
     elif row["recommended"] and row["recommended"] not in offered:
-        yield f"{where} recommends {row['recommended']}, which watched_orders.csv does not offer for it"
+        yield f"{location} recommends {row['recommended']}, which watched_orders.csv does not offer for it"
     elif row["recommended"] and row["indicator"] == "info":
-        yield f"{where} recommends {row['recommended']} on an info card, which only asks"
+        yield f"{location} recommends {row['recommended']} on an info card, which only asks"
     elif row["recommended"] and row["history"] in (History.REMOTE_ONLY, History.IN_WORDS):
-        yield f"{where} recommends {row['recommended']} for {row['history']}, which is too weak a history for it"
+        yield f"{location} recommends {row['recommended']} for {row['history']}, which is too weak a history for it"
 
 
 def _reservation_faults(card_files: CardFiles) -> Iterator[str]:

@@ -39,7 +39,7 @@ class DismissalLookup:
                 return self._look_up(cards, services, since)
         except StoreUnavailable as error:
             metrics.store_failure("dismissals")
-            self._log_throttle.log("dismissals_unavailable", error=error.why)
+            self._log_throttle.log("dismissals_unavailable", error=error.reason)
             return set()
 
     def _look_up(self, cards: Sequence[ShownCard], services: Collection[str], since: datetime) -> set[str]:

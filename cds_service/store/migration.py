@@ -23,7 +23,7 @@ def prepare(store: Store) -> tuple[str, str]:
     try:
         migrate(store)
     except StoreUnavailable as error:
-        return UNREACHABLE, error.why
+        return UNREACHABLE, error.reason
     return store.state(), ""
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Date, bindparam, delete, select, text
 
 from cds_service.store.tables import ORDER_HASH_KEYS
 
-_KEPT = timedelta(days=2)
+_KEY_LIFETIME = timedelta(days=2)
 
 _INSERT_KEY = text("INSERT INTO order_hash_keys (day, key) VALUES (:day, :key) ON CONFLICT DO NOTHING").bindparams(
     bindparam("day", type_=Date)
@@ -34,7 +34,7 @@ def make_key(connection: Connection, day: date) -> str:
     key = key_of(connection, day)
     if key is None:
         connection.execute(_INSERT_KEY, {"day": day, "key": token_hex(32)})
-        connection.execute(delete(ORDER_HASH_KEYS).where(ORDER_HASH_KEYS.c.day < day - _KEPT))
+        connection.execute(delete(ORDER_HASH_KEYS).where(ORDER_HASH_KEYS.c.day < day - _KEY_LIFETIME))
         key = key_of(connection, day)
     assert key
     return key

@@ -149,18 +149,18 @@ class Recorder:
 
     def _write(self, batch: Batch) -> bool:
         """Write a batch, or row by row what is not refused of it; whatever goes wrong, what is left is kept."""
-        left = [batch]
+        unwritten = [batch]
         try:
-            while left:
-                refused = self._refused(left[-1])
-                left.pop()
-                left += refused
+            while unwritten:
+                refused = self._refused(unwritten[-1])
+                unwritten.pop()
+                unwritten += refused
         except StoreUnavailable as error:
-            self._note_failure(error.why)
+            self._note_failure(error.reason)
             return False
         finally:
-            for unwritten in left:
-                self._buffer.requeue(unwritten)
+            for unwritten_batch in unwritten:
+                self._buffer.requeue(unwritten_batch)
         return True
 
     def _refused(self, batch: Batch) -> list[Batch]:
@@ -170,7 +170,7 @@ class Recorder:
         except StoreUnavailable as error:
             if not error.is_permanent:
                 raise
-            reason = error.why
+            reason = error.reason
         except (OSError, ImportError) as error:
             raise StoreUnavailable(type(error).__name__) from None
         except Exception as error:  # noqa: BLE001 - a fault of ours: it must not come again and again

@@ -89,8 +89,8 @@ def _unmatched(before: date) -> Select[tuple[int]]:
 
 
 def _is_unmatched(before: date) -> ColumnElement[bool]:
-    known = select(CARDS.c.uuid).where(CARDS.c.uuid == FEEDBACK.c.card).exists()
-    return ~known & (FEEDBACK.c.received_day < before)
+    shown = select(CARDS.c.uuid).where(CARDS.c.uuid == FEEDBACK.c.card).exists()
+    return ~shown & (FEEDBACK.c.received_day < before)
 
 
 def _delete_counts(connection: Connection, table: Table, before: date) -> Deleted:
@@ -100,5 +100,5 @@ def _delete_counts(connection: Connection, table: Table, before: date) -> Delete
     return _delete(connection, table, key.in_(first))
 
 
-def _delete(connection: Connection, table: Table, where: ColumnElement[bool]) -> Deleted:
-    return {table.name: connection.execute(delete(table).where(where)).rowcount}
+def _delete(connection: Connection, table: Table, condition: ColumnElement[bool]) -> Deleted:
+    return {table.name: connection.execute(delete(table).where(condition)).rowcount}

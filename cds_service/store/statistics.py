@@ -220,9 +220,9 @@ def accepted_kinds(connection: Connection, period: Period) -> dict[str | None, i
 
 def unknown_reports(connection: Connection, period: Period) -> int:
     """Return how many reports of the period match no card of their client."""
-    known = select(CARDS.c.uuid).where(report_matches_card(FEEDBACK, CARDS)).exists()
+    is_shown = select(CARDS.c.uuid).where(report_matches_card(FEEDBACK, CARDS)).exists()
     received = period.where(FEEDBACK, FEEDBACK.c.received_day)
-    return connection.scalar(select(func.count()).select_from(FEEDBACK).where(received, ~known)) or 0
+    return connection.scalar(select(func.count()).select_from(FEEDBACK).where(received, ~is_shown)) or 0
 
 
 def decisions_by_study(connection: Connection, period: Period) -> dict[str, dict[str, int]]:

@@ -51,8 +51,8 @@ def _hash_orders(connection: Connection, rows: Sequence[dict[str, Any]]) -> set[
         digest = row.pop("order_digest")
         row["order_hash"] = hash_order(keys[row["day"]], digest) if digest else None
     hashes = {row["order_hash"] for row in rows if row["order_hash"] and row["client"] != PLAYGROUND}
-    known = connection.scalars(select(CARDS.c.order_hash).where(CARDS.c.order_hash.in_(hashes)))
-    return hashes - set(known)
+    stored = connection.scalars(select(CARDS.c.order_hash).where(CARDS.c.order_hash.in_(hashes)))
+    return hashes - set(stored)
 
 
 def write_reports(

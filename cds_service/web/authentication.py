@@ -101,7 +101,7 @@ class AuthenticationGuard:
             self._log_refusal(context, error.check, {"status": 401, "client": error.issuer, **token})
             raise
         except ReplayCacheUnavailable as error:
-            self._log_refusal(context, _REPLAY_MEMORY, {"status": 503, "error": error.why})
+            self._log_refusal(context, _REPLAY_MEMORY, {"status": 503, "error": error.reason})
             raise
         context.principal, context.client = principal, principal.issuer
 

@@ -200,7 +200,7 @@ def _store(context: RequestContext, reports: list[Report], unusable: int) -> Non
         with context.stopwatch.part("store"):
             _write(reports, new)
     except StoreUnavailable as error:
-        failed = {"status": 503, "reason": "store", "error": error.why, "stored": new.total()}
+        failed = {"status": 503, "reason": "store", "error": error.reason, "stored": new.total()}
         log_event("error", "feedback", at=now, **line, **failed)
         raise
     repeated = len(reports) - new.total()

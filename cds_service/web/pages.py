@@ -117,6 +117,6 @@ def _signatures(knowledge: Knowledge) -> list[dict[str, Any]]:
 
 def _contact(contact: str) -> dict[str, str]:
     """Return the text of the site's contact, and its URL where it is a link; the site file was validated."""
-    scheme, _, rest = contact.partition(":")
+    scheme, _, address = contact.partition(":")
     is_link = scheme in ("mailto", "https", "tel")
-    return {"text": rest if is_link and scheme != "https" else contact, "url": contact if is_link else ""}
+    return {"text": address if is_link and scheme != "https" else contact, "url": contact if is_link else ""}

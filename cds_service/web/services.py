@@ -109,8 +109,8 @@ class RandomIds:
             block = self._blocks.pop()
         except IndexError:
             random = os.urandom(_RANDOM_BYTES)
-            block, *more = [random[start : start + 16] for start in range(0, _RANDOM_BYTES, 16)]
-            self._blocks.extend(more)
+            block, *blocks = [random[start : start + 16] for start in range(0, _RANDOM_BYTES, 16)]
+            self._blocks.extend(blocks)
         return str(UUID(bytes=block, version=4))
 
 

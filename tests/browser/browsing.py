@@ -71,4 +71,8 @@ def open_all(page: Page) -> None:
 def serious(page: Page) -> list[str]:
     """Return the serious and critical accessibility faults that axe-core finds on a page."""
     found = Axe().run(page).response["violations"]
-    return [f"{one['id']}: {one['help']}" for one in found if one["impact"] in ("serious", "critical")]
+    return [
+        f"{violation['id']}: {violation['help']}"
+        for violation in found
+        if violation["impact"] in ("serious", "critical")
+    ]

@@ -16,7 +16,7 @@ NEVER = "/dashboard?from=2001-01-01&to=2001-03-31"
 @pytest.fixture(scope="module", name="used", autouse=True)
 def a_service_that_was_used(base) -> None:
     """Let an EHR meet a silence, be shown the article's card, and dismiss it, which has all of it written."""
-    client, calls = Client(base), {one["name"]: one["call"] for one in examples.vignettes(TODAY)}
+    client, calls = Client(base), {vignette["name"]: vignette["call"] for vignette in examples.vignettes(TODAY)}
     assert client.cards(calls["no-cancer"]) == []
     [card] = client.cards(calls["article"])
     report = {"card": card["uuid"], "outcome": "overridden", "outcomeTimestamp": SYSTEM_CLOCK.now().isoformat()}

@@ -49,7 +49,7 @@ def page(service) -> Page:
 def test_the_card_links_to_it(service):
     """The article's card leads to the page, which is headed by the title of the knowledge."""
     [card] = service.cards(examples.example("calls", "article", TODAY))
-    [link] = [one["url"] for one in card["links"] if one["label"] == "About this advice"]
+    [link] = [link["url"] for link in card["links"] if link["label"] == "About this advice"]
     assert urlsplit(link).path == PATH
     assert "<h1>MRI of the lumbosacral plexus after cancer or radiotherapy</h1>" in service.get(PATH).text
 
@@ -61,8 +61,8 @@ def test_each_section_states_what_its_table_has(page, knowledge):
     assert names[0] == "in_short"
     for section in knowledge.about.sections:
         assert page.sections[section.name].startswith(section.title)
-        for one in section.statements:
-            assert f"{one.topic} {one.text}" in page.sections[section.name]
+        for statement in section.statements:
+            assert f"{statement.topic} {statement.text}" in page.sections[section.name]
 
 
 def test_the_first_section_says_all_in_five_lines(page, knowledge):
@@ -78,7 +78,12 @@ def test_each_citation_leads_to_its_source(page, knowledge):
         assert f"source-{source['label']}" in page.ids
         assert source["citation"] in page.sections["sources"]
         assert source["url"] in page.links
-    cited = [label for section in knowledge.about.sections for one in section.statements for label in one.citations]
+    cited = [
+        label
+        for section in knowledge.about.sections
+        for statement in section.statements
+        for label in statement.citations
+    ]
     for label in cited:
         assert page.links.count(f"#source-{label}") >= cited.count(label)
     assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids), "no link leads nowhere"
@@ -87,8 +92,8 @@ def test_each_citation_leads_to_its_source(page, knowledge):
 
 def test_each_statement_on_the_protocol_has_two_sources(knowledge):
     """What the protocol needs is said by two independent sources at least, but for who decides on it."""
-    [protocol] = [one for one in knowledge.about.sections if one.name == "protocol"]
-    assert [one.topic for one in protocol.statements if len(one.citations) < 2] == ["Who decides"]
+    [protocol] = [section for section in knowledge.about.sections if section.name == "protocol"]
+    assert [statement.topic for statement in protocol.statements if len(statement.citations) < 2] == ["Who decides"]
 
 
 def test_ratings_and_radiation(page, knowledge):
@@ -125,9 +130,14 @@ def test_the_decision_table_is_what_a_call_is_answered(policy, at):
         for (history, column), (patient, order) in ASKED.items():
             body = call({"patient": patient, "order": order, "also drafted": "", "call": ""}, TODAY)
             cards = client.cards(body)
-            said, _, recommended = cells[history][column].partition(" recommended: ")
-            assert said == (cards[0]["indicator"] if cards else "no card"), (history, column)
-            chosen = [one["label"] for card in cards for one in card["suggestions"] if one.get("isRecommended")]
+            result, _, recommended = cells[history][column].partition(" recommended: ")
+            assert result == (cards[0]["indicator"] if cards else "no card"), (history, column)
+            chosen = [
+                suggestion["label"]
+                for card in cards
+                for suggestion in card["suggestions"]
+                if suggestion.get("isRecommended")
+            ]
             assert (recommended == "replace the order") == any("instead" in label for label in chosen)
 
 
@@ -189,10 +199,12 @@ SETS = {
 def test_what_the_site_has_set_is_told(text, at):
     """The page says whether the card is off or in shadow mode, and which further data the site sends."""
     with at(text) as client:
-        said = client.get(PATH).text
-    told = " ".join(" ".join(Page(said).sections.values()).split()) + " ".join(said.split()).replace("<strong>", "")
-    assert SETS[text] in told
-    assert sum(other in told for other in SETS.values()) == (2 if "mri." in text else 1)
+        html = client.get(PATH).text
+    page_text = " ".join(" ".join(Page(html).sections.values()).split()) + " ".join(html.split()).replace(
+        "<strong>", ""
+    )
+    assert SETS[text] in page_text
+    assert sum(other in page_text for other in SETS.values()) == (2 if "mri." in text else 1)
 
 
 CONTACTS = {

@@ -10,7 +10,7 @@ AT = f"about.csv: line {line_of('about.csv', PITFALL)}"
 REFUSED = {
     "unknown citation": (
         replaced("about.csv", 'hard to untangle.",gighz-2026', 'hard to untangle.",gighz-2031'),
-        f"{AT}: Chemotherapy cites gighz-2031, which is not the label of a relatedArtifact in plan_definition.json"),
+        f"{AT}: Chemotherapy cites gighz-2031, which is no label of a relatedArtifact in plan_definition.json"),
     "one of two citations unknown": (
         edited("plan_definition.json", lambda plan: plan["relatedArtifact"][-1].update(label="other")),
         "cites pitman-2024, which is not the label"),
@@ -60,5 +60,5 @@ REFUSED = {
 def test_refused(damage, says, cards):  # noqa: F811 - the fixture
     """The refusal says in a sentence which file and line are wrong, and how."""
     damage(cards)
-    said = refusal(cards)
-    assert any(says in sentence for sentence in said), said
+    message = refusal(cards)
+    assert any(says in sentence for sentence in message), message

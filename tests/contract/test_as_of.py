@@ -15,7 +15,7 @@ DAY = date(2024, 6, 1)
 
 def bundle(*resources, **members):
     """Return a searchset of resources."""
-    entries = [{"resource": one} for one in resources]
+    entries = [{"resource": resource} for resource in resources]
     return {"resourceType": "Bundle", "type": "searchset", "entry": entries, **members}
 
 

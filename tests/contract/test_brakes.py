@@ -27,14 +27,14 @@ def is_known(knowledge, family: str, system: str, code: str) -> bool:
     """Tell whether a family has a code, a category or a pattern as it is written."""
     if code.startswith("^"):
         members = knowledge.terminology.families[family]
-        return ("pattern", system, code) in {(one.kind, one.system, one.code) for one in members}
+        return ("pattern", system, code) in {(member.kind, member.system, member.code) for member in members}
     return bool(knowledge.terminology.terms(family, [(system, code)]))
 
 
 def members(knowledge, family: str) -> set[str]:
     """Return the codes, categories and patterns of ICD-10-CM in a family, without dots; of a pattern its category."""
-    listed = [one for one in knowledge.terminology.families[family] if one.system == CM]
-    return {one.code[1:].partition("(")[0] if one.kind == "pattern" else plain(one.code) for one in listed}
+    listed = [member for member in knowledge.terminology.families[family] if member.system == CM]
+    return {member.code[1:].partition("(")[0] if member.kind == "pattern" else plain(member.code) for member in listed}
 
 
 @pytest.mark.parametrize("family", FAMILIES)

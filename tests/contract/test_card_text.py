@@ -274,7 +274,7 @@ def test_a_whole_card(asks, summary, paragraphs, labels, service):
     [card] = service.cards(asked(*asks))
     assert card["summary"] == summary
     assert card["detail"] == "\n\n".join(paragraphs)
-    assert [one["label"] for one in card["suggestions"]] == labels
+    assert [suggestion["label"] for suggestion in card["suggestions"]] == labels
     assert len(card["detail"]) < 850
 
 
@@ -374,17 +374,17 @@ DESCRIBED = {
 def test_the_whole_study_stands_in_the_description(asks, words, service):
     """A button is short; the description of its action names the study, what stays, and what radiology needs."""
     [card] = service.cards(asked(*asks))
-    assert words in [action["description"] for one in card["suggestions"] for action in one["actions"]]
-    assert all(len(one["label"]) <= 52 for one in card["suggestions"])
+    assert words in [action["description"] for suggestion in card["suggestions"] for action in suggestion["actions"]]
+    assert all(len(suggestion["label"]) <= 52 for suggestion in card["suggestions"])
 
 
 def test_the_study_without_contrast_carries_no_rating(service):
     """What our sources do not rate goes out unrated, on a warning too, where the study that they rate is rated."""
     [card] = service.cards(asked("prostate cancer; dialysis status", "lumbar MRI [for leg weakness]"))
-    *rated, unrated = [action["resource"] for one in card["suggestions"] for action in one["actions"]]
-    assert ["extension" in one for one in rated] == [True, True]
+    *rated, unrated = [action["resource"] for suggestion in card["suggestions"] for action in suggestion["actions"]]
+    assert ["extension" in order for order in rated] == [True, True]
     assert "extension" not in unrated
-    assert [one["display"] for one in unrated["code"]["coding"]] == [
+    assert [coding["display"] for coding in unrated["code"]["coding"]] == [
         "MRI lumbosacral plexus without IV contrast",
         "MR LUMBAR SPINE LUMBAR PLEXUS WITHOUT IV CONTRAST",
     ]
@@ -415,7 +415,7 @@ def test_typed_radiotherapy_is_told_as_typed(knowledge):
 def summary_of(knowledge: Knowledge, study: str, indicator: str, *findings: Finding) -> str:
     """Return the summary of a card on these findings."""
     order = WatchedOrder(DraftOrder({}, "", selected=True), study, "", knowledge.watched[study].proposes)
-    kinds = {kind: tuple(one for one in findings if one.kind is kind) for kind in FindingKind}
+    kinds = {kind: tuple(finding for finding in findings if finding.kind is kind) for kind in FindingKind}
     found = Findings(
         malignancies=kinds[FindingKind.MALIGNANCY],
         radiotherapy=kinds[FindingKind.RADIOTHERAPY],
@@ -450,9 +450,12 @@ def test_no_summary_is_too_long(knowledge):
     signs = [(), *((sign(wording),) for wording in wordings(knowledge, "presentation"))]
     assert len(histories) > 100 < len(signs) + 50
     for study, indicator in product(knowledge.watched, ("info", "warning")):
-        said = {summary_of(knowledge, study, indicator, one, *two) for one, two in product(histories, signs)}
-        assert max(map(len, said)) <= 139, study
-        assert all(PLEXUS_MRI in one for one in said)
+        summaries = {
+            summary_of(knowledge, study, indicator, history, *order_signs)
+            for history, order_signs in product(histories, signs)
+        }
+        assert max(map(len, summaries)) <= 139, study
+        assert all(PLEXUS_MRI in summary for summary in summaries)
 
 
 def test_plexopathy_is_suspected_only_where_it_is_named(knowledge):
@@ -493,8 +496,8 @@ AFTER = {
 @pytest.mark.parametrize(("findings", "words"), AFTER.values(), ids=AFTER)
 def test_after_what(findings, words, knowledge):
     """A summary says after cancer only where cancer is on record, and names it only where there is one."""
-    said = summary_of(knowledge, "lumbar_spine_mri", "warning", sign("Foot drop"), *findings)
-    assert said == f"Foot drop {words}: {MISSED}"
+    summary = summary_of(knowledge, "lumbar_spine_mri", "warning", sign("Foot drop"), *findings)
+    assert summary == f"Foot drop {words}: {MISSED}"
 
 
 def test_a_long_sign_gives_way(knowledge):

@@ -79,7 +79,7 @@ def test_each_control_has_a_test_that_is_there(all_tests):
 
 def test_each_control_can_be_taken_out():
     """What `make safety` takes out stands in its file."""
-    assert [one for control in CONTROLS if (one := unsound(control))] == []
+    assert [fault for control in CONTROLS if (fault := unsound(control))] == []
 
 
 def test_a_wrong_name_is_found(all_tests):
@@ -142,7 +142,7 @@ def asked(patient: str = "prostate cancer", order: str = "lumbar MRI [for leg we
 
 def recommended(card: dict) -> list[str]:
     """Return the labels of the suggestions that a card recommends."""
-    return [one["label"] for one in card["suggestions"] if one.get("isRecommended")]
+    return [suggestion["label"] for suggestion in card["suggestions"] if suggestion.get("isRecommended")]
 
 
 @pytest.mark.parametrize("stat", [{"priority": "stat"}, {"reasonCode": [{"text": "STAT, leg weakness"}]}])
@@ -158,7 +158,7 @@ def test_adding_stands_before_replacing(service):
     """Where nothing is recommended the first suggestion keeps the order."""
     [card] = service.cards(asked(order="lumbar MRI"))
     assert recommended(card) == []
-    assert [one["actions"][0]["type"] for one in card["suggestions"]][:2] == ["create", "update"]
+    assert [suggestion["actions"][0]["type"] for suggestion in card["suggestions"]][:2] == ["create", "update"]
 
 
 def test_a_replacement_keeps_all_but_the_study(service):
@@ -169,7 +169,9 @@ def test_a_replacement_keeps_all_but_the_study(service):
     )
     draft = body["context"]["draftOrders"]["entry"][0]["resource"]
     [card] = service.cards(body)
-    actions = [action for one in card["suggestions"] for action in one["actions"] if action["type"] == "update"]
+    actions = [
+        action for suggestion in card["suggestions"] for action in suggestion["actions"] if action["type"] == "update"
+    ]
     assert actions
     for action in actions:
         changed = {name for name in draft | action["resource"] if draft.get(name) != action["resource"].get(name)}
@@ -230,7 +232,7 @@ def test_no_card_calls_the_ordered_study_inappropriate(order, service):
 def test_a_card_can_be_dismissed_with_a_reason(service, knowledge):
     """Each card offers the reasons by which it can be dismissed, and one of them is that the spine is the question."""
     [card] = service.cards(asked())
-    assert [one["code"] for one in card["overrideReasons"]] == list(knowledge.override_reasons)
+    assert [reason["code"] for reason in card["overrideReasons"]] == list(knowledge.override_reasons)
     assert "spine-is-the-question" in knowledge.override_reasons
 
 

@@ -13,7 +13,7 @@ from tests.support.notation import call as made_call
 from tests.support.service import CLOCK, TODAY, Client, serving
 
 EXPLANATIONS = "/playground/explanations/lumbosacral-plexus-mri-order-select"
-VIGNETTES = {one["name"]: one for one in examples.vignettes(TODAY)}
+VIGNETTES = {vignette["name"]: vignette for vignette in examples.vignettes(TODAY)}
 
 
 def explained(service, call, path=EXPLANATIONS):
@@ -30,24 +30,24 @@ def test_steps_of_a_card(service):
     here = [cell for cell in outcome["decision_table"] if cell["is_here"]]
     assert [order["is_watched"] for order in steps["orders"]] == [True]
     assert (steps["record"]["conditions"], steps["record"]["procedures"]) == (1, 1)
-    assert [(one["kind"], one["references"]) for one in outcome["findings"]] == [
+    assert [(finding["kind"], finding["references"]) for finding in outcome["findings"]] == [
         ("presentation", []),
         ("radiotherapy", ["Procedure/p1"]),
         ("malignancy", ["Condition/c1"]),
     ]
     assert len(outcome["decision_table"]) == 12
-    assert [(one["history"], one["presentation"], one["indicator"], one["recommended"]) for one in here] == [
+    assert [(cell["history"], cell["presentation"], cell["indicator"], cell["recommended"]) for cell in here] == [
         ("in_reach", "specific", "warning", "replace")
     ]
     assert (outcome["card"]["recommended"], outcome["card"]["against"]) == ("replace", [])
-    assert {one["state"] for one in outcome["silences"]} == {"passed"}
+    assert {silence["state"] for silence in outcome["silences"]} == {"passed"}
 
 
 def test_why_nothing_is_recommended(service):
     """A card that recommends nothing is explained by all that speaks against it, in the order of the table."""
     outcome = explained(service, VIGNETTES["pacemaker"]["call"])["steps"]["outcomes"][0]
     assert outcome["card"]["recommended"] == ""
-    assert [one["reason"] for one in outcome["card"]["against"]] == ["device"]
+    assert [reservation["reason"] for reservation in outcome["card"]["against"]] == ["device"]
     assert outcome["card"]["against"][0]["words"].startswith("A device or implant is on record")
 
 
@@ -73,12 +73,12 @@ def test_what_speaks_against_a_recommendation_is_named(reason, all_keys):
 def test_steps_of_a_silence(service):
     """A silence is explained by each entry that was not used, and by its place among the reasons."""
     outcome = explained(service, VIGNETTES["refuted-cancer"]["call"])["steps"]["outcomes"][0]
-    assert {one["reference"]: one["why"] for one in outcome["unused_entries"]} == {
+    assert {entry["reference"]: entry["why"] for entry in outcome["unused_entries"]} == {
         "Condition/c1": "its status, refuted, does not count",
         "Condition/c2": "it is not a malignancy that counts",
         "Procedure/p1": "it has no code, and its text names nothing that counts",
     }
-    states = {one["reason"]: one["state"] for one in outcome["silences"]}
+    states = {silence["reason"]: silence["state"] for silence in outcome["silences"]}
     assert list(states.values()) == ["passed"] * 15 + ["holds", "not reached"]
     assert states["no_history"] == "holds"
 
@@ -194,7 +194,9 @@ def test_more_than_one_order(service):
     call = examples.call(examples.example("patients", "article", TODAY), orders, hook="order-sign")
     path = EXPLANATIONS.replace("order-select", "order-sign")
     explanation = explained(service, call, path)
-    assert [one["order"] for one in explanation["steps"]["outcomes"]] == [f"ServiceRequest/{name}" for name in names]
+    assert [outcome["order"] for outcome in explanation["steps"]["outcomes"]] == [
+        f"ServiceRequest/{name}" for name in names
+    ]
     assert len(explanation["details"]) == 2
 
 
@@ -229,7 +231,7 @@ ODD = {
 def test_use_of_findings(name, use, why, service):
     """Each finding is listed with its use, and why."""
     outcome = explained(service, VIGNETTES[name]["call"])["steps"]["outcomes"][0]
-    assert (use, why) in [(one["use"], one["why"]) for one in outcome["findings"]]
+    assert (use, why) in [(finding["use"], finding["why"]) for finding in outcome["findings"]]
 
 
 WORDS = {
@@ -249,7 +251,7 @@ def test_use_of_what_a_reason_says(words, service):
     body = made_call({"patient": "prostate cancer", "order": f'lumbar MRI [for "{words}"]', "also drafted": ""}, TODAY)
     [outcome] = explained(service, body)["steps"]["outcomes"]
     assert outcome["card"]
-    assert WORDS[words] in [(one["kind"], one["why"]) for one in outcome["findings"]]
+    assert WORDS[words] in [(finding["kind"], finding["why"]) for finding in outcome["findings"]]
 
 
 def test_table_of_a_study_with_a_reason(service):
@@ -275,6 +277,6 @@ def test_a_reason_that_falls_away(service):
     call["prefetch"]["conditions"]["entry"].append({"resource": refuted})
     outcome = explained(service, call)["steps"]["outcomes"][0]
     assert outcome["silence"]["reason"] == "nothing_watched"
-    states = {one["reason"]: one["state"] for one in outcome["silences"]}
+    states = {silence["reason"]: silence["state"] for silence in outcome["silences"]}
     assert states.pop("nothing_watched") == "holds"
     assert set(states.values()) == {"passed"}

@@ -94,7 +94,7 @@ def with_code(name: str, system: str, code: str) -> Callable[[Path], None]:
 
 def with_filter(value_set: dict) -> dict:
     """Return the first filter of a value set."""
-    return next(one["filter"][0] for one in value_set["compose"]["include"] if "filter" in one)
+    return next(include["filter"][0] for include in value_set["compose"]["include"] if "filter" in include)
 
 
 def with_pattern(pattern: str) -> Callable[[Path], None]:
@@ -113,7 +113,7 @@ def without_system(family: str, system: str) -> Callable[[Path], None]:
             file = cards / CARD / "valuesets" / f"{name}.json"
             value_set = json.loads(file.read_text(encoding="utf-8")) if of_family == family else {"compose": {}}
             includes = value_set["compose"].get("include", [])
-            others = [one for one in includes if one["system"] != system]
+            others = [include for include in includes if include["system"] != system]
             if includes and not others:
                 file.unlink()
                 continue

@@ -45,11 +45,11 @@ def test_a_visit_is_told_like_a_procedure(at):
     site = at("more")
     session = {"resourceType": "Procedure", "id": "p", "status": "completed", "performedDateTime": GIVEN}
     visits, sessions = searchset([VISIT | {"type": [RADIOTHERAPY]}]), searchset([session | {"code": RADIOTHERAPY}])
-    told = [
+    findings = [
         site.detail(asking(encounters=a, procedures=b)) for a, b in ((visits, ""), ("", sessions), (visits, sessions))
     ]
-    assert told[0] == told[1] == told[2]
-    assert GIVEN in told[0]
+    assert findings[0] == findings[1] == findings[2]
+    assert GIVEN in findings[0]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,11 @@ def test_a_visit_is_told_like_a_procedure(at):
 def test_the_tumor_that_a_visit_treated(where, treated, is_told, at):
     """The field of a visit without one is that of the tumor that was treated, by its diagnosis or its reason."""
     chart = entries("prostate cancer; breast cancer; hypertension")
-    reference = next({"reference": f"Condition/{one['id']}"} for one in chart if one["id"] == treated.replace(" ", "-"))
+    reference = next(
+        {"reference": f"Condition/{resource['id']}"}
+        for resource in chart
+        if resource["id"] == treated.replace(" ", "-")
+    )
     visit = VISIT | {"type": [RADIOTHERAPY], where: [{"condition": reference} if where == "diagnosis" else reference]}
     body = asking(encounters=searchset([visit]), conditions=searchset(chart))
     assert ("adiotherapy" in at("more").detail(body).partition("A lumbar")[0]) is is_told
@@ -71,7 +75,7 @@ def test_the_tumor_that_a_visit_treated(where, treated, is_told, at):
 def test_the_sites_own_code_and_words(key, reason, at):
     """A plexus MRI on record is known by the site's own code too, and by its words."""
     kind, when = ("ServiceRequest", "authoredOn") if key == "imaging_orders" else ("DiagnosticReport", "issued")
-    one = {
+    procedure = {
         "resourceType": kind,
         "id": "x",
         "status": "active" if key == "imaging_orders" else "final",
@@ -84,7 +88,7 @@ def test_the_sites_own_code_and_words(key, reason, at):
         ("more", words, reason),
         ("more", {"text": "MRI BRACHIAL PLEXUS"}, "info"),
     ):
-        assert at(site).says(asking(conditions=CANCER, **{key: searchset([one | {"code": code}])})) == says
+        assert at(site).says(asking(conditions=CANCER, **{key: searchset([procedure | {"code": code}])})) == says
 
 
 def test_the_later_date_of_an_order_counts(at):
@@ -161,8 +165,8 @@ def test_what_the_explanation_tells(clients):
     path = "/playground/explanations/lumbosacral-plexus-mri-order-select"
     steps = clients["all"].post(body, path).json()["steps"]
     assert (steps["record"]["conditions"], steps["record"]["more"]) == (1, dict.fromkeys(MORE, 1))
-    assert [one["key"] for one in steps["record"]["unread"]] == ["encounter_diagnoses"]
-    assert {one["reference"]: one["why"] for one in steps["outcomes"][0]["unused_entries"]} == {
+    assert [part["key"] for part in steps["record"]["unread"]] == ["encounter_diagnoses"]
+    assert {entry["reference"]: entry["why"] for entry in steps["outcomes"][0]["unused_entries"]} == {
         "Encounter/radiotherapy-visit": "its status, cancelled, does not count",
         "DiagnosticReport/lumbar-mri-report": "its study does not replace the one that the card proposes",
         "ServiceRequest/plexus-mri": "its status, revoked, does not count",
@@ -181,15 +185,15 @@ def test_a_plexus_mri_on_record_is_explained(key, entry, reason, reference, clie
     path = "/playground/explanations/lumbosacral-plexus-mri-order-select"
     [outcome] = clients["more"].post(asking(conditions=CANCER, **{key: entry}), path).json()["steps"]["outcomes"]
     assert outcome["silence"]["reason"] == reason
-    assert reference in [name for one in outcome["findings"] for name in one["references"]]
+    assert reference in [name for finding in outcome["findings"] for name in finding["references"]]
 
 
 def test_the_playground_runs_where_all_is_on(clients):
     """The playground's own calls are answered as elsewhere: its patients have none of what the site has switched on."""
     for site in ("off", "all"):
-        for one in clients[site].get("/playground/data.json").json()["vignettes"]:
-            response = clients[site].post(one["call"])
-            assert response.status_code == clients["off"].post(one["call"]).status_code, one["name"]
+        for vignette in clients[site].get("/playground/data.json").json()["vignettes"]:
+            response = clients[site].post(vignette["call"])
+            assert response.status_code == clients["off"].post(vignette["call"]).status_code, vignette["name"]
             for card in response.json().get("cards", ()):
                 assert "encounters could not be read" not in card["detail"]
 
@@ -201,11 +205,11 @@ def test_decide_tells_it(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(json.dumps(body).encode())))
     monkeypatch.setenv("PLEXUS_CDS_SITE_FILE", str(tmp_path / "site.toml"))
     assert main(["decide", "-", "--today", f"{TODAY}"]) == 0
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     for words in (
         "[DiagnosticReport/plexus-mri-report]",
         "No card (plexus_mri_done)",
         "Read: 1 Condition, 0 Procedures, 0 encounters, 0 imaging orders, 1 imaging reports",
         "Not read: encounters, it was not prefetched in full, and this service does not fetch it",
     ):
-        assert words in told
+        assert words in output

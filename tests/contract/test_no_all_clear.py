@@ -28,7 +28,7 @@ def reasons(service, caplog, body) -> list[str]:
     caplog.clear()
     caplog.set_level("INFO", "plexus_cds")
     assert service.cards(body) == []
-    return json.loads([one.message for one in caplog.records if '"reasons"' in one.message][-1])["reasons"]
+    return json.loads([record.message for record in caplog.records if '"reasons"' in record.message][-1])["reasons"]
 
 
 @pytest.mark.parametrize("given", [{}, {"draftOrders": None}], ids=["absent", "null"])
@@ -132,15 +132,15 @@ def test_an_empty_search_is_read(call, service, caplog):
     assert reasons(service, caplog, call) == ["no_history"]
 
 
-@pytest.mark.parametrize(("beyond", "told"), [(0, False), (7, True), (-1, False)])
-def test_a_total_beyond_the_entries_is_told(call, beyond, told, service, caplog):
+@pytest.mark.parametrize(("beyond", "is_stated"), [(0, False), (7, True), (-1, False)])
+def test_a_total_beyond_the_entries_is_told(call, beyond, is_stated, service, caplog):
     """Entries that a total counts and no page contains are counted in the log and stated on the card."""
     conditions = call["prefetch"]["conditions"]
     conditions["total"] = len(conditions["entry"]) + beyond
     caplog.set_level("INFO", "plexus_cds")
     [card] = service.cards(call)
-    assert ("did not send: 7" in card["detail"]) is told
-    counts = json.loads([one.message for one in caplog.records if '"reasons"' in one.message][-1])["counts"]
+    assert ("did not send: 7" in card["detail"]) is is_stated
+    counts = json.loads([record.message for record in caplog.records if '"reasons"' in record.message][-1])["counts"]
     assert counts["not_sent"] == max(0, beyond)
 
 
@@ -150,7 +150,7 @@ def test_an_absent_key_is_named_with_those_that_came(call, service):
     call["prefetch"]["procedures"] = {"resourceType": "Bundle", "type": "searchset", "total": 0}
     response = service.post(call)
     assert response.status_code == 412
-    said = diagnostics(response)
-    assert "conditions: it was not prefetched" in said
-    assert "Prefetch keys received: problems, procedures." in said
-    assert "Zq17" not in said
+    message = diagnostics(response)
+    assert "conditions: it was not prefetched" in message
+    assert "Prefetch keys received: problems, procedures." in message
+    assert "Zq17" not in message

@@ -167,14 +167,14 @@ ORDERS = {
 
 
 @pytest.fixture
-def said(service, caplog):
+def logged_reason(service, caplog):
     """Give a function that makes a call and returns why it was answered so, and the detail of its card."""
     caplog.set_level("INFO", "plexus_cds")
 
     def ask(body: dict) -> tuple[str, str]:
         caplog.clear()
         cards = service.cards(body)
-        [line] = [json.loads(one.message) for one in caplog.records if one.name == "plexus_cds"]
+        [line] = [json.loads(record.message) for record in caplog.records if record.name == "plexus_cds"]
         [reason] = line["reasons"]
         return reason, cards[0]["detail"] if cards else ""
 
@@ -182,36 +182,39 @@ def said(service, caplog):
 
 
 @pytest.mark.parametrize(("resource", "reason"), CONDITIONS.values(), ids=CONDITIONS)
-def test_conditions(resource, reason, said):
+def test_conditions(resource, reason, logged_reason):
     """A malignancy counts by its statuses and its patient in every version's shape."""
-    assert said(asking(resource))[0] == reason
+    assert logged_reason(asking(resource))[0] == reason
 
 
 @pytest.mark.parametrize(("members", "reason"), SIGNS.values(), ids=SIGNS)
-def test_signs(members, reason, said):
+def test_signs(members, reason, logged_reason):
     """A sign of plexopathy counts by its status and its onset, or else its recording, whatever that is called."""
-    assert said(asking(CANCER, condition(PLEXOPATHY, **members)))[0] == reason
+    assert logged_reason(asking(CANCER, condition(PLEXOPATHY, **members)))[0] == reason
 
 
 @pytest.mark.parametrize(("resource", "says"), PROCEDURES.values(), ids=PROCEDURES)
-def test_procedures(resource, says, said):
+def test_procedures(resource, says, logged_reason):
     """Radiotherapy counts unless it was not done; what is not read of it leaves its field or its date unknown."""
     if says == "far":
         breast_cancer = CANCER | {"id": "far", "code": BREAST_CANCER, "verificationStatus": "refuted"}
-        assert said(asking(resource, breast_cancer))[0] == IN_REACH, "a refuted reason tells no field"
-        assert said(asking(resource, breast_cancer | {"verificationStatus": "confirmed"}))[0] == "info:remote_only:none"
+        assert logged_reason(asking(resource, breast_cancer))[0] == IN_REACH, "a refuted reason tells no field"
+        assert (
+            logged_reason(asking(resource, breast_cancer | {"verificationStatus": "confirmed"}))[0]
+            == "info:remote_only:none"
+        )
         return
-    reason, detail = said(asking(resource))
+    reason, detail = logged_reason(asking(resource))
     assert reason == (SILENT if says == SILENT else IN_REACH)
     assert says == reason or says in detail
     assert "Radiotherapy" in detail or reason == SILENT
 
 
 @pytest.mark.parametrize(("members", "reason"), ORDERS.values(), ids=ORDERS)
-def test_orders(members, reason, said):
+def test_orders(members, reason, logged_reason):
     """A draft order is read in the shapes of DSTU2 to R5; one that only refers to its study is not watched."""
     sign = condition(PLEXOPATHY) | {"id": "sign", "clinicalStatus": "resolved"}
-    assert said(asking(CANCER, sign, **members))[0] == reason
+    assert logged_reason(asking(CANCER, sign, **members))[0] == reason
 
 
 @pytest.mark.parametrize("name", [name for name, (_, reason) in ORDERS.items() if reason in (IN_REACH, SIGN)])
@@ -221,7 +224,7 @@ def test_orders_go_out_as_they_came(name, service):
     body = asking(CANCER, **members)
     [card] = service.cards(body)
     came = body["context"]["draftOrders"]["entry"][0]["resource"]
-    out = {action["type"]: action["resource"] for one in card["suggestions"] for action in one["actions"]}
+    out = {action["type"]: action["resource"] for suggestion in card["suggestions"] for action in suggestion["actions"]}
     replaced, added = out["update"], out["create"]
     assert replaced["code"] == added["code"]
     proposed = replaced["code"]["concept"] if "concept" in came["code"] else replaced["code"]
@@ -243,14 +246,14 @@ def test_valid_r5_stays_valid(service):
     body = asking(CANCER, **R5, contained=[why], reason=reason)
     [card] = service.cards(body)
     came = body["context"]["draftOrders"]["entry"][0]["resource"]
-    for one in (came, *(one["actions"][0]["resource"] for one in card["suggestions"])):
-        assert ServiceRequestOfR5.model_validate(one).reason[1].reference.reference == "#why"
-        assert [kept["id"] for kept in one["contained"]] == ["why"]
+    for any_order in (came, *(suggestion["actions"][0]["resource"] for suggestion in card["suggestions"])):
+        assert ServiceRequestOfR5.model_validate(any_order).reason[1].reference.reference == "#why"
+        assert [kept["id"] for kept in any_order["contained"]] == ["why"]
 
 
-def test_the_cancer_that_lasted_until_lately_is_told_first(said):
+def test_the_cancer_that_lasted_until_lately_is_told_first(logged_reason):
     """Of two cancers the one comes first whose onset, where that is a period, ended later."""
     long = CANCER | {"onsetPeriod": {"start": "2010", "end": "2024"}}
     short = CANCER | {"id": "breast", "code": BREAST_CANCER, "onsetDateTime": "2020"}
-    _, detail = said(asking(short, long))
+    _, detail = logged_reason(asking(short, long))
     assert detail.index("Prostate cancer") < detail.index("Breast cancer")

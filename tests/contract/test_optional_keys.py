@@ -137,7 +137,7 @@ def card_for(client, body) -> dict:
 
 def is_plain(card) -> bool:
     """Tell whether a card asks to check nothing: two suggestions, the first recommended."""
-    recommended = [one.get("isRecommended", False) for one in card["suggestions"]]
+    recommended = [suggestion.get("isRecommended", False) for suggestion in card["suggestions"]]
     return recommended == [True, False] and CONTRAST not in card["detail"] and DEVICE not in card["detail"]
 
 
@@ -148,8 +148,8 @@ def test_contrast_is_to_be_discussed(resource, says, advertising):
     line = card["detail"].splitlines()[0]
     assert CONTRAST in line
     assert says in line
-    assert not any("isRecommended" in one for one in card["suggestions"])
-    assert [one["actions"][0]["type"] for one in card["suggestions"]][:2] == ["create", "update"]
+    assert not any("isRecommended" in suggestion for suggestion in card["suggestions"])
+    assert [suggestion["actions"][0]["type"] for suggestion in card["suggestions"]][:2] == ["create", "update"]
     assert card["suggestions"][-1]["label"] == "Order plexus MRI without contrast instead"
 
 
@@ -158,7 +158,7 @@ def test_a_device_is_to_be_checked(more, advertising):
     """A device that is not inactive is named; nothing is recommended then, and CT is the third suggestion."""
     card = card_for(advertising, asking(device(**more)))
     assert "whether MRI is safe: Cardiac pacemaker on record" in card["detail"]
-    assert not any("isRecommended" in one for one in card["suggestions"])
+    assert not any("isRecommended" in suggestion for suggestion in card["suggestions"])
     assert len(card["suggestions"]) == 3
     alternative = card["suggestions"][2]["actions"][0]["resource"]["code"]["coding"]
     assert [coding["code"] for coding in alternative] == [

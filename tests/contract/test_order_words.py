@@ -9,13 +9,13 @@ from cds_service.knowledge import load
 from cds_service.model import Site
 from tests.support.notation import rows
 
-ORDER_SETS = {name: one for name, one in load().value_sets.items() if name.startswith("order-")}
+ORDER_SETS = {name: value_set for name, value_set in load().value_sets.items() if name.startswith("order-")}
 NAMES = [
-    pytest.param(include["system"], one["code"], one["display"], id=f"{name}-{one['code']}")
+    pytest.param(include["system"], concept["code"], concept["display"], id=f"{name}-{concept['code']}")
     for name, value_set in ORDER_SETS.items()
     for include in value_set["compose"]["include"]
-    for one in include.get("concept", [])
-    if one.get("display")
+    for concept in include.get("concept", [])
+    if concept.get("display")
 ]
 BY_CODE_ALONE = ("PT Whole body", "PT Skull base to mid-thigh")
 """Names that are not read, as PT is physical therapy too; all else is read from its display as from its code."""

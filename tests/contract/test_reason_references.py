@@ -36,14 +36,14 @@ def entry(resource: dict, full_url: str = URN) -> dict:
 
 
 @pytest.fixture
-def said(service, caplog):
+def logged_reason(service, caplog):
     """Give a function that makes a call and returns why it was answered so."""
     caplog.set_level("INFO", "plexus_cds")
 
     def ask(body: dict) -> str:
         caplog.clear()
         service.cards(body)
-        [line] = [json.loads(one.message) for one in caplog.records if one.name == "plexus_cds"]
+        [line] = [json.loads(record.message) for record in caplog.records if record.name == "plexus_cds"]
         [reason] = line["reasons"]
         return reason
 
@@ -74,36 +74,36 @@ DISPLAYS = {
 
 
 @pytest.mark.parametrize(("display", "reason"), DISPLAYS.values(), ids=DISPLAYS)
-def test_a_display_is_read_as_a_reason_in_words(display, reason, said):
+def test_a_display_is_read_as_a_reason_in_words(display, reason, logged_reason):
     """A reference that has only a display, or is not to be found, gives the reason by its display."""
     reference = {"display": display}
-    assert said(asking(reference)) == reason
-    assert said(asking(reference | {"identifier": {"value": "4711"}})) == reason
-    assert said(asking(reference | {"reference": "Condition/not-here"})) == reason
-    assert said(asking(reference | {"reference": "#not-here"})) == reason
+    assert logged_reason(asking(reference)) == reason
+    assert logged_reason(asking(reference | {"identifier": {"value": "4711"}})) == reason
+    assert logged_reason(asking(reference | {"reference": "Condition/not-here"})) == reason
+    assert logged_reason(asking(reference | {"reference": "#not-here"})) == reason
     in_r5 = asking()
     in_r5["context"]["draftOrders"]["entry"][0]["resource"]["reason"] = [{"reference": reference}]
-    assert said(in_r5) == reason
+    assert logged_reason(in_r5) == reason
 
 
-def test_a_display_makes_a_second_study_watched(said):
+def test_a_display_makes_a_second_study_watched(logged_reason):
     """A PET/CT whose reason is a specific sign by its display is watched; a compatible one leaves it alone."""
-    assert said(asking({"display": "left leg weakness"}, study="PET/CT")) == SPECIFIC
-    assert said(asking({"display": "sciatica"}, study="PET/CT")) == "nothing_watched"
+    assert logged_reason(asking({"display": "left leg weakness"}, study="PET/CT")) == SPECIFIC
+    assert logged_reason(asking({"display": "sciatica"}, study="PET/CT")) == "nothing_watched"
 
 
-def test_what_is_found_counts_before_its_display(said):
+def test_what_is_found_counts_before_its_display(logged_reason):
     """A resource that is found says what it says, whatever is shown for it."""
     body = asking({"reference": "Condition/s", "display": "left leg weakness"})
     body["prefetch"]["conditions"]["entry"].append({"resource": sign(id="s", code=concept("hypertension"))})
-    assert said(body) == NO_SIGN
+    assert logged_reason(body) == NO_SIGN
     body["prefetch"]["conditions"]["entry"][-1]["resource"] |= sign(id="s", verificationStatus="refuted")
-    assert said(body) == NO_SIGN
+    assert logged_reason(body) == NO_SIGN
 
 
 @pytest.mark.parametrize("own_id", [{}, {"id": "s"}], ids=["no id", "an id"])
 @pytest.mark.parametrize("place", ["drafts", "a key of its own", "conditions"])
-def test_a_urn_is_found(place, own_id, said):
+def test_a_urn_is_found(place, own_id, logged_reason):
     """A reason that is a urn:uuid is the entry with this fullUrl among the drafts or in any Bundle of the prefetch."""
     body = asking({"reference": URN})
     body["prefetch"]["more"] = {"resourceType": "Bundle", "entry": []}
@@ -113,26 +113,26 @@ def test_a_urn_is_found(place, own_id, said):
         "conditions": body["prefetch"]["conditions"],
     }
     bundles[place]["entry"].append(entry(sign(**own_id)))
-    assert said(body) == SPECIFIC
+    assert logged_reason(body) == SPECIFIC
     bundles[place]["entry"][-1]["fullUrl"] = URN.replace("0b", "0c")
-    assert said(body) == NO_SIGN
+    assert logged_reason(body) == NO_SIGN
 
 
-def test_a_urn_that_is_contained_is_not_one(said):
+def test_a_urn_that_is_contained_is_not_one(logged_reason):
     """A contained resource is found by its # name alone."""
     body = asking({"reference": "#s"})
     order = body["context"]["draftOrders"]["entry"][0]["resource"]
     order["contained"] = [sign(id="s")]
-    assert said(body) == SPECIFIC
+    assert logged_reason(body) == SPECIFIC
     order["reasonReference"] = [{"reference": "urn:uuid:s"}]
-    assert said(body) == NO_SIGN
+    assert logged_reason(body) == NO_SIGN
 
 
-def test_a_urn_of_another_patient_is_not_found(said):
+def test_a_urn_of_another_patient_is_not_found(logged_reason):
     """A reason that is a urn:uuid is never another patient's entry."""
     body = asking({"reference": URN})
     body["context"]["draftOrders"]["entry"].append(entry(sign(subject={"reference": "Patient/somebody-else"})))
-    assert said(body) == NO_SIGN
+    assert logged_reason(body) == NO_SIGN
 
 
 NAMESAKES = {
@@ -146,22 +146,22 @@ NAMESAKES = {
 @pytest.mark.parametrize(
     ("codes", "reason"), [(["hypertension", "leg weakness"], SPECIFIC), (["leg weakness", "hypertension"], NO_SIGN)]
 )
-def test_of_two_with_one_id_the_later_counts(places, codes, reason, said):
+def test_of_two_with_one_id_the_later_counts(places, codes, reason, logged_reason):
     """Of two resources with one id the later one is the reason; the record comes after the drafts."""
     body = asking({"reference": "Condition/s"})
     body["prefetch"]["more"] = {"resourceType": "Bundle", "entry": []}
     bundles = body["prefetch"] | {"drafts": body["context"]["draftOrders"]}
     for place, code in zip(places, codes, strict=True):
         bundles[place]["entry"].append({"resource": sign(id="s", code=concept(code))})
-    assert said(body) == reason
+    assert logged_reason(body) == reason
 
 
 @pytest.mark.parametrize("url", [None, 7, "", "urn:", ["urn:uuid:x"]], ids=repr)
-def test_odd_full_urls(url, said):
+def test_odd_full_urls(url, logged_reason):
     """No fullUrl is too odd to be passed over."""
     body = asking({"reference": URN}, {"reference": url})
     body["context"]["draftOrders"]["entry"].append(entry(sign(id="s"), url))
-    assert said(body) == (SPECIFIC if url == "urn:" else NO_SIGN)
+    assert logged_reason(body) == (SPECIFIC if url == "urn:" else NO_SIGN)
 
 
 def test_what_is_not_read_is_counted(explained):

@@ -134,7 +134,7 @@ SILENT = {
 
 def parted(text: str) -> list[str]:
     """Return the reasons of a list above."""
-    return [one.strip() for line in text.strip().splitlines() for one in line.split("|")]
+    return [text_part.strip() for line in text.strip().splitlines() for text_part in line.split("|")]
 
 
 def read(words: str, service, caplog, reason: dict | None = None) -> str:
@@ -145,7 +145,7 @@ def read(words: str, service, caplog, reason: dict | None = None) -> str:
     caplog.clear()
     caplog.set_level("INFO", "plexus_cds")
     service.cards(body)
-    [logged] = json.loads([one.message for one in caplog.records if one.name == "plexus_cds"][-1])["reasons"]
+    [logged] = json.loads([record.message for record in caplog.records if record.name == "plexus_cds"][-1])["reasons"]
     return logged.rsplit(":", 1)[-1]
 
 
@@ -188,10 +188,10 @@ def test_words_that_say_nothing(words, service, caplog):
     assert read(words, service, caplog) == "none"
 
 
-def said(words, knowledge, today=TODAY) -> list[tuple[str, str]]:
+def mentioned(words, knowledge, today=TODAY) -> list[tuple[str, str]]:
     """Return what words speak of, and how certain they are of it; of injuries and signs alone."""
     mentions = knowledge.reason_words.read(words, today, knowledge.lookback_windows)
-    return [(one.topic, one.certainty) for one in mentions if one.topic in ("presentation", "trauma")]
+    return [(mention.topic, mention.certainty) for mention in mentions if mention.topic in ("presentation", "trauma")]
 
 
 INJURIES = {
@@ -209,7 +209,7 @@ INJURIES = {
 @pytest.mark.parametrize("words", INJURIES)
 def test_an_injury_of_the_last_days(words, knowledge):
     """An injury that may lie in the last 90 days, or has no date, is asserted, and an older one is past."""
-    assert said(words, knowledge) == [("trauma", INJURIES[words])]
+    assert mentioned(words, knowledge) == [("trauma", INJURIES[words])]
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_an_injury_of_the_last_days(words, knowledge):
 )
 def test_an_injury_of_either_year(words, certainty, knowledge):
     """In January an injury of the year before may be as recent as one of the new year."""
-    assert said(words, knowledge, date(2027, 1, 15)) == [("trauma", certainty)]
+    assert mentioned(words, knowledge, date(2027, 1, 15)) == [("trauma", certainty)]
 
 
 def test_a_site_may_shorten_what_is_recent(knowledge):
@@ -226,7 +226,7 @@ def test_a_site_may_shorten_what_is_recent(knowledge):
     read = knowledge.reason_words.read
     for days, certainty in ((90, "asserted"), (30, "past")):
         mentions = read("MVA 6 weeks ago", TODAY, {**knowledge.lookback_windows, "trauma": days})
-        assert [one.certainty for one in mentions if one.topic == "trauma"] == [certainty]
+        assert [mention.certainty for mention in mentions if mention.topic == "trauma"] == [certainty]
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_a_site_may_shorten_what_is_recent(knowledge):
 )
 def test_a_long_reason_is_read_to_its_end(text, knowledge):
     """The longest of odd reasons assert nothing, and end: a pattern that goes back and forth over them would not."""
-    assert {certainty for _, certainty in said(text, knowledge)} <= {"denied", "past"}
+    assert {certainty for _, certainty in mentioned(text, knowledge)} <= {"denied", "past"}
 
 
 def test_words_are_read_beside_a_code_of_ours(service, caplog):

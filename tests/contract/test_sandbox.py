@@ -36,15 +36,15 @@ def chosen(study, reasons=(), prefetch=None) -> dict:
     body = shape("sandbox-nothing-selected")
     order = body["context"]["draftOrders"]["entry"][0]["resource"]
     order["code"] = {"coding": [study], "text": study["display"]}
-    order["reasonCode"] = [{"coding": [one], "text": one["display"]} for one in reasons]
+    order["reasonCode"] = [{"coding": [reason], "text": reason["display"]} for reason in reasons]
     return body | ({"prefetch": shape(prefetch)} if prefetch else {})
 
 
 def applied(card) -> dict:
     """Take over a card's first update as the imaging screen does; fails where its code throws."""
-    actions = [action for one in card["suggestions"] for action in one["actions"]]
+    actions = [action for suggestion in card["suggestions"] for action in suggestion["actions"]]
     resource = next(action["resource"] for action in actions if action["type"] == "update")
-    rating = next(one for one in resource["extension"] if one["url"] == RATING)
+    rating = next(extension for extension in resource["extension"] if extension["url"] == RATING)
     return {
         "rating": rating["valueCodeableConcept"]["coding"][0]["code"],
         "study": resource["code"]["coding"][0],
@@ -96,7 +96,7 @@ def test_discovery(service):
     assert response.headers["Access-Control-Allow-Origin"] == ORIGIN
     services = response.json()["services"]
     assert services == service.get("/cds-services").json()["services"]
-    assert len({one["id"] for one in services}) == len(services) == 2
+    assert len({service["id"] for service in services}) == len(services) == 2
 
 
 def test_first_call(service):

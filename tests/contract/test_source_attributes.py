@@ -25,7 +25,7 @@ def attributes(service) -> dict:
 
 def test_all_thirteen(attributes, knowledge):
     """The thirteen attributes are published, with the version, the sources and the signatures."""
-    values = {one["attribute"]: one["value"] for one in attributes["source_attributes"]}
+    values = {attribute["attribute"]: attribute["value"] for attribute in attributes["source_attributes"]}
     assert tuple(values) == ATTRIBUTES
     assert knowledge.version in values["release_and_revision_dates"]
     assert "ACR Appropriateness Criteria Plexopathy" in values["bibliographic_citation"]
@@ -41,7 +41,9 @@ def test_the_page_shows_the_same(attributes, service):
     """The page's table holds the same names and values, and leads to the JSON."""
     page = Page(service.get(PATH).text)
     _, *rows = page.tables["Source attributes"].rows
-    assert rows == [[one["name"], " ".join(one["value"].split())] for one in attributes["source_attributes"]]
+    assert rows == [
+        [attribute["name"], " ".join(attribute["value"].split())] for attribute in attributes["source_attributes"]
+    ]
     assert f"{PATH}/source-attributes.json" in page.links
 
 
@@ -73,7 +75,10 @@ def test_demographic_data_change_nothing(service):
 def test_discovery_asks_for_no_demographic_data(service):
     """Only Conditions and Procedures are asked for, never the Patient."""
     services = service.get("/cds-services").json()["services"]
-    assert {query.split("?")[0] for one in services for query in one["prefetch"].values()} == {"Condition", "Procedure"}
+    assert {query.split("?")[0] for service in services for query in service["prefetch"].values()} == {
+        "Condition",
+        "Procedure",
+    }
 
 
 @pytest.mark.parametrize("code", [f"Z{number}" for number in range(55, 66)])

@@ -205,7 +205,7 @@ def test_a_condition_under_two_keys_counts_once(at):
     assert line["counts"]["conditions"] == 2
     once = site.detail(split(problems=searchset(twice)))
     assert site.detail(split(problems=searchset(twice), encounter_diagnoses=searchset(twice))) == once
-    unnamed = searchset([{name: one for name, one in twice[0].items() if name != "id"}])
+    unnamed = searchset([{name: resource for name, resource in twice[0].items() if name != "id"}])
     assert site.line(split(problems=unnamed, encounter_diagnoses=unnamed))["counts"]["conditions"] == 2
 
 

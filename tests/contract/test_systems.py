@@ -128,10 +128,10 @@ CERTAIN = {
 }
 
 
-@pytest.mark.parametrize(("coding", "said"), CERTAIN.values(), ids=CERTAIN)
-def test_certainty(coding, said):
+@pytest.mark.parametrize(("coding", "mentioned"), CERTAIN.values(), ids=CERTAIN)
+def test_certainty(coding, mentioned):
     """The certainty of a German diagnosis stands in an extension on the coding, or as a letter after the code."""
-    assert certainties({"coding": [coding]}) == said
+    assert certainties({"coding": [coding]}) == mentioned
 
 
 def test_statuses_in_any_case():

@@ -103,7 +103,7 @@ def cut(start: str) -> Callable[[list[str]], None]:
 
 def without(include: dict, url: str) -> None:
     """Give an include another extension in the place of one."""
-    next(one for one in include["extension"] if one["url"] == url).update(url="urn:x")
+    next(extension for extension in include["extension"] if extension["url"] == url).update(url="urn:x")
 
 
 ARM = f"reason_words.csv: line {line_of('reason_words.csv', ',,Arm symptoms')}"
@@ -251,9 +251,9 @@ def test_refused(damage, head, names, cards):
     damage(cards)
     damaged = cards / CARD / head.partition(":")[0]
     last = len(damaged.read_text(encoding="utf-8").splitlines()) if damaged.is_file() else 0
-    said = refusal(cards)
-    own = [sentence for sentence in said if re.match(rf"{re.escape(head.format(last=last))}\b", sentence)]
-    assert any(all(name in sentence for name in names.split()) for sentence in own), said
+    message = refusal(cards)
+    own = [sentence for sentence in message if re.match(rf"{re.escape(head.format(last=last))}\b", sentence)]
+    assert any(all(name in sentence for name in names.split()) for sentence in own), message
 
 
 def test_all_is_said(cards):

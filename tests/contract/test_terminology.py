@@ -23,7 +23,7 @@ SPELLINGS = {
 FAMILY_ROWS = rows(CARD / "valuesets.csv")
 LENGTHS = {name: lengths(value_set) for name, value_set in SETS.items()}
 SYSTEMS_OF = {name: {system for _, system, _ in listed_members(value_set)} for name, value_set in SETS.items()}
-LISTED = sorted({(system, code) for one in SETS.values() for kind, system, code in listed_members(one)})
+LISTED = sorted({(system, code) for value_set in SETS.values() for kind, system, code in listed_members(value_set)})
 UNKNOWN = ["", "http://x", "urn:oid:2.16.840.1.113883.6", "http://snomed.info/sctm", "http://snomed.info/sctt", " "]
 MORE = ["", "0", "A", "1A", "XXXA", "XXXD", ".1", "9" * 300]
 SAMPLE = 400
@@ -66,19 +66,19 @@ def single(code: str) -> bool:
 def test_codes_shorter_longer_and_written_otherwise(knowledge):
     """A code and what is made of it by cutting, lengthening, dots and case mean what the longest match means."""
     chosen = Random(3).sample(LISTED, SAMPLE)
-    made = [(system, one) for system, code in chosen for one in variants(code) if single(one)]
+    made = [(system, variant) for system, code in chosen for variant in variants(code) if single(variant)]
     wrong = [
         (system, code)
         for system, code in made
         if meant(knowledge, [(system, code)]) != {f: [m] for f, m in expected(system, normal(code)).items()}
     ]
-    assert min(wrong, key=lambda one: len(one[1]), default=None) is None
+    assert min(wrong, key=lambda pair: len(pair[1]), default=None) is None
     assert {bool(expected(system, normal(code))) for system, code in made} == {True, False}
 
 
 def test_every_code_in_every_spelling_of_its_system(knowledge):
     """A code means the same by every spelling of its system, and nothing by a name that is like it."""
-    chosen = Random(1).sample([one for one in LISTED if single(one[1])], SAMPLE)
+    chosen = Random(1).sample([pair for pair in LISTED if single(pair[1])], SAMPLE)
     for system, code in chosen:
         means = meant(knowledge, [(system, code)])
         assert means, (system, code)
@@ -90,7 +90,10 @@ def test_every_code_in_every_spelling_of_its_system(knowledge):
 def test_codes_around_every_pattern(knowledge):
     """Codes that match a pattern of the value sets, or nearly, mean what the longest match means."""
     patterns = [
-        (system, code) for one in SETS.values() for kind, system, code in listed_members(one) if kind == "pattern"
+        (system, code)
+        for value_set in SETS.values()
+        for kind, system, code in listed_members(value_set)
+        if kind == "pattern"
     ]
     random, outcomes = Random(2), set()
     for number in range(2000):

@@ -21,10 +21,10 @@ def entry(resource_type: str, system: str = "", code: str = "4711", text: str = 
     """Return a Condition or a Procedure with one code, or none."""
     coded = {"coding": [{"system": system, "code": code}]} if system else {}
     status = {"status": "completed"} if resource_type == "Procedure" else {}
-    told = {"text": text} if text else {}
+    text_member = {"text": text} if text else {}
     return {
         "resourceType": resource_type, "id": "x", "subject": {"reference": f"Patient/{PATIENT}"},
-        "code": coded | told, **status,
+        "code": coded | text_member, **status,
     }  # fmt: skip
 
 
@@ -44,8 +44,8 @@ LUMBAR = order(coded(CPT, "72148"))
 
 def call(*entries: dict, drafted: dict = LUMBAR) -> dict:
     """Return a call with these entries of the record."""
-    conditions = [one for one in entries if one["resourceType"] == "Condition"]
-    procedures = [one for one in entries if one["resourceType"] == "Procedure"]
+    conditions = [entry for entry in entries if entry["resourceType"] == "Condition"]
+    procedures = [entry for entry in entries if entry["resourceType"] == "Procedure"]
     return {
         "hook": "order-select",
         "hookInstance": "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea",
@@ -65,9 +65,13 @@ def logged(service, caplog, body: dict) -> Counter:
     caplog.set_level("INFO", "plexus_cds")
     assert service.post(body).status_code == 200
     line = json.loads(
-        [one.message for one in caplog.records if one.name == "plexus_cds" and '"reasons"' in one.message][-1]
+        [record.message for record in caplog.records if record.name == "plexus_cds" and '"reasons"' in record.message][
+            -1
+        ]
     )
-    return Counter({(one["resource"], one["system"]): one["count"] for one in line["unrecognized"]})
+    return Counter(
+        {(count_row["resource"], count_row["system"]): count_row["count"] for count_row in line["unrecognized"]}
+    )
 
 
 ENTRIES = {
@@ -85,11 +89,11 @@ ENTRIES = {
 }
 
 
-@pytest.mark.parametrize(("one", "count"), ENTRIES.values(), ids=ENTRIES)
-def test_entries_of_unread_systems_are_counted(one, count, service, caplog):
+@pytest.mark.parametrize(("resource", "count"), ENTRIES.values(), ids=ENTRIES)
+def test_entries_of_unread_systems_are_counted(resource, count, service, caplog):
     """An entry counts whose every code is of a system that is not read; the log has the system, and no code."""
-    found = logged(service, caplog, call(one, entry("Condition", ICD10, "C61")))
-    assert found == ({(one["resourceType"], LOCAL): count} if count else {})
+    found = logged(service, caplog, call(resource, entry("Condition", ICD10, "C61")))
+    assert found == ({(resource["resourceType"], LOCAL): count} if count else {})
     assert "4711" not in caplog.text
 
 
@@ -137,10 +141,10 @@ NAMES = {
 }
 
 
-@pytest.mark.parametrize(("system", "told"), NAMES.values(), ids=NAMES)
-def test_only_names_of_systems_are_told(system, told, service, caplog):
+@pytest.mark.parametrize(("system", "logged_name"), NAMES.values(), ids=NAMES)
+def test_only_names_of_systems_are_told(system, logged_name, service, caplog):
     """A system is logged by its name where that has the shape of a system name, which no text of a patient has."""
-    assert logged(service, caplog, call(entry("Condition", system))) == {("Condition", told): 1}
+    assert logged(service, caplog, call(entry("Condition", system))) == {("Condition", logged_name): 1}
 
 
 def test_few_names_are_told_of_one_call(service, caplog):

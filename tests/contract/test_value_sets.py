@@ -40,7 +40,11 @@ PCS_CHARACTERS = "0123456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 CANONICAL = {row["canonical"] for row in rows(CARDS / "systems.csv")}
 FAMILIES = {row["value_set"]: row["family"] for row in rows(CARD / "valuesets.csv")}
 APART = ("order", "malignancy", "radiotherapy", "body_site")
-PAIRS = [pair for family in APART for pair in combinations([one for one in FAMILIES if FAMILIES[one] == family], 2)]
+PAIRS = [
+    pair
+    for family in APART
+    for pair in combinations([value_set for value_set in FAMILIES if FAMILIES[value_set] == family], 2)
+]
 BLOCKS = [code for code in icd.get_all_codes() if icd.is_block(code) or icd.is_chapter(code)]
 TITLES = {re.sub(r" \(.*\)$", "", icd.get_description(code)).casefold() for code in BLOCKS}
 TITLES |= {title.removeprefix("malignant neoplasms of ") for title in TITLES}
@@ -51,14 +55,14 @@ def members(value_set: dict) -> Iterator[tuple[str, str, str]]:
     for include in value_set["compose"]["include"]:
         for concept in include.get("concept", []):
             yield "exact", include["system"], concept["code"]
-        for one in include.get("filter", []):
-            yield KINDS[one["property"], one["op"]], include["system"], one["value"]
+        for code_filter in include.get("filter", []):
+            yield KINDS[code_filter["property"], code_filter["op"]], include["system"], code_filter["value"]
 
 
 def texts(include: dict, name: str) -> list[str]:
     """Return the texts in the extensions of ours with this name."""
     url = f"urn:plexus-cds:{name}"
-    return [one.get("valueString", "").strip() for one in include["extension"] if one["url"] == url]
+    return [extension.get("valueString", "").strip() for extension in include["extension"] if extension["url"] == url]
 
 
 def head_faults(value_set: dict) -> Iterator[str]:
@@ -90,9 +94,9 @@ def wording_faults(value_set: dict) -> Iterator[str]:
 def verhoeff(digits: str) -> int:
     """Return 0 for digits whose last is right, by the dihedral group of order ten (no table of its products)."""
 
-    def times(one: int, other: int) -> int:
-        turned = (one + other if one < 5 else one - other) % 5
-        return turned + 5 * ((one < 5) != (other < 5))
+    def times(left: int, right: int) -> int:
+        turned = (left + right if left < 5 else left - right) % 5
+        return turned + 5 * ((left < 5) != (right < 5))
 
     turn, check = list(range(10)), 0
     for digit in reversed(digits):
@@ -104,7 +108,7 @@ def verhoeff(digits: str) -> int:
 def luhn(digits: str) -> int:
     """Return 0 for digits whose last is right by modulus 10, every second one doubled."""
     doubled = [int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits))]
-    return sum(sum(map(int, str(one))) for one in doubled) % 10
+    return sum(sum(map(int, str(number))) for number in doubled) % 10
 
 
 def code_faults(value_set: dict) -> Iterator[str]:
@@ -128,15 +132,17 @@ def samples(value_set: dict) -> Iterator[tuple[str, str]]:
             yield system, plain(code)
         if kind == "category":
             below = icd.get_descendants(code) if system == ICD and icd.is_valid_item(code) else []
-            yield from ((system, plain(one)) for one in below or [f"{code}{digit}" for digit in range(10)])
+            yield from (
+                (system, plain(listed_code)) for listed_code in below or [f"{code}{digit}" for digit in range(10)]
+            )
 
 
 @cache
 def spelled_out(pattern: str) -> tuple[str, ...]:
     """Return the codes that a pattern of characters and their classes begins with."""
     classes = re.findall(r"\[[^]]+\]|.", pattern.removeprefix("^").split("(?")[0])
-    spelled = product(*([one for one in PCS_CHARACTERS if re.fullmatch(each, one)] for each in classes))
-    return tuple("".join(one) for one in spelled)
+    spelled = product(*([letter for letter in PCS_CHARACTERS if re.fullmatch(letters, letter)] for letters in classes))
+    return tuple("".join(characters) for characters in spelled)
 
 
 def lengths(value_set: dict):

@@ -129,7 +129,7 @@ def test_the_own_code_of_a_site_goes_first(at):
     body = call({"patient": "prostate cancer", "order": "lumbar MRI", "also drafted": ""}, TODAY)
     cards = at["own codes"].cards(body)
     for action in _actions(cards):
-        codes = [one["code"] for one in action["resource"]["code"]["coding"]]
+        codes = [coding["code"] for coding in action["resource"]["code"]["coding"]]
         assert codes == ["PLEX-1", "plexus-mri-without-and-with-contrast", "443078008", "RPID4815", "30866-8"]
 
 
@@ -160,7 +160,7 @@ def asked(row) -> dict:
 
 def agree(row, body, cards, logged):
     """Assert that these cards, and the reasons that were logged, are what the row of a vignette says."""
-    assert _said(cards, logged) == row["says"], row["proves"]
+    assert _in_table_words(cards, logged) == row["says"], row["proves"]
     assert _history(logged) == row["history"], row["proves"]
     drafts = {entry["resource"]["id"]: entry["resource"] for entry in body["context"]["draftOrders"]["entry"]}
     for action in _actions(cards):
@@ -174,25 +174,25 @@ def _actions(cards: list) -> list[dict]:
 
 def _besides_the_study(order: dict) -> dict:
     """Return what replacing the study leaves as it is: all but the code, the rating and what spoke of the spine."""
-    return {name: one for name, one in order.items() if name not in ("code", "extension", "bodySite", "text")}
+    return {name: value for name, value in order.items() if name not in ("code", "extension", "bodySite", "text")}
 
 
 def _logged(caplog) -> list[list[str]]:
     """Return why each order was answered so: a silence's reason, or a card's indicator, history and presentation."""
-    lines = [one.message for one in caplog.records if one.name == "plexus_cds"]
+    lines = [record.message for record in caplog.records if record.name == "plexus_cds"]
     return [reason.split(":") for reason in json.loads(lines[-1])["reasons"]]
 
 
-def _said(cards: list, logged: list[list[str]]) -> str:
+def _in_table_words(cards: list, logged: list[list[str]]) -> str:
     """Return what was said, in the words of the table: the cards, then the reasons for silence."""
-    silences = [f"silent: {one[0]}" for one in logged if len(one) == 1]
+    silences = [f"silent: {reason[0]}" for reason in logged if len(reason) == 1]
     return " + ".join([_in_short(card) for card in cards] + silences)
 
 
 def _in_short(card: dict) -> str:
     """Return a card's indicator, what it recommends, and what it asks to check first."""
-    kinds = [_kind(one) for one in card["suggestions"]]
-    recommended = [_kind(one) for one in card["suggestions"] if one.get("isRecommended")]
+    kinds = [_kind(suggestion) for suggestion in card["suggestions"]]
+    recommended = [_kind(suggestion) for suggestion in card["suggestions"] if suggestion.get("isRecommended")]
     assert not recommended or kinds[0] == recommended[0]
     assert recommended or kinds == sorted(kinds, key=_replaces)
     device = ["check the device"] if "**Check first**" in card["detail"] else []
@@ -212,16 +212,16 @@ def _kind(suggestion: dict) -> str:
 
 
 def _history(logged: list[list[str]]) -> str:
-    return " + ".join(one[1].replace("_", " ") for one in logged if len(one) > 1)
+    return " + ".join(reason[1].replace("_", " ") for reason in logged if len(reason) > 1)
 
 
 def planting(value, name: str = ""):
     """Return a JSON value with a planted string in every display, text and narrative of it."""
     if isinstance(value, list):
-        return [planting(one, name) for one in value]
+        return [planting(item, name) for item in value]
     if not isinstance(value, dict):
         return value
-    grown = {key: planting(one, key) for key, one in value.items()}
+    grown = {key: planting(member, key) for key, member in value.items()}
     if name == "coding":
         grown["display"] = f"{value.get('display', '')} {PLANTED}"
     elif "coding" in value or name in ("code", "reasonCode", "bodySite"):
@@ -237,6 +237,6 @@ def planting(value, name: str = ""):
 def _shown(card: dict) -> dict:
     """Return what the clinician is shown of a card: all but its ids and the orders inside its suggestions."""
     shown = {key: value for key, value in card.items() if key not in ("uuid", "suggestions")}
-    labels = [one["label"] for one in card["suggestions"]]
-    actions = [action["description"] for one in card["suggestions"] for action in one["actions"]]
+    labels = [suggestion["label"] for suggestion in card["suggestions"]]
+    actions = [action["description"] for suggestion in card["suggestions"] for action in suggestion["actions"]]
     return shown | {"labels": labels, "actions": actions}

@@ -17,8 +17,8 @@ class Ehr:
     def call(self, issuer: str = ISSUER, number: int = 1) -> requests.Response:
         """Return the answer to a call that a client signed with one of its keys; a 200 must have its card."""
         now = int(SYSTEM_CLOCK.now().timestamp())
-        said = claims(iss=issuer, aud=self.url, iat=now, exp=now + 300)
-        token = signed(header(kid=f"ES384-{number}"), said, key("ES384", number))
+        payload = claims(iss=issuer, aud=self.url, iat=now, exp=now + 300)
+        token = signed(header(kid=f"ES384-{number}"), payload, key("ES384", number))
         headers = {"Authorization": f"Bearer {token}"}
         response = self.server.client.session.post(self.url, json=example("article"), headers=headers, timeout=30)
         assert response.status_code != requests.codes.ok or len(response.json()["cards"]) == 1

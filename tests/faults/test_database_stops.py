@@ -19,7 +19,7 @@ TAKEN, REFUSED = requests.codes.ok, requests.codes.service_unavailable
 
 def answered(load: Load, call: str, status: int, after: int) -> bool:
     """Tell whether a call of this kind was answered so, after so many other answers."""
-    return any((one.call, one.status) == (call, status) for one in load.answers[after:])
+    return any((answer.call, answer.status) == (call, status) for answer in load.answers[after:])
 
 
 def readiness(server: Server) -> tuple[int, str]:

@@ -69,8 +69,8 @@ def test_the_end_is_told_twice(listener, capsys):
 def test_calls_go_on(pipe):
     """Calls are answered though their lines stay where they are; the metrics have them all."""
     with granian("--development", stderr=pipe[1]) as server:
-        said = example()
-        assert all(server.client.cards(said) for _ in range(CALLS))
+        body = example()
+        assert all(server.client.cards(body) for _ in range(CALLS))
         made = series(server.client)
         assert sum(times for name, times in made.items() if name.startswith("calls{")) == CALLS
 

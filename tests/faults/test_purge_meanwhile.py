@@ -66,7 +66,7 @@ def purging(store_url: str, **options) -> Iterator[subprocess.Popen]:
             process.kill()
 
 
-def told(output: str) -> dict[str, int]:
+def printed_counts(output: str) -> dict[str, int]:
     """Return the rows of each table that the command says it deleted."""
     return {name: int(count) for name, count in re.findall(r"^  (\w+): (\d+)$", output, re.MULTILINE)}
 
@@ -85,7 +85,7 @@ def test_calls_are_answered_meanwhile(store, empty_url, tmp_path):
                 left.append(old_cards(store))
             output, errors = process.communicate()
         assert server.stop() == 0, server.errors()
-    assert (process.returncode, told(output)) == (0, DELETED), errors
+    assert (process.returncode, printed_counts(output)) == (0, DELETED), errors
     assert len(set(left) - {0, CARDS_ADDED}) > 1
     with store.reading() as connection:
         assert connection.scalar(select(func.count()).select_from(CARDS)) == len(left), "the new ones stay"
@@ -103,7 +103,7 @@ def test_a_reader_of_the_old_state(store, empty_url, tmp_path):
             while process.poll() is None:
                 assert ehr.asked() == 200
             output, errors = process.communicate()
-    assert (process.returncode, told(output)) == (0, DELETED)
+    assert (process.returncode, printed_counts(output)) == (0, DELETED)
     assert errors == f"Note: deleted rows stay in {store.file}-wal until no other process reads the store.\n"
 
 
@@ -114,7 +114,7 @@ def test_interrupted(store, empty_url):
         until(lambda: old_cards(store) < CARDS_ADDED)
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate()
-    deleted, after = told(output), all_rows(store)
+    deleted, after = printed_counts(output), all_rows(store)
     assert (process.returncode, errors.strip()) == (130, "")
     assert "run the command again for the rest" in output
     assert {name: before[name] - after[name] for name in deleted} == deleted
@@ -122,7 +122,7 @@ def test_interrupted(store, empty_url):
     assert deleted["feedback"] >= deleted["cards"], "no report is left without its card"
     with purging(empty_url) as process:
         output, _ = process.communicate()
-    assert {name: deleted[name] + count for name, count in told(output).items()} == DELETED
+    assert {name: deleted[name] + count for name, count in printed_counts(output).items()} == DELETED
 
 
 @pytest.mark.usefixtures("store")
@@ -166,4 +166,4 @@ def test_a_dry_run_takes_no_lock(store, empty_url):
             check=False,
         )
         connection.rollback()
-    assert (dry_run.returncode, told(dry_run.stdout)) == (0, DELETED), dry_run.stderr
+    assert (dry_run.returncode, printed_counts(dry_run.stdout)) == (0, DELETED), dry_run.stderr

@@ -41,13 +41,13 @@ def halted(data: Path) -> Iterator[None]:
     server = int((data / "postmaster.pid").read_text().split()[0])
     children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
     everyone = [server, *map(int, children)]
-    for one in everyone:
-        os.kill(one, signal.SIGSTOP)
+    for future in everyone:
+        os.kill(future, signal.SIGSTOP)
     try:
         yield
     finally:
-        for one in everyone:
-            os.kill(one, signal.SIGCONT)
+        for future in everyone:
+            os.kill(future, signal.SIGCONT)
 
 
 def assert_told(answer) -> None:
@@ -63,12 +63,12 @@ def test_postgresql_hangs(tmp_path):
             assert set(pool.map(lambda _: ehr.asked(), range(5 * CALLS))) == {200}
             with halted(tmp_path / "data"):
                 sent = [pool.submit(ehr.call) for _ in range(CALLS)]
-                for one in islice(as_completed(sent, timeout=20), CALLS - HELD):
-                    assert_told(one.result())
+                for future in islice(as_completed(sent, timeout=20), CALLS - HELD):
+                    assert_told(future.result())
                 for _ in range(3 * THREADS):
                     assert_told(ehr.call())
                 assert ehr.server.client.get(PAGE).status_code == 200
-        assert 200 in [one.result().status_code for one in sent], "it was held"
+        assert 200 in [future.result().status_code for future in sent], "it was held"
         until(lambda: ehr.asked() == 200)
 
 

@@ -93,15 +93,15 @@ def agrees(expected: str, got: str) -> bool:
 
 def check(sentences: Iterable[Sentence], read: Read) -> None:
     """Assert that each sentence is read as it must be; else count those that are not, and show some from all over."""
-    judged = [(one, read(one.text)) for one in sentences]
-    wrong = [(one, got) for one, got in judged if not agrees(one.expected, got)]
-    kinds = Counter(f"expected {one.expected}, got {got}" for one, got in wrong)
+    judged = [(sentence, read(sentence.text)) for sentence in sentences]
+    wrong = [(reason, got) for reason, got in judged if not agrees(reason.expected, got)]
+    kinds = Counter(f"expected {reason.expected}, got {got}" for reason, got in wrong)
     step = -(-len(wrong) // SHOWN) or 1
     lines = [
         f"{len(wrong)} of {len(judged)} sentences are read wrongly",
         *(f"  {n} {k}" for k, n in kinds.most_common()),
     ]
-    lines += [f"  {one.text!r}: expected {one.expected}, got {got}" for one, got in wrong[::step]]
+    lines += [f"  {reason.text!r}: expected {reason.expected}, got {got}" for reason, got in wrong[::step]]
     assert not wrong, "\n".join(lines)
 
 
@@ -120,7 +120,7 @@ def plain(text: str, language: str) -> str:
     """Return a text without its accents, as it is typed on another keyboard."""
     if language == "de":
         text = text.translate({ord("ä"): "ae", ord("ö"): "oe", ord("ü"): "ue", ord("ß"): "ss"})
-    return "".join(one for one in unicodedata.normalize("NFD", text) if not unicodedata.combining(one))
+    return "".join(letter for letter in unicodedata.normalize("NFD", text) if not unicodedata.combining(letter))
 
 
 def typed_wrong(term: str) -> Iterator[str]:

@@ -12,9 +12,9 @@ def emergencies() -> list[Sentence]:
     """Assert, doubt or ask for emergencies, in seven languages and with one typing error: silent."""
     diagnoses, signs = terms("emergency diagnosis"), terms("emergency sign")
     clauses, at_once = terms("emergency clause"), terms("emergency at once")
-    of_late = [one for one in signs if not one.startswith("acute")]
+    of_late = [sign for sign in signs if not sign.startswith("acute")]
     mistyped = [wrong for term in diagnoses + signs for wrong in typed_wrong(term)]
-    said = [
+    mentions = [
         *filled(phrasings("emergency beside others", "emergency in doubt"), diagnoses),
         *filled(phrasings("emergency beside others", "emergency sign of late"), of_late),
         *filled(phrasings("emergency sign in doubt"), signs),
@@ -23,7 +23,7 @@ def emergencies() -> list[Sentence]:
         *map(str.upper, [*diagnoses, *signs, *clauses, *at_once]),
         *filled(("{}", "leg weakness, r/o {}"), mistyped),
     ]
-    return all_as("emergency", [*said, *_foreign("emergency"), *_foreign_in_doubt("emergency")])
+    return all_as("emergency", [*mentions, *_foreign("emergency"), *_foreign_in_doubt("emergency")])
 
 
 def _foreign(group: str) -> Iterator[str]:
@@ -34,13 +34,17 @@ def _foreign(group: str) -> Iterator[str]:
 
 
 def _foreign_in_doubt(group: str) -> Iterator[str]:
-    return chain.from_iterable(filled(TERMS["doubt", one], terms(group, language=one)) for one in LANGUAGES)
+    return chain.from_iterable(
+        filled(TERMS["doubt", language], terms(group, language=language)) for language in LANGUAGES
+    )
 
 
 def no_emergencies() -> list[Sentence]:
     """Tell of emergencies that are past, chronic or denied, and of what resembles them: a card."""
-    diagnoses, signs = terms("emergency diagnosis"), [one for one in terms("emergency sign") if "acute" not in one]
-    sphincter = [one for one in signs if "incontinence" in one or one in ("urinary retention", "neurogenic bladder")]
+    diagnoses, signs = terms("emergency diagnosis"), [term for term in terms("emergency sign") if "acute" not in term]
+    sphincter = [
+        sign for sign in signs if "incontinence" in sign or sign in ("urinary retention", "neurogenic bladder")
+    ]
     past = [
         *filled(phrasings("emergency that is past"), diagnoses),
         *filled(phrasings("emergency sign that is past"), sphincter),
@@ -58,7 +62,7 @@ def traumas() -> list[Sentence]:
     nouns, verbs, fractures = terms("trauma noun"), terms("trauma verb"), terms("trauma fracture")
     named = [*nouns, *verbs, *fractures]
     mistyped = [wrong for term in named for wrong in typed_wrong(term)]
-    said = [
+    mentions = [
         *filled(phrasings("trauma"), nouns),
         *filled(phrasings("trauma by its verb"), verbs),
         *filled(phrasings("fracture"), fractures),
@@ -66,7 +70,7 @@ def traumas() -> list[Sentence]:
         *map(str.upper, named),
         *filled(("{}", "{}, leg weakness"), mistyped),
     ]
-    return all_as("acute_trauma", [*said, *_foreign("trauma")])
+    return all_as("acute_trauma", [*mentions, *_foreign("trauma")])
 
 
 def no_traumas() -> list[Sentence]:
@@ -75,7 +79,7 @@ def no_traumas() -> list[Sentence]:
     old = [
         *(f"{what} {when}" for what, when in product((nouns + verbs)[::2], phrasings("old time"))),
         *filled(phrasings("old trauma"), nouns),
-        *filled(terms("old fracture"), [one for one in fractures if "burst" not in one]),
+        *filled(terms("old fracture"), [fracture for fracture in fractures if "burst" not in fracture]),
     ]
     none = terms("no acute fracture", "no injury")
     return [
@@ -88,7 +92,7 @@ def no_traumas() -> list[Sentence]:
 def arms() -> list[Sentence]:
     """Name the arm alone: silent, in seven languages; or the leg or low back beside it, or only the neck: a card."""
     names, clauses = terms("arm"), terms("arm clause")
-    not_weak = [one for one in names if not {"weakness", "wkns", "weak", "drop"} & set(one.split())]
+    not_weak = [name for name in names if not {"weakness", "wkns", "weak", "drop"} & set(name.split())]
     """Weakness of an arm and a leg may be that of one half of the body, which is no plexopathy."""
     asked = ("brachial plexopathy", "cervical radiculopathy", "carpal tunnel syndrome")
     alone = [

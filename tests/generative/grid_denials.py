@@ -28,7 +28,9 @@ def _lists() -> Iterator[str]:
             items = chance.sample(terms("denied sign"), length)
             for place in brakes:
                 items[place] = chance.choice(terms("denied emergency", "denied trauma", "denied arm"))
-            listed = chance.choice([one for one in phrasings(f"list of {length}") if _reads_well(one, items)])
+            listed = chance.choice(
+                [phrasing for phrasing in phrasings(f"list of {length}") if _reads_well(phrasing, items)]
+            )
             end = chance.choice(_ends(listed, has_brake_later=bool(brakes) and length > 1))
             text = chance.choice(phrasings("before a denial")).format(denial.format(listed.format(*items)))
             yield chance.choice(CASES)(end.format(text))
@@ -83,7 +85,7 @@ def ended() -> list[Sentence]:
     denied, ends, asserted = phrasings("denial that ends"), phrasings("end of a denial"), phrasings("asserted sign")
     brakes = ("urinary retention", "saddle anesthesia", "urinary incontinence")
     short = ("no back pain", "denies fever")
-    signs = [one + end.format(sign) for one, end, sign in product(denied, ends, asserted)]
-    silenced = [one + end.format(brake) for one, end, brake in product(short, ends, brakes)]
+    signs = [denial + end.format(sign) for denial, end, sign in product(denied, ends, asserted)]
+    silenced = [denial + end.format(brake) for denial, end, brake in product(short, ends, brakes)]
     after = filled(phrasings("denial after a sign"), [*asserted, "foot drop", "leg weakness", "R LE weakness"])
     return [*all_as("specific", [*signs, *after]), *all_as("emergency", silenced)]

@@ -28,13 +28,13 @@ def signs() -> list[Sentence]:
         for words, side, limb in product(phrasings("limb that is weak"), without_brackets, limbs)
     ]
     specific, clauses, compatible = terms("specific"), terms("specific clause"), terms("compatible")
-    said = [
+    mentions = [
         *filled(phrasings("sign in context"), specific),
         *filled(phrasings("sign clause in context"), clauses),
         *map(str.upper, [*specific, *clauses]),
     ]
     return [
-        *all_as("specific", [*weak[::2], *is_weak, *said]),
+        *all_as("specific", [*weak[::2], *is_weak, *mentions]),
         *all_as("compatible", [*filled(phrasings("sign in context"), compatible), *map(str.upper, compatible)]),
         *all_as("none", terms("no sign")),
     ]

@@ -138,7 +138,7 @@ def answer(response) -> str:
         return "card" if body["cards"] else "silent"
     assert response.headers["Content-Type"] == "application/fhir+json"
     assert body["resourceType"] == "OperationOutcome"
-    assert all(one["severity"] == "error" and one["code"] and one["diagnostics"] for one in body["issue"])
+    assert all(issue["severity"] == "error" and issue["code"] and issue["diagnostics"] for issue in body["issue"])
     assert "pt-1" not in response.text
     return str(response.status_code)
 

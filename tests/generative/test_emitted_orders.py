@@ -149,8 +149,8 @@ def emitted(order, service) -> tuple[dict, dict]:
     body["context"]["draftOrders"]["entry"][0]["resource"] = order
     body["context"]["selections"] = [f"ServiceRequest/{order['id']}"]
     (card,) = service.cards(body)
-    recommends = any("isRecommended" in one for one in card["suggestions"])
-    actions = [action for one in card["suggestions"] for action in one["actions"]]
+    recommends = any("isRecommended" in suggestion for suggestion in card["suggestions"])
+    actions = [action for suggestion in card["suggestions"] for action in suggestion["actions"]]
     assert [action["type"] for action in actions] == (["update", "create"] if recommends else ["create", "update"])
     out = {action["type"]: action["resource"] for action in actions}
     return out["update"], out["create"]
@@ -165,7 +165,7 @@ def came_with(order, *, but) -> set[str]:
     """Return the faults of an order's members, except some; each looked at alone too, as one fault can hide another."""
     alone = [PLAIN | {name: value} for name, value in order.items() if name not in but]
     together = {name: value for name, value in order.items() if name not in but} | {"code": LUMBAR}
-    return {fault for one in [together, *alone] for fault in placed(one)}
+    return {fault for orders in [together, *alone] for fault in placed(orders)}
 
 
 @given(order=valid_orders())
@@ -206,7 +206,9 @@ def test_update_keeps_the_extensions(order, service):
     if came is not None and not isinstance(came, list):
         assert update["extension"] == came
         return
-    others = [one for one in came or [] if not isinstance(one, dict) or one.get("url") != RATING]
+    others = [
+        extension for extension in came or [] if not isinstance(extension, dict) or extension.get("url") != RATING
+    ]
     assert update["extension"][:-1] == others
     assert update["extension"][-1]["url"] == RATING
 
@@ -259,7 +261,7 @@ STUDIES = {
 def proposed(service, patient: str) -> list[dict]:
     """Return the orders that the card of a patient carries, in the order of its suggestions."""
     [card] = service.cards(call({"patient": patient, "order": "lumbar MRI", "also drafted": ""}, TODAY))
-    return [action["resource"] for one in card["suggestions"] for action in one["actions"]]
+    return [action["resource"] for suggestion in card["suggestions"] for action in suggestion["actions"]]
 
 
 def test_our_own_coding_stands_first(service):
@@ -269,7 +271,7 @@ def test_our_own_coding_stands_first(service):
     for order in orders:
         own, *others = order["code"]["coding"]
         assert own == {"system": OWN, "code": own["code"], "display": order["code"]["text"]}
-        codes[own["code"]] = [one["code"] for one in others]
+        codes[own["code"]] = [coding["code"] for coding in others]
     assert codes == STUDIES
 
 
@@ -288,5 +290,5 @@ def test_an_order_that_kept_our_coding_alone_is_known(number, service):
 def test_no_note_is_made_up(service):
     """An order without a note leads to orders without one: what radiology needs stands in the description."""
     assert [
-        one for one in proposed(service, "radiotherapy course [completed, 2024, site prostate]") if "note" in one
+        order for order in proposed(service, "radiotherapy course [completed, 2024, site prostate]") if "note" in order
     ] == []

@@ -26,11 +26,11 @@ FIRST = 2
 def a_small_folder() -> CardFiles:
     """Return the package's knowledge with the least that each value set can hold, so that reading it is quick."""
     folder = read_card_files(files("cds_service.cards"), CARD)
-    proposed = {one["code"] for study in folder.card["proposals"].values() for one in study["code"]["coding"]}
+    proposed = {coding["code"] for study in folder.card["proposals"].values() for coding in study["code"]["coding"]}
     for value_set in folder.value_sets.values():
         kept = {}
         for include in value_set["compose"]["include"]:
-            codes = {one["code"] for one in include.get("concept", [])} & proposed
+            codes = {concept["code"] for concept in include.get("concept", [])} & proposed
             kind = "concept" if "concept" in include else "filter"
             kept.setdefault(min(codes, default=f"{kind} {include['system']}"), include)
         value_set["compose"]["include"] = list(kept.values())
@@ -44,15 +44,15 @@ def a_small_folder() -> CardFiles:
 def a_reading(small, monkeypatch):
     """Give a function that reads a folder as at the start; what is not damaged is held against its schema once."""
     whole = {id(part) for part in (small.card, small.plan, *small.tables.values(), *small.value_sets.values())}
-    told, first_fault = {}, validation.first_fault
+    faults_by_damage, first_fault = {}, validation.first_fault
 
     def once(name, instance):
         part = next(iter(instance.values()), None) if name == "tables" else instance
         if id(part) not in whole:
             return first_fault(name, instance)
-        if id(part) not in told:
-            told[id(part)] = first_fault(name, instance)
-        return told[id(part)]
+        if id(part) not in faults_by_damage:
+            faults_by_damage[id(part)] = first_fault(name, instance)
+        return faults_by_damage[id(part)]
 
     def is_refused(folder):
         monkeypatch.setattr(knowledge, "read_card_files", lambda *_: folder)
@@ -70,8 +70,8 @@ def places(value, path=()) -> Iterator[tuple]:
     """Yield the path to each value in a JSON value."""
     yield path
     inner = value.items() if isinstance(value, dict) else enumerate(value[:FIRST]) if isinstance(value, list) else ()
-    for name, one in inner:
-        yield from places(one, (*path, name))
+    for name, member in inner:
+        yield from places(member, (*path, name))
 
 
 def damaged(value, path: tuple, wrong: object):

@@ -29,7 +29,9 @@ def read_over_http(service, caplog):
     def read(reason: str) -> str:
         caplog.clear()
         service.cards(body_for(reason))
-        [logged] = json.loads([one.message for one in caplog.records if one.name == "plexus_cds"][-1])["reasons"]
+        [logged] = json.loads([record.message for record in caplog.records if record.name == "plexus_cds"][-1])[
+            "reasons"
+        ]
         return logged.rsplit(":", 1)[-1]
 
     return read
@@ -108,23 +110,31 @@ def test_some_over_http(read_over_http):
 
 def test_http_and_the_decision_read_alike(read, read_over_http):
     """What the grids read by the decision alone is what the service reads through HTTP."""
-    assert {one.text: read(one.text) for one in some()} == {one.text: read_over_http(one.text) for one in some()}
+    assert {reason.text: read(reason.text) for reason in some()} == {
+        reason.text: read_over_http(reason.text) for reason in some()
+    }
 
 
 def test_there_are_thousands_and_each_once():
     """There are more than 4,000 sentences, and none stands in two grids with different meanings."""
     whole = everything()
     meanings: dict[str, set[str]] = {}
-    for one in whole:
-        meanings.setdefault(one.text, set()).add(one.expected)
+    for reason in whole:
+        meanings.setdefault(reason.text, set()).add(reason.expected)
     assert len(meanings) >= AT_LEAST
-    more = {text: said for text, said in meanings.items() if len(said) > 1 and not _the_same(said)}
+    more = {
+        text: meanings_of_text
+        for text, meanings_of_text in meanings.items()
+        if len(meanings_of_text) > 1 and not _the_same(meanings_of_text)
+    }
     assert more == {}
 
 
-def _the_same(said: set[str]) -> bool:
+def _the_same(meanings_of_text: set[str]) -> bool:
     """Tell whether two meanings are compatible: any card, and a certain one."""
-    return "card" in said and said - {"card"} <= set(PRESENTATIONS) and len(said) == 2
+    return (
+        "card" in meanings_of_text and meanings_of_text - {"card"} <= set(PRESENTATIONS) and len(meanings_of_text) == 2
+    )
 
 
 @pytest.mark.parametrize(

@@ -81,12 +81,12 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("arguments", "environment", "said"), REFUSED.values(), ids=REFUSED)
-def test_refused(arguments, environment, said):
+@pytest.mark.parametrize(("arguments", "environment", "message"), REFUSED.values(), ids=REFUSED)
+def test_refused(arguments, environment, message):
     """What stands in the way of measuring is said in a line, with what to do."""
     done = benchmarks(*arguments, **environment)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"benchmarks: {said}")
+    assert done.stderr.startswith(f"benchmarks: {message}")
 
 
 def row(number: int, subject: str, per_second: float, **more) -> dict:
@@ -124,5 +124,5 @@ MEMORY = {"flat": ([100, 150, 150, 151], True), "growing": ([100, 150, 160, 170]
 @pytest.mark.parametrize(("kib", "is_met"), MEMORY.values(), ids=MEMORY)
 def test_memory(kib, is_met):
     """Memory is flat where the second half of the calls adds next to nothing."""
-    [outcome] = outcomes([], [{"calls": at * 10_000, "resident_kib": one} for at, one in enumerate(kib)])
+    [outcome] = outcomes([], [{"calls": at * 10_000, "resident_kib": resident} for at, resident in enumerate(kib)])
     assert outcome.is_met is is_met

@@ -103,7 +103,7 @@ WRONG = {
     "an order without a study": ('[[orders]]\nsystem = "s"\ncode = "c"', "orders.1.study"),
     "a local code twice": (MAPPED.format("not_watched") + MAPPED.format("lumbar_spine_mri"), "orders"),
     "a local code twice, in two spellings of its system": (
-        "".join(MAPPED.format("not_watched").replace("urn:site:orders", one) for one in SPELLINGS[:2]),
+        "".join(MAPPED.format("not_watched").replace("urn:site:orders", spelling) for spelling in SPELLINGS[:2]),
         "orders: mapped more than once: IMG1",
     ),
     "a system that is not known": ('[systems]\n"urn:own" = "urn:other"', "systems.urn:own: urn:other is not known"),
@@ -200,8 +200,8 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path, capsys):
     file = tmp_path / "site.toml"
     file.write_text(SEVERAL + MAPPED.format("brain_mri"), encoding="utf-8")
     assert main(["check-config", str(file)]) == 1
-    told = capsys.readouterr().err.replace("plexus-cds: ", "", 1).splitlines()
-    lines = [re.sub("there are: .* [(]", "there are: ... (", line.removeprefix(f"{file}: ")) for line in told]
+    printed = capsys.readouterr().err.replace("plexus-cds: ", "", 1).splitlines()
+    lines = [re.sub("there are: .* [(]", "there are: ... (", line.removeprefix(f"{file}: ")) for line in printed]
     assert sorted(lines) == [
         f"{CARD}lookback.patience: patience is not known; there are: ... (line 9)",
         f"{CARD}lookback.presentation: must be 0 or more, not -1 (line 10)",
@@ -397,8 +397,8 @@ def test_settings_and_site_file_are_told_together(tmp_path, monkeypatch, capsys)
     """A wrong setting does not hide what is wrong with the site file: both are reported at once."""
     monkeypatch.setenv("PLEXUS_CDS_PORT", "many")
     assert main(["check-config", f"{tmp_path}/gone.toml"]) == 1
-    told = capsys.readouterr().err
-    assert ("PLEXUS_CDS_PORT" in told, "gone.toml" in told) == (True, True)
+    printed = capsys.readouterr().err
+    assert ("PLEXUS_CDS_PORT" in printed, "gone.toml" in printed) == (True, True)
 
 
 def test_every_fault_of_the_settings_is_printed(monkeypatch, capsys):
@@ -459,7 +459,7 @@ def test_origins_of_browsers(origins, monkeypatch):
 )
 def test_options_have_the_limits_of_the_settings(command, option, setting):
     """An option of the command line takes what the setting of the same meaning takes."""
-    [kind] = [one.type for one in plexus_cds.commands[command].params if one.name == option]
+    [kind] = [parameter.type for parameter in plexus_cds.commands[command].params if parameter.name == option]
     limits = {type(limit).__name__: limit for limit in Settings.model_fields[setting].metadata}
     assert (kind.min, kind.max) == (limits["Ge"].ge, limits["Le"].le)
 

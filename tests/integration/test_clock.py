@@ -82,7 +82,7 @@ def test_the_log_goes_by_the_clock(knowledge, caplog):
         found.append(client.get("/cds-services").status_code)
         client.session.close()
     assert found == [200, 200, 429]
-    lines = [json.loads(one.message) for one in caplog.records if one.name == "plexus_cds"]
+    lines = [json.loads(record.message) for record in caplog.records if record.name == "plexus_cds"]
     assert {line["time"] for line in lines} == {CLOCK.now().isoformat(timespec="milliseconds")}
     assert len(lines) == len(found)
 
@@ -95,5 +95,5 @@ def test_the_commands_go_by_the_clock(tmp_path, capsys):
     for days, has_ended in ((0, False), (-1, True)):
         file.write_text(f"cards.lumbosacral-plexus-mri.shadow.until = {TODAY + timedelta(days)}", encoding="utf-8")
         assert main(["check-config", str(file)], CLOCK) == 0
-        said = capsys.readouterr().out
-        assert (f"In effect on {TODAY}" in said, "shadow mode ended" in said) == (True, has_ended)
+        output = capsys.readouterr().out
+        assert (f"In effect on {TODAY}" in output, "shadow mode ended" in output) == (True, has_ended)

@@ -286,7 +286,7 @@ def test_a_reason_that_falls_away(service, caplog):
     sent["prefetch"]["conditions"]["entry"].append({"resource": refuted})
     caplog.set_level("INFO", "plexus_cds")
     assert service.cards(sent) == []
-    line = [one.message for one in caplog.records if one.name == "plexus_cds"][-1]
+    line = [record.message for record in caplog.records if record.name == "plexus_cds"][-1]
     assert json.loads(line)["reasons"] == ["nothing_watched"]
 
 

@@ -135,8 +135,8 @@ def unknown_options(arguments: list[str]) -> str:
 @pytest.mark.parametrize("page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=lambda page: page.name)
 def test_commands_exist(page):
     """Each command of the service that a document names exists, with each of its options."""
-    told = commands(page.read_text(encoding="utf-8"))
-    assert [" ".join(arguments) for arguments in told if unknown_options(arguments)] == []
+    documented = commands(page.read_text(encoding="utf-8"))
+    assert [" ".join(arguments) for arguments in documented if unknown_options(arguments)] == []
 
 
 def first_column(page: str, heading: str) -> list[str]:
@@ -164,8 +164,8 @@ def test_each_refusal_of_a_token_has_a_row():
     """Authentication says of each check of a token how to fix what it refuses."""
     section = (ROOT / "docs" / "authentication.md").read_text(encoding="utf-8").partition("| `reason` |")[2]
     rows = re.findall(r"^\| (`.*?) \|", section.partition("\n\n")[0], re.MULTILINE)
-    told = [reason for row in rows for reason in re.findall(r"`(\w+)`", row)]
-    assert sorted(told) == sorted([*Check, "replay_memory"])
+    documented = [reason for row in rows for reason in re.findall(r"`(\w+)`", row)]
+    assert sorted(documented) == sorted([*Check, "replay_memory"])
 
 
 def test_each_state_of_a_key_is_described():

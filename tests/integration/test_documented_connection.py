@@ -65,8 +65,8 @@ def test_the_commands_as_written(folder):
     assert len(documented) == 5
     assert [line for line in documented if f"  {line}\n" not in printed] == []
     assert "Note:" not in printed
-    told = run(decide, folder)
-    assert re.sub(r"\s+", " ", re.findall(r"outcome is \*(.*?)\*", EPIC, re.DOTALL)[0]) in told
+    output = run(decide, folder)
+    assert re.sub(r"\s+", " ", re.findall(r"outcome is \*(.*?)\*", EPIC, re.DOTALL)[0]) in output
     [any_ehr] = blocks("sh", PAGE.partition("\n## Epic\n")[0])
     assert "Outcome" in run(any_ehr, folder)
 
@@ -75,8 +75,8 @@ def test_keys_without_the_site_file(folder):
     """Without the site file, decide names the keys of the call that were not read."""
     call = FULL_CALL | {"prefetch": {"conditions": None, **FULL_CALL["prefetch"]}}
     (folder / "call.json").write_text(json.dumps(call), encoding="utf-8")
-    told = run("plexus-cds decide call.json", folder)
-    [line] = [line for line in told.splitlines() if "no setting names" in line]
+    output = run("plexus-cds decide call.json", folder)
+    [line] = [line for line in output.splitlines() if "no setting names" in line]
     assert line.endswith("encounter_diagnoses, health_concerns, imaging_orders, imaging_reports, problems")
 
 

@@ -26,7 +26,7 @@ def started(knowledge, **settings):
         yield client
 
 
-def told(client) -> dict:
+def health(client) -> dict:
     """Return what /readyz says of a service that is ready."""
     response = client.get("/readyz")
     assert response.status_code == 200, response.text
@@ -53,7 +53,7 @@ def test_ready(tmp_path, knowledge):
         version = knowledge.version
         expected = {"status": "ready", "knowledge": version, "card": "on", "site_file": "none", "clients_file": "none"}
         expected["store"] = "ready"
-        assert told(client) == expected
+        assert health(client) == expected
 
 
 def test_studies_without_a_code(tmp_path, knowledge):
@@ -61,9 +61,9 @@ def test_studies_without_a_code(tmp_path, knowledge):
     file = tmp_path / "site.toml"
     file.write_text('dialect = "epic"', encoding="utf-8")
     with started(knowledge, site_file=str(file)) as client:
-        assert told(client)["unmapped"] == list(knowledge.card["proposals"])
+        assert health(client)["unmapped"] == list(knowledge.card["proposals"])
         file.write_text("", encoding="utf-8")
-        assert "unmapped" not in told(client)
+        assert "unmapped" not in health(client)
 
 
 def test_site_file(tmp_path, knowledge):
@@ -81,7 +81,7 @@ def test_site_file(tmp_path, knowledge):
         for number, (text, state, card) in enumerate(steps):
             file.write_text(text)
             os.utime(file, (number + 1, number + 1))
-            found = told(client)
+            found = health(client)
             assert (found["site_file"], found["card"]) == (state, card), text
 
 
@@ -97,7 +97,7 @@ def test_a_store_that_is_down_keeps_nobody_from_cards(tmp_path, knowledge):
     }
     for url, state in stores.items():
         with started(knowledge, store_url=url) as client:
-            assert told(client)["store"] == state
+            assert health(client)["store"] == state
             assert CANARY not in client.get("/readyz").text
 
 
@@ -127,4 +127,4 @@ def test_probes_are_not_logged(service, caplog):
     caplog.set_level("INFO", "plexus_cds")
     for path in ("/livez", "/readyz", "/metrics"):
         service.get(path)
-    assert [one for one in caplog.records if one.name == "plexus_cds"] == []
+    assert [record for record in caplog.records if record.name == "plexus_cds"] == []

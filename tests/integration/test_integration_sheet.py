@@ -87,9 +87,12 @@ def test_each_command_gets_what_the_sheet_promises(deployment):
         assert [card["summary"] for card in body["cards"]] == case.summaries, case.title
         assert bool(case.why_none) is not bool(body["cards"])
         suggestions = [suggestion for card in body["cards"] for suggestion in card.get("suggestions", ())]
-        names = {id(one): one["actions"][0]["description"] if issuer == EPIC else one["label"] for one in suggestions}
-        assert [names[id(one)] for one in suggestions] == case.suggestions, case.title
-        assert [names[id(one)] for one in suggestions if one.get("isRecommended")] == case.marked
+        names = {
+            id(suggestion): suggestion["actions"][0]["description"] if issuer == EPIC else suggestion["label"]
+            for suggestion in suggestions
+        }
+        assert [names[id(suggestion)] for suggestion in suggestions] == case.suggestions, case.title
+        assert [names[id(suggestion)] for suggestion in suggestions if suggestion.get("isRecommended")] == case.marked
     kinds = {(case.status, len(case.summaries), bool(case.marked)) for case in cases(text)}
     assert kinds >= {(200, 1, True), (200, 1, False), (200, 0, False), (412, 0, False)}
 

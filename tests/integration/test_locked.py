@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 LOCKS = sorted((ROOT / "deploy").glob("*.lock"))
 PIN = re.compile(r"^([a-z0-9.-]+)==(\S+)((?: ; [^\\\n]+)?)((?: \\\n    --hash=sha256:[0-9a-f]{64})+)\n", re.MULTILINE)
-INSTALLED = {canonicalize_name(one.name): one for one in distributions()}
+INSTALLED = {canonicalize_name(distribution.name): distribution for distribution in distributions()}
 
 
 def pins(file: Path) -> dict[str, str]:
@@ -28,28 +28,28 @@ def wanted() -> list[Requirement]:
     return [Requirement(line) for line in lines.splitlines() if line]
 
 
-def needs(one: Requirement, locked: dict[str, str]) -> list[Requirement]:
+def needs(requirement: Requirement, locked: dict[str, str]) -> list[Requirement]:
     """Return what the pinned version of a package needs in turn; nothing of one that is not the one installed here."""
-    name = canonicalize_name(one.name)
+    name = canonicalize_name(requirement.name)
     if name not in INSTALLED or INSTALLED[name].version != locked.get(name):
         return []
     asked = [Requirement(line) for line in INSTALLED[name].requires or ()]
-    return [new for new in asked if new.marker is None or any(map(new.marker.evaluate, environments(one)))]
+    return [new for new in asked if new.marker is None or any(map(new.marker.evaluate, environments(requirement)))]
 
 
-def environments(one: Requirement) -> list[dict[str, str]]:
+def environments(requirement: Requirement) -> list[dict[str, str]]:
     """Return the environments for the markers of a package's needs: no extra, and each that is asked for."""
-    return [{"extra": extra} for extra in ("", *one.extras)]
+    return [{"extra": extra} for extra in ("", *requirement.extras)]
 
 
 def all_wanted(locked: dict[str, str]) -> list[Requirement]:
     """Return what is needed, and what that needs, and so on."""
     found, left = {}, wanted()
     while left:
-        one = left.pop()
-        if str(one) not in found:
-            found[str(one)] = one
-            left += needs(one, locked)
+        requirement = left.pop()
+        if str(requirement) not in found:
+            found[str(requirement)] = requirement
+            left += needs(requirement, locked)
     return list(found.values())
 
 
@@ -66,9 +66,9 @@ def test_in_step_with_setup_cfg():
     """Each package that setup.cfg asks for, and each that those need, is pinned to a version that was asked for."""
     locked = pins(ROOT / "deploy" / "requirements.lock")
     wrong = [
-        str(one)
-        for one in all_wanted(locked)
-        if not one.specifier.contains(locked.get(canonicalize_name(one.name), ""))
+        str(requirement)
+        for requirement in all_wanted(locked)
+        if not requirement.specifier.contains(locked.get(canonicalize_name(requirement.name), ""))
     ]
     assert wrong == [], "run make lock"
 

@@ -159,7 +159,7 @@ def test_phases(body, phases, service, caplog):
     assert {name for name in rise if "count" in name} == {f"phase_seconds_count{{phase={phase}}}" for phase in phases}
     parts = [rise[f"phase_seconds_sum{{phase={phase}}}"] for phase in phases if phase != "total"]
     assert 0 < sum(parts) <= rise["phase_seconds_sum{phase=total}"]
-    line = json.loads([one.message for one in caplog.records if one.name == "plexus_cds"][-1])
+    line = json.loads([record.message for record in caplog.records if record.name == "plexus_cds"][-1])
     assert sorted([*line["phases_ms"], "total"]) == phases
 
 
@@ -168,7 +168,7 @@ def test_a_call_that_needs_no_record(service, caplog):
     caplog.set_level("INFO", "plexus_cds")
     rise = rises(service, lambda: service.post(asking(order="cervical MRI")), "phase_seconds_count")
     assert rise == {"phase_seconds_count{phase=total}": 1}
-    line = json.loads([one.message for one in caplog.records if one.name == "plexus_cds"][-1])
+    line = json.loads([record.message for record in caplog.records if record.name == "plexus_cds"][-1])
     assert line["phases_ms"].keys() == {"read", "decide", "write"}
 
 
@@ -268,9 +268,9 @@ def test_every_word_is_told(service):
     page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
     words = set(re.findall(r"`(\w+)`", page))
     of_cards = r"(service|study|reason|version|key|le)=[^,}]*"
-    told = {re.sub(of_cards, "", name) for name in series(service)}
-    values = {value for name in told for value in re.findall(r"=(\w+)", name)}
-    names = {re.sub(r"_(bucket|sum|count)$", "", name.partition("{")[0]) for name in told}
+    documented = {re.sub(of_cards, "", name) for name in series(service)}
+    values = {value for name in documented for value in re.findall(r"=(\w+)", name)}
+    names = {re.sub(r"_(bucket|sum|count)$", "", name.partition("{")[0]) for name in documented}
     assert {"card", "not_listed", "first_page", "total"} < values
     assert values - words == set()
     assert {name for name in names if not {f"plexus_cds_{name}", f"plexus_cds_{name}_total"} & words} == set()

@@ -34,7 +34,7 @@ def by_worker(folder: Path) -> list[float]:
     """Return the number of calls in the files of each worker."""
     found = []
     for file in sorted(folder.glob("counter_*.db")):
-        [calls] = [one for one in MultiProcessCollector.merge([str(file)]) if one.name == "plexus_cds_calls"]
+        [calls] = [metric for metric in MultiProcessCollector.merge([str(file)]) if metric.name == "plexus_cds_calls"]
         found.append(sum(sample.value for sample in calls.samples))
     return found
 

@@ -14,7 +14,7 @@ from cds_service.web.app import create_app
 from tests.support.service import CLOCK, ORDER_SELECT, TODAY, Client, serving
 
 EXPLANATIONS = "/playground/explanations/lumbosacral-plexus-mri-order-select"
-VIGNETTES = {one["name"]: one for one in examples.vignettes(TODAY)}
+VIGNETTES = {vignette["name"]: vignette for vignette in examples.vignettes(TODAY)}
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "cds_service" / "web" / "static"
 
@@ -34,7 +34,7 @@ def explained(service, call, path=EXPLANATIONS):
     return response.json()
 
 
-def said(answer):
+def outcome_of(answer):
     """Return what an answer of the service says, in the notation of vignettes.csv, silences without their reason."""
     if answer.status_code != 200:
         return f"refused: {answer.status_code}"
@@ -89,14 +89,14 @@ def test_where_it_is_off(knowledge):
 def test_data_is_complete(data):
     """Every patient and every call that is no shape test can be chosen; each choice has words and a code, once."""
     whole = json.dumps(data)
-    assert [one["name"] for one in data["vignettes"]] == list(VIGNETTES)
+    assert [vignette["name"] for vignette in data["vignettes"]] == list(VIGNETTES)
     assert [name for name in examples.names("patients") if f'"patientId": "{name}"' not in whole] == []
-    assert [one["name"] for one in data["orders"]] == examples.names("orders")
+    assert [order["name"] for order in data["orders"]] == examples.names("orders")
     assert "@today" not in whole
     for choices in data["choices"].values():
-        words = [one["words"] for one in choices]
+        words = [choice["words"] for choice in choices]
         assert len(words) == len(set(words)) > 50
-        assert all(one["words"] and one["system"] and one["code"] for one in choices)
+        assert all(choice["words"] and choice["system"] and choice["code"] for choice in choices)
 
 
 def test_choices_are_known(data, service):
@@ -107,16 +107,16 @@ def test_choices_are_known(data, service):
         {
             "resourceType": "Condition",
             "id": f"c{n}",
-            "code": {"coding": [{"system": one["system"], "code": one["code"]}]},
+            "code": {"coding": [{"system": code["system"], "code": code["code"]}]},
         }
-        for n, one in enumerate(codes)
+        for n, code in enumerate(codes)
     ]
     prefetch = call["prefetch"] | {"conditions": examples.searchset(conditions)}
     outcome = explained(service, call | {"prefetch": prefetch})["steps"]["outcomes"][0]
     assert [
-        one
-        for one in outcome["unused_entries"]
-        if one["why"].startswith(("it has no code", "this card does not look for it"))
+        entry
+        for entry in outcome["unused_entries"]
+        if entry["why"].startswith(("it has no code", "this card does not look for it"))
     ] == []
 
 
@@ -134,11 +134,14 @@ def test_vignettes(name, service):
     wanted, _, reason = row["says"].partition(": ")
     if wanted == "refused":
         refusal = service.post(row["call"], f"/playground/explanations/{service_id}")
-        assert f"refused: {refusal.status_code}" == said(answer) == row["says"]
-        told, answered = (one.json()["issue"][0] for one in (refusal, answer))
-        assert (told["code"], first_sentence(told)) == (answered["code"], first_sentence(answered))
+        assert f"refused: {refusal.status_code}" == outcome_of(answer) == row["says"]
+        refusal_issue, answer_issue = (response.json()["issue"][0] for response in (refusal, answer))
+        assert (refusal_issue["code"], first_sentence(refusal_issue)) == (
+            answer_issue["code"],
+            first_sentence(answer_issue),
+        )
         return
-    assert said(answer) == wanted
+    assert outcome_of(answer) == wanted
     explanation = explained(service, row["call"], f"/playground/explanations/{service_id}")
     outcome = explanation["steps"]["outcomes"][0]
     assert (outcome["card"] or {}).get("indicator", "silent") == wanted
@@ -150,7 +153,7 @@ def test_patients_table_agrees():
     """Every row of patients.csv has a vignette, and what the row says, card or silent, the vignette says."""
     with (ROOT / "fixtures" / "patients.csv").open(encoding="utf-8", newline="") as file:
         rows = {row["patient"]: row for row in csv.DictReader(file)}
-    shown = {one["call"]["context"]["patientId"]: one for one in reversed(VIGNETTES.values())}
+    shown = {vignette["call"]["context"]["patientId"]: vignette for vignette in reversed(VIGNETTES.values())}
     assert {name: shown[name]["proves"] for name in rows} == {name: row["proves"] for name, row in rows.items()}
     kinds = {"info": "card", "warning": "card", "silent": "silent"}
     assert {name: kinds[shown[name]["says"].partition(":")[0]] for name in rows} == {

@@ -44,7 +44,7 @@ def texts(value) -> list[str]:
     if isinstance(value, str):
         return [value]
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return [text for one in inner for text in texts(one)]
+    return [text for item in inner for text in texts(item)]
 
 
 @cache
@@ -53,8 +53,8 @@ def codes() -> frozenset[str]:
     found = set()
     for file in CARDS.glob("*/valuesets/*.json"):
         for include in json.loads(file.read_text(encoding="utf-8"))["compose"]["include"]:
-            found |= {one["code"] for one in include.get("concept", [])}
-            found |= {one["value"] for one in include.get("filter", [])}
+            found |= {concept["code"] for concept in include.get("concept", [])}
+            found |= {code_filter["value"] for code_filter in include.get("filter", [])}
     for file in CARDS.glob("*/card.json"):
         proposals = json.loads(file.read_text(encoding="utf-8"))["proposals"].values()
         found |= {coding["code"] for proposal in proposals for coding in proposal["code"]["coding"]}
@@ -94,8 +94,8 @@ def test_no_code(file):
 @pytest.mark.parametrize("file", PYTHON, ids=lambda file: str(file.relative_to(ROOT)))
 def test_no_wording(file):
     """No rating and no clinical wording of cards/ stands in the Python of cds_service/."""
-    said = " | ".join(literals(file)).lower()
-    assert [words for words in wordings() if words in said] == []
+    all_literals = " | ".join(literals(file)).lower()
+    assert [words for words in wordings() if words in all_literals] == []
 
 
 def test_no_path_of_this_machine():

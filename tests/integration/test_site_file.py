@@ -71,7 +71,7 @@ class Site:
 
     def logged(self) -> dict:
         """Return the last line of the log."""
-        return json.loads([one.message for one in self.caplog.records if one.name == "plexus_cds"][-1])
+        return json.loads([record.message for record in self.caplog.records if record.name == "plexus_cds"][-1])
 
 
 @pytest.fixture
@@ -138,10 +138,12 @@ def test_optional_keys_are_advertised_where_the_site_asks_for_them(site):
     with site() as started:
         for keys in ([], ["devices"], ["allergies", "egfr"]):
             started.write(f"prefetch = {keys}")
-            for one in started.client.get("/cds-services").json()["services"]:
-                assert list(one["prefetch"]) == ["conditions", "procedures", *keys]
-        assert one["prefetch"]["allergies"] == "AllergyIntolerance?patient={{context.patientId}}"
-        assert one["prefetch"]["egfr"].startswith("Observation?patient={{context.patientId}}&code=http://loinc.org|")
+            for service in started.client.get("/cds-services").json()["services"]:
+                assert list(service["prefetch"]) == ["conditions", "procedures", *keys]
+        assert service["prefetch"]["allergies"] == "AllergyIntolerance?patient={{context.patientId}}"
+        assert service["prefetch"]["egfr"].startswith(
+            "Observation?patient={{context.patientId}}&code=http://loinc.org|"
+        )
 
 
 def test_a_key_under_another_name(site):
@@ -216,7 +218,7 @@ def test_a_file_that_becomes_wrong_changes_nothing(wrong, site):
     with site(f'{CARD}policy = "focused"') as started:
         started.file.unlink() if wrong is None else started.write(wrong)
         assert started.says(asking("breast cancer")) == ["remote_without_presentation"]
-        [note] = [json.loads(one.message) for one in started.caplog.records if "site_file" in one.message]
+        [note] = [json.loads(record.message) for record in started.caplog.records if "site_file" in record.message]
         assert note["event"] == "site_file_invalid"
         assert "site.toml" in note["error"]
         started.says()

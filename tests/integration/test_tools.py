@@ -76,8 +76,14 @@ class Bench:
     def codes(self, name: str) -> set[tuple[str, str]]:
         """Return the members of a value set: (last word of the system, code)."""
         includes = self.value_set(name)["compose"]["include"]
-        listed = [(one["system"], concept["code"]) for one in includes for concept in one.get("concept", [])]
-        filters = [(one["system"], each["value"]) for one in includes for each in one.get("filter", [])]
+        listed = [
+            (include["system"], concept["code"]) for include in includes for concept in include.get("concept", [])
+        ]
+        filters = [
+            (include["system"], code_filter["value"])
+            for include in includes
+            for code_filter in include.get("filter", [])
+        ]
         return {(system.rpartition("/")[2], code) for system, code in listed + filters}
 
     def written(self) -> dict[str, bytes]:
@@ -117,7 +123,7 @@ def test_what_is_written(bench):
     value_set = bench.value_set("egfr")
     assert "Regenstrief" in value_set["copyright"]
     [include] = value_set["compose"]["include"]
-    assert [one["valueString"] for one in include["extension"]] == ["eGFR", "a test"]
+    assert [extension["valueString"] for extension in include["extension"]] == ["eGFR", "a test"]
     listed = (bench.card / "valuesets.csv").read_text(encoding="utf-8").splitlines()
     assert [line.split(",")[0] for line in listed] == ["value_set", *PLAN]
 

@@ -114,8 +114,8 @@ def test_fixtures_of_others(installed, empty):
 def test_article_by_command(installed, empty):
     """In an empty folder the two commands of the README give the article's card."""
     call = done(installed / "plexus-cds", "example", "article", cwd=empty)
-    said = done(installed / "plexus-cds", "decide", "-", "--cards", cwd=empty, input=call)
-    (card,) = json.loads(said)["cards"]
+    output = done(installed / "plexus-cds", "decide", "-", "--cards", cwd=empty, input=call)
+    (card,) = json.loads(output)["cards"]
     assert_is_the_articles(card)
 
 

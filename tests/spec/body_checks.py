@@ -54,8 +54,8 @@ def operation_outcome_faults(outcome) -> list[str]:
     if not isinstance(outcome, dict) or outcome.get("resourceType") != "OperationOutcome":
         return ["A-05 body: is no OperationOutcome"]
     faults = [f"A-05 {fault}" for fault in resource_faults(outcome, "outcome")]
-    said = all(is_text(issue.get("diagnostics")) for issue in outcome.get("issue", []))
-    return [*faults, *unless(said, "A-05 outcome.issue: says nothing")]
+    is_explained = all(is_text(issue.get("diagnostics")) for issue in outcome.get("issue", []))
+    return [*faults, *unless(is_explained, "A-05 outcome.issue: says nothing")]
 
 
 def unless(right, fault: str) -> Iterator[str]:

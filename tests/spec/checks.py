@@ -97,7 +97,7 @@ def _suggestions(card) -> Faults:
         return
     if behavior != "at-most-one":
         yield f"C-08 card.selectionBehavior: is {behavior!r}; all versions know at-most-one alone"
-    recommended = [one for one in suggestions if one.get("isRecommended") is True]
+    recommended = [suggestion for suggestion in suggestions if suggestion.get("isRecommended") is True]
     yield from unless(len(recommended) < 2, "C-19 card.suggestions: several are recommended, one may be taken")
     for suggestion in suggestions:
         yield from _suggestion(suggestion)
@@ -116,7 +116,7 @@ def _suggestion(suggestion) -> Faults:
     if not _are_objects(actions):
         yield "C-20 suggestion.actions: is no list of objects"
         return
-    order = [ACTIONS.index(one["type"]) for one in actions if one.get("type") in ACTIONS]
+    order = [ACTIONS.index(action["type"]) for action in actions if action.get("type") in ACTIONS]
     yield from unless(order == sorted(order), "C-20 suggestion.actions: are not deletes, creates, updates")
     for action in actions:
         yield from _action(action)
@@ -194,4 +194,4 @@ def _is_url(value) -> bool:
 
 
 def _are_objects(value) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(one, dict) for one in value)
+    return isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in value)

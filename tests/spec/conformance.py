@@ -106,7 +106,7 @@ def _table(part: str, rows, citations) -> str:
 
 
 def _line(row, citations) -> str:
-    tests = {(one["file"], one["test"]) for one in citations if one["id"] == row["id"]}
+    tests = {(citation["file"], citation["test"]) for citation in citations if citation["id"] == row["id"]}
     proof = [f"[`{test}`](../tests/{file})" for file, test in sorted(tests)]
     cells = (
         row["id"],

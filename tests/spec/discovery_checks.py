@@ -19,7 +19,7 @@ Faults = Iterator[str]
 def discovery_faults(body) -> list[str]:
     """Return what is wrong with the answer of discovery."""
     services = body.get("services") if isinstance(body, dict) else None
-    if not isinstance(services, list) or not all(isinstance(one, dict) for one in services):
+    if not isinstance(services, list) or not all(isinstance(service, dict) for service in services):
         return ["D-02 services: is no list of objects"]
     faults = value_faults(services, "services") if services else []
     ids = Counter(service.get("id") for service in services)

@@ -40,7 +40,7 @@ class Ehr:
             return {"resourceType": "OperationOutcome", "issue": [issue]}
         entries = examples.example("patients", "article", TODAY)["entry"]
         resources = (entry["resource"] for entry in entries)
-        return examples.searchset(one for one in resources if one["resourceType"] == kind)
+        return examples.searchset(resource for resource in resources if resource["resourceType"] == kind)
 
 
 @contextmanager

@@ -64,7 +64,7 @@ def check_3_4_12(answer, call) -> Faults:
     """Find what is proposed instead of an order that the call does not have, or is of another type."""
     entries = call["context"]["draftOrders"]["entry"]
     orders = {f"{entry['resource']['resourceType']}/{entry['resource']['id']}" for entry in entries}
-    for suggestion in (one for card in answer["cards"] for one in card.get("suggestions", [])):
+    for suggestion in (suggestion for card in answer["cards"] for suggestion in card.get("suggestions", [])):
         actions = suggestion.get("actions", [])
         created = {action["resource"]["resourceType"] for action in actions if action["type"] == "create"}
         for action in actions:

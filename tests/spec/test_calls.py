@@ -14,7 +14,7 @@ def without_uuids(cards):
     """Return cards without what is new in each answer."""
     if isinstance(cards, dict):
         return {name: without_uuids(value) for name, value in cards.items() if name != "uuid"}
-    return [without_uuids(one) for one in cards] if isinstance(cards, list) else cards
+    return [without_uuids(card) for card in cards] if isinstance(cards, list) else cards
 
 
 @pytest.fixture(scope="module")

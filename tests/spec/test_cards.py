@@ -134,4 +134,4 @@ def test_a_card_of_each_strength_keeps_all_rules(indicator, development, knowled
         answer = Client(base).post(call(), ORDER_SELECT).json()
     (card,) = answer["cards"]
     assert (card["indicator"], answer_faults(answer)) == (indicator, [])
-    assert [one.get("isRecommended", "absent") for one in card["suggestions"]] == [True, "absent"]
+    assert [suggestion.get("isRecommended", "absent") for suggestion in card["suggestions"]] == [True, "absent"]

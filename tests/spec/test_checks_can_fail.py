@@ -159,7 +159,7 @@ def damaged(value, path, change):
 
 SPECIAL = {
     "twice the first": lambda cards: [*cards, cards[0]],
-    "all recommended": lambda suggestions: [one | {"isRecommended": True} for one in suggestions],
+    "all recommended": lambda suggestions: [suggestion | {"isRecommended": True} for suggestion in suggestions],
     "in the wrong order": lambda actions: [*actions, actions[0] | {"type": "create"}],
 }
 

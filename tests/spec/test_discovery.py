@@ -121,7 +121,7 @@ def test_templates_are_plain(requirement, discovered):
 @pytest.mark.requirement("H-02", broken="a template that asks for active conditions alone")
 def test_templates_ask_for_every_status(discovered):
     """The record is asked for in all statuses, whatever those of the draft orders are."""
-    templates = [one for found in discovered["services"] for one in found["prefetch"].values()]
+    templates = [query for found in discovered["services"] for query in found["prefetch"].values()]
     assert not [template for template in templates if "status" in template]
 
 

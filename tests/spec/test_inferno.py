@@ -73,8 +73,8 @@ def test_3_4_06_optional_members_are_well_formed(successes):
 @pytest.mark.requirement("C-12", broken="a link that launches an app on each card")
 def test_3_4_07_a_card_leads_to_an_external_reference(successes):
     """3.4.07: each answer that has a card has one whose links are all absolute."""
-    said = [answer.response.json() for answer in successes if answer.cards]
-    assert [list(check_3_4_07(answer)) for answer in said] == [[]] * len(said)
+    bodies = [answer.response.json() for answer in successes if answer.cards]
+    assert [list(check_3_4_07(answer)) for answer in bodies] == [[]] * len(bodies)
 
 
 @pytest.mark.requirement("C-25", broken="an update of an order that the client does not have")

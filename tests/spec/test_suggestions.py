@@ -46,19 +46,23 @@ def test_a_card_suggests_to_replace_or_to_add(service):
     What is recommended stands first; where nothing is, adding stands before replacing.
     """
     every = [card["suggestions"] for card in cards(service)]
-    recommends = [any("isRecommended" in one for one in suggestions) for suggestions in every]
-    kinds = [[[action["type"] for action in one["actions"]] for one in suggestions] for suggestions in every]
+    recommends = [any("isRecommended" in suggestion for suggestion in suggestions) for suggestions in every]
+    kinds = [
+        [[action["type"] for action in suggestion["actions"]] for suggestion in suggestions] for suggestions in every
+    ]
     wanted = [[["update"], ["create"]] if recommended else [["create"], ["update"]] for recommended in recommends]
-    assert [one[:2] for one in kinds] == wanted
+    assert [kinds_of_card[:2] for kinds_of_card in kinds] == wanted
     assert {*recommends} == {True, False}
-    assert {str(one[2:]) for one in kinds} == {"[]", "[['update']]"}
+    assert {str(kinds_of_card[2:]) for kinds_of_card in kinds} == {"[]", "[['update']]"}
 
 
 @pytest.mark.requirement("C-19", broken="a recommendation of the addition")
 @pytest.mark.requirement("G-04", broken="`isRecommended: false`, or null, on all that is not")
 def test_only_replacing_is_ever_recommended(service):
     """Where a suggestion is recommended it is the replacing one; the others have no such member."""
-    marks = [[one.get("isRecommended", "absent") for one in card["suggestions"]] for card in cards(service)]
+    marks = [
+        [suggestion.get("isRecommended", "absent") for suggestion in card["suggestions"]] for card in cards(service)
+    ]
     assert {tuple(mark[:2]) for mark in marks} <= {(True, "absent"), ("absent", "absent")}
     assert all(mark[2:] in ([], ["absent"]) for mark in marks)
 
@@ -68,7 +72,11 @@ def test_an_update_holds_the_whole_order(service):
     """An update is the draft order of the call, by its id, with all members but those of the study."""
     for answer in answers(service):
         for card in answer.cards:
-            updates = [one["actions"][0] for one in card["suggestions"] if one["actions"][0]["type"] == "update"]
+            updates = [
+                suggestion["actions"][0]
+                for suggestion in card["suggestions"]
+                if suggestion["actions"][0]["type"] == "update"
+            ]
             assert updates, answer.name
             for resource in (action["resource"] for action in updates):
                 draft = answer.orders[f"{resource['resourceType']}/{resource['id']}"]
@@ -85,9 +93,9 @@ def rest(order: dict) -> dict:
 def test_a_create_is_a_new_order(service):
     """A create holds a draft order for the same patient, without what is the old order's alone."""
     created = [action["resource"] for action in actions(service, "create")]
-    assert {(one["resourceType"], one["status"]) for one in created} == {("ServiceRequest", "draft")}
-    assert [one.keys() & OF_THE_OLD_ORDER for one in created] == [set()] * len(created)
-    assert all(one["subject"]["reference"].startswith("Patient/") for one in created)
+    assert {(order["resourceType"], order["status"]) for order in created} == {("ServiceRequest", "draft")}
+    assert [order.keys() & OF_THE_OLD_ORDER for order in created] == [set()] * len(created)
+    assert all(order["subject"]["reference"].startswith("Patient/") for order in created)
 
 
 @pytest.mark.requirement("C-26", broken="a delete, which 1.0 and 2.0 clients read differently")
@@ -103,8 +111,8 @@ def test_labels_tell_suggestions_apart(service):
     for card in cards(service):
         count = len(card["suggestions"])
         assert count >= 2
-        assert len({one["label"] for one in card["suggestions"]}) == count
-        assert len({one["actions"][0]["description"] for one in card["suggestions"]}) == count
+        assert len({suggestion["label"] for suggestion in card["suggestions"]}) == count
+        assert len({suggestion["actions"][0]["description"] for suggestion in card["suggestions"]}) == count
 
 
 @pytest.mark.requirement("C-22", broken="a type of CDS Hooks' future")

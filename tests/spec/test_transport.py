@@ -27,7 +27,7 @@ def preflight(service, path, method, origin=SANDBOX):
 
 def listed(response, name) -> set:
     """Return the members of a header that is a list, in lower case."""
-    return {one.strip().lower() for one in response.headers.get(name, "").split(",")}
+    return {name.strip().lower() for name in response.headers.get(name, "").split(",")}
 
 
 @pytest.mark.requirement("X-21", broken="401 for a preflight, or no Authorization among the allowed headers")
@@ -65,7 +65,7 @@ def test_the_operator_lists_the_origins(knowledge):
     own = "https://ehr.example.org"
     with serving(create_app(Settings(allowed_origins=(own,)), knowledge)) as base:
         answers = [preflight(Client(base), ORDER_SELECT, "POST", origin) for origin in (own, SANDBOX)]
-    assert [one.headers.get("Access-Control-Allow-Origin") for one in answers] == [own, None]
+    assert [answer.headers.get("Access-Control-Allow-Origin") for answer in answers] == [own, None]
 
 
 @pytest.mark.requirement("A-05", broken="an HTML page")

@@ -8,7 +8,7 @@ import pytest
 from cds_service import review
 from cds_service.errors import RecordUnavailable
 from cds_service.knowledge import load
-from cds_service.web.call_summary import reasons as said
+from cds_service.web.call_summary import reasons as reasons_of
 from tests.contract import test_order_words as orders
 from tests.contract import test_reason_words as reasons
 from tests.contract.test_vignettes import VIGNETTES, agree, asked
@@ -37,7 +37,7 @@ def test_vignette(row, knowledge):
     except RecordUnavailable:
         assert row["says"] == "412", row["proves"]
     else:
-        agree(row, body, list(decision.cards), [reason.split(":") for reason in said(decision)])
+        agree(row, body, list(decision.cards), [reason.split(":") for reason in reasons_of(decision)])
 
 
 @pytest.mark.parametrize(("words", "meaning"), REASONS)
@@ -45,7 +45,7 @@ def test_reason(words, meaning, knowledge):
     """The words of a reason are read as the list says in which they stand."""
     body = asked(BARE)
     body["context"]["draftOrders"]["entry"][0]["resource"]["reasonCode"] = [{"text": words}]
-    [reason] = said(decided(BARE, knowledge, TODAY, body))
+    [reason] = reasons_of(decided(BARE, knowledge, TODAY, body))
     assert reason.rsplit(":", 1)[-1] == meaning
 
 

@@ -86,10 +86,10 @@ class Context:
         """Tell whether a comma item is nothing but a relative ("Prostate cancer, father")."""
         for cue in self._cues:
             if cue.phrase.means == "family" and self._is_of_relative(self._sentence.items[cue.start]):
-                others = (
+                other_words = (
                     i for i in self._words_by_item[self._sentence.items[cue.start]] if not cue.start <= i < cue.end
                 )
-                if all(self._sentence.words[index] in self._vocabulary.fillers for index in others):
+                if all(self._sentence.words[index] in self._vocabulary.fillers for index in other_words):
                     return True
         return False
 
@@ -125,14 +125,16 @@ class Context:
         scope, right_after = None, -1
         for index, word in enumerate(self._sentence.words):
             scopes.append(scope)
-            here = by_start.get(index, {})
-            opened = self._opened(index, here)
+            cues_here = by_start.get(index, {})
+            opened = self._opened(index, cues_here)
             if opened:
                 certainty, right_after = opened
                 scope = _Scope(certainty, self._sentence.segments[index])
-            elif "termination" in here and not ("mild_termination" in here and self._goes_on(index, right_after)):
+            elif "termination" in cues_here and not (
+                "mild_termination" in cues_here and self._goes_on(index, right_after)
+            ):
                 scope = None
-            elif right_after == index and ("mild_termination" in here or word in self._vocabulary.fillers):
+            elif right_after == index and ("mild_termination" in cues_here or word in self._vocabulary.fillers):
                 right_after = index + 1
         return scopes
 
@@ -141,13 +143,13 @@ class Context:
         opens_segment = index > 0 and segments[index - 1] != segments[index]
         return index == right_after or (opens_segment and segments[index] in self._sentence.after_or)
 
-    def _opened(self, index: int, here: Mapping[str, Span]) -> tuple[Certainty, int] | None:
+    def _opened(self, index: int, cues_here: Mapping[str, Span]) -> tuple[Certainty, int] | None:
         """Return what a cue opens, and where it ends; one with nothing after it in its item looks back instead."""
         if self._sentence.words[index] == ASKED_BEFORE:
             return Certainty.ASKED, index + 1
         for name, certainty in _OPENS.items():
-            if name in here and not self._sentence.ends_item(index, here[name].end):
-                return certainty, here[name].end
+            if name in cues_here and not self._sentence.ends_item(index, cues_here[name].end):
+                return certainty, cues_here[name].end
         return None
 
     def _cues_of_item(self, item: int, means: str | None = None) -> list[Span]:
@@ -374,20 +376,20 @@ class Context:
         After "s/p", "after" and the like a time is of the operation or accident that is named there.
         """
         item = self._sentence.items[finding.start]
-        places = self._time_places.get(item)
-        if places is None:
+        indexes = self._time_indexes.get(item)
+        if indexes is None:
             return
         is_first = self._first_event_end.get(item, len(self._sentence.words)) > finding.start
-        first_after, end = bisect_left(places, finding.end), self._first_end_of_other(finding, places)
+        first_after, end = bisect_left(indexes, finding.end), self._first_end_of_other(finding, indexes)
         named_from = self._named_from(finding)
-        for index in places[0 if is_first else first_after : bisect_left(places, end)]:
+        for index in indexes[0 if is_first else first_after : bisect_left(indexes, end)]:
             time = self._sentence.time(index)
             if time and (index < finding.end or time.is_duration or index < named_from):
                 yield time
 
-    def _first_end_of_other(self, finding: Span, places: Sequence[int]) -> int:
+    def _first_end_of_other(self, finding: Span, indexes: Sequence[int]) -> int:
         """Return the first end of an event that has the later times: one of another topic, or one behind a time."""
-        first_time = places[min(bisect_left(places, finding.end), len(places) - 1)]
+        first_time = indexes[min(bisect_left(indexes, finding.end), len(indexes) - 1)]
         return min(
             ends[finding.end if topic != finding.phrase.topic else max(finding.end, first_time + 1)]
             for topic, ends in self._event_ends.items()
@@ -403,13 +405,13 @@ class Context:
         return [cue.end for cue in self._cues if cue.phrase.means == "after"]
 
     @cached_property
-    def _time_places(self) -> dict[int, list[int]]:
+    def _time_indexes(self) -> dict[int, list[int]]:
         """By comma item, the places of its times."""
-        places: dict[int, list[int]] = defaultdict(list)
+        indexes: dict[int, list[int]] = defaultdict(list)
         for index, word in enumerate(self._sentence.words):
             if word[0] == "@":
-                places[self._sentence.items[index]].append(index)
-        return dict(places)
+                indexes[self._sentence.items[index]].append(index)
+        return dict(indexes)
 
     @cached_property
     def _events(self) -> list[Span]:
@@ -438,9 +440,9 @@ _start: Callable[[Span], int] = attrgetter("start")
 _end: Callable[[Span], int] = attrgetter("end")
 
 
-def _last_before(cues: Sequence[Span], place: int) -> Span | None:
+def _last_before(cues: Sequence[Span], index: int) -> Span | None:
     """Return the last of some cues that ends at a place or before it."""
-    number = bisect_right(cues, place, key=_end)
+    number = bisect_right(cues, index, key=_end)
     return cues[number - 1] if number else None
 
 

@@ -52,19 +52,19 @@ def _stays_within(span: Span, sentence: Sentence) -> bool:
 
 def _not_covered(spans: Sequence[Span]) -> list[Span]:
     """Return the spans that lie within no longer one; of those of the same words the first."""
-    kept: set[int] = set()
+    uncovered: set[int] = set()
     longest_end = -1
     for number in sorted(range(len(spans)), key=lambda number: (spans[number].start, -spans[number].end, number)):
         if spans[number].end > longest_end:
             longest_end = spans[number].end
-            kept.add(number)
-    return [span for number, span in enumerate(spans) if number in kept]
+            uncovered.add(number)
+    return [span for number, span in enumerate(spans) if number in uncovered]
 
 
 def _not_within_longer(spans: Sequence[Span]) -> list[Span]:
     """Return the spans that lie within no longer one; those of the same words are all kept."""
-    kept = {(span.start, span.end) for span in _not_covered(spans)}
-    return [span for span in spans if (span.start, span.end) in kept]
+    uncovered = {(span.start, span.end) for span in _not_covered(spans)}
+    return [span for span in spans if (span.start, span.end) in uncovered]
 
 
 class _Beside:

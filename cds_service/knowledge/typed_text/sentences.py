@@ -146,14 +146,14 @@ class SentenceReader:
 
     def _without_idioms(self, words: list[str]) -> list[str]:
         """Return the words but for idioms that are neither a sign nor a denial ("weak stream", "no relief")."""
-        kept: list[str] = []
+        remaining: list[str] = []
         index = 0
         while index < len(words):
             ends = [span.end for span in self._vocabulary.cues_at(words, index) if span.phrase.means == "idiom"]
             if not ends:
-                kept.append(words[index])
+                remaining.append(words[index])
             index = max(ends, default=index + 1)
-        return kept
+        return remaining
 
     def _sentence(self, words: list[str], times: Sequence[TypedTime]) -> Sentence:
         sentence = Sentence(times=times)
@@ -166,19 +166,19 @@ class SentenceReader:
                 separators.append(word)
         return sentence
 
-    def _looks_back(self, rest: list[str]) -> bool:
+    def _looks_back(self, words: list[str]) -> bool:
         """Tell whether the next comma item is nothing but a time, or what is said of the item before ("resolved")."""
-        item = rest[: rest.index(",")] if "," in rest else rest
-        reached, says = {0}, False
+        item = words[: words.index(",")] if "," in words else words
+        reached, has_cue = {0}, False
         for index, word in enumerate(item):
             if index not in reached:
                 continue
             ends = {span.end for span in self._vocabulary.cues_at(item, index) if span.phrase.means in _LOOKS_BACK}
             if word[0] == "@" or word == ASKED_AFTER:
                 ends.add(index + 1)
-            says = says or bool(ends)
+            has_cue = has_cue or bool(ends)
             reached |= ends | ({index + 1} if word in self._vocabulary.fillers else set())
-        return says and len(item) in reached
+        return has_cue and len(item) in reached
 
 
 def _filtration(match: re.Match[str], low: int) -> str:

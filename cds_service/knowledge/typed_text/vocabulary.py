@@ -93,7 +93,7 @@ class Vocabulary:
         phrases = list(_phrases(rows))
         self.cues = _by_first_word(phrase for phrase in phrases if phrase.topic == "cue")
         self.findings = _by_first_word(phrase for phrase in phrases if phrase.topic != "cue")
-        self._known = frozenset(chain.from_iterable(map(_words_of, phrases)))
+        self._known_words = frozenset(chain.from_iterable(map(_words_of, phrases)))
         unwanted = {name for phrase in phrases for name in phrase.unwanted} - {*PARTS}
         plain = (phrase for phrase in phrases if phrase.topic != "list" or phrase.means not in unwanted)
         self._plain = frozenset(chain.from_iterable(map(_words_of, plain)))
@@ -128,8 +128,8 @@ class Vocabulary:
         for begun in self.findings.get(word, ()):
             if self._may_go_on(begun, words, index):
                 yield from self._matched(begun, words, index, is_exact=True)
-        for right in self.corrections(word):
-            for begun in self.findings.get(right, ()):
+        for correction in self.corrections(word):
+            for begun in self.findings.get(correction, ()):
                 if begun.phrase.is_lenient:
                     yield from self._matched(begun, words, index, is_exact=False)
 
@@ -153,8 +153,8 @@ class Vocabulary:
             if fits is None:
                 return
             is_exact = is_exact and fits
-            places = self._places(words, end) if phrase.topic not in ("cue", "list") else (end,)
-            longest = (max(self._choices(element, words, place, phrase), default=None) for place in places)
+            starts = self._starts(words, end) if phrase.topic not in ("cue", "list") else (end,)
+            longest = (max(self._choices(element, words, start, phrase), default=None) for start in starts)
             end, fits = next(filter(None, longest), (end, None))
         if fits is not None:
             yield Span(index, end, phrase, is_exact and fits)
@@ -166,23 +166,25 @@ class Vocabulary:
         if start >= len(words):
             return
         word = words[start]
-        for right in (word, *(self.corrections(word) if phrase.is_lenient else ())):
-            for choice in element.get(right, ()):
+        for correction in (word, *(self.corrections(word) if phrase.is_lenient else ())):
+            for choice in element.get(correction, ()):
                 fits = self._fits(choice, words, start, phrase)
                 if fits is not None:
                     yield start + len(choice), fits
 
     def _fits(self, choice: Words, words: Sequence[str], start: int, phrase: Phrase) -> bool | None:
         """Tell whether words stand at a place: True as they are spelled, False with typing errors, None if not."""
-        there = tuple(words[start : start + len(choice)])
-        if there == choice:
+        typed = tuple(words[start : start + len(choice)])
+        if typed == choice:
             return True
-        if len(there) < len(choice) or not phrase.is_lenient:
+        if len(typed) < len(choice) or not phrase.is_lenient:
             return None
-        same = (a == b or a in self.corrections(b) for a, b in zip(choice, there, strict=True))
+        same = (
+            expected == word or expected in self.corrections(word) for expected, word in zip(choice, typed, strict=True)
+        )
         return False if all(same) else None
 
-    def _places(self, words: Sequence[str], index: int) -> Iterator[int]:
+    def _starts(self, words: Sequence[str], index: int) -> Iterator[int]:
         """Yield a place and those to which fillers lead: "compression of the cord" is compression cord."""
         yield index
         while index < len(words) and words[index] in self.fillers:
@@ -194,18 +196,18 @@ class Vocabulary:
 
         Words that differ by one error are alike without one letter of each, so few are compared.
         """
-        if len(word) < _SHORTEST_FORGIVEN - 1 or word in self._known or not word.isalpha():
+        if len(word) < _SHORTEST_FORGIVEN - 1 or word in self._known_words or not word.isalpha():
             return ()
         shortened = _without_one_letter(word)
         if self._alike.isdisjoint(shortened):
             return ()
-        alike = {right for letters in shortened for right in self._forgiven.get(letters, ())}
-        return sorted(right for right in alike if OSA.distance(word, right, score_cutoff=1) == 1)
+        alike = {correction for letters in shortened for correction in self._forgiven.get(letters, ())}
+        return sorted(correction for correction in alike if OSA.distance(word, correction, score_cutoff=1) == 1)
 
 
 def _without_one_letter(word: str) -> list[str]:
     """Return a word, and what is left of it without each of its letters."""
-    return [word, *[word[:place] + word[place + 1 :] for place in range(len(word))]]
+    return [word, *[word[:index] + word[index + 1 :] for index in range(len(word))]]
 
 
 def reason_word_faults(rows: Rows) -> Iterator[str]:

@@ -71,7 +71,7 @@ def _export_parts(services: AppServices, dataset: str, kind: str, period: Period
         yield from chunks(kind, columns(dataset), rows(connection, dataset, period))
 
 
-def _chained(first: str, rest: Iterator[str]) -> Iterator[str]:
+def _chained(first: str, chunks: Iterator[str]) -> Iterator[str]:
     """Yield the part that was read to see whether the store answers at all, and then the rest."""
     yield first
-    yield from rest
+    yield from chunks

@@ -37,12 +37,12 @@ class Answer(NamedTuple):
     @property
     def recommended(self) -> list[dict[str, Any]]:
         """Return the suggestions that the card recommends."""
-        return [one for one in self.suggestions if one.get("isRecommended")]
+        return [suggestion for suggestion in self.suggestions if suggestion.get("isRecommended")]
 
     @property
     def replaces(self) -> bool:
         """Tell whether the card recommends to replace the order."""
-        kinds = {action["type"] for one in self.recommended for action in one["actions"]}
+        kinds = {action["type"] for suggestion in self.recommended for action in suggestion["actions"]}
         return bool(kinds & {"update", "delete"})
 
     def has(self, words: str, member: str) -> bool:
@@ -53,7 +53,7 @@ class Answer(NamedTuple):
         """Return the answer in short, for a failing test."""
         if self.status != 200:
             return str(self.status)
-        labels = [one["label"] for one in self.recommended]
+        labels = [suggestion["label"] for suggestion in self.recommended]
         return " ".join([self.indicator, *labels])
 
 
@@ -84,4 +84,4 @@ def fits(expected: str, answer: Answer) -> bool:
 
 
 def _offers_ct(answer: Answer) -> bool:
-    return any("CT" in one["label"] for one in answer.suggestions)
+    return any("CT" in suggestion["label"] for suggestion in answer.suggestions)

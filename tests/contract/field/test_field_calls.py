@@ -22,7 +22,7 @@ from tests.support.service import CLOCK, ORDER_SELECT, ORDER_SIGN, TODAY, Client
 HERE = Path(__file__).parent
 CASES = rows("contract/field/cases.csv")
 LINES = (HERE / "calls.ndjson").read_text(encoding="utf-8").splitlines()
-CALLS = {one["name"]: one["call"] for one in map(json.loads, LINES)}
+CALLS = {case["name"]: case["call"] for case in map(json.loads, LINES)}
 WAITS = {"", "codes", "systems", "words_as_history", "errors", "order_names", "sites", "contract"}
 PATHS = {"order-select": ORDER_SELECT, "order-sign": ORDER_SIGN}
 

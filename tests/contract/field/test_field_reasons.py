@@ -12,7 +12,7 @@ from tests.support.notation import call, rows
 from tests.support.service import TODAY
 
 REASONS = rows("contract/field/reasons.csv")
-SAID = {
+MENTIONS = {
     "E": ("silent", "emergency"),
     "T": ("silent", "acute_trauma"),
     "A": ("silent", "upper_limb_only"),
@@ -38,7 +38,7 @@ def heard(reason: str, service, caplog) -> tuple[str, str]:
 
 def check(expected: str, indicator: str, read: str) -> None:
     """Assert that a reason of this class was answered so."""
-    strength, meaning = SAID[expected]
+    strength, meaning = MENTIONS[expected]
     assert (indicator, meaning and read) == (strength, meaning), f"expected {expected}, got {indicator}, {read}"
 
 
@@ -53,15 +53,15 @@ def test_typed_reason(row, service, caplog):
 )
 def test_a_wrong_class_fails(reason, right, service, caplog):
     """A reason of the wrong class fails, through the same function."""
-    said = heard(reason, service, caplog)
-    check(right, *said)
-    for wrong in set(SAID) - {right, "C" if right == "N" else right}:
+    mentioned = heard(reason, service, caplog)
+    check(right, *mentioned)
+    for wrong in set(MENTIONS) - {right, "C" if right == "N" else right}:
         with pytest.raises(AssertionError):
-            check(wrong, *said)
+            check(wrong, *mentioned)
 
 
 def test_no_reason_twice():
     """No reason stands in the table twice, and every class is there."""
     reasons = [row["reason"] for row in REASONS]
     assert len(set(reasons)) == len(reasons)
-    assert {row["expected"] for row in REASONS} == set(SAID)
+    assert {row["expected"] for row in REASONS} == set(MENTIONS)

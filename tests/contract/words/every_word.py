@@ -30,39 +30,39 @@ def corpus(file: Path = CORPUS) -> list[Text]:
         return [Text(**row) for row in csv.DictReader(opened)]
 
 
-def read(words: TypedTextReader, one: Text, limits: Mapping[str, int]) -> Text:
+def read(words: TypedTextReader, row: Text, limits: Mapping[str, int]) -> Text:
     """Return a text with what is read in it, in the notation of the corpus."""
-    mentions = words.read(one.text, TODAY, limits)
+    mentions = words.read(row.text, TODAY, limits)
     says = sorted({f"{mention.topic}:{mention.means}:{mention.certainty}" for mention in mentions})
-    named = sorted({mention.wording for mention in mentions}) if one.named else []
-    return Text(one.text, _PARTED.join(says) or "none", _PARTED.join(named))
+    named = sorted({mention.wording for mention in mentions}) if row.named else []
+    return Text(row.text, _PARTED.join(says) or "none", _PARTED.join(named))
 
 
 def wrong(words: TypedTextReader, texts: Iterable[Text], limits: Mapping[str, int]) -> Iterator[str]:
     """Yield what is read otherwise than it must be."""
-    for one in texts:
-        got = read(words, one, limits)
-        if got != one:
-            yield f"{one.text!r}: expected {_shown(one)}, got {_shown(got)}"
+    for row in texts:
+        got = read(words, row, limits)
+        if got != row:
+            yield f"{row.text!r}: expected {_shown(row)}, got {_shown(got)}"
 
 
-def _shown(one: Text) -> str:
-    return f"{one.says} ({one.named})" if one.named else one.says
+def _shown(row: Text) -> str:
+    return f"{row.says} ({row.named})" if row.named else row.says
 
 
-def outcome(one: Text) -> str:
+def outcome(row: Text) -> str:
     """Return what the service answers to a text as the reason of a lumbar MRI: the presentation, or its silence."""
     holds = {"asserted", "asked", "unclear"}
-    said = [part.split(":") for part in one.says.split(_PARTED) if part != "none"]
-    found = {topic for topic, _, certainty in said if certainty in holds}
+    mentions = [part.split(":") for part in row.says.split(_PARTED) if part != "none"]
+    found = {topic for topic, _, certainty in mentions if certainty in holds}
     if "emergency" in found:
         return "emergency"
     if "trauma" in found:
         return "acute_trauma"
-    signs = {means for topic, means, certainty in said if topic == "presentation" and certainty == "asserted"}
-    if any(topic == "plexopathy" and certainty in ("asserted", "asked") for topic, _, certainty in said):
+    signs = {means for topic, means, certainty in mentions if topic == "presentation" and certainty == "asserted"}
+    if any(topic == "plexopathy" and certainty in ("asserted", "asked") for topic, _, certainty in mentions):
         signs.add("specific")
-    lower = any(topic == "lower_body" and certainty != "denied" for topic, _, certainty in said)
+    lower = any(topic == "lower_body" and certainty != "denied" for topic, _, certainty in mentions)
     if "upper_limb" in found and not lower and not signs:
         return "upper_limb_only"
     return next((means for means in ("specific", "compatible") if means in signs), "none")

@@ -31,19 +31,19 @@ def test_some_over_http(texts, service, caplog):
     body = call(ROW, TODAY)
     [entry] = body["context"]["draftOrders"]["entry"]
     faults = []
-    for one in texts[:: len(texts) // OVER_HTTP]:
-        entry["resource"]["reasonCode"] = [{"text": one.text}]
+    for row in texts[:: len(texts) // OVER_HTTP]:
+        entry["resource"]["reasonCode"] = [{"text": row.text}]
         caplog.clear()
         service.cards(body)
         [logged] = json.loads([line.message for line in caplog.records if line.name == "plexus_cds"][-1])["reasons"]
-        if (got := logged.rsplit(":", 1)[-1]) != outcome(one):
-            faults.append(f"{one.text!r}: expected {outcome(one)}, got {got}")
+        if (got := logged.rsplit(":", 1)[-1]) != outcome(row):
+            faults.append(f"{row.text!r}: expected {outcome(row)}, got {got}")
     assert not faults, "\n".join(faults)
 
 
 def test_no_text_twice(texts):
     """There are thousands of texts, and none stands in the corpus twice."""
-    assert len({one.text for one in texts}) == len(texts) >= AT_LEAST
+    assert len({row.text for row in texts}) == len(texts) >= AT_LEAST
 
 
 def test_a_wrong_reading_fails(knowledge):

@@ -90,14 +90,16 @@ def test_each_member_of_each_type(way):
 
 def test_two_members():
     """Two members changed at once get the verdict of the schema."""
-    pairs = [(one, other) for ways in combinations(MEMBERS, 2) for one, other in (ways, ways[::-1])]
-    some = [(one, other, VALUES[n % len(VALUES)], value) for n, (one, other) in enumerate(pairs) for value in VALUES]
-    verdicts = [is_valid(changed(changed(WHOLE, one, first), other, second)) for one, other, first, second in some]
+    pairs = [(name, other) for names in combinations(MEMBERS, 2) for name, other in (names, names[::-1])]
+    changes = [
+        (name, other, VALUES[n % len(VALUES)], value) for n, (name, other) in enumerate(pairs) for value in VALUES
+    ]
+    verdicts = [is_valid(changed(changed(WHOLE, name, first), other, second)) for name, other, first, second in changes]
     assert len(verdicts) > 2000
     assert set(verdicts) == {True, False}
 
 
-@pytest.mark.parametrize("body", [one for one in VALUES if one is not GONE])
+@pytest.mark.parametrize("body", [value for value in VALUES if value is not GONE])
 def test_a_body_that_is_no_call(body):
     """A body that is no object is refused by both."""
     assert not is_valid(body)

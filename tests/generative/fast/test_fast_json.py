@@ -14,7 +14,7 @@ from tests.support.service import TODAY
 
 DEPTH = 6
 PIECES = [
-    *(rf"\{one}" for one in '"\\/bfnrt'),
+    *(rf"\{letter}" for letter in '"\\/bfnrt'),
     *("[", "]", "{", "}", "[[", "}}", ":", ",", "'", "a", " ", "\x7f", "é", "\u2028", "\U0001f9b4", "\ufeff"),
     *(r"\u0000", r"\u005c", r"\u0022", r"\uD83E\uDDB4", r"\ud83e", r"\uddb4", r"\udead\ubeef", r"\u005B"),
     *("1" * 18, "1" * 19, "null"),
@@ -84,15 +84,15 @@ separators = blanks.map(lambda blank: f"{blank},{blank}")
 
 def listed(inner):
     """Return a strategy for a list as it is written."""
-    return st.tuples(separators, st.lists(inner, max_size=3)).map(lambda one: f"[{one[0].join(one[1])}]")
+    return st.tuples(separators, st.lists(inner, max_size=3)).map(lambda pieces: f"[{pieces[0].join(pieces[1])}]")
 
 
 def named(inner):
     """Return a strategy for an object as it is written; some have a name twice."""
     members = st.lists(
-        st.tuples(names, blanks, inner).map(lambda one: f"{one[0]}{one[1]}:{one[1]}{one[2]}"), max_size=4
+        st.tuples(names, blanks, inner).map(lambda pieces: f"{pieces[0]}{pieces[1]}:{pieces[1]}{pieces[2]}"), max_size=4
     )
-    return st.tuples(separators, members).map(lambda one: f"{{{one[0].join(one[1])}}}")
+    return st.tuples(separators, members).map(lambda pieces: f"{{{pieces[0].join(pieces[1])}}}")
 
 
 scalars = numbers | strings | st.sampled_from(["true", "false", "null", "[]", "{}"])
@@ -114,7 +114,7 @@ def differing(contents, *depths):
         for content, depth in product(contents, depths)
         if read(strict_json, content, depth) != read(reference_json, content, depth)
     ]
-    return min(wrong, key=lambda one: len(one[0]), default=None)
+    return min(wrong, key=lambda pieces: len(pieces[0]), default=None)
 
 
 @given(text=texts, around=blanks)
@@ -145,14 +145,17 @@ def test_any_damage(text, noise):
 )
 def test_each_number_and_what_is_no_json(around):
     """Numbers at the edges of what a float or an integer holds, and what is no JSON, are read or refused alike."""
-    contents = [around.replace("%s", one).encode() for one in (*NUMBERS, *(f"-{one}" for one in NUMBERS), *NO_JSON)]
+    contents = [
+        around.replace("%s", literal).encode()
+        for literal in (*NUMBERS, *(f"-{number}" for number in NUMBERS), *NO_JSON)
+    ]
     contents += [around.replace("%s", f'"{piece}"').encode() for piece in PIECES]
     assert differing(contents, None, 1, DEPTH) is None
 
 
 @given(
     content=st.binary(max_size=12)
-    | st.lists(st.sampled_from([bytes([one]) for one in b'[]{}",:\\u0019-.eE n'])).map(b"".join)
+    | st.lists(st.sampled_from([bytes([byte]) for byte in b'[]{}",:\\u0019-.eE n'])).map(b"".join)
 )
 @examples(2000)
 def test_any_bytes(content):
@@ -181,7 +184,7 @@ def test_the_edge_of_each_depth(shape):
         contents = [(opening * most + innermost + closing * most).encode() for most in around]
         assert differing(contents, depth) is None
         outcomes = [read(reference_json, content, depth) for content in contents]
-        assert len({one.startswith("UnsafeJson") for one in outcomes}) == 2, "the edge is not among them"
+        assert len({outcome.startswith("UnsafeJson") for outcome in outcomes}) == 2, "the edge is not among them"
 
 
 @pytest.mark.parametrize(
@@ -231,5 +234,5 @@ def test_what_goes_out(text):
     nested = value
     for _ in range(300):
         nested = [nested]
-    for one in (value, nested):
-        assert repr(reference_json(to_json(one))) == repr(one)
+    for document in (value, nested):
+        assert repr(reference_json(to_json(document))) == repr(document)

@@ -13,9 +13,10 @@ def a_text(random, phrases) -> str:
     """Return a random reason: phrases whole, truncated, joined and in any case, among other words."""
     noise = ["", "no", "left leg", "pain", "s/p", "r/o", "or", "but", "since 2019", "(resolved)", "x", "'", "WEAK", "-"]
     chosen = [*random.choices(phrases, k=2), *random.choices(noise, k=3)]
-    pieces = [one[: random.choice([len(one), len(one), len(one) - 1, 3])] for one in chosen]
+    pieces = [word[: random.choice([len(word), len(word), len(word) - 1, 3])] for word in chosen]
     return "".join(
-        random.choice([str.upper, str.lower, str])(one) + random.choice([" ", ", ", "-", "", "; "]) for one in pieces
+        random.choice([str.upper, str.lower, str])(piece) + random.choice([" ", ", ", "-", "", "; "])
+        for piece in pieces
     )
 
 
@@ -29,7 +30,7 @@ def reasons_in_words(knowledge):
         for row in knowledge.reason_rows
         for phrase in row["words"].split(";")
     ]
-    misspelled = [one[:3] + one[4:] for one in phrases if len(one) > 5]
+    misspelled = [phras[:3] + phras[4:] for phras in phrases if len(phras) > 5]
     return [*phrases, "eGFR 18", "GFR: 12", *misspelled, *(a_text(random, phrases) for _ in range(3000))]
 
 
@@ -57,7 +58,7 @@ def test_a_skipped_text_has_nothing_to_find(knowledge, reasons_in_words, monkeyp
 
 def test_a_plexus_study_names_the_plexus(knowledge):
     """An order's text is a plexus study only if it names the plexus: no other text is read beside a code."""
-    phrases = [one.rstrip("*") for some in knowledge.phrases.values() for one in some]
+    phrases = [word.rstrip("*") for phrase in knowledge.phrases.values() for word in phrase]
     random, seen = Random(4), set()
     for text in (*phrases, *(a_text(random, [*phrases, "plexus MRI"]) for _ in range(4000))):
         is_study, named = "plexus" in (knowledge.words.study(text) or ""), knowledge.words.names_plexus(text)

@@ -18,7 +18,7 @@ FEEDBACK = f"{ORDER_SELECT}/feedback"
 
 def canary(place: str) -> str:
     """Return the canary of a place; it is one word, so that no path or header cuts it."""
-    return f"{WORD}-{''.join(one if one.isalnum() else '-' for one in place)}"
+    return f"{WORD}-{''.join(letter if letter.isalnum() else '-' for letter in place)}"
 
 
 def call(hook: str = "order-select", **changes: Any) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def report(card: str, suggestion: str, **changes: Any) -> dict[str, Any]:
     """Return a report of feedback in which all that a clinician or an EHR can write is a canary."""
     reason = {name: canary(f"reason {name}") for name in ("system", "code", "display")}
     override = {"reason": reason, "userComment": canary("comment"), "extension": [{"url": canary("extension")}]}
-    told = {
+    fields = {
         "card": card,
         "outcome": "overridden",
         "overrideReason": override,
@@ -97,7 +97,7 @@ def report(card: str, suggestion: str, **changes: Any) -> dict[str, Any]:
         "outcomeTimestamp": "2026-11-22T10:00:00Z",
         canary("member"): canary("member value"),
     }
-    return told | changes
+    return fields | changes
 
 
 def feedback(card: dict[str, Any]) -> dict[str, tuple[int, Any]]:
@@ -147,12 +147,14 @@ def shown(response: Any) -> str:
     """Return all of an answer but the orders in its suggestions, which are the client's own."""
     body = response.text
     if response.ok and '"cards"' in body:
-        told = response.json()
-        for action in (one for card in told["cards"] for each in card["suggestions"] for one in each["actions"]):
+        answer = response.json()
+        for action in (
+            action for card in answer["cards"] for suggestion in card["suggestions"] for action in suggestion["actions"]
+        ):
             del action["resource"]
-        for card in told["cards"]:
+        for card in answer["cards"]:
             card.pop("extension", None)  # it names the order, by the client's own id
-        body = json.dumps(told)
+        body = json.dumps(answer)
     return f"{response.status_code} {response.reason} {dict(response.headers)} {body}"
 
 

@@ -68,10 +68,13 @@ class Service(logging.Handler):
 
     def post(self, path: str, content: bytes) -> SimpleNamespace:
         """Return the answer in the shape that the checks of the contract read."""
-        said = self.client.post(path, data=content, headers={"Content-Type": "application/json"})
-        content = said.get_data()
+        response = self.client.post(path, data=content, headers={"Content-Type": "application/json"})
+        content = response.get_data()
         return SimpleNamespace(
-            status_code=said.status_code, headers=said.headers, content=content, json=lambda: json.loads(content)
+            status_code=response.status_code,
+            headers=response.headers,
+            content=content,
+            json=lambda: json.loads(content),
         )
 
 
@@ -122,9 +125,11 @@ def _card_faults(kind: str, body: Any, answer: SimpleNamespace) -> Faults:
     cards = answer.json()["cards"]
     found = answer_faults(answer.json() if kind in ("plain", "valid") else _with_orders_of_ours(answer.json()))
     found += [fault for card in cards for fault in card_faults(card)]
-    found += [f"a link to {one}" for card in cards for one in addresses(card) if not _is_ours(one)]
-    if kind == "plain" and (told := [card["indicator"] for card in cards]) != (asked := oracle.said(body)):
-        found.append(f"the cards are {told}, and the tables say {asked}")
+    found += [f"a link to {address}" for card in cards for address in addresses(card) if not _is_ours(address)]
+    if kind == "plain" and (indicators := [card["indicator"] for card in cards]) != (
+        expected := oracle.expected_indicators(body)
+    ):
+        found.append(f"the cards are {indicators}, and the tables say {expected}")
     return found
 
 
@@ -134,7 +139,7 @@ def _is_ours(address: str) -> bool:
 
 def _with_orders_of_ours(answer: dict) -> dict:
     """Return an answer with sound orders in it: those of an odd call are as odd as they came."""
-    said = deepcopy(answer)
+    comparable = deepcopy(answer)
     sound = {
         "resourceType": "ServiceRequest",
         "id": "o1",
@@ -142,11 +147,11 @@ def _with_orders_of_ours(answer: dict) -> dict:
         "intent": "order",
         "subject": {"display": "x"},
     }
-    for card in said["cards"]:
+    for card in comparable["cards"]:
         for suggestion in card["suggestions"]:
             for action in suggestion["actions"]:
                 action["resource"] = sound
-    return said
+    return comparable
 
 
 def without_uuids(answer: SimpleNamespace) -> str:

@@ -29,8 +29,11 @@ def members(family: str) -> tuple[tuple[str, str, str, dict], ...]:
         if row["family"] == family:
             text = (CARD / "valuesets" / f"{row['value_set']}.json").read_text(encoding="utf-8")
             for include in json.loads(text)["compose"]["include"]:
-                found += [("code", include["system"], one["code"], row) for one in include.get("concept", [])]
-                found += [(one["op"], include["system"], one["value"], row) for one in include.get("filter", [])]
+                found += [("code", include["system"], concept["code"], row) for concept in include.get("concept", [])]
+                found += [
+                    (code_filter["op"], include["system"], code_filter["value"], row)
+                    for code_filter in include.get("filter", [])
+                ]
     return tuple(found)
 
 
@@ -50,8 +53,8 @@ def rows_of(family: str, concept: dict) -> list[dict]:
     rows = []
     for coding in concept["coding"]:
         fits = [
-            (length(kind, one, coding["code"]), n)
-            for n, (kind, system, one, _) in enumerate(members(family))
+            (length(kind, member, coding["code"]), n)
+            for n, (kind, system, member, _) in enumerate(members(family))
             if system == coding["system"]
         ]
         best = max(fits, default=(0, 0))
@@ -86,8 +89,8 @@ def refused(element: str, status: str) -> bool:
 
 def study(order: dict) -> str:
     """Return the study of an order, which has one code."""
-    said = means("order", [order["code"]]) - {"level_not_stated"}
-    return next(iter(said), "not_watched")
+    studies = means("order", [order["code"]]) - {"level_not_stated"}
+    return next(iter(studies), "not_watched")
 
 
 def history(conditions: list[dict], procedures: list[dict]) -> str:
@@ -100,9 +103,9 @@ def history(conditions: list[dict], procedures: list[dict]) -> str:
         (row["means"].removeprefix("excluded_"), row["metastatic"]) for row in tumors if row["means"] != "excluded"
     ]
     open_end = not reaches or any(reach != "remote" or metastatic for reach, metastatic in reaches)
-    fields = [row["means"] for one in conditions for row in rows_of("radiation_history", one)]
-    fields += [field(one) for one in procedures if not refused("Procedure.status", one["status"])]
-    if any(one not in ("remote", "none", *UNKNOWN_FIELDS) for one in fields):
+    fields = [row["means"] for condition in conditions for row in rows_of("radiation_history", condition)]
+    fields += [field(procedure) for procedure in procedures if not refused("Procedure.status", procedure["status"])]
+    if any(field not in ("remote", "none", *UNKNOWN_FIELDS) for field in fields):
         return "in_reach"
     if open_end and ("not_in_code" in fields or ("needs_malignancy" in fields and cancers)):
         return "in_reach"
@@ -113,14 +116,14 @@ def history(conditions: list[dict], procedures: list[dict]) -> str:
 
 def field(procedure: dict) -> str:
     """Return where a Procedure was radiotherapy, or `none` where it was none."""
-    said = next(iter(means("radiotherapy", [procedure["code"]]) - {"not_delivery"}), "none")
+    fields = next(iter(means("radiotherapy", [procedure["code"]]) - {"not_delivery"}), "none")
     sites = means("body_site", procedure.get("bodySite", []))
-    return next(iter(sites), said) if said in UNKNOWN_FIELDS else said
+    return next(iter(sites), fields) if fields in UNKNOWN_FIELDS else fields
 
 
 def strongest(signs: set[str]) -> str:
     """Return the strongest of some signs."""
-    return next((one for one in ("specific", "compatible") if one in signs), "none")
+    return next((strength for strength in ("specific", "compatible") if strength in signs), "none")
 
 
 def another_path(reasons: list[dict]) -> bool:
@@ -129,11 +132,11 @@ def another_path(reasons: list[dict]) -> bool:
     return bool(means("emergency", reasons) or means("trauma", reasons) or arm_only)
 
 
-def said(call: dict) -> list[str]:
+def expected_indicators(call: dict) -> list[str]:
     """Return the indicators of the cards that a plain call must get, in the order of its drafts."""
     orders = [entry["resource"] for entry in call["context"]["draftOrders"]["entry"]]
     chosen = {name.rpartition("/")[2] for name in call["context"].get("selections", [])}
-    drafted = {study(one) for one in orders}
+    drafted = {study(order) for order in orders}
     return [
         indicator(order, call["prefetch"])
         for order in orders
@@ -152,17 +155,17 @@ def is_watched(order: dict, drafted: set[str]) -> bool:
 def indicator(order: dict, prefetch: dict) -> str:
     """Return how a card for an order is put, or no text where there is silence."""
     conditions, procedures = (
-        [one["resource"] for one in prefetch[key]["entry"]] for key in ("conditions", "procedures")
+        [entry["resource"] for entry in prefetch[key]["entry"]] for key in ("conditions", "procedures")
     )
     stands = [
-        one["code"]
-        for one in conditions
-        if not refused("Condition.verificationStatus", one["verificationStatus"]["coding"][0]["code"])
+        condition["code"]
+        for condition in conditions
+        if not refused("Condition.verificationStatus", condition["verificationStatus"]["coding"][0]["code"])
     ]
     reasons = order.get("reasonCode", [])
     past, signs = history([*reasons, *stands], procedures), strongest(means("presentation", [*reasons, *stands]))
     if past == "none" or another_path(reasons):
         return ""
-    rows = (one for one in table("decision_table") if one["study"] == study(order))
-    fits = (one for one in rows if one["history"] in (past, "any") and one["presentation"] in (signs, "any"))
-    return next((one["indicator"] for one in fits), "")
+    rows = (row for row in table("decision_table") if row["study"] == study(order))
+    fits = (row for row in rows if row["history"] in (past, "any") and row["presentation"] in (signs, "any"))
+    return next((cell["indicator"] for cell in fits), "")

@@ -30,7 +30,7 @@ def planted(word: Word, hook: str = "order-select") -> dict[str, Any]:
 
 
 def _context(word: Word, orders: list[Any]) -> dict[str, Any]:
-    entries = [{"fullUrl": word(f"{n}.fullUrl"), "resource": one} for n, one in enumerate(orders)]
+    entries = [{"fullUrl": word(f"{n}.fullUrl"), "resource": order} for n, order in enumerate(orders)]
     return {
         "userId": word("userId"),
         "patientId": PATIENT,

@@ -58,7 +58,11 @@ class _Faults(HTMLParser):
 
 def faults(text: str, allowed: frozenset[str] = ELEMENTS) -> list[str]:
     """Return what a client could make of a text beyond plain Markdown of ours."""
-    found = [f"unseen character {ord(one):x}" for one in text if one != "\n" and unicodedata.category(one) in _UNSEEN]
+    found = [
+        f"unseen character {ord(letter):x}"
+        for letter in text
+        if letter != "\n" and unicodedata.category(letter) in _UNSEEN
+    ]
     for name, render in RENDERERS.items():
         parser = _Faults(allowed if name != "raw HTML" else frozenset())
         parser.feed(render(text))

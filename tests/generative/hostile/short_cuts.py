@@ -74,10 +74,10 @@ def slowly(service):
 def answered(service, content, path=ORDER_SELECT):
     """Return an answer without its UUIDs, and its log line without what passes."""
     service.lines.clear()
-    said = service.client.post(path, data=content, headers={"Content-Type": "application/json"})
+    response = service.client.post(path, data=content, headers={"Content-Type": "application/json"})
     lines = [json.loads(line) for line in service.lines if '"store_write_failed"' not in line]
-    kept = [{name: told for name, told in line.items() if name not in PASSING} for line in lines]
-    return said.status_code, UUID.sub(b"UUID", said.get_data()), kept
+    kept = [{name: value for name, value in line.items() if name not in PASSING} for line in lines]
+    return response.status_code, UUID.sub(b"UUID", response.get_data()), kept
 
 
 def path_of(call) -> str:

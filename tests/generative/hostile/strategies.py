@@ -26,20 +26,20 @@ HOOKS = ("order-select", "order-sign")
 def coded(*families: str):
     """Return a strategy for a concept with one coding: of any value set of these families as likely, or of none."""
     sets: dict[str, list[tuple[str, str]]] = {}
-    for kind, system, code, row in (one for family in families for one in members(family)):
+    for kind, system, code, row in (member for family in families for member in members(family)):
         longer = {"code": ("",), "is-a": ("", "0", "9"), "regex": ()}[kind]
         sets.setdefault(row["value_set"], []).extend((system, code + more) for more in longer)
     codings = st.sampled_from([*filter(None, sets.values()), UNKNOWN]).flatmap(st.sampled_from)
-    return codings.map(lambda one: {"coding": [{"system": one[0], "code": one[1]}]})
+    return codings.map(lambda pair: {"coding": [{"system": pair[0], "code": pair[1]}]})
 
 
 def entries(kind: str, **of):
     """Return a strategy for a searchset of resources of one kind, each with an id of its own."""
-    one = st.fixed_dictionaries(
+    entry = st.fixed_dictionaries(
         {"resourceType": st.just(kind), "subject": st.just(SUBJECT), **of.pop("required")}, optional=of
     )
-    many = st.lists(one, max_size=4)
-    return many.map(lambda found: searchset(one | {"id": f"{kind[0].lower()}{n}"} for n, one in enumerate(found)))
+    many = st.lists(entry, max_size=4)
+    return many.map(lambda found: searchset(row | {"id": f"{kind[0].lower()}{n}"} for n, row in enumerate(found)))
 
 
 plain_orders = st.fixed_dictionaries(
@@ -69,22 +69,22 @@ procedures = entries(
 @st.composite
 def plain_calls(draw, orders=plain_orders):
     """Draw a call that says no more than the main rule needs."""
-    drafts = [one | {"id": f"o{n}"} for n, one in enumerate(draw(st.lists(orders, min_size=1, max_size=3)))]
+    drafts = [order | {"id": f"o{n}"} for n, order in enumerate(draw(st.lists(orders, min_size=1, max_size=3)))]
     hook = draw(st.sampled_from(HOOKS))
     context = {"userId": "Practitioner/p", "patientId": PATIENT}
     context["draftOrders"] = {
         "resourceType": "Bundle",
         "type": "collection",
-        "entry": [{"resource": one} for one in drafts],
+        "entry": [{"resource": draft} for draft in drafts],
     }
     if hook == "order-select":
-        chosen = draw(st.lists(st.sampled_from(drafts), max_size=3, unique_by=lambda one: one["id"]))
-        context["selections"] = [f"ServiceRequest/{one['id']}" for one in chosen]
+        chosen = draw(st.lists(st.sampled_from(drafts), max_size=3, unique_by=lambda order: order["id"]))
+        context["selections"] = [f"ServiceRequest/{order['id']}" for order in chosen]
     prefetch = {"conditions": draw(conditions), "procedures": draw(procedures)}
     return {"hook": hook, "hookInstance": "4f7a5a3e", "context": context, "prefetch": prefetch}
 
 
-valid_calls = plain_calls(valid_orders().map(lambda one: one | {"subject": SUBJECT}))
+valid_calls = plain_calls(valid_orders().map(lambda order: order | {"subject": SUBJECT}))
 """Calls whose orders are valid FHIR with many members or few."""
 
 json_values = st.recursive(
@@ -97,7 +97,7 @@ json_values = st.recursive(
 def places(value, way=()):
     """Return the way to every member of a JSON value."""
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [found for name, one in inner for found in [(*way, name), *places(one, (*way, name))]]
+    return [found for name, item in inner for found in [(*way, name), *places(item, (*way, name))]]
 
 
 @st.composite
@@ -148,7 +148,7 @@ reports = st.fixed_dictionaries(
     optional={
         "card": st.uuids().map(str) | json_values,
         "outcome": st.sampled_from(["accepted", "overridden"]) | json_values,
-        "outcomeTimestamp": st.datetimes().map(lambda one: one.isoformat()) | json_values,
+        "outcomeTimestamp": st.datetimes().map(lambda moment: moment.isoformat()) | json_values,
         "acceptedSuggestions": st.lists(st.fixed_dictionaries({"id": st.uuids().map(str) | json_values})) | json_values,
         "overrideReason": st.fixed_dictionaries({}, optional={"reason": json_values, "userComment": hostile_texts})
         | json_values,

@@ -117,7 +117,7 @@ def test_a_kept_comment_is_found(started, tmp_path):
         reported(server.client, server.client.cards(call())[0], sinks)
         sinks = hunted(server, folders, sinks)
     sinks["rows"] = rows(url)
-    assert {one.partition(":")[0].removesuffix(" at the end").removesuffix("-wal") for one in found(sinks)} == {
+    assert {sink.partition(":")[0].removesuffix(" at the end").removesuffix("-wal") for sink in found(sinks)} == {
         "rows",
         "file store.sqlite3",
     }

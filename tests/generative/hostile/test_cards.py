@@ -24,14 +24,14 @@ often = examples(150)
 
 def words(card: dict) -> dict:
     """Return all of a card but its UUIDs and the orders that it carries, which are the call's own."""
-    said = copy.deepcopy(card)
-    said.pop("uuid")
-    said.pop("extension", None)
-    for suggestion in said["suggestions"]:
+    comparable = copy.deepcopy(card)
+    comparable.pop("uuid")
+    comparable.pop("extension", None)
+    for suggestion in comparable["suggestions"]:
         suggestion.pop("uuid")
         for action in suggestion["actions"]:
             action.pop("resource")
-    return said
+    return comparable
 
 
 @pytest.fixture(scope="module", params=PATHS)

@@ -89,21 +89,23 @@ def test_the_explanation(text, service):
 
     A text that says how certain an entry is, or whose "#" makes the subject contained, is read, as it must be.
     """
-    said, clean = explained(service, text), explained(service, "x")
-    assert said["details"] == clean["details"]
-    assert without_references(said["steps"]) == without_references(clean["steps"])
+    explanation, clean = explained(service, text), explained(service, "x")
+    assert explanation["details"] == clean["details"]
+    assert without_references(explanation["steps"]) == without_references(clean["steps"])
 
 
 def without_references(value):
     """Return steps without what refers to an entry of the chart, and without the hosts of its code systems."""
     if isinstance(value, list):
-        return [without_references(one) for one in value]
+        return [without_references(member) for member in value]
     if not isinstance(value, dict):
         return value
     kept = {
-        name: one for name, one in value.items() if name not in ("reference", "references", "order", "unrecognized")
+        name: member
+        for name, member in value.items()
+        if name not in ("reference", "references", "order", "unrecognized")
     }
-    return {name: without_references(one) for name, one in kept.items()}
+    return {name: without_references(member) for name, member in kept.items()}
 
 
 def about(knowledge, folder, contact: str) -> list[tuple] | None:

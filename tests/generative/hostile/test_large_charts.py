@@ -60,16 +60,16 @@ def uncounted(answer):
     counts = [line.pop("counts") for line in lines]
     for line in lines:  # the large chart has Conditions that can be read
         line["reasons"] = ["no_history" if reason == "not_readable" else reason for reason in line["reasons"]]
-    return (status, content, lines), [one.get("conditions", 0) + one.get("procedures", 0) for one in counts]
+    return (status, content, lines), [count.get("conditions", 0) + count.get("procedures", 0) for count in counts]
 
 
 @pytest.mark.parametrize("part", range(4))
 def test_a_large_chart_of_no_matter(part, service):
     """1,500 entries that do not matter around those of the clinical table change nothing but the counts of entries."""
     statuses = set()
-    for one in VIGNETTES[part::16]:
-        small, few = uncounted(answered(service, json.dumps(one), path_of(one)))
-        large, many = uncounted(answered(service, json.dumps(in_a_large_chart(one)), path_of(one)))
+    for vignette in VIGNETTES[part::16]:
+        small, few = uncounted(answered(service, json.dumps(vignette), path_of(vignette)))
+        large, many = uncounted(answered(service, json.dumps(in_a_large_chart(vignette)), path_of(vignette)))
         assert large == small
         assert [more > 1000 for more in many] == [bool(some) or more > 0 for some, more in zip(few, many, strict=True)]
         statuses.add((small[0], b'"uuid"' in small[1]))

@@ -54,7 +54,7 @@ def operations(client) -> dict:
     """Return what the running service describes, by path; schemathesis leaves out the description itself."""
     schema = schemathesis.openapi.from_url(f"{client.base}/openapi.json")
     schema.config.update(base_url=client.base)
-    return {one.ok().path: one.ok() for one in schema.get_all_operations()}
+    return {operation.ok().path: operation.ok() for operation in schema.get_all_operations()}
 
 
 def judged(operation, mode: GenerationMode, client: Client, number: int = 1) -> set[int]:
@@ -97,8 +97,8 @@ def test_wrong_requests(path, operations, client):
 
 def example(operation):
     """Return the example of a call that the description has, as a request."""
-    told = operation.definition.raw["requestBody"]["content"]["application/json"]
-    return operation.Case(body=told["example"], media_type="application/json")
+    content = operation.definition.raw["requestBody"]["content"]["application/json"]
+    return operation.Case(body=content["example"], media_type="application/json")
 
 
 @pytest.mark.parametrize("path", HOOKS)
@@ -154,16 +154,16 @@ def references(value) -> list[str]:
 
 def test_it_stands_alone(client):
     """The description refers to nothing outside of it, and says where this service is."""
-    told = client.get("/openapi.json").json()
-    assert {one.partition("/")[0] for one in references(told)} == {"#"}
-    assert told["openapi"] == "3.1.0"
-    assert [one["url"] for one in told["servers"]] == ["http://127.0.0.1:8080"]
+    description = client.get("/openapi.json").json()
+    assert {reference.partition("/")[0] for reference in references(description)} == {"#"}
+    assert description["openapi"] == "3.1.0"
+    assert [server["url"] for server in description["servers"]] == ["http://127.0.0.1:8080"]
 
 
 def test_its_calls_are_those_of_the_schema(client):
     """A call is described by the very schema by which the service judges it, narrowed to the service's hook."""
-    told = client.get("/openapi.json").json()
+    description = client.get("/openapi.json").json()
     for path, hook in zip(HOOKS, ("order-select", "order-sign"), strict=True):
-        schema = told["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        schema = description["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
         assert schema["allOf"][1] == {"properties": {"hook": {"const": hook}}}
-    assert told["components"]["schemas"]["HookCall"]["required"] == ["hook", "hookInstance", "context"]
+    assert description["components"]["schemas"]["HookCall"]["required"] == ["hook", "hookInstance", "context"]

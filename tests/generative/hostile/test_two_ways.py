@@ -84,17 +84,17 @@ class Seen:
         self.logged()
         sent = iter(body) if isinstance(body, tuple) else body
         options = {"json": body} if isinstance(body, dict) else {"data": sent}
-        said = self.client.session.post(self.client.base + path, headers=JSON | headers, timeout=10, **options)
-        lines = [{name: told for name, told in line.items() if name not in PASSING} for line in self.logged()]
+        response = self.client.session.post(self.client.base + path, headers=JSON | headers, timeout=10, **options)
+        lines = [{name: value for name, value in line.items() if name not in PASSING} for line in self.logged()]
         counted = {
             name: value - before.get(name, 0)
             for name, value in series(self.client).items()
             if not name.startswith(LATER) and (not name.startswith("phase_seconds_") or "seconds_count" in name)
         }
-        shown = {name: text for name, text in said.headers.items() if name not in UNLIKE}
+        shown = {name: text for name, text in response.headers.items() if name not in UNLIKE}
         return SimpleNamespace(
-            status=said.status_code,
-            answer=(said.status_code, UUID.sub(b"UUID", said.content), shown),
+            status=response.status_code,
+            answer=(response.status_code, UUID.sub(b"UUID", response.content), shown),
             lines=[line for line in lines if line["event"] != "store_write_failed"],
             counted={name: rise for name, rise in counted.items() if rise and name != STORED_LATER},
         )
@@ -217,8 +217,8 @@ def test_too_often(tmp_path, knowledge, logged):
     """Calls are counted together, whichever way they come, and refused alike."""
     with serving_with(store_in(tmp_path), knowledge, calls_per_minute=2) as (client, _):
         seen = Seen(client, logged)
-        said = [seen.sent(ORDER_SELECT, call(), headers).status for headers in ({}, BROWSER, {}, BROWSER)]
-    assert said == [200, 200, 429, 429]
+        statuses = [seen.sent(ORDER_SELECT, call(), headers).status for headers in ({}, BROWSER, {}, BROWSER)]
+    assert statuses == [200, 200, 429, 429]
 
 
 def until_answered(status, client) -> None:

@@ -57,8 +57,8 @@ def tampered(index: int, **changes) -> str:
 
 def other_claims() -> str:
     """Return the claims of one token under the signature of another."""
-    one, other = parts(good()), parts(good())
-    return joined(one[0], other[1], one[2])
+    first, second = parts(good()), parts(good())
+    return joined(first[0], second[1], first[2])
 
 
 def open_ended() -> str:
@@ -197,7 +197,7 @@ TIMES = {
     }.items()
 }
 MISSING_TIMES = {f"no {name}": ({name: GONE}, Check.TIMES) for name in ("exp", "iat")}
-SAID = (
+DOCUMENTED_CHECKS = (
     CLAIMS | TIMES | MISSING_TIMES | {f"aud {name}": ({"aud": aud}, Check.AUDIENCE) for name, aud in AUDIENCES.items()}
 )
 ATTACKS = (
@@ -205,5 +205,8 @@ ATTACKS = (
     | PARTS
     | HEAD
     | SIGNATURES
-    | {name: (lambda claimed=claimed: good(claimed=claimed), check) for name, (claimed, check) in SAID.items()}
+    | {
+        name: (lambda claimed=claimed: good(claimed=claimed), check)
+        for name, (claimed, check) in DOCUMENTED_CHECKS.items()
+    }
 )

@@ -27,7 +27,7 @@ def test_an_attack(attack, check, verifier):
     error = refusal.value
     assert error.check == check
     assert error.issuer in ("", ISSUER)
-    assert all(re.fullmatch(r"[0-9a-f]{16}|", one) for one in (error.kid_hash, error.token_id_hash))
+    assert all(re.fullmatch(r"[0-9a-f]{16}|", digest) for digest in (error.kid_hash, error.token_id_hash))
     assert set(vars(error)) == {"check", "issuer", "kid_hash", "token_id_hash"}
     assert str(error) == "The call is not authenticated."
     assert error.__cause__ is None
@@ -36,9 +36,9 @@ def test_an_attack(attack, check, verifier):
 
 def test_what_the_log_may_have(verifier):
     """A refusal distinguishes issuer, key and token by one-way hashes."""
-    one, other = bearer(claimed={"jti": "a"}), bearer(claimed={"jti": "b"})
+    first, second = bearer(claimed={"jti": "a"}), bearer(claimed={"jti": "b"})
     refusals = []
-    for text in (one, other, one):
+    for text in (first, second, first):
         with pytest.raises(Unauthenticated) as refusal:
             verifier(*LINES).verify(text, AUDIENCE)
         refusals.append(refusal.value)

@@ -59,6 +59,6 @@ def test_the_doctor_with_a_key_of_its_own(tmp_path):
     run([make_key], tmp_path)
     (tmp_path / "clients.toml").write_text(clients, encoding="utf-8")
     with granian("--development", cwd=tmp_path, clients_file="clients.toml", store_url=f"sqlite:///{tmp_path}/s") as it:
-        told = run([call_doctor.replace("https://cds.hospital.example", it.client.base)], tmp_path)
-    assert re.search(r"^OK +Wrong signature", told, re.MULTILINE)
-    assert " 0 failed" in told
+        output = run([call_doctor.replace("https://cds.hospital.example", it.client.base)], tmp_path)
+    assert re.search(r"^OK +Wrong signature", output, re.MULTILINE)
+    assert " 0 failed" in output

@@ -94,5 +94,5 @@ def test_a_token_as_epic_documents_it(keys, key_server, clients_file, memory, tm
     table = f'issuer = "{ISSUER}"\nalgorithms = ["RS384"]\n'
     file = clients_file(table + (f'jwks_url = "{url}"' if keys == "jwks_url" else 'jwks_file = "epic.jwks.json"'))
     head = header("RS384", kid=kid, jku=url)
-    told = claims(iat=int(NOW), exp=int(NOW) + 900, nbf=int(NOW) - 300, sub="5c3d2d5e-client", jti=f"epic-{keys}")
-    verifier_of(file, memory).verify(f"Bearer {signed(head, told, private, 'RS384')}", AUDIENCE)
+    payload = claims(iat=int(NOW), exp=int(NOW) + 900, nbf=int(NOW) - 300, sub="5c3d2d5e-client", jti=f"epic-{keys}")
+    verifier_of(file, memory).verify(f"Bearer {signed(head, payload, private, 'RS384')}", AUDIENCE)

@@ -58,7 +58,7 @@ def test_keys_are_kept(outcome, server, clock):
     for seconds, asked in ((0, 1), (599, 1), (600, 2), (1199, 2), (1200, 3)):
         clock.seconds = seconds
         assert (outcome(), len(server.requests)) == ("passed", asked)
-    assert {(one.method, one.target) for one in server.requests} == {("GET", "/keys")}
+    assert {(request.method, request.target) for request in server.requests} == {("GET", "/keys")}
     assert server.requests[0].headers["accept"] == "application/jwk-set+json, application/json"
     assert "authorization" not in server.requests[0].headers
 

@@ -105,9 +105,9 @@ def test_what_is_told_at_the_start(settings, is_told):
     """A service that others may reach without being asked who they are says so at its start; a local one does not."""
     with granian(**settings) as server:
         assert len(server.client.cards(example())) == 1
-        told = [json.loads(line) for line in server.errors().splitlines() if '"no_authentication"' in line]
-    assert [line["event"] for line in told] == ["startup_warning"] * is_told
-    assert all("PLEXUS_CDS_CLIENTS_FILE" in line["action"] for line in told)
+        warnings = [json.loads(line) for line in server.errors().splitlines() if '"no_authentication"' in line]
+    assert [line["event"] for line in warnings] == ["startup_warning"] * is_told
+    assert all("PLEXUS_CDS_CLIENTS_FILE" in line["action"] for line in warnings)
 
 
 @pytest.mark.parametrize(
@@ -123,10 +123,10 @@ def test_development_mode_where_others_may_come(settings, is_told, tmp_path):
     """Pages without a token, and the Sandbox's public key, are logged at the start where others may reach them."""
     with granian("--development", clients_file=str(written(tmp_path, LEAST)), **settings) as server:
         assert server.client.get("/dashboard").status_code == 200
-        told = [json.loads(line) for line in server.errors().splitlines() if '"development_mode"' in line]
+        warnings = [json.loads(line) for line in server.errors().splitlines() if '"development_mode"' in line]
         assert '"no_authentication"' not in server.errors()
-    assert [line["event"] for line in told] == ["startup_warning"] * is_told
-    assert all("PLEXUS_CDS_DEVELOPMENT" in line["action"] and "playground" in line["effect"] for line in told)
+    assert [line["event"] for line in warnings] == ["startup_warning"] * is_told
+    assert all("PLEXUS_CDS_DEVELOPMENT" in line["action"] and "playground" in line["effect"] for line in warnings)
 
 
 @pytest.mark.requirement("X-13", broken="a token that each worker takes once")
@@ -156,8 +156,8 @@ def test_check_config_tells_the_clients(tmp_path):
     settings = {**CLIENTS, "clients_file": str(file)}
     done = run("check-config", **settings)
     assert done.returncode == 0, done.stderr
-    told = done.stdout.partition(f"Client {ISSUER}:\n")[2].splitlines()
-    assert told == [
+    lines = done.stdout.partition(f"Client {ISSUER}:\n")[2].splitlines()
+    assert lines == [
         "  jwks_url: none (default)",
         f"  jwks_file: {tmp_path}/keys.json ({file})",
         "  algorithms: ES384, RS384 (default)",

@@ -103,7 +103,7 @@ def test_processes_at_once(tokens, store_url):
     barrier = context.Barrier(3)
     with ProcessPoolExecutor(3, context, another_process.begin, [store_url, barrier]) as pool:
         found = [pool.submit(another_process.uses, ids) for _ in range(3)]
-        new = [one.result() for one in found]
+        new = [future.result() for future in found]
     assert [sum(column) for column in zip(*new, strict=True)] == [1] * 50
 
 
@@ -135,7 +135,7 @@ def test_a_store_that_is_gone(tmp_path, verify_with):
     memory = ReplayCache(Store(f"sqlite:///{tmp_path}/gone/store.sqlite3", durable=False), CLOCK)
     with pytest.raises(ReplayCacheUnavailable) as refusal:
         verify_with(memory)(bearer(), AUDIENCE)
-    assert refusal.value.why == "unable to open database file"
+    assert refusal.value.reason == "unable to open database file"
     assert refusal.value.__cause__ is None
 
 

@@ -44,12 +44,12 @@ def run(
         ended = process.returncode
     else:
         arguments = [*_arguments(export, out, *options), "--workers", "1"]
-        told, faults = io.StringIO(), io.StringIO()
-        with pytest.MonkeyPatch.context() as patch, redirect_stdout(told), redirect_stderr(faults):
+        stdout, stderr = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(stdout), redirect_stderr(stderr):
             for name, value in (env or {}).items():
                 patch.setenv(name, value)
             ended = main(arguments, CLOCK)
-        output, errors = told.getvalue(), faults.getvalue()
+        output, errors = stdout.getvalue(), stderr.getvalue()
     assert ended == code, errors
     file = out / "summary.json"
     return json.loads(file.read_text("utf-8")) if file.exists() else {}, output, errors

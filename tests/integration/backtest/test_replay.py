@@ -52,7 +52,7 @@ def results(calls, entries, knowledge, leave_out=()):
         body = {
             "hook": "order-select",
             "hookInstance": "1",
-            "context": {"patientId": patient, "draftOrders": bundle(one | {"status": "draft"} for one in orders)},
+            "context": {"patientId": patient, "draftOrders": bundle(order | {"status": "draft"} for order in orders)},
             "prefetch": {
                 f"{kind.lower()}s": bundle(entry for entry in known if entry["resourceType"] == kind)
                 for kind in ("Condition", "Procedure")
@@ -60,25 +60,25 @@ def results(calls, entries, knowledge, leave_out=()):
         }
         day = date.fromisoformat(ordered[:10])
         decision = decide(body, "order-select", knowledge, Site(), today=day, fetch=None, new_id=lambda: "id")
-        told = [
+        rows = [
             outcome.indicator if isinstance(outcome, Recommendation) else outcome.reason
             for outcome in decision.outcomes
             if outcome.order
         ]
-        yield from told
-        yield from ["nothing_watched"] * (len(orders) - len(told))
+        yield from rows
+        yield from ["nothing_watched"] * (len(orders) - len(rows))
 
 
 def test_counts_are_the_decisions(hospital, tmp_path, knowledge):
     """Cards and silences of a hospital are those of a plain loop that decides each call, and so are the bounds."""
     calls, entries = defaultdict(list), defaultdict(list)
-    for one in resources(hospital, "ServiceRequest"):
-        if one["status"] != "entered-in-error":
-            patient = one["subject"]["reference"].removeprefix("Patient/")
-            calls[patient, one["encounter"]["reference"], one["authoredOn"]].append(one)
+    for resource in resources(hospital, "ServiceRequest"):
+        if resource["status"] != "entered-in-error":
+            patient = resource["subject"]["reference"].removeprefix("Patient/")
+            calls[patient, resource["encounter"]["reference"], resource["authoredOn"]].append(resource)
     for kind in ("Condition", "Procedure"):
-        for one in resources(hospital, kind):
-            entries[one["subject"]["reference"].removeprefix("Patient/")].append(one)
+        for resource in resources(hospital, kind):
+            entries[resource["subject"]["reference"].removeprefix("Patient/")].append(resource)
     expected = Counter(results(calls, entries, knowledge))
     summary, *_ = run(hospital, tmp_path, "--at-least", 1, apart=True)
     cards = {name: expected.pop(name) for name in ("info", "warning")}

@@ -43,7 +43,7 @@ def test_trials_are_counted_apart(store_url, store, knowledge):
             for what, count in (("cards", 1), ("feedback", 1), ("decisions", 1)):
                 response = client.get(f"/dashboard/export/{what}.ndjson?client={choice}")
                 assert len(response.text.splitlines()) == count
-                assert [names[one] for one in names if one in response.text] == (
+                assert [names[name] for name in names if name in response.text] == (
                     [expected] if what != "decisions" else []
                 )
     assert {row.client for table in (CARDS, FEEDBACK) for row in rows(store, table)} == {"", "playground"}

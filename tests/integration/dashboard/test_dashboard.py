@@ -88,7 +88,7 @@ def test_tables(shown, heading):
     assert shown.tables[heading].rows[1:] == TABLES[heading]
 
 
-SAID = {
+FIGURES = {
     "cards": "7 cards shown, on 7 orders. Of the cards, 4 accepted, 2 overridden, 1 without feedback so far.",
     "firing": "13 of 25 (52%) decisions on monitored orders called for a card.",
     "silences": "12 decisions on monitored orders without a card. Not shown, as no monitored order was selected: "
@@ -98,10 +98,10 @@ SAID = {
 }
 
 
-@pytest.mark.parametrize("name", SAID)
+@pytest.mark.parametrize("name", FIGURES)
 def test_summaries(shown, name):
     """Each figure is stated in words, too."""
-    assert SAID[name] in shown.sections[name]
+    assert FIGURES[name] in shown.sections[name]
 
 
 def test_tiles(filled):

@@ -174,7 +174,7 @@ def comments(store, store_url, command):
         code, out, _ = command("export", "comments", "--format", kind, *arguments, store_url=store_url)
         assert code == 0
         lines = out.splitlines() if kind == "ndjson" else csv.DictReader(io.StringIO(out[1:], newline=""))
-        return [(json.loads(one) if kind == "ndjson" else one)["comment"] for one in lines]
+        return [(json.loads(line) if kind == "ndjson" else line)["comment"] for line in lines]
 
     return comments
 

@@ -145,7 +145,7 @@ def test_a_listed_server_is_read(pattern, arrives_at, ehr, reader):
     url = pattern.format(root=ehr.root, root_rest=ehr.root.removeprefix("http"))
     assert len(reader.cards(hook_call(url))) == 1
     targets = [f"{arrives_at}/{kind}/_search" for kind in ("Condition", "Procedure")]
-    assert sorted(one.target for one in ehr.requests) == targets
+    assert sorted(request.target for request in ehr.requests) == targets
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_passwords_of_a_netrc_file_are_not_used(ehr, reader, monkeypatch, tmp_pa
     netrc.write_text("machine 127.0.0.1 login somebody password secret", encoding="utf-8")
     monkeypatch.setenv("NETRC", str(netrc))
     reader.cards(hook_call(ehr.url))
-    assert {one.headers["authorization"] for one in ehr.requests} == {f"Bearer {TOKEN}"}
+    assert {request.headers["authorization"] for request in ehr.requests} == {f"Bearer {TOKEN}"}
 
 
 @pytest.mark.parametrize("token", ["two\r\nX-Injected: lines", "a\nb", "\u20ac", "\ud800"])
@@ -225,4 +225,4 @@ def test_a_token_that_is_none(token, ehr, reader):
 def test_no_token_is_sent_where_there_is_none(ehr, reader):
     """An open server is read without a token."""
     assert len(reader.cards(hook_call(ehr.url, token=None))) == 1
-    assert not [one for one in ehr.requests if "authorization" in one.headers]
+    assert not [request for request in ehr.requests if "authorization" in request.headers]

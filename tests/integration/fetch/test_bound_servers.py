@@ -16,8 +16,8 @@ DECISIVE = holds(*entries("prostate cancer"))
 @pytest.fixture(scope="module", name="servers")
 def the_servers_of_two():
     """Run a FHIR server of each of two clients."""
-    with odd_server() as one, odd_server() as other:
-        yield {ISSUER: one, OTHER: other}
+    with odd_server() as first, odd_server() as second:
+        yield {ISSUER: first, OTHER: second}
 
 
 @pytest.fixture(scope="module", name="entrance")
@@ -42,8 +42,8 @@ def test_ones_own_server(issuer, entrance, servers):
     server = servers[issuer]
     response = entrance.asked(SERVICE, hook_call(server.url), iss=issuer)
     assert len(response.json()["cards"]) == 1
-    assert {one.headers["authorization"] for one in server.requests} == {f"Bearer {TOKEN}"}
-    assert [other.connections for name, other in servers.items() if name != issuer] == [0]
+    assert {request.headers["authorization"] for request in server.requests} == {f"Bearer {TOKEN}"}
+    assert [second.connections for name, second in servers.items() if name != issuer] == [0]
 
 
 @pytest.mark.parametrize(("caller", "owner"), [(ISSUER, OTHER), (OTHER, ISSUER), ("urn:none", ISSUER)])

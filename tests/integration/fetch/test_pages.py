@@ -48,8 +48,8 @@ def test_pages_are_read_to_the_last(odd, reader, caplog):
     odd.stages(condition=page_by_page(*pages), procedure=EMPTY)
     [card] = reader.cards(hook_call(odd.url))
     assert "incomplete" not in card["detail"]
-    assert sorted(one.page for one in odd.requests) == [1, 1, 2, 3]
-    assert {one.headers["authorization"] for one in odd.requests} == {f"Bearer {TOKEN}"}
+    assert sorted(request.page for request in odd.requests) == [1, 1, 2, 3]
+    assert {request.headers["authorization"] for request in odd.requests} == {f"Bearer {TOKEN}"}
     assert TOKEN not in caplog.text
 
 
@@ -57,7 +57,7 @@ def test_a_loop_of_pages_ends_at_the_cap(odd, reader):
     """A page that names itself as the next one is read no more often than the cap allows."""
     odd.stages(condition=holds(next_url=link(odd, 1)), procedure=EMPTY)
     assert "conditions (in part): it has more pages than are read" in why(reader.post(hook_call(odd.url)))
-    assert [one.kind for one in odd.requests].count("Condition") == 3
+    assert [request.kind for request in odd.requests].count("Condition") == 3
 
 
 def test_all_pages_share_the_cap_on_bytes(odd, reader):
@@ -144,7 +144,7 @@ def test_a_relative_link(pattern, arrives_at, odd, reader):
     """A link that is relative is one of the page that it stands on, within the server's base URL."""
     odd.stages(condition=page_by_page(holds(next_url=pattern.format(here=odd.port)), DECISIVE), procedure=EMPTY)
     assert len(reader.cards(hook_call(odd.url))) == 1
-    assert [one.target for one in odd.requests if one.page == 2] == [arrives_at]
+    assert [request.target for request in odd.requests if request.page == 2] == [arrives_at]
 
 
 def test_a_relative_link_of_a_later_page(odd, reader):
@@ -152,7 +152,7 @@ def test_a_relative_link_of_a_later_page(odd, reader):
     pages = holds(next_url="Condition/pages/x?page=2"), holds(next_url="y?page=3"), DECISIVE
     odd.stages(condition=page_by_page(*pages), procedure=EMPTY)
     assert len(reader.cards(hook_call(odd.url))) == 1
-    assert "/fhir/Condition/pages/y?page=3" in [one.target for one in odd.requests]
+    assert "/fhir/Condition/pages/y?page=3" in [request.target for request in odd.requests]
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -187,7 +187,7 @@ def test_a_server_that_searches_by_get_only(status, odd, reader, caplog):
     caplog.set_level("DEBUG")
     odd.stages(condition=only_by_get(DECISIVE, status), procedure=EMPTY)
     assert len(reader.cards(hook_call(odd.url))) == 1
-    asked = [(one.method, one.target, one.body) for one in odd.requests if one.kind == "Condition"]
+    asked = [(request.method, request.target, request.body) for request in odd.requests if request.kind == "Condition"]
     assert asked == [
         ("POST", "/fhir/Condition/_search", "patient=pt-1"),
         ("GET", "/fhir/Condition?patient=pt-1", ""),

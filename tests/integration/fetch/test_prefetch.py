@@ -83,7 +83,7 @@ def given(conditions: object, procedures: object = None) -> dict:
 def test_states(state, answer, ehr, reader):
     """Each state of a key is answered as docs/integration.md says, and only a missing key is read."""
     response = reader.post(hook_call(ehr.url, prefetch=given(state)))
-    assert [one.kind for one in ehr.requests] == (["Condition"] if answer == FETCHED else [])
+    assert [request.kind for request in ehr.requests] == (["Condition"] if answer == FETCHED else [])
     if answer in (FETCHED, CARD, SILENT):
         assert response.status_code == 200, response.text
         assert len(response.json()["cards"]) == (answer != SILENT)
@@ -112,7 +112,7 @@ def test_a_link_to_the_next_page(base, ehr, reader):
     """A first page is gone on with at its link, which may be relative, and not read again."""
     bundle = EMPTY | {"link": [{"relation": "next", "url": f"{base.format(url=ehr.url)}Condition?page=2"}]}
     assert len(reader.cards(hook_call(ehr.url, prefetch=given(bundle)))) == 1
-    assert [(one.method, one.target) for one in ehr.requests] == [("GET", "/fhir/Condition?page=2")]
+    assert [(request.method, request.target) for request in ehr.requests] == [("GET", "/fhir/Condition?page=2")]
 
 
 @pytest.mark.parametrize("links", [None, {}, [None], [{"relation": "next"}], [{"relation": "self", "url": "x"}]])
@@ -141,7 +141,7 @@ def test_a_key_that_was_never_advertised(ehr, reader):
 def test_no_prefetch_at_all(prefetch, ehr, reader):
     """Both searches are read."""
     assert len(reader.cards(hook_call(ehr.url, prefetch=prefetch))) == 1
-    assert sorted(one.kind for one in ehr.requests) == ["Condition", "Procedure"]
+    assert sorted(request.kind for request in ehr.requests) == ["Condition", "Procedure"]
 
 
 def test_another_patients_entries_of_the_client(ehr, reader):

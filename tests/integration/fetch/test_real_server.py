@@ -25,9 +25,9 @@ def long_chart() -> list[dict]:
     """Return a patient with 30 Procedures of no importance and, after them, the one that matters."""
     [decisive] = entries(DECISIVE)
     others = [decisive | {"code": {"text": "Dressing of a wound"}, "bodySite": []} for number in range(30)]
-    numbered = [one | {"id": f"p{number:02}"} for number, one in enumerate([*others, decisive])]
-    for one in numbered:
-        one["subject"] = {"reference": "Patient/long-chart"}
+    numbered = [resource | {"id": f"p{number:02}"} for number, resource in enumerate([*others, decisive])]
+    for resource in numbered:
+        resource["subject"] = {"reference": "Patient/long-chart"}
     return [{"resourceType": "Patient", "id": "long-chart"}, *map(without_empty, numbered)]
 
 

@@ -71,7 +71,9 @@ NUMBERS = {
 }
 
 
-@pytest.mark.parametrize(("number", "fault"), NUMBERS.items(), ids=[f"{one[:25]} of {len(one)}" for one in NUMBERS])
+@pytest.mark.parametrize(
+    ("number", "fault"), NUMBERS.items(), ids=[f"{number[:25]} of {len(number)}" for number in NUMBERS]
+)
 def test_numbers(number, fault, service):
     """A number that every reader reads alike is taken, and any other is a 400 that says why."""
     response = service.post(with_member(number))

@@ -48,9 +48,9 @@ def test_orders(service):
     body["context"]["draftOrders"]["entry"] += [other] * ORDERS
     details = [card["detail"] for card in service.cards(body, ORDER_SIGN)]
     assert [f"{place} of {ORDERS}" in text for place, text in enumerate(details, 1)] == [True] * ORDERS
-    said = refused(service.post(signed(many(ORDERS + 1)), ORDER_SIGN))
-    assert f"{ORDERS + 1} draft orders" in said
-    assert f"at most {ORDERS}. Send" in said
+    message = refused(service.post(signed(many(ORDERS + 1)), ORDER_SIGN))
+    assert f"{ORDERS + 1} draft orders" in message
+    assert f"at most {ORDERS}. Send" in message
 
 
 def test_orders_that_are_not_selected(service):
@@ -62,40 +62,45 @@ def test_orders_that_are_not_selected(service):
 def test_selections(service):
     """A call with 1,000 selections is answered for the last of them, and one with 1,001 is a 413 that says so."""
     body = many(2)
-    body["context"]["selections"] = [*(f"ServiceRequest/x{one}" for one in range(SELECTIONS - 1)), "ServiceRequest/o1"]
+    body["context"]["selections"] = [
+        *(f"ServiceRequest/x{number}" for number in range(SELECTIONS - 1)),
+        "ServiceRequest/o1",
+    ]
     assert len(service.cards(body)) == 1
     body["context"]["selections"].insert(0, None)
-    said = refused(service.post(body, ORDER_SELECT))
-    assert f"{SELECTIONS + 1} selections" in said
-    assert f"at most {SELECTIONS}. Send" in said
+    message = refused(service.post(body, ORDER_SELECT))
+    assert f"{SELECTIONS + 1} selections" in message
+    assert f"at most {SELECTIONS}. Send" in message
     assert len(service.cards(signed(body), ORDER_SIGN)) == 2, "which has no selections"
 
 
 def test_explanations(service):
     """An explanation has orders times entries of the record: beyond 100,000 it is a 413 that says so."""
-    entries = [{"resource": {"resourceType": "Condition", "id": f"c{one}", "code": CANCER}} for one in range(501)]
+    entries = [{"resource": {"resourceType": "Condition", "id": f"c{number}", "code": CANCER}} for number in range(501)]
     asked = [signed(many(orders)) for orders in (20, ORDERS)]
     for body in asked:
         body["prefetch"] = {key: {"resourceType": "Bundle", "entry": []} for key in ("conditions", "procedures")}
         body["prefetch"]["conditions"]["entry"] = entries
-    told = service.post(asked[0], EXPLANATIONS).json()["steps"]
-    assert [(one["card"] is not None, one["unused_entries"]) for one in told["outcomes"]] == [(True, [])] * 20
-    said = refused(service.post(asked[1], EXPLANATIONS))
-    assert f"{ORDERS} monitored orders and 501 entries" in said
-    assert "At most 100000" in said
+    explanation = service.post(asked[0], EXPLANATIONS).json()["steps"]
+    assert [(outcome["card"] is not None, outcome["unused_entries"]) for outcome in explanation["outcomes"]] == [
+        (True, [])
+    ] * 20
+    message = refused(service.post(asked[1], EXPLANATIONS))
+    assert f"{ORDERS} monitored orders and 501 entries" in message
+    assert "At most 100000" in message
 
 
 def of_selections(number: int) -> dict:
     """Return a call with orders, and five times as many selections of none of them."""
     body = many(number)
-    body["context"]["selections"] = [f"ServiceRequest/x{one}" for one in range(5 * number)]
+    body["context"]["selections"] = [f"ServiceRequest/x{index}" for index in range(5 * number)]
     return body
 
 
 def of_contained(number: int) -> dict:
     """Return a call whose order refers to so many resources that it contains."""
-    contained = [{"resourceType": "Condition", "id": f"c{one}"} for one in range(number)]
-    return calling(contained=contained, reasonReference=[{"reference": f"#c{one}"} for one in range(number)])
+    contained = [{"resourceType": "Condition", "id": f"c{index}"} for index in range(number)]
+    return calling(contained=contained, reasonReference=[{"reference": f"#c{index}"} for index in range(number)])
 
 
 def of_one_reason(number: int) -> dict:
@@ -108,10 +113,12 @@ def of_one_tumor(number: int) -> dict:
     """Return a call with so many courses of radiotherapy for a tumor with as many codes."""
     tumor = {"resourceType": "Condition", "id": "t", "code": CANCER | {"coding": CANCER["coding"] * number}}
     course = {"resourceType": "Procedure", "status": "completed", "code": concept("radiotherapy course")}
-    courses = [course | {"id": f"p{one}", "reasonReference": [{"reference": "Condition/t"}]} for one in range(number)]
+    courses = [
+        course | {"id": f"p{index}", "reasonReference": [{"reference": "Condition/t"}]} for index in range(number)
+    ]
     body = calling()
     body["prefetch"]["conditions"] = {"resourceType": "Bundle", "entry": [{"resource": tumor}]}
-    body["prefetch"]["procedures"] = {"resourceType": "Bundle", "entry": [{"resource": one} for one in courses]}
+    body["prefetch"]["procedures"] = {"resourceType": "Bundle", "entry": [{"resource": course} for course in courses]}
     return body
 
 

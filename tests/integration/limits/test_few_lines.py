@@ -27,7 +27,7 @@ def refused(server: Server, token: str) -> bool:
     return server.client.session.post(server.client.base + ORDER_SELECT, headers=headers, timeout=10).status_code == 401
 
 
-def told(server: Server, check: str) -> list[dict]:
+def refusal_lines(server: Server, check: str) -> list[dict]:
     """Return the lines on refusals by a check."""
     lines = [json.loads(line) for line in server.errors().splitlines() if line.startswith('{"time"')]
     return [line for line in lines if line.get("reason") == check]
@@ -39,12 +39,14 @@ def test_a_flood_of_refused_tokens(server):
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(lambda _: refused(server, "Bearer x"), range(FLOOD)))
     seconds = time.monotonic() - began
-    assert AT_ONCE <= len(told(server, "malformed")) <= AT_ONCE + 1 + seconds
+    assert AT_ONCE <= len(refusal_lines(server, "malformed")) <= AT_ONCE + 1 + seconds
     assert refused(server, "")
-    assert {line["suppressed"] for line in told(server, "missing")} == {0}, "another check has lines of its own"
+    assert {line["suppressed"] for line in refusal_lines(server, "missing")} == {0}, (
+        "another check has lines of its own"
+    )
     time.sleep(1)
     assert refused(server, "Bearer x")
-    lines = told(server, "malformed")
+    lines = refusal_lines(server, "malformed")
     assert len(lines) + sum(line["suppressed"] for line in lines) == FLOOD + 1
     assert series(server.client)["refused{check=malformed}"] == FLOOD + 1
 

@@ -38,7 +38,7 @@ def connected(front):
     return tls.wrap_socket(socket.create_connection(("127.0.0.1", front.port), 10), server_hostname="localhost")
 
 
-def told(front, head: str, body: bytes = b"") -> bytes:
+def raw_answer(front, head: str, body: bytes = b"") -> bytes:
     """Send what may be less than a request, and return all that comes until the connection is closed."""
     with closing(connected(front)) as connection:
         connection.sendall(head.replace("\n", "\r\n").encode() + body)
@@ -113,7 +113,7 @@ def test_the_service_s_own_errors_pass(front):
 )
 def test_what_nginx_answers_itself(head, status, code, front):
     """What nginx refuses by itself is an OperationOutcome too, as from the service."""
-    answer, _, body = told(front, head).partition(b"\r\n\r\n")
+    answer, _, body = raw_answer(front, head).partition(b"\r\n\r\n")
     assert answer.startswith(f"HTTP/1.1 {status} ".encode())
     assert b"Content-Type: application/fhir+json" in answer
     outcome_body = json.loads(body)
@@ -122,8 +122,8 @@ def test_what_nginx_answers_itself(head, status, code, front):
 
 def test_the_log_names_what_was_refused(front):
     """The log has method and path of what nginx refuses itself, no query, and nothing of what it cannot read."""
-    told(front, f"PUT /cds-services/refused?patient={CANARY} HTTP/1.1\nHost: localhost\nConnection: close\n\n")
-    told(front, f"{CANARY} /x HTTP/1.1\nHost: localhost\n\n")
+    raw_answer(front, f"PUT /cds-services/refused?patient={CANARY} HTTP/1.1\nHost: localhost\nConnection: close\n\n")
+    raw_answer(front, f"{CANARY} /x HTTP/1.1\nHost: localhost\n\n")
     lines = front.log("plexus-cds.log").splitlines()
     assert any(" PUT /cds-services/refused 405 " in line for line in lines)
     assert " - 400 " in lines[-1]
@@ -133,7 +133,7 @@ def test_the_log_names_what_was_refused(front):
 @pytest.mark.parametrize("method", ["HEAD", "POST", "PUT"])
 def test_a_request_without_a_version(method, front):
     """A request in the form of HTTP/0.9 gets a body alone, which is an OperationOutcome too."""
-    assert json.loads(told(front, f"{method} /cds-services\n"))["resourceType"] == "OperationOutcome"
+    assert json.loads(raw_answer(front, f"{method} /cds-services\n"))["resourceType"] == "OperationOutcome"
 
 
 @pytest.mark.parametrize("path", ["/", "/dashboard", "/dashboard/export/cards.csv", "/metrics", "/readyz", "/livez"])
@@ -163,7 +163,7 @@ def test_who_stalls_is_cut_off(head, front):
     with closing(connected(front)) as other:
         other.sendall(f"{HEAD}Content-Length: 100\n\n{{".replace("\n", "\r\n").encode())
         assert front.client.cards(call())
-        assert b"200 OK" not in told(front, head)
+        assert b"200 OK" not in raw_answer(front, head)
 
 
 def test_body_size(front):
@@ -190,7 +190,7 @@ def test_nothing_of_a_patient_s_is_kept(front):
 @pytest.mark.parametrize("head", [f"{HEAD}X: {'x' * 17_000}\n\n", f"GET /{'x' * 17_000} HTTP/1.1\nHost: localhost\n\n"])
 def test_header_size(head, front):
     """A header or an address that is too large is refused by nginx."""
-    assert told(front, head).startswith(b"HTTP/1.1 400")
+    assert raw_answer(front, head).startswith(b"HTTP/1.1 400")
 
 
 def test_a_token_passes(front):
@@ -213,7 +213,7 @@ def test_a_flood_from_one_address(tmp_path):
     with granian() as server, nginx(tmp_path, server.port) as front:
         request = b"GET /cds-services HTTP/1.1\r\nHost: localhost\r\n\r\n"
         last = b"GET /cds-services HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-        received = told(front, "", request * 600 + last)
+        received = raw_answer(front, "", request * 600 + last)
     assert received.count(b"HTTP/1.1 200 OK") >= 200
     refused = received.count(b"HTTP/1.1 429")
     assert refused > 0

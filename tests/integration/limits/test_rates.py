@@ -73,7 +73,7 @@ def test_counted_and_told(limited, caplog):
     before = refusals(limited)
     statuses(limited, 30)
     assert refusals(limited) - before == 27
-    own = [json.loads(one.getMessage()) for one in caplog.records if one.name == "plexus_cds"]
+    own = [json.loads(record.getMessage()) for record in caplog.records if record.name == "plexus_cds"]
     lines = [line for line in own if line["event"] == "rate_limited"]
     assert 0 < len(lines) + sum(line["suppressed"] for line in lines) <= 27
     assert len(lines) < 27

@@ -37,6 +37,6 @@ def test_a_comment_may_come_later(store, store_url, knowledge):
     with serving_with(store_url, knowledge, store_comments=True) as (service, _):
         for words in ({}, {"userComment": "late"}, {"userComment": "later"}, {}):
             assert send(service, DISMISSAL | {"overrideReason": words}) == 200
-        said = DISMISSAL | {"card": str(uuid4())}
-        assert send(service, said | {"overrideReason": {"userComment": "at once"}}, said) == 200
+        dismissal = DISMISSAL | {"card": str(uuid4())}
+        assert send(service, dismissal | {"overrideReason": {"userComment": "at once"}}, dismissal) == 200
     assert [row.comment for row in rows(store, FEEDBACK)] == ["late", "at once"]

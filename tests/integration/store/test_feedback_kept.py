@@ -53,8 +53,8 @@ def test_a_card_a_report_and_its_rows(service, store):
     assert (row.card, row.outcome, row.reason, row.client) == (card["uuid"], "accepted", None, "")
     assert (row.service, row.comment) == (ORDER_SELECT.rpartition("/")[2], None)
     assert (row.happened_at, row.received_day) == (datetime(2026, 11, 22, 8, 30, tzinfo=UTC), TODAY)
-    assert [(one.feedback, one.suggestion) for one in rows(store, ACCEPTED)] == [(row.id, taken)]
-    assert [one.uuid for one in rows(store, CARDS)] == [card["uuid"]], "a card just shown is known"
+    assert [(row.feedback, row.suggestion) for row in rows(store, ACCEPTED)] == [(row.id, taken)]
+    assert [row.uuid for row in rows(store, CARDS)] == [card["uuid"]], "a card just shown is known"
 
 
 def test_a_report_on_an_unknown_card_is_kept_apart(service, store):
@@ -222,7 +222,7 @@ def test_feedback_that_is_none_is_logged_as_such(service, caplog):
     """A body that is no feedback has a line of feedback, not one of a hook call."""
     caplog.set_level("INFO", "plexus_cds")
     assert service.post({"feedback": 5}, f"{ORDER_SELECT}/feedback").status_code == 422
-    line = json.loads([one.message for one in caplog.records if one.name == "plexus_cds"][-1])
+    line = json.loads([record.message for record in caplog.records if record.name == "plexus_cds"][-1])
     assert (line["event"], line["reason"], line["status"]) == ("feedback", "not_feedback", 422)
     assert "hook" not in line
 

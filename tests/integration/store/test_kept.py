@@ -34,11 +34,11 @@ def test_a_card_is_kept_with_its_suggestions(store, store_url, knowledge):
     assert kept == (card["uuid"], SERVICE, TODAY, "", card["indicator"], "in_reach", False, None)
     assert row.study == "lumbar_spine_mri"
     assert row.knowledge == knowledge.version
-    shown = {(one["uuid"], one.get("isRecommended", False)) for one in card["suggestions"]}
+    shown = {(suggestion["uuid"], suggestion.get("isRecommended", False)) for suggestion in card["suggestions"]}
     found = rows(store, SUGGESTIONS)
-    assert {(one.uuid, one.recommended) for one in found} == shown
-    assert sorted(one.kind for one in found) == ["add", "replace"]
-    assert {one.card for one in found} == {card["uuid"]}
+    assert {(row.uuid, row.recommended) for row in found} == shown
+    assert sorted(row.kind for row in found) == ["add", "replace"]
+    assert {row.card for row in found} == {card["uuid"]}
 
 
 def test_suggestions_of_the_epic_dialect_are_kept(store, store_url, knowledge, tmp_path):

@@ -24,8 +24,8 @@ FAILING = FULL.replace("RAISE(ABORT, 'full')", "abs(-9223372036854775808)")
 
 def reports(number: int) -> list[dict]:
     """Return so many reports, each on another card, of which a suggestion was accepted."""
-    said = {"outcome": "accepted", "outcomeTimestamp": "2026-11-22T08:30:00Z"}
-    return [said | {"card": str(uuid4()), "acceptedSuggestions": suggestions(1)} for _ in range(number)]
+    report = {"outcome": "accepted", "outcomeTimestamp": "2026-11-22T08:30:00Z"}
+    return [report | {"card": str(uuid4()), "acceptedSuggestions": suggestions(1)} for _ in range(number)]
 
 
 def suggestions(number: int) -> list[dict]:
@@ -51,9 +51,11 @@ def test_one_too_many(store, store_url, knowledge):
     """A report more is a 413 that says how many came, how many may come and what to do; none of them is kept."""
     with serving_with(store_url, knowledge) as (client, _):
         response = send(client, reports(MOST + 1))
-    said = response.json()["issue"][0]["diagnostics"]
+    message = response.json()["issue"][0]["diagnostics"]
     assert response.status_code == 413
-    assert all(words in said for words in ("1001 reports", "the limit is 1000", "send them again in several requests"))
+    assert all(
+        words in message for words in ("1001 reports", "the limit is 1000", "send them again in several requests")
+    )
     assert rows(store, FEEDBACK) == []
 
 
@@ -75,7 +77,7 @@ def test_a_batch_that_fails_half_way(tmp_path, knowledge, caplog, monkeypatch):
     failure = {"feedback{outcome=refused}": 1, "store_failures{what=feedback}": 1}
     assert first == {"feedback{outcome=accepted}": stored, **failure}
     assert second == {"feedback{outcome=accepted}": ALL - stored, "feedback{outcome=repeated}": stored}
-    assert told(caplog) == [(503, stored), (200, ALL - stored)]
+    assert logged_counts(caplog) == [(503, stored), (200, ALL - stored)]
 
 
 def test_a_long_batch_that_fails_in_the_end_costs_nobody_else(tmp_path, knowledge, monkeypatch):
@@ -99,7 +101,7 @@ def test_a_long_batch_that_fails_in_the_end_costs_nobody_else(tmp_path, knowledg
         assert len(rows(store, FEEDBACK)) == ALL
 
 
-def told(caplog) -> list[tuple[int, int]]:
+def logged_counts(caplog) -> list[tuple[int, int]]:
     """Return status and number of reports that were new, as the log has them."""
-    lines = [json.loads(one.message) for one in caplog.records if '"stored"' in one.message]
+    lines = [json.loads(record.message) for record in caplog.records if '"stored"' in record.message]
     return [(line["status"], line["stored"]) for line in lines]

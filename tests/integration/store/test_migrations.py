@@ -207,10 +207,10 @@ def test_a_file_that_cannot_be_made_is_told_at_the_start(tmp_path):
     (tmp_path / "file").write_text("no folder", encoding="utf-8")
     with granian(store_url=f"sqlite:///{tmp_path}/file/store.sqlite3") as server:
         [line] = server.errors().splitlines()
-        told = json.loads(line)
-        assert told["state"] == "unreachable"
-        assert told["error"].startswith(f"{tmp_path}/file")
-        assert "folder" in told["action"]
+        line_of_log = json.loads(line)
+        assert line_of_log["state"] == "unreachable"
+        assert line_of_log["error"].startswith(f"{tmp_path}/file")
+        assert "folder" in line_of_log["action"]
 
 
 GONE = {

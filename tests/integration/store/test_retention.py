@@ -20,16 +20,18 @@ def shown(name: str) -> ShownCard:
     day = TODAY - timedelta(days=AGES[name])
     offered = (ShownSuggestion(f"{name}-suggestion", "replace", recommended=True),)
     moment = datetime.combine(day, datetime.min.time(), UTC)
-    said = ("0", "study", "info", "none", "none")
-    return ShownCard(name, "service", moment, day, "", *said, incomplete=False, patient=None, suggestions=offered)
+    decision = ("0", "study", "info", "none", "none")
+    return ShownCard(name, "service", moment, day, "", *decision, incomplete=False, patient=None, suggestions=offered)
 
 
 def report(card: str, days: int) -> Report:
     """Return a report on a card that came so many days ago."""
     moment = CLOCK.now() - timedelta(days=days)
     received = (moment, CLOCK.day_of(moment))
-    said = (f"{card}-suggestion",)
-    return Report(card, "service", "", "accepted", None, f"canary {card}", moment, *received, said, f"{card} {days}")
+    suggestion = (f"{card}-suggestion",)
+    return Report(
+        card, "service", "", "accepted", None, f"canary {card}", moment, *received, suggestion, f"{card} {days}"
+    )
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ def held(store) -> dict:
     return {name: len(rows(store, table)) for name, table in TABLES.items()}
 
 
-def told(output: str) -> dict:
+def printed_counts(output: str) -> dict:
     """Return the rows of each table that the command says it deleted."""
     lines = (line.split(": ") for line in output.splitlines()[1:])
     return {name.strip(): int(count) for name, count in lines}
@@ -64,18 +66,18 @@ def test_what_is_old_is_deleted(filled, store_url, command):
     """Old cards go with their suggestions and all feedback on them, old feedback on no card, and old counts."""
     before = held(filled)
     code, output, errors = command("purge", store_url=store_url)
-    assert (code, errors, told(output)) == (0, "", DELETED)
+    assert (code, errors, printed_counts(output)) == (0, "", DELETED)
     assert held(filled) == {name: before[name] - DELETED[name] for name in before}
     assert [row.uuid for row in rows(filled, CARDS)] == ["new"]
     assert sorted(row.card for row in rows(filled, FEEDBACK)) == ["new", "none"]
-    assert set(told(command("purge", store_url=store_url)[1]).values()) == {0}
+    assert set(printed_counts(command("purge", store_url=store_url)[1]).values()) == {0}
 
 
 def test_a_dry_run_deletes_nothing(filled, store_url, command):
     """A dry run says what would be deleted and leaves it."""
     before = held(filled)
     code, output, _ = command("purge", "--dry-run", store_url=store_url)
-    assert (code, told(output)) == (0, DELETED)
+    assert (code, printed_counts(output)) == (0, DELETED)
     assert "would delete" in output
     assert held(filled) == before
 
@@ -109,8 +111,8 @@ def test_what_is_deleted_is_gone(filled, store_url, command):
     """Of a comment that was purged nothing is left in the files of an embedded store."""
     file = filled.file
     files = [file, file.with_name(f"{file.name}-wal")]
-    assert b"canary old" in b"".join(one.read_bytes() for one in files)
+    assert b"canary old" in b"".join(file.read_bytes() for file in files)
     assert command("purge", store_url=store_url)[0] == 0
-    left = b"".join(one.read_bytes() for one in files)
+    left = b"".join(file.read_bytes() for file in files)
     assert b"canary new" in left
     assert b"canary old" not in left

@@ -71,9 +71,9 @@ def test_a_store_that_hangs_holds_no_hook_call(tmp_path, knowledge):
             other.execute("BEGIN IMMEDIATE")
             client.cards(ARTICLE)
             sent = [pool.submit(report, client) for _ in range(MANY)]
-            answered = [one.result().status_code for one in islice(as_completed(sent), MANY - 4)]
+            answered = [future.result().status_code for future in islice(as_completed(sent), MANY - 4)]
             assert client.cards(ARTICLE)
-            assert {*answered, *(one.result().status_code for one in sent)} == {503}
+            assert {*answered, *(future.result().status_code for future in sent)} == {503}
             other.rollback()
         parts.recorder.flush()
         after = series(client)
