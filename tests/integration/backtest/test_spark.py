@@ -13,6 +13,13 @@ import pytest
 from tests.integration.backtest.command import condition, order, run
 
 ROOT = Path(__file__).parents[3]
+OPTIONS = (
+    "--master local[2]",
+    "--conf spark.ui.enabled=false",
+    "--conf spark.sql.shuffle.partitions=5",  # of 200, nearly all would be empty
+    '--driver-java-options "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"',  # it runs too briefly to be optimized
+    "pyspark-shell",
+)
 
 
 @pytest.fixture
@@ -23,7 +30,7 @@ def spark(tmp_path):
         "SPARK_LOCAL_IP": "127.0.0.1",
         "SPARK_LOCAL_DIRS": str(tmp_path / "spark"),
         "PYSPARK_PYTHON": sys.executable,
-        "PYSPARK_SUBMIT_ARGS": "--master local[2] --conf spark.ui.enabled=false pyspark-shell",
+        "PYSPARK_SUBMIT_ARGS": " ".join(OPTIONS),
     }
 
 

@@ -92,16 +92,19 @@ def worst_texts(rows) -> list[str]:
 def test_twice_the_text_takes_twice_the_steps(knowledge):
     """A text twice as long is read in about twice the steps, whatever phrases it repeats."""
 
-    def read(text: str) -> int:
+    def read(text: str) -> None:
         typed = knowledge.reason_words.typed_text(text, TODAY, knowledge.lookback_windows)
+        assert typed.mentions is not None
+        assert typed.opening
+
+    def steps_of(text: str) -> int:
         with counting("typed_text") as steps:
-            assert typed.mentions is not None
-            assert typed.opening
+            read(text)
         return steps()
 
     ratios = {}
     for text in worst_texts(knowledge.reason_rows):
         repeated = f"{text} " * LONGEST
         read(repeated[: LONGEST // 2])  # so that what is made once is made
-        ratios[text] = read(repeated[: LONGEST // 2]) / read(repeated[: LONGEST // 4])
+        ratios[text] = steps_of(repeated[: LONGEST // 2]) / steps_of(repeated[: LONGEST // 4])
     assert {text: ratio for text, ratio in ratios.items() if ratio > 2.6} == {}
