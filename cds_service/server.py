@@ -9,7 +9,7 @@ from importlib import import_module
 from math import ceil
 from pathlib import Path
 
-from cds_service import __version__, metrics
+from cds_service import __version__, metrics, watched_file
 from cds_service.auth import Client
 from cds_service.config.settings import Settings
 from cds_service.errors import SettingsError
@@ -64,7 +64,7 @@ def serve(settings: Settings, clients: Iterable[Client] = ()) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=ceil(settings.fetch_seconds) + _SPARE_SECONDS,
     )
-    with metrics.shared():
+    with metrics.shared(), watched_file.shared():
         print(_greeting(settings), flush=True)
         gc.freeze()  # the workers are forks: a collection in each would copy what they share
         server.serve()

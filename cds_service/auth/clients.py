@@ -85,7 +85,10 @@ def _resolve_key_file(file: Path, info: ValidationInfo) -> Path:
     if file.parts[:1] in (("https:",), ("http:",)):
         message = "must be a file beside this one; write a URL as jwks_url"
         raise ValueError(message)
-    file = (info.context or {}).get("folder", Path()) / file
+    context = info.context or {}
+    file = context.get("folder", Path()) / file
+    if context.get("was_valid"):
+        return file
     try:
         has_keys = read_key_set_file(file).keys
     except OSError as error:
@@ -150,7 +153,16 @@ class Clients:
 
 
 class _ClientsFile(_Strict):
-    clients: Annotated[tuple[Client, ...], AfterValidator(_at_least_one)]
+    clients: tuple[Client, ...] = Field(None, validate_default=True)
+    """An empty list, with which nobody may call, must be written out: an empty file may be one that was cut off."""
+
+    @field_validator("clients", mode="before")
+    @classmethod
+    def _is_there(cls, clients: Any) -> Any:
+        if clients is None:
+            message = "is missing: begin each client with [[clients]], or write clients = [] to let nobody call"
+            raise ValueError(message)
+        return clients
 
     @field_validator("clients")
     @classmethod
@@ -162,11 +174,13 @@ class _ClientsFile(_Strict):
         return clients
 
 
-def read_clients(path: Path, *, development: bool = False) -> Clients:
+def read_clients(path: Path, *, development: bool = False, original: Path | None = None) -> Clients:
     """Return the clients of a file; SettingsError with one line per fault where it is not valid.
 
-    `development` also allows http:// URLs and the CDS Hooks Sandbox.
+    `development` also allows http:// URLs and the CDS Hooks Sandbox. What was valid once, or a copy of it, is read
+    with its `original` path, beside which the files of keys are: one that is invalid by now costs only its client's
+    calls.
     """
-    context = {"folder": path.parent, "development": development}
+    context = {"folder": (original or path).parent, "development": development, "was_valid": original is not None}
     file = read_toml(path, _ClientsFile, {"clients": Client}, context)
     return Clients({client.issuer: client for client in file.clients})

@@ -44,6 +44,8 @@ def effective_configuration(site_file: str | None, knowledge: Knowledge, today: 
     dialects = {client.dialect or site.dialect for client in clients} or {site.dialect}
     if "epic" in dialects:
         lines += _unmapped(in_effect, knowledge)
+    if clients_path and not clients.by_issuer:
+        lines.append(f"Note: nobody may call: {clients_path} has no clients.")
     for client in clients:
         lines += _client(client, clients_path)
     return "\n".join(lines)

@@ -36,9 +36,13 @@ def concepts_of(value: Any) -> list[Json]:
     """Return the CodeableConcepts in a member that may hold one or a list, bare or in CodeableReferences (R5)."""
     if isinstance(value, dict) and "concept" not in value:
         return [value]
-    if value is None:
-        return []
-    return [concept for item in members(value) for concept in members(item.get("concept", item))]
+    concepts: list[Json] = []
+    for item in members(value):
+        if "concept" in item:
+            concepts += members(item["concept"])
+        elif item:
+            concepts.append(item)
+    return concepts
 
 
 def codings(concepts: Any, own: Mapping[str, str] = _NO_SYSTEMS) -> list[tuple[str, str]]:

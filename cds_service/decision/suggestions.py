@@ -222,10 +222,13 @@ def _with_contained(new_order: dict[str, Any], order: Json) -> dict[str, Any]:
 
 
 def _references(value: Any) -> list[str]:
-    """Return every `reference` within a JSON value."""
-    if isinstance(value, list):
-        return [reference for item in value for reference in _references(item)]
-    if not isinstance(value, dict):
-        return []
-    own = text_of(value.get("reference"))
-    return [own, *(reference for member in value.values() for reference in _references(member))]
+    """Return every `reference` within a JSON value, in no order."""
+    references, waiting = [], [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            references.append(text_of(value.get("reference")))
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
+    return references

@@ -27,7 +27,7 @@ class Configuration:
     client: Client | None
     """None without a clients file."""
     has_other_clients: bool
-    """Only then can this one be taken out of the clients file, which must not be empty."""
+    """Else the clients file must say that there is none, where this one is taken out."""
     site: Site
     """As it answers this client: in its dialect, and under the base URL of the sheet."""
     knowledge: Knowledge
@@ -51,16 +51,19 @@ def read_configuration(issuer: str, base_url: str, knowledge: Knowledge, today: 
         if settings.clients_file
         else Clients({})
     )
-    client = _client(clients, issuer)
+    client = _client(clients, issuer, settings)
     file = read_site_file(Path(settings.site_file), knowledge) if settings.site_file else SiteFile()
     site = effective_site(settings, file, knowledge.card_id, today)
     site = replace(site, public_url=_base_url(base_url, settings), dialect=(client and client.dialect) or site.dialect)
     return Configuration(settings, file, client, len(clients.by_issuer) > 1, site, knowledge, today)
 
 
-def _client(clients: Clients, issuer: str) -> Client | None:
+def _client(clients: Clients, issuer: str, settings: Settings) -> Client | None:
     """Return the client with an issuer, or the only one; UnknownClient says which there are."""
     issuers = [client.issuer for client in clients]
+    if not issuers and settings.clients_file:
+        message = f"nobody may call: {settings.clients_file} has no clients."
+        raise UnknownClient(message)
     if not issuer and len(issuers) <= 1:
         return next(iter(clients), None)
     client = clients.get(issuer)

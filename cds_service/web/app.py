@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, request
 from flask_cors import CORS
 
-from cds_service import metrics
+from cds_service import metrics, watched_file
 from cds_service.background import end_with_parent, task_queue
 from cds_service.clock import SYSTEM_CLOCK, Clock
 from cds_service.config.settings import Settings, read_settings
@@ -129,7 +129,7 @@ def app_from_environment() -> Flask:
     log_in_background()
     try:
         task_queue.start()
-        end_with_parent(metrics.remove_temporary_folder)
+        end_with_parent(_remove_temporary_folders)
         app = create_app(read_settings())
         recording.flush_at_exit(app)
     except PlexusError as error:
@@ -140,6 +140,11 @@ def app_from_environment() -> Flask:
         raise SystemExit(1) from None
     _tune_garbage_collector()
     return app
+
+
+def _remove_temporary_folders() -> None:
+    metrics.remove_temporary_folder()
+    watched_file.remove_shared_folder()
 
 
 def _tune_garbage_collector() -> None:

@@ -44,8 +44,8 @@ class Authenticator:
     """Authenticates calls against the clients file as it is now, their keys, and the tokens that were used."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
-        read = partial(read_clients, development=settings.development)
-        self._file = WatchedFile("clients_file", Path(settings.clients_file), read, _log_fields)
+        path, read = Path(settings.clients_file), partial(read_clients, development=settings.development)
+        self._file = WatchedFile("clients_file", path, read, _log_fields, partial(read, original=path))
         self._base, self._clock = settings.base_url, clock
         self._keys = KeySetCache(settings.ca_file)
         self._store = Store(settings.store_url.get_secret_value(), durable=False, patience=1)

@@ -74,13 +74,18 @@ def _uuid(value: object) -> str | None:
         return None
 
 
+_FIRST_YEAR = 2000
+"""A report of before is misdated; and PostgreSQL, where its time zone is not UTC, returns year 1 as a year BC."""
+
+
 def _moment(value: object) -> datetime | None:
     """Return the moment in UTC; one without an offset is UTC already (requirement F-07)."""
     try:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC) if moment else None
+        utc = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC) if moment else None
     except (ValueError, OverflowError):
         return None
+    return utc if utc and utc.year >= _FIRST_YEAR else None
 
 
 def _suggestions(report: Json) -> set[str]:

@@ -4,6 +4,7 @@ A page that a clinician opens could otherwise let its own name point to this ser
 as if it were its own site. Such an attack needs a name, so an IP address is always accepted.
 """
 
+import re
 from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -13,6 +14,9 @@ from cds_service.errors import UnknownHost
 from cds_service.web.request_context import RequestContext
 
 _LOCAL = "localhost"
+
+_HOST = re.compile(r"(?:\[([^\[\]]+)\]|([^:\[\]@]+))(?::\d*)?")
+"""`[address]` or a name, and perhaps a port (RFC 9110, section 7.2)."""
 
 
 class HostGuard:
@@ -29,15 +33,11 @@ class HostGuard:
             raise UnknownHost
 
     def _has(self, host: str) -> bool:
-        name = _host_name(host)
-        return name in self._names or name.endswith(".localhost") or _is_address(name)
-
-
-def _host_name(host: str) -> str:
-    """Return the name or the address of `name:port` or `[address]:port`, in lower case and without a final dot."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0].lower().removesuffix(".")
+        match = _HOST.fullmatch(host)
+        if match is None:
+            return False
+        address, name = match[1], (match[2] or "").lower().removesuffix(".")
+        return _is_address(address or name) or name in self._names or name.endswith(".localhost")
 
 
 def _is_address(name: str) -> bool:

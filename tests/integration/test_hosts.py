@@ -16,6 +16,13 @@ KNOWN = [
     *("cds.hospital.example", "cds.hospital.example:443", "cds.internal"),
 ]
 UNKNOWN = ["elsewhere.example", "localhost.example", "127.0.0.1.example:80", "cds", "x.cds.internal", "[x", "a b", "@"]
+UNKNOWN += [
+    "[::1]elsewhere.example",
+    "[::1",
+    "[127.0.0.1].elsewhere.example",
+    "[x.localhost]",
+    "localhost:80@elsewhere.example",
+]
 
 
 @pytest.fixture(params=["true", "false"], ids=["fast path", "Flask"], name="client")
@@ -126,7 +133,7 @@ def test_a_page_that_does_not_exist(client):
     assert (program.status_code, program.json()["resourceType"]) == (404, "OperationOutcome")
 
 
-STATIC = ["/static/plexus.css", "/static/dashboard.js"]
+STATIC = ["/static/plexus.css", "/static/playground.js"]
 
 
 @pytest.mark.parametrize("path", [*STATIC, "/cards/lumbosacral-plexus-mri", "/openapi.json"])

@@ -286,7 +286,7 @@ def test_client_without_a_clients_file(sheet):
 
 
 def test_the_only_client(sheet, tmp_path):
-    """With one client in the file the sheet is of that one; it is not said to be blocked by an empty file."""
+    """With one client in the file the sheet is of that one, which is blocked by an empty list; then there is none."""
     settings = hospital(tmp_path)
     assert "remove its table" in sheet("--client", EPIC, **settings)[1]
     file = Path(settings["clients_file"])
@@ -294,6 +294,11 @@ def test_the_only_client(sheet, tmp_path):
     _, out, _ = sheet()
     assert f"# Integration sheet: {EPIC}\n" in out
     assert "remove its table" not in out
+    assert "replace its table in the clients file by `clients = []`" in out
+    file.write_text("clients = []", encoding="utf-8")
+    code, out, error = sheet()
+    assert (code, out) == (2, "")
+    assert f"nobody may call: {file} has no clients." in error
 
 
 @pytest.mark.parametrize(

@@ -119,15 +119,19 @@ def test_the_line_of_a_fault(service, caplog, monkeypatch):
 @pytest.mark.parametrize("cause", ["a file of the site", "the machine"])
 def test_the_line_of_a_worker_that_cannot_start(cause, tmp_path, monkeypatch):
     """A worker that takes another's place and cannot start says why in one line, and no traceback."""
-    site, metrics = tmp_path / "site.toml", tmp_path / "metrics"
+    site, metrics, temporary = tmp_path / "site.toml", tmp_path / "metrics", tmp_path / "temporary"
     site.touch()
     metrics.mkdir()
+    temporary.mkdir()
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(metrics))
+    monkeypatch.setenv("TMPDIR", str(temporary))
     with granian(site_file=str(site)) as server:
         if cause == "the machine":
             shutil.rmtree(metrics)
         else:
             site.write_text("of = true", encoding="utf-8")
+            for folder in temporary.iterdir():  # with the last valid version
+                shutil.rmtree(folder)
         os.kill(workers(server)[0], signal.SIGKILL)
         assert server.process.wait(STARTS_IN) == 1
         lines = [json.loads(line) for line in server.errors().splitlines()]

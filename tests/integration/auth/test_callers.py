@@ -68,6 +68,20 @@ def test_the_clients_file_is_read_again(entrance, tmp_path, logged):
     assert [line["clients"] for line in reloaded] == [["urn:new"]]
 
 
+@pytest.mark.requirement("X-15", broken="the only client, whose key was stolen, and who still may call")
+def test_the_only_client_is_blocked(entrance, tmp_path, logged):
+    """One edit blocks the only client: an empty list. An empty file may have been cut off: it says how."""
+    file = tmp_path / "clients.toml"
+    file.write_text("", encoding="utf-8")
+    assert entrance.asked(SERVICE).status_code == 200
+    [line] = [line for line in logged() if line["event"] == "clients_file_invalid"]
+    assert line["error"].endswith("or write clients = [] to let nobody call")
+    file.write_text("clients = []", encoding="utf-8")
+    assert entrance.asked(SERVICE).status_code == 401
+    assert [line["clients"] for line in logged() if line["event"] == "clients_file_reloaded"] == [[]]
+    assert entrance.client.get("/readyz").json()["clients_file"] == "read"
+
+
 def test_a_clients_file_that_went_wrong(entrance, tmp_path, logged):
     """A file that cannot be used changes nothing: it is logged, and reported by /readyz, until it is right again."""
     assert entrance.client.get("/readyz").json()["clients_file"] == "read"

@@ -29,6 +29,13 @@ def test_several(clients_file):
     assert [clients.get(other) for other in (f"{ISSUER}/", "", None, [ISSUER])] == [None] * 4
 
 
+def test_nobody(tmp_path):
+    """A list that is written out as empty lets nobody call."""
+    (tmp_path / "clients.toml").write_text("clients = []  # since a key was stolen", encoding="utf-8")
+    clients = read_clients(tmp_path / "clients.toml")
+    assert (list(clients), clients.get(ISSUER)) == ([], None)
+
+
 def test_development(clients_file):
     """Http and the Sandbox are for trying out."""
     local = 'issuer = "http://127.0.0.1:8000"\njwks_url = "http://127.0.0.1:8000/keys"\nfhir_servers = ["http://127.0.0.1/"]'
@@ -129,8 +136,8 @@ def test_two_of_one_issuer(clients_file):
 
 
 WHOLE = {
-    "empty": (b"", "clients.toml: clients: is missing"),
-    "no client": (b"clients = []", "clients.toml: clients: must have at least one entry"),
+    "empty": (b"", "clients.toml: clients: is missing: begin each client with [[clients]], or write clients = [] "),
+    "comments": (b'# [[clients]]\n# issuer = "urn:a"', "clients.toml: clients: is missing: begin each client"),
     "a table of one": (b"[clients]", "clients.toml: clients: must be a list: "),
     "a list of texts": (b'clients = ["a"]', "clients.toml: clients.1: must be a table"),
     "misspelled": (b'[[client]]\nissuer = "a:b"', "client: is not known; did you mean clients?"),

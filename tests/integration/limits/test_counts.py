@@ -122,6 +122,14 @@ def of_one_tumor(number: int) -> dict:
     return body
 
 
+def of_levels(number: int) -> dict:
+    """Return a call whose order has so many references, each within the one before, and a contained resource."""
+    reference = {"reference": "#c"}
+    for _ in range(number):
+        reference = {"reference": "#c", "extension": [reference]}
+    return calling(contained=[{"resourceType": "Condition", "id": "c", "code": SIGN}], reasonReference=[reference])
+
+
 def of_cards(number: int) -> dict:
     """Return a call that brings so many cards."""
     return signed(many(number))
@@ -135,6 +143,7 @@ def of_cards(number: int) -> dict:
         (of_one_reason, 100, ["fhir_fields"]),
         (of_one_tumor, 100, ["fhir_fields"]),
         (of_cards, 100, ["card"]),
+        (of_levels, 100, ["suggestions"]),
     ],
 )
 def test_twice_as_much_takes_twice_the_steps(body, number, modules, knowledge):

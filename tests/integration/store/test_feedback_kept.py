@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from cds_service import examples
@@ -95,6 +96,22 @@ def test_what_has_not_happened_yet_happened_now(service, store):
     assert send(service, ACCEPTANCE | {"outcomeTimestamp": "2999-01-01T00:00:00Z"}) == 200
     [row] = rows(store, FEEDBACK)
     assert row.happened_at == row.received_at
+
+
+def test_a_misdated_report_in_another_time_zone(postgresql, knowledge):
+    """A report of year 1 counts as of its receipt, also where PostgreSQL's time zone would make it a year BC."""
+    url = postgresql()
+    with psycopg.connect(url, autocommit=True) as connection:
+        name = connection.info.dbname
+        connection.execute(f"ALTER DATABASE {name} SET timezone TO 'America/New_York'")
+    migrate(Store(url))
+    misdated = ACCEPTANCE | {"card": str(uuid4()), "outcomeTimestamp": "0001-01-01T00:00:00Z"}
+    with serving_with(url, knowledge) as (client, services):
+        assert [send(client, ACCEPTANCE, misdated) for _ in range(2)] == [200, 200]
+        kept = {row.card: row for row in rows(services.store, FEEDBACK)}
+        assert kept[misdated["card"]].happened_at == kept[misdated["card"]].received_at
+        assert kept[CARD].happened_at == datetime(2026, 11, 22, 8, 30, tzinfo=UTC)
+        services.store.close()
 
 
 OTHER = {
