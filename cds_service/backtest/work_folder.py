@@ -13,7 +13,6 @@ from typing import Self
 
 from cds_service.backtest.export_files import ExportFile
 from cds_service.backtest.scan import Record, hash_of
-from cds_service.backtest.tally import Tally
 from cds_service.errors import PlexusError
 
 NAME = ".plexus-cds-backtest"
@@ -130,10 +129,3 @@ def records_of(folder: Path, part: int) -> Iterator[Record]:
                 if chunk is None:
                     chunk = chunks[file, start] = f"{file.decode()}\t{start.decode()}"
                 yield Record(patient.decode(), chunk, int(number), content[:-1], kind == b"order")
-
-
-def merged(tallies: Iterable[bytes], into: Tally) -> Tally:
-    """Return a tally to which those that are stored as JSON are added."""
-    for content in tallies:
-        into.merge_json(content)
-    return into

@@ -54,7 +54,7 @@ def _sign(findings: Findings, texts: Mapping[str, Any]) -> str:
     """Return the plexopathy if it is named, else the first sign, or no text if there is none."""
     signs = [finding.wording for finding in findings.presentations]
     if not set(signs).isdisjoint(texts["plexopathy"]["named_by"]):
-        plexopathy: str = texts["plexopathy"]["told"]
+        plexopathy: str = texts["plexopathy"]["wording"]
         return plexopathy
     return signs[0] if signs else ""
 
@@ -118,7 +118,7 @@ def _spine_findings(recommendation: Recommendation, texts: Mapping[str, Any]) ->
         return ""
     findings = recommendation.findings
     spinal = [*findings.of(FindingKind.SPINE), *findings.of(FindingKind.CORD_SIGN)]
-    return fill(texts["notes"]["spine"], what=render_sources(spinal, texts["check_first"]))
+    return fill(texts["notes"]["spine"], findings=render_sources(spinal, texts["check_first"]))
 
 
 def _check_first(recommendation: Recommendation, knowledge: Knowledge) -> str:
@@ -128,7 +128,7 @@ def _check_first(recommendation: Recommendation, knowledge: Knowledge) -> str:
     if "alternative" in suggestion_kinds(recommendation, knowledge):
         cautions["iodine"] = findings.of(FindingKind.IODINE)
     return "\n\n".join(
-        fill(texts[name], what=render_sources(of_kind, texts)) for name, of_kind in cautions.items() if of_kind
+        fill(texts[name], findings=render_sources(of_kind, texts)) for name, of_kind in cautions.items() if of_kind
     )
 
 

@@ -40,7 +40,7 @@ def report_findings(entry_filter: EntryFilter, report: Json, terms: Terms) -> It
 
 
 def order_findings(entry_filter: EntryFilter, order: Json) -> Iterator[Finding]:
-    """Yield the plexus MRI that an order on record asks for, if it is in force and recent enough."""
+    """Yield the plexus MRI that an order on record asks for, if in force and recent enough (contract section 5)."""
     study, name = study_of(order, entry_filter.knowledge, entry_filter.site)
     if study not in PLEXUS_STUDIES:
         entry_filter.note(order, Omission.OTHER_STUDY)
@@ -75,7 +75,7 @@ def optional_findings(entry_filter: EntryFilter, resources: Iterable[Json]) -> I
 
 
 def devices_in_body(devices: Sequence[Finding]) -> list[Finding]:
-    """Return the devices in the body: a removal cancels cardiac devices not dated after it."""
+    """Return the devices in the body: a removal cancels cardiac devices not dated after it (contract section 7)."""
     removal_day = max((finding.newest for finding in devices if finding.means == _REMOVED), default=None)
     implanted = [finding for finding in devices if finding.means != _REMOVED]
     if removal_day is None:

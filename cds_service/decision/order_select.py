@@ -1,4 +1,7 @@
-"""One hook call, from its body to the decision: request, orders, record, findings, rules, cards."""
+"""One hook call, from its body to the decision: request, orders, record, findings, rules, cards.
+
+The order of the steps is that of contract sections 2 to 7.
+"""
 
 from collections import Counter
 from collections.abc import Callable

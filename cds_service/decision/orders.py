@@ -1,4 +1,4 @@
-"""Step 2: the selected draft orders -> the monitored ones, and counts of what could not be recognized."""
+"""Step 2: the selected draft orders -> the monitored ones, and counts of the unrecognized (contract section 2)."""
 
 import re
 from collections import Counter

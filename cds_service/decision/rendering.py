@@ -76,7 +76,7 @@ def render_sources(findings: Iterable[Finding], texts: Texts) -> str:
         "from_order": dict.fromkeys(finding.wording for finding in all_findings if finding.from_order),
         "on_record": dict.fromkeys(finding.wording for finding in all_findings if not finding.from_order),
     }
-    return ", ".join(fill(texts[source], what=", ".join(names)) for source, names in by_source.items() if names)
+    return ", ".join(fill(texts[source], names=", ".join(names)) for source, names in by_source.items() if names)
 
 
 def render_finding(finding: Finding, texts: Mapping[str, Texts], durations: Texts, today: date) -> str:

@@ -1,4 +1,4 @@
-"""Step 1: the body of a call -> HookRequest."""
+"""Step 1: the body of a call -> HookRequest (CDS Hooks 2.0.1, Calling a CDS Service)."""
 
 from typing import Any
 

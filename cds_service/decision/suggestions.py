@@ -156,7 +156,7 @@ def _notes(kind: str, recommendation: Recommendation, knowledge: Knowledge) -> s
     if kind == "alternative":
         contrast = [caution for caution in findings.of(FindingKind.CONTRAST) if caution.means in _CT_CONTRAST_CAUTIONS]
         if cautions := [*findings.of(FindingKind.IODINE), *contrast]:
-            notes += fill(texts["notes"]["iodine"], what=render_sources(cautions, texts["check_first"]))
+            notes += fill(texts["notes"]["iodine"], findings=render_sources(cautions, texts["check_first"]))
     return notes
 
 

@@ -25,14 +25,17 @@ PLACEHOLDERS: dict[str, dict[str, set[str]]] = {
         "performed": {"until"},
         **{name: {name} for name in ("site", "treats", "until", "ago", "recorded", "status", "since")},
     },
-    "check_first": {name: {"what"} for name in ("device", "contrast", "iodine", "on_record", "from_order")},
+    "check_first": {
+        **{name: {"findings"} for name in ("device", "contrast", "iodine")},
+        **{name: {"names"} for name in ("on_record", "from_order")},
+    },
     "durations": {"years": {"count"}, "months": {"count"}},
     "incomplete": {"skipped": {"count"}, "not_sent": {"count"}, "line": {"missing"}},
     "suggestions": {name: {"proposed", "alternative", "without_contrast", "order"} for name in ("label", "action")},
     "create_and_delete": {
         name: {"proposed", "alternative", "without_contrast", "order"} for name in ("label", "action")
     },
-    "notes": {"treatment": {"treatment"}, "iodine": {"what"}, "spine": {"what"}},
+    "notes": {"treatment": {"treatment"}, "iodine": {"findings"}, "spine": {"findings"}},
     "links": {"url": {"public_url"}},
 }
 """What the code fills, by the part of card.json and the name of the text in it; other texts have no placeholders."""
@@ -92,7 +95,7 @@ def _summary_faults(card: dict[str, Any]) -> Iterator[str]:
     texts = card["summary"]
     general = max(texts["cancer"], texts["radiotherapy"], key=len)
     filling = {
-        "sign": max("x" * WORDING_LIMIT, texts["plexopathy"]["told"], key=len),
+        "sign": max("x" * WORDING_LIMIT, texts["plexopathy"]["wording"], key=len),
         "history": general,
         "cancer": max(general, *texts["cancers"].values(), key=len),
         "proposed": max((proposal["code"]["text"] for proposal in card["proposals"].values()), key=len),

@@ -172,7 +172,9 @@ def _reservations(log: Log) -> Iterator[str]:
 
 def _limits(log: Log) -> Iterator[str]:
     rows = log.knowledge.lookback_window_rows
-    yield from table(("limit", "value", "what"), ((r["limit"], f"{r['value']} {r['unit']}", r["what"]) for r in rows))
+    yield from table(
+        ("limit", "value", "meaning"), ((r["limit"], f"{r['value']} {r['unit']}", r["meaning"]) for r in rows)
+    )
 
 
 _BLOCKS: dict[str, Callable[[Log], Iterator[str]]] = {

@@ -321,8 +321,8 @@ def _lookback_windows(knowledge: Knowledge) -> Iterator[str]:
     yield "## Limits"
     yield ""
     yield from table(
-        ("limit", "value", "what"),
-        ((r["limit"], f"{r['value']} {r['unit']}", r["what"]) for r in knowledge.lookback_window_rows),
+        ("limit", "value", "meaning"),
+        ((r["limit"], f"{r['value']} {r['unit']}", r["meaning"]) for r in knowledge.lookback_window_rows),
     )
 
 

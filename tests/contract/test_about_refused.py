@@ -13,7 +13,7 @@ REFUSED = {
         f"{AT}: Chemotherapy cites gighz-2031, which is no label of a relatedArtifact in plan_definition.json"),
     "one of two citations unknown": (
         edited("plan_definition.json", lambda plan: plan["relatedArtifact"][-1].update(label="other")),
-        "cites pitman-2024, which is not the label"),
+        "cites pitman-2024, which is no label"),
     "statement without a text": (
         replaced("about.csv", "It may leave the question of tumor versus treatment change open.", ""),
         "text must not be empty"),
