@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cds_service.config.settings import Settings
+from cds_service.decision.record import KEY_NAME
 from cds_service.errors import SettingsError
 from cds_service.store import Store
 from cds_service.store.migration import migrate
@@ -90,12 +91,16 @@ def test_the_explanation(text, service):
     A text that says how certain an entry is, or whose "#" makes the subject contained, is read, as it must be.
     """
     explanation, clean = explained(service, text), explained(service, "x")
+    assert all(KEY_NAME.fullmatch(key) for key in explanation["steps"]["record"]["ignored_keys"])
     assert explanation["details"] == clean["details"]
     assert without_references(explanation["steps"]) == without_references(clean["steps"])
 
 
 def without_references(value):
-    """Return steps without what refers to an entry of the chart, and without the hosts of its code systems."""
+    """Return steps without what refers to an entry of the chart, the hosts of its code systems, and unknown prefetch keys.
+
+    Of these keys only what can be a name is listed: letters, digits and a few signs.
+    """
     if isinstance(value, list):
         return [without_references(member) for member in value]
     if not isinstance(value, dict):
@@ -103,7 +108,7 @@ def without_references(value):
     kept = {
         name: member
         for name, member in value.items()
-        if name not in ("reference", "references", "order", "unrecognized")
+        if name not in ("reference", "references", "order", "unrecognized", "ignored_keys")
     }
     return {name: without_references(member) for name, member in kept.items()}
 
