@@ -97,7 +97,7 @@ def test_the_explanation(text, service):
 
 
 def without_references(value):
-    """Return steps without what refers to an entry of the chart, the hosts of its code systems, and unknown prefetch keys.
+    """Return steps without references to the chart, the hosts of its code systems, and unknown prefetch keys.
 
     Of these keys only what can be a name is listed: letters, digits and a few signs.
     """
