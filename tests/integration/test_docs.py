@@ -1,5 +1,6 @@
 """The documents name only files, headings, tests, commands and options that exist, and all that they claim to list."""
 
+import csv
 import json
 import re
 import shlex
@@ -216,3 +217,38 @@ def test_every_picture_is_retaken_and_light():
     """Each picture that a document shows is one that `make screenshot` takes, and has less than 200 kB."""
     assert FROM_OTHER_PROGRAMS | {ROOT / "docs" / name for name in PICTURES} == SHOWN
     assert [path.name for path in SHOWN if path.stat().st_size > MOST_BYTES] == []
+
+
+PROGRAMS = "plexus-cds|make|curl|spark-submit|docker|helm|kubectl|systemctl|sqlite3|pg_dump|pip|python3?|git|npm|install|printf"
+SHELL_COMMAND = re.compile(rf"(?:[A-Z_]+=\S+ )*(?:\.venv/bin/)?(?:{PROGRAMS}) .+")
+
+
+def shell_commands(text: str) -> set[str]:
+    """Return the first lines of the commands in the code blocks of a page, without their comments."""
+    blocks, fence = [], None
+    for line in text.split("\n"):
+        if opened := re.match(r"\s*```(\w*)", line):
+            fence = None if fence is not None else opened[1]
+        elif fence in ("", "sh") or (fence is None and line.startswith("    ")):
+            blocks.append(line.strip())
+    found = (line for line in blocks if SHELL_COMMAND.fullmatch(line) and not line.startswith("plexus-cds:"))
+    return {re.sub(r"\s{2,}#.*", "", line) for line in found}
+
+
+def test_each_command_is_tested_or_says_why_not():
+    """Each shell command of the documents has a row that names the test that runs it, or why none does."""
+    with (ROOT / "tests" / "documented_commands.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    pages = [ROOT / "README.md", ROOT / "benchmarks" / "README.md", *(ROOT / "docs").glob("*.md")]
+    documented = {
+        (page.relative_to(ROOT).as_posix(), command)
+        for page in pages
+        for command in shell_commands(page.read_text(encoding="utf-8"))
+    }
+    assert {(row["page"], row["command"]) for row in rows} == documented
+    assert [row for row in rows if bool(row["tested_by"]) == bool(row["not_tested_because"])] == []
+    assert [row["tested_by"] for row in rows if row["tested_by"] and not (ROOT / row["tested_by"]).is_file()] == []
+    assert shell_commands("    plexus-cds serve  # starts\n\n```sh\nA=1 make x\n```\nno `make y`\n") == {
+        "plexus-cds serve",
+        "A=1 make x",
+    }
