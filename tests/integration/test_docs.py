@@ -210,9 +210,16 @@ SHOWN = {
     for link in re.findall(r"!\[[^\]]*\]\(([^)\s]+\.png)\)", page.read_text(encoding="utf-8"))
     if not link.startswith(ELSEWHERE)
 }
-FROM_OTHER__OF_OTHERS = (
-    "make|curl|spark-submit|docker|helm|kubectl|systemctl|sqlite3|pg_dump|pip|python3?|git|npm|install|printf"
-)
+FROM_OTHER_PROGRAMS = {ROOT / "docs" / name for name in ("sandbox.png", "crd.png")}
+
+
+def test_every_picture_is_retaken_and_light():
+    """Each picture that a document shows is one that `make screenshot` takes, and has less than 200 kB."""
+    assert FROM_OTHER_PROGRAMS | {ROOT / "docs" / name for name in PICTURES} == SHOWN
+    assert [path.name for path in SHOWN if path.stat().st_size > MOST_BYTES] == []
+
+
+_OF_OTHERS = "make|curl|spark-submit|docker|helm|kubectl|systemctl|sqlite3|pg_dump|pip|python3?|git|npm|install|printf"
 SHELL_COMMAND = re.compile(rf"(?:[A-Z_]+=\S+ )*(?:\.venv/bin/)?(?:plexus-cds|{_OF_OTHERS}) .+")
 
 
