@@ -33,7 +33,7 @@ from tests.generative.hostile.fuzzing import KINDS, PATHS, without_uuids
 from tests.generative.hostile.texts import hostile_texts
 from tests.integration.limits.nginx import Nginx, nginx
 from tests.spec.body_checks import body_faults, outcome_faults
-from tests.support.databases import postgresql_in, rows
+from tests.support.databases import rows, running_postgresql
 from tests.support.service import ORDER_SELECT
 from tests.support.serving import COMMAND, Server
 from tools.fuzz_bytes import bodies, card_call, connect, exchange, faults, raw_requests, request_bytes
@@ -370,7 +370,7 @@ def _is_uuid(value: object) -> bool:
 def two_instances() -> Iterator[tuple[Any, Mapping[str, Any], list[str]]]:
     """Yield the check of two servers, the kinds of bodies, and the faults that show once both are stopped."""
     at_the_end: list[str] = []
-    with TemporaryDirectory() as folder, postgresql_in(Path(folder)) as database:
+    with TemporaryDirectory() as folder, running_postgresql() as database:
         url = database.get_uri()
         with closing(Store(url)) as store:
             migrate(store)

@@ -10,7 +10,7 @@ from cds_service.store import Store
 from cds_service.store.migration import migrate
 from cds_service.store.tables import CARDS, DECISIONS, FEEDBACK
 from tests.faults.load import Load, feedback, steady_calls, until
-from tests.support.databases import postgresql_in, rows
+from tests.support.databases import rows, running_postgresql
 from tests.support.service import ORDER_SELECT
 from tests.support.serving import Server, example, granian
 
@@ -29,9 +29,9 @@ def readiness(server: Server) -> tuple[int, str]:
 
 
 @pytest.fixture(name="database")
-def a_database(tmp_path) -> Iterator:
+def a_database() -> Iterator:
     """Run a PostgreSQL of this test's own, which it may stop and start."""
-    with postgresql_in(tmp_path) as server:
+    with running_postgresql() as server:
         yield server
 
 

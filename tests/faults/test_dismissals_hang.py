@@ -6,7 +6,7 @@ from cds_service.store import Store
 from cds_service.store.migration import migrate
 from tests.faults.load import until
 from tests.faults.test_replay_memory_hangs import halted
-from tests.support.databases import postgresql_in
+from tests.support.databases import running_postgresql
 from tests.support.service import ORDER_SELECT
 from tests.support.serving import example, granian
 
@@ -18,7 +18,7 @@ WAITS = 4.0
 def test_postgresql_hangs(tmp_path):
     """A dismissed card is shown while PostgreSQL hangs: one call waits a moment, those after it do not wait."""
     (tmp_path / "site.toml").write_text(ON, encoding="utf-8")
-    with postgresql_in(tmp_path) as database:
+    with running_postgresql() as database:
         store = Store(database.get_uri())
         migrate(store)
         store.close()
@@ -28,7 +28,7 @@ def test_postgresql_hangs(tmp_path):
             report = {"card": card["uuid"], "outcome": "overridden"}
             assert server.client.post({"feedback": [report]}, f"{ORDER_SELECT}/feedback").status_code == 200
             until(lambda: server.client.cards(example()) == [])
-            with halted(tmp_path / "data"):
+            with halted(database.pgdata):
                 began = time.monotonic()
                 assert len(server.client.cards(example())) == 1
                 assert time.monotonic() - began < WAITS

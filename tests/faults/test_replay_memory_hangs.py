@@ -15,7 +15,7 @@ from cds_service.store.migration import migrate
 from tests.faults.load import until
 from tests.faults.signing_ehr import Ehr
 from tests.support.authenticated import LEAST, written
-from tests.support.databases import postgresql_in
+from tests.support.databases import running_postgresql
 from tests.support.serving import granian
 
 THREADS, CALLS, HELD = 8, 7, 2
@@ -58,10 +58,10 @@ def assert_told(answer) -> None:
 
 def test_postgresql_hangs(tmp_path):
     """Few calls are held, until it goes on; all others are refused, soon or at once, and pages are shown."""
-    with postgresql_in(tmp_path) as database, service(tmp_path, database.get_uri()) as ehr:
+    with running_postgresql() as database, service(tmp_path, database.get_uri()) as ehr:
         with ThreadPoolExecutor(CALLS) as pool:
             assert set(pool.map(lambda _: ehr.asked(), range(5 * CALLS))) == {200}
-            with halted(tmp_path / "data"):
+            with halted(database.pgdata):
                 sent = [pool.submit(ehr.call) for _ in range(CALLS)]
                 for future in islice(as_completed(sent, timeout=20), CALLS - HELD):
                     assert_told(future.result())

