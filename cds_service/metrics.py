@@ -244,7 +244,7 @@ def shared() -> Iterator[None]:
             raise SettingsError(message)
         yield
         return
-    with TemporaryDirectory(prefix="plexus-cds-") as folder:
+    with TemporaryDirectory(prefix="plexus-cds-metrics-") as folder:
         os.environ[FOLDER] = os.environ[_TEMPORARY] = folder
         try:
             yield

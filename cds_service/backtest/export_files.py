@@ -74,7 +74,7 @@ def find_files(folder: Path, types: Sequence[str]) -> tuple[list[ExportFile], li
         raise ExportError(message)
     named = sorted(path for path in folder.rglob("*") if path.name.lower().endswith(_ENDINGS))
     if missing := next((path for path in named if not path.exists()), None):
-        message = f"{missing}: this file is a link to one that is missing. Put it back, or remove the link."
+        message = f"{missing}: this file is a link to one that is missing. Put it back, or delete the link."
         raise ExportError(message)
     paths = [path for path in named if path.is_file()]
     if not paths:

@@ -65,7 +65,7 @@ def test_two_workers(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
     with granian("--workers", "2") as server:
-        [folder] = tmp_path.glob("plexus-cds-*")
+        [folder] = tmp_path.glob("plexus-cds-metrics-*")
         assert folder.stat().st_mode & 0o777 == 0o700
         made = call_until(server, lambda: len(by_worker(folder)) == 2 and min(by_worker(folder)) > 0)
         until(lambda: {asked(server) for _ in range(12)} == {made})  # each worker tells what it did soon

@@ -382,11 +382,7 @@ def test_instances_without_a_common_store(tmp_path, doctor, key_file, monkeypatc
         with_clients(folders[0], f"https://localhost:{port}") as first,
         with_clients(folders[1], f"https://localhost:{port}") as other,
     ):
-        lines = proxy.SHIPPED.read_text(encoding="utf-8")
-        balanced = lines.replace("server 127.0.0.1:8080;", f"server 127.0.0.1:8080; server 127.0.0.1:{other.port};")
-        (tmp_path / "balanced.conf").write_text(balanced, encoding="utf-8")
-        monkeypatch.setattr(proxy, "SHIPPED", tmp_path / "balanced.conf")
-        with proxy.nginx(folders[2], first.port) as server:
+        with proxy.nginx(folders[2], first.port, other.port) as server:
             _, results = doctor(server.client.base, *key_file, "--ca-file", str(folders[2] / "authority.pem"))
     assert results["Replayed token"]["state"] == "failed"
     assert "PLEXUS_CDS_STORE_URL" in results["Replayed token"]["what_to_do"]
