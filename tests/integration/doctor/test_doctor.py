@@ -381,9 +381,9 @@ def test_instances_without_a_common_store(tmp_path, doctor, key_file, monkeypatc
     with (
         with_clients(folders[0], f"https://localhost:{port}") as first,
         with_clients(folders[1], f"https://localhost:{port}") as other,
+        proxy.nginx(folders[2], first.port, other.port) as server,
     ):
-        with proxy.nginx(folders[2], first.port, other.port) as server:
-            _, results = doctor(server.client.base, *key_file, "--ca-file", str(folders[2] / "authority.pem"))
+        _, results = doctor(server.client.base, *key_file, "--ca-file", str(folders[2] / "authority.pem"))
     assert results["Replayed token"]["state"] == "failed"
     assert "PLEXUS_CDS_STORE_URL" in results["Replayed token"]["what_to_do"]
 
