@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.in_process import ADAPTER
-from tests.support.service import Client, serving
+from tests.support.service import Client, drop_store_lines, serving
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -28,3 +28,9 @@ def service(app, pytestconfig) -> Iterator[Client]:
             yield Client(base)
     else:
         yield Client(ADAPTER.base(app))
+
+
+@pytest.fixture(autouse=True)
+def without_store_lines(caplog) -> None:
+    """Let the log of a test be that of its calls."""
+    drop_store_lines(caplog)

@@ -2,7 +2,15 @@
 
 import pytest
 
+from tests.support.service import drop_store_lines
+
 
 @pytest.fixture(autouse=True)
 def untraced(no_cover) -> None:
     """Let pytest-cov pause while a test of generated input runs."""
+
+
+@pytest.fixture(autouse=True)
+def without_store_lines(caplog) -> None:
+    """Let the log of a test be that of its calls."""
+    drop_store_lines(caplog)
