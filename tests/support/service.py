@@ -73,5 +73,5 @@ class Client:
 
 
 def drop_store_lines(caplog) -> None:
-    """Leave out the log lines of the recorder, whose thread writes them at any moment: these services have no tables."""
+    """Leave out the lines of the recorder, whose thread writes them at any moment: these services have no tables."""
     caplog.handler.addFilter(lambda record: '"store_write_failed"' not in record.getMessage())
