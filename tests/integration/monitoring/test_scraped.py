@@ -1,6 +1,7 @@
 """A real Prometheus scrapes the real server: rules and panels ask for what is there, and faults raise alerts."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from tests.integration.monitoring.test_rules import groups
 from tests.support.service import ORDER_SELECT
 from tests.support.serving import Server, example, granian
 
+ROOT = Path(__file__).parents[3]
 FEEDBACK = f"{ORDER_SELECT}/feedback"
 VARIABLES = {
     "$__rate_interval": "1m",
@@ -78,8 +80,17 @@ def queries() -> dict[str, str]:
     return found
 
 
+def objectives() -> dict[str, str]:
+    """Return the expressions of the page on service levels, with the bars as they are outside of its tables."""
+    text = (ROOT / "docs" / "service-levels.md").read_text(encoding="utf-8").replace("\\|", "|")
+    found = [expression for expression in re.findall(r"`([^`]+)`", text) if "plexus_cds_" in expression]
+    assert len(found) == 5
+    return {f"objective {number}": expression for number, expression in enumerate(found, 1)}
+
+
 RULES = {rule.get("alert") or rule["record"]: rule["expr"] for group in groups() for rule in group["rules"]}
-EXPRESSIONS = RULES | queries()
+QUERIES = queries() | objectives()
+EXPRESSIONS = RULES | QUERIES
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS.values(), ids=EXPRESSIONS)
@@ -88,9 +99,9 @@ def test_each_name_is_there(expression, watched):
     assert unknown(expression, watched.prometheus.series()) == []
 
 
-@pytest.mark.parametrize("expression", queries().values(), ids=queries())
+@pytest.mark.parametrize("expression", QUERIES.values(), ids=QUERIES)
 def test_each_query_is_valid(expression, watched):
-    """Prometheus evaluates each query of the dashboard."""
+    """Prometheus evaluates each query of the dashboard, and each objective of docs/service-levels.md."""
     assert "$" not in expression
     watched.prometheus.query(expression)
 
