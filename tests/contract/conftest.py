@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.in_process import ADAPTER
-from tests.support.service import Client, drop_store_lines, serving
+from tests.support.service import Client, serving, without_lines_of_store
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -31,6 +31,7 @@ def service(app, pytestconfig) -> Iterator[Client]:
 
 
 @pytest.fixture(autouse=True)
-def without_store_lines(caplog) -> None:
+def log_of_calls(caplog) -> Iterator[None]:
     """Let the log of a test be that of its calls."""
-    drop_store_lines(caplog)
+    with without_lines_of_store(caplog):
+        yield

@@ -24,9 +24,9 @@ def _name(sample) -> str:
 
 
 def rises(client: Client, act: Callable[[], object], *names: str) -> dict[str, float]:
-    """Return by how much each series of these names has risen after something was done."""
+    """Return by how much each series of these names, or of these metrics, has risen after something was done."""
     before = series(client)
     act()
     after = series(client)
     changed = {name: value - before.get(name, 0) for name, value in after.items() if value != before.get(name, 0)}
-    return {name: rise for name, rise in changed.items() if name.partition("{")[0] in names}
+    return {name: rise for name, rise in changed.items() if {name, name.partition("{")[0]} & {*names}}

@@ -72,6 +72,11 @@ class Client:
         return response.json()["cards"]
 
 
-def drop_store_lines(caplog) -> None:
-    """Leave out the lines of the recorder, whose thread writes them at any moment: these services have no tables."""
-    caplog.handler.addFilter(lambda record: '"store_write_failed"' not in record.getMessage())
+@contextmanager
+def without_lines_of_store(caplog) -> Iterator[None]:
+    """Leave out the lines of the recorder, whose thread writes them at any moment: these services have no tables.
+
+    The handler is the same for all tests of a process, so the filter goes again.
+    """
+    with caplog.filtering(lambda record: '"store_write_failed"' not in record.getMessage()):
+        yield
