@@ -48,6 +48,13 @@ class Nginx:
         """Return what it wrote to a log."""
         return (self.folder / name).read_text()
 
+    def lines_with(self, text: str) -> list[str]:
+        """Return the lines of its log of calls, once one has a text: it is written after the answer."""
+        ends = time.monotonic() + 10
+        while text not in self.log("plexus-cds.log") and time.monotonic() < ends:
+            time.sleep(0.05)
+        return self.log("plexus-cds.log").splitlines()
+
     def take_the_disk_away(self) -> None:
         """Let it fail where it would write a body or an answer to the disk, whose file it would delete at once."""
         for name in ("body", "proxy"):

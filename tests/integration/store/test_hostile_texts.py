@@ -125,7 +125,7 @@ def test_a_fault_of_ours_in_feedback_counts_for_the_alert(store, store_url, know
     """An unforeseen fault of feedback answers 500, and counts as feedback that was not stored."""
     with serving_with(store_url, knowledge) as (client, parts):
         monkeypatch.setattr(parts.recorder, "flush", None)
-        counted = rises(client, lambda: send(client, [dismissal("x")]), "feedback", "store_failures{what=feedback}")
+        counted = rises(client, lambda: send(client, [dismissal("x")]), "feedback", "store_failures")
     assert counted == {"feedback{outcome=refused}": 1, "store_failures{what=feedback}": 1}
     assert rows(store, FEEDBACK) == []
 
