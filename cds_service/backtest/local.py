@@ -16,6 +16,7 @@ from datetime import date
 from multiprocessing.connection import wait
 from typing import Any, NamedTuple, TypeVar
 
+from cds_service.backtest.chart import ChartReader
 from cds_service.backtest.export_files import Chunk, ExportFile, chunks_of, lines_of
 from cds_service.backtest.replay import Replay
 from cds_service.backtest.scan import ORDER, Fault, OrderScan, PatientFilter, Plan, RecordScan, hash_of
@@ -43,12 +44,13 @@ class _Shared(NamedTuple):
     folder: WorkFolder
     parts: int
     patients: PatientFilter
+    charts: ChartReader
 
 
 def run(plan: Plan, files: Sequence[ExportFile], folder: WorkFolder, workers: int, *, resume: bool = False) -> Tally:
     """Return the sums of a back-test."""
     parts = number_of_parts(files)
-    shared = _Shared(plan, folder, parts, PatientFilter())
+    shared = _Shared(plan, folder, parts, PatientFilter(), ChartReader(plan.variants))
     manifest = _manifest(plan, files).encode()
     if not resume or folder.read(_MANIFEST) != manifest:
         folder.clear()
@@ -137,7 +139,7 @@ def _replay_part(shared: _Shared, part: int) -> bytes:
     name = f"replayed-{part:04}.json"
     if (stored := shared.folder.read(name)) is not None:
         return stored
-    replay = Replay(shared.plan)
+    replay = Replay(shared.plan, shared.charts)
     replay.part(records_of(shared.folder.path, part))
     counted = replay.tally.to_json()
     shared.folder.write(name, counted)

@@ -5,12 +5,13 @@ later is left out, and what nobody can tell is decided with and without.
 """
 
 import hashlib
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from cds_service.backtest.moments import Moment, Timing, recorded_moment, timing
+from cds_service.backtest.chart import Chart, ChartReader, Entry
+from cds_service.backtest.moments import Moment, Timing, recorded_moment
 from cds_service.backtest.scan import (
     NOT_WATCHED,
     Fault,
@@ -19,15 +20,11 @@ from cds_service.backtest.scan import (
     UnusableLine,
     Variant,
     hash_of,
-    name_of,
     ordered_at,
     parsed,
 )
-from cds_service.decision.entry_filter import EntryFilter
-from cds_service.decision.fhir_fields import codings, members, own_study, reference_of, text_of
+from cds_service.decision.fhir_fields import members, reference_of, text_of
 from cds_service.decision.order_select import decide
-from cds_service.decision.references import ReferenceResolver
-from cds_service.knowledge.terminology import UNREAD
 from cds_service.model import MAIN_KEYS, OPTIONAL_KEYS, Decision, Finding, History, Recommendation, Silence
 
 HOOK = "order-select"
@@ -42,13 +39,6 @@ WITHOUT = {
 """What each further decision leaves out of that which nobody can place in time."""
 
 _UNCERTAIN = WITHOUT["without_either"]
-
-
-class Entry(NamedTuple):
-    """An entry of the record, and when it was recorded."""
-
-    resource: dict[str, Any]
-    recorded: Moment | None
 
 
 class Order(NamedTuple):
@@ -74,9 +64,10 @@ class Joint(NamedTuple):
 class Replay:
     """Decides the orders of hash parts and counts what came of them."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, charts: ChartReader | None = None) -> None:
+        """Prepare for hash parts; `charts` may be shared with the replay of others, as it remembers codes."""
         self.plan, self.tally = plan, plan.tally()
-        self._systems: dict[str, bool] = {}
+        self._charts = charts or ChartReader(plan.variants)
         self._chunk_positions: dict[str, tuple[str, int]] = {}
 
     def part(self, records: Iterable[Record]) -> None:
@@ -91,13 +82,17 @@ class Replay:
 
     def _patient(self, patient: str, order_records: list[Record], entry_records: list[Record]) -> None:
         entries = [Entry(resource, recorded_moment(resource)) for resource, _ in self._resources(entry_records)]
+        resources = list(self._resources(order_records))
+        chart = self._charts.chart(entries, [resource for resource, _ in resources])
         calls: defaultdict[tuple[str, str], list[Order]] = defaultdict(list)
-        for resource, record in self._resources(order_records):
+        for resource, record in resources:
             order = Order(resource, ordered_at(resource), record)
             calls[_encounter(resource), text_of(resource.get("authoredOn"))].append(order)
         for orders in calls.values():
-            self._call(patient, orders, entries)
-        self._unmapped(patient, entries)
+            self._call(patient, orders, chart)
+        for key in chart.unmapped:
+            self.tally.add("unmapped_entry", *key)
+            self.tally.add_patient(("unmapped_entry", *key), hash_of(patient))
 
     def _resources(self, records: list[Record]) -> Iterator[tuple[dict[str, Any], Record]]:
         """Yield the resources of lines, in the order of the export, each once: it may be in two files."""
@@ -125,13 +120,10 @@ class Replay:
             position = self._chunk_positions[record.chunk] = (file, int(start))
         return position, record.line
 
-    def _call(self, patient: str, orders: list[Order], entries: list[Entry]) -> None:
+    def _call(self, patient: str, orders: list[Order], chart: Chart) -> None:
         """Decide the orders of one encounter and moment as one call, as a clinician signs them together."""
         ordered, call = orders[0].ordered, _Call(patient, [order.resource for order in orders])
-        timed = [(entry.resource, timing(entry.recorded, ordered)) for entry in entries]
-        for entry_timing, count in Counter(entry_timing for _, entry_timing in timed).items():
-            self.tally.counts["as_of", entry_timing] += count
-        recorded = [(resource, entry_timing) for resource, entry_timing in timed if entry_timing is not Timing.AFTER]
+        recorded = chart.as_of(ordered, self.tally.counts)
         decisions = [
             self._decision(call, variant, ordered, [resource for resource, _ in recorded], orders)
             for variant in self.plan.variants
@@ -197,18 +189,8 @@ class Replay:
         if uncertain and any("reasonReference" in order.resource for order in orders):
             yield from (entry_timing for _, entry_timing in uncertain)
             return
-        variant = self.plan.variants[0]
-        knowledge, site = variant.knowledge, variant.site
-        entry_filter = EntryFilter(knowledge, site, orders[0].ordered.first, ReferenceResolver())
         for resource, entry_timing in uncertain:
-            pairs = codings(resource.get("code"), site.systems)
-            is_plain = resource.get("resourceType") in _CODED
-            if (
-                not is_plain
-                or entry_filter.meaning(resource, pairs)
-                or own_study(pairs, site.studies, knowledge.known_systems)
-                or entry_filter.mentions(resource)
-            ):
+            if self._charts.matters(resource):
                 yield entry_timing
 
     def _count(self, order: Order, result: str, outcome: Recommendation | Silence | None) -> None:
@@ -253,41 +235,8 @@ class Replay:
         row = [reference, f"Patient/{record.patient}", text_of(order.resource.get("authoredOn")), result]
         self.tally.add_sample(result, rank, row)
 
-    def _unmapped(self, patient: str, entries: list[Entry]) -> None:
-        """Count the entries of code systems that are not read, by patient, and those whose words say something."""
-        variant = self.plan.variants[0]
-        names = set[tuple[str, ...]]()
-        entry_filter: EntryFilter | None = None
-        for resource, recorded in entries:
-            pairs = codings(resource.get("code"), variant.site.systems)
-            if not pairs or self._is_read(pairs[0][0]) or any(self._is_read(system) for system, _ in pairs[1:]):
-                continue
-            if own_study(pairs, variant.site.studies, variant.knowledge.known_systems):
-                continue
-            kind, (system, code, name) = text_of(resource.get("resourceType")), name_of(resource, pairs)
-            names.add((kind, system, "", "", ""))
-            if recorded and entry_filter is None:
-                entry_filter = EntryFilter(variant.knowledge, variant.site, recorded.first, ReferenceResolver())
-            if entry_filter and (mentions := entry_filter.mentions(resource)):
-                names.add((kind, system, code, name, mentions[0].wording or mentions[0].means))
-        for key in names:
-            self.tally.add("unmapped_entry", *key)
-            self.tally.add_patient(("unmapped_entry", *key), hash_of(patient))
-
-    def _is_read(self, system: str) -> bool:
-        """Return whether codes of a system are read; exports have few systems and very many codes."""
-        if system not in self._systems:
-            if len(self._systems) >= _MEMOIZED:
-                self._systems.clear()
-            lookup = self.plan.variants[0].knowledge.terminology.lookup
-            self._systems[system] = lookup([(system, _ANY_CODE)]) is not UNREAD
-        return self._systems[system]
-
 
 _Result = tuple[Order, str, Recommendation | Silence | None]
-_CODED = ("Condition", "Procedure")
-_ANY_CODE = "x"
-_MEMOIZED = 10_000
 _KEYS = {**MAIN_KEYS} | {key: OPTIONAL_KEYS[key] for key in OPTIONAL_KEYS if key != "imaging_orders"}
 """The prefetch keys that are replayed: an order on record has the status of today, and says nothing of then."""
 

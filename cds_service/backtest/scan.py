@@ -5,9 +5,10 @@ An order is parsed; of any other line no more is read than its type and its pati
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
+from functools import cache
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -60,8 +61,14 @@ class Variant:
 
     @property
     def knowledge(self) -> Knowledge:
-        """Return the knowledge, which a process reads once."""
-        return checked_knowledge(self.knowledge_folder)
+        """Return the knowledge, which a process reads once; it remembers the texts that it read."""
+        return _remembering_knowledge(self.knowledge_folder)
+
+
+@cache
+def _remembering_knowledge(folder: Any) -> Knowledge:
+    knowledge = checked_knowledge(folder)
+    return replace(knowledge, reason_words=knowledge.reason_words.remembering())
 
 
 @dataclass(frozen=True)

@@ -223,6 +223,25 @@ def _relevant_entries(
     entry_filter.unrecognized.update({(resource_type, system): count for system, count in not_read.items()})
 
 
+class PossibleMeaning(NamedTuple):
+    """What an entry of the record can mean on any day, whatever its status and its dates."""
+
+    is_any: bool
+    """Only such an entry can add a finding, unless a reason refers to it."""
+    is_read: bool
+    """It could be read, by a code of a known system or by its text."""
+
+
+def possible_meaning(entry: Json, entry_filter: EntryFilter) -> PossibleMeaning:
+    """Return what an entry can mean by its code, its text and the category of a Procedure: no more is looked at."""
+    pairs = entry_filter.codings(entry.get("code"))
+    terms = entry_filter.meaning(entry, pairs)
+    knowledge, site = entry_filter.knowledge, entry_filter.site
+    is_own = own_study(pairs, site.studies, knowledge.known_systems) is not None
+    is_any = bool(terms) or is_own or knowledge.reason_words.may_mention(entry_filter.typed_text(entry))
+    return PossibleMeaning(is_any, is_any or terms is not UNREAD)
+
+
 def _strongest_presentation(presentations: Iterable[Finding]) -> Presentation:
     means = {finding.means for finding in presentations}
     for presentation in (Presentation.SPECIFIC, Presentation.COMPATIBLE):

@@ -295,7 +295,7 @@ def _record(parts: list[_Part], cautions: dict[str, tuple[Json, ...]], retrieval
     return PatientRecord(
         tuple(_without_duplicates(conditions)),
         tuple(_without_duplicates(procedures)),
-        {key: tuple(map(_as_procedure, _without_duplicates(its_parts))) for key, its_parts in optional.items()}
+        {key: tuple(map(as_procedure, _without_duplicates(its_parts))) for key, its_parts in optional.items()}
         | cautions,
         tuple(_unread(parts, conditions)),
         skipped=sum(part.unreadable for part in parts),
@@ -334,7 +334,7 @@ def _without_duplicates(parts: list[_Part]) -> Iterator[Json]:
         seen.update(map(reference_of, part.resources))
 
 
-def _as_procedure(entry: Json) -> Json:
+def as_procedure(entry: Json) -> Json:
     """Return an entry in the shape of a Procedure: the code of an Encounter is its type and its service."""
     if entry.get("resourceType") != "Encounter":
         return entry

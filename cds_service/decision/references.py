@@ -45,6 +45,18 @@ def reasons(resource: Json, references: ReferenceResolver) -> Iterator[Json]:
     return islice(_reasons(resource, references), _MAX_REASONS)
 
 
+def referenced_names(resource: Json) -> Iterator[str]:
+    """Yield the name of each resource that a reason of this one refers to, as `Type/id`."""
+    for reason in _reason_members(resource):
+        for target in members(reason.get("reference")):
+            yield _name_in(text_of(target.get("reference")))
+
+
+def _name_in(reference: str) -> str:
+    """Return the `Type/id` that a reference ends with."""
+    return "/".join(reference.split("/_history/", maxsplit=1)[0].split("/")[-2:])
+
+
 def _prefetched(request: HookRequest) -> dict[str, Json]:
     """Return this patient's resources among the drafts and in the prefetch, whatever their key, by all their names."""
     prefetched = (bundle for value in request.prefetch.values() for bundle in members(value))
@@ -91,8 +103,7 @@ class _ResourceReferences:
     def _resolve(self, reference: str) -> Json | None:
         if reference.startswith("#"):
             return self._contained.get(reference[1:])
-        parts = reference.split("/_history/", maxsplit=1)[0].split("/")
-        return self._references.get("/".join(parts[-2:]))
+        return self._references.get(_name_in(reference))
 
     @cached_property
     def _contained(self) -> dict[str, Json]:

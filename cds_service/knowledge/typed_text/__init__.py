@@ -16,6 +16,7 @@ five steps of reading are a module each:
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from copy import copy
 from datetime import date
 from functools import cached_property
 from typing import NamedTuple
@@ -25,10 +26,15 @@ from cds_service.knowledge.typed_text.context import Context
 from cds_service.knowledge.typed_text.findings import held
 from cds_service.knowledge.typed_text.prefilter import Prefilter
 from cds_service.knowledge.typed_text.sentences import Sentence, SentenceReader
+from cds_service.knowledge.typed_text.times import may_have_time
 from cds_service.knowledge.typed_text.vocabulary import Vocabulary, folded, reason_word_faults
 from cds_service.model import Certainty
 
 __all__ = ["Mention", "TextBudget", "TypedText", "TypedTextReader", "folded", "reason_word_faults"]
+
+
+_REMEMBERED = 50_000
+"""Texts that a reader for many charts remembers."""
 
 
 class Mention(NamedTuple):
@@ -48,6 +54,16 @@ class TypedTextReader:
         self.vocabulary = Vocabulary(list(rows))
         self.sentences = SentenceReader(self.vocabulary)
         self.prefilter = Prefilter(self.vocabulary)
+        self._remembered: dict[tuple[str | int, ...], Reading] | None = None
+
+    def remembering(self) -> "TypedTextReader":
+        """Return a reader that reads a text once for all records, if it names no time: for work on many charts.
+
+        It holds what it read, so the service, whose texts are of patients, has none.
+        """
+        reader = copy(self)
+        reader._remembered = {}  # noqa: SLF001 - its own
+        return reader
 
     def typed_text(
         self, text: str, today: date, limits: Mapping[str, int], budget: TextBudget | None = None
@@ -56,45 +72,51 @@ class TypedTextReader:
 
         A text beyond the budget says nothing, and its opening is unclear.
         """
-        return TypedText(self, text, today, limits, budget or TextBudget())
+        return TypedText(self._reading(text, today, limits), self.prefilter.every_topic, budget or TextBudget())
+
+    def _reading(self, text: str, today: date, limits: Mapping[str, int]) -> "Reading":
+        if self._remembered is None or may_have_time(folded(text)):
+            return Reading(self, text, today, limits)
+        key: tuple[str | int, ...] = (text, *limits.values())
+        if key not in self._remembered:
+            if len(self._remembered) >= _REMEMBERED:
+                self._remembered.clear()
+            self._remembered[key] = Reading(self, text, today, limits)
+        return self._remembered[key]
+
+    def may_mention(self, text: str) -> bool:
+        """Return whether a text can say anything on any day."""
+        return bool(text) and bool(self.prefilter.topics(text))
 
     def read(self, text: str, today: date, limits: Mapping[str, int]) -> list[Mention]:
         """Return what a text says, each once."""
         return self.typed_text(text, today, limits).mentions
 
 
-class TypedText:
-    """One text as it was typed: what it speaks of, and how it opens; its sentences are parted once for both."""
+class Reading:
+    """What a text says as of a day, read as far as it is asked; its sentences are parted once for all of it."""
 
-    def __init__(
-        self, reader: TypedTextReader, text: str, today: date, limits: Mapping[str, int], budget: TextBudget
-    ) -> None:
-        self._reader, self._text, self._today, self._limits, self._budget = reader, text, today, limits, budget
+    def __init__(self, reader: TypedTextReader, text: str, today: date, limits: Mapping[str, int]) -> None:
+        self._reader, self.text, self._today, self.limits = reader, text, today, limits
 
-    def mentions_of(self, topics: Collection[str]) -> list[Mention]:
-        """Return what the text says of some topics, each once; a text that cannot speak of them is not read."""
-        if self._topics.isdisjoint(topics):
-            return []
-        return [mention for mention in self.mentions if mention.topic in topics]
+    @cached_property
+    def topics(self) -> AbstractSet[str]:
+        """The topics of which the text may say something."""
+        return self._reader.prefilter.topics(self.text)
+
+    @cached_property
+    def may_open_in_doubt(self) -> bool:
+        """Tell whether the text may open with anything but an assertion."""
+        return self._reader.prefilter.may_open_in_doubt(self.text)
 
     @cached_property
     def mentions(self) -> list[Mention]:
-        """Return what the text says, each once."""
-        if not self._topics:
-            return []
-        sentences = self._sentences or []
-        return list(dict.fromkeys(mention for sentence in sentences for mention in self._mentions(sentence)))
+        """What the text says, each once."""
+        return list(dict.fromkeys(mention for sentence in self._sentences for mention in self._mentions(sentence)))
 
     @cached_property
     def opening(self) -> Certainty:
-        """Return how certain the text is of the first thing that it names, whatever that is.
-
-        So the text of a Condition tells whether it denies, suspects, or names a relative (contract section 4).
-        """
-        if not self._reader.prefilter.may_open_in_doubt(self._text):
-            return Certainty.ASSERTED
-        if self._sentences is None:
-            return Certainty.UNCLEAR
+        """How certain the text is of the first thing that it names."""
         for sentence in self._sentences:
             opening = Context(sentence, [], self._reader.vocabulary).opening()
             if opening is not None:
@@ -102,20 +124,9 @@ class TypedText:
         return Certainty.ASSERTED
 
     @cached_property
-    def _topics(self) -> AbstractSet[str]:
-        """The topics of which the text may say something."""
-        if not self._text:
-            return frozenset()
-        prefilter = self._reader.prefilter
-        return prefilter.topics(self._text) if self._budget.allows_look(self._text) else prefilter.every_topic
-
-    @cached_property
-    def _sentences(self) -> list[Sentence] | None:
-        """The sentences, or None where the text is beyond the budget."""
-        if not self._budget.allows_reading(self._text):
-            return None
-        low_filtration = self._limits["egfr_below"]
-        return list(self._reader.sentences.read(self._text, self._today, low_filtration=low_filtration))
+    def _sentences(self) -> list[Sentence]:
+        low_filtration = self.limits["egfr_below"]
+        return list(self._reader.sentences.read(self.text, self._today, low_filtration=low_filtration))
 
     def _mentions(self, sentence: Sentence) -> Iterator[Mention]:
         findings = held(sentence, self._reader.vocabulary)
@@ -124,4 +135,42 @@ class TypedText:
         context = Context(sentence, findings, self._reader.vocabulary)
         for finding in findings:
             row = finding.phrase
-            yield Mention(row.topic, row.means, row.wording, context.certainty(finding, self._today, self._limits))
+            yield Mention(row.topic, row.means, row.wording, context.certainty(finding, self._today, self.limits))
+
+
+class TypedText:
+    """One text as it was typed, within a budget: what it speaks of, and how it opens."""
+
+    def __init__(self, reading: Reading, every_topic: AbstractSet[str], budget: TextBudget) -> None:
+        self._reading, self._every_topic, self._budget = reading, every_topic, budget
+
+    def mentions_of(self, topics: Collection[str]) -> list[Mention]:
+        """Return what the text says of some topics, each once; a text that cannot speak of them is not read."""
+        if self._topics.isdisjoint(topics):
+            return []
+        return [mention for mention in self.mentions if mention.topic in topics]
+
+    @property
+    def mentions(self) -> list[Mention]:
+        """Return what the text says, each once."""
+        return self._reading.mentions if self._topics and self._may_be_read else []
+
+    @property
+    def opening(self) -> Certainty:
+        """Return how certain the text is of the first thing that it names, whatever that is.
+
+        So the text of a Condition tells whether it denies, suspects, or names a relative (contract section 4).
+        """
+        if not self._reading.may_open_in_doubt:
+            return Certainty.ASSERTED
+        return self._reading.opening if self._may_be_read else Certainty.UNCLEAR
+
+    @cached_property
+    def _topics(self) -> AbstractSet[str]:
+        if not self._reading.text:
+            return frozenset()
+        return self._reading.topics if self._budget.allows_look(self._reading.text) else self._every_topic
+
+    @cached_property
+    def _may_be_read(self) -> bool:
+        return self._budget.allows_reading(self._reading.text)

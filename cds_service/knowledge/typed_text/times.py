@@ -113,6 +113,11 @@ _TIMES_TWO = re.compile(r"\bx(?=\d)")
 """As in "x2 wks", where no space parts the sign from the number."""
 
 
+def may_have_time(text: str) -> bool:
+    """Return whether a text (in lower case) may have a time; a wrong "yes" only costs time."""
+    return _HINT.search(text) is not None
+
+
 def cut_times(text: str, today: date) -> tuple[str, list[TypedTime]]:
     """Return a text (in lower case) with each time as `@0`, `@1` ... in its place, and those times."""
     times: list[TypedTime] = []
