@@ -30,14 +30,16 @@ from cds_service.decision.order_select import decide
 from cds_service.model import Site
 from tools.generate_export import generate
 
-_SIZES = ((10_000, 30), (40_000, 30), (10_000, 300))
+_SIZES = ("10000x30", "40000x30", "10000x300", "40000x30x10")
+"""Orders, entries of a chart, and percent of the orders that may be monitored, which are all where none is given."""
+
 _BLOCK = 1 << 20
 
 
 def main() -> None:
     """Print a row for each export and number of workers."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", nargs="*", default=[f"{orders}x{entries}" for orders, entries in _SIZES])
+    parser.add_argument("--sizes", nargs="*", default=_SIZES, help="such as 10000x30 or 10000x30x5")
     parser.add_argument("--folder", type=Path, help="where the exports are made, and kept for the next run")
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 2])
     options = parser.parse_args()
@@ -45,10 +47,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
         for size in options.sizes:
-            orders, entries = map(int, size.split("x"))
+            orders, entries, *percent = map(int, size.split("x"))
             export = folder / size
             if not export.exists():
-                generate(export, orders, entries, seed=1)
+                generate(export, orders, entries, seed=1, monitored=percent[0] / 100 if percent else 1)
             for row in _measured(export, options.workers):
                 print(json.dumps({"size": size, **row}), flush=True)
 

@@ -3,7 +3,9 @@
     python tools/generate_export.py FOLDER --orders 40000 --entries 30 --seed 1
 
 Orders come from a list of imaging orders, some with the site's own codes; charts from codes of the value sets among
-codes that mean nothing. With --canaries each text, id and reference holds a mark that no output may have.
+codes that mean nothing. With `--monitored 10` so many percent of the orders are from that list, and the others of
+studies that no card monitors, as in an export of all imaging. With --canaries each text, id and reference holds a mark
+that no output may have.
 """
 
 import argparse
@@ -45,6 +47,13 @@ _ORDERS = (
     (CPT, "78816", "PET/CT whole body", 3),
     (CPT, "72141", "MRI cervical spine", 5),
     (CPT, "71046", "Chest X-ray", 4),
+)
+_OTHER_ORDERS = (
+    (CPT, "72141", "MRI cervical spine", 1),
+    (CPT, "71046", "Chest X-ray", 6),
+    (LOCAL, "IMG0001", "CT HEAD W/O", 3),
+    (LOCAL, "IMG0002", "US ABDOMEN COMPLETE", 3),
+    (LOCAL, "IMG0003", "XR KNEE 3 VIEWS", 3),
 )
 _REASONS = (
     "leg weakness",
@@ -91,9 +100,9 @@ def charts(knowledge: Knowledge) -> Chart:
 class Generator:
     """Makes patients one by one; the same seed makes the same export."""
 
-    def __init__(self, entries: int, seed: int, *, canaries: bool = False) -> None:
+    def __init__(self, entries: int, seed: int, *, monitored: float = 1, canaries: bool = False) -> None:
         self._entries, self._random, self._chart = entries, random.Random(seed), charts(checked_knowledge())
-        self._canaries = canaries
+        self._monitored, self._canaries = monitored, canaries
         self._count = 0
 
     def patient(self, number: int) -> Iterator[Json]:
@@ -134,7 +143,8 @@ class Generator:
 
     def _order(self, subject: Json, own_id: str, ordered: datetime) -> Json:
         draw = self._random
-        system, code, name, _ = draw.choices(_ORDERS, [row[3] for row in _ORDERS])[0]
+        listed = _ORDERS if self._monitored == 1 or draw.random() < self._monitored else _OTHER_ORDERS
+        system, code, name, _ = draw.choices(listed, [row[3] for row in listed])[0]
         order: dict[str, Any] = {
             "resourceType": "ServiceRequest",
             "id": own_id,
@@ -200,9 +210,11 @@ class Generator:
         return entry
 
 
-def generate(folder: Path, orders: int, entries: int, seed: int, *, canaries: bool = False) -> int:
+def generate(
+    folder: Path, orders: int, entries: int, seed: int, *, monitored: float = 1, canaries: bool = False
+) -> int:
     """Write an export with at least so many orders, and return how many patients it has."""
-    generator, written, number = Generator(entries, seed, canaries=canaries), 0, 0
+    generator, written, number = Generator(entries, seed, monitored=monitored, canaries=canaries), 0, 0
     with _Files(folder) as files:
         while written < orders:
             for resource in generator.patient(number):
@@ -247,10 +259,18 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--orders", type=int, default=10_000)
     parser.add_argument("--entries", type=int, default=30, help="of a chart, on average")
+    parser.add_argument("--monitored", type=float, default=100, help="percent of the orders that may be monitored")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--canaries", action="store_true")
     options = parser.parse_args()
-    patients = generate(options.folder, options.orders, options.entries, options.seed, canaries=options.canaries)
+    patients = generate(
+        options.folder,
+        options.orders,
+        options.entries,
+        options.seed,
+        monitored=options.monitored / 100,
+        canaries=options.canaries,
+    )
     print(f"{options.folder}: {patients:,} patients")
 
 
