@@ -150,7 +150,7 @@ def _watching(pid: int) -> Iterator[dict[int, int]]:
         while not ended.wait(0.05):
             try:
                 pids = children(pid)
-                own[pid] = _peak(pid)
+                own[pid] = max(_peak(pid), own.get(pid, 0))  # a process that has ended has none
                 peaks.update({child: _peak(child) for child in pids})
             except (OSError, IndexError):
                 continue

@@ -342,7 +342,7 @@ def _variants(
         knowledge = checked_knowledge(folder)
         file = read_site_file(compare, knowledge)
         other = Variant(effective_site(settings, file, knowledge.card_id, today), folder)
-    return (*variants, other), (*about, f"Compared with: {compare}.")
+    return (*variants, other), (*about, f"Compared with: {compare.name}.")
 
 
 def diff_knowledge(old: Path, new: Path, *, as_json: bool, clock: Clock) -> None:

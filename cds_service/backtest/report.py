@@ -10,6 +10,7 @@ from typing import Any
 
 from cds_service.knowledge import Knowledge
 from cds_service.plots import Column, Part, bars_by_name, columns_over_time
+from cds_service.spreadsheet import cell
 
 _MOST_ROWS = 25
 """Of a table on the page; its CSV has all."""
@@ -88,10 +89,6 @@ def site_lines(row: Mapping[str, Any]) -> str:
     )
 
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""A cell that begins so could be run as a formula by a spreadsheet."""
-
-
 def _as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
@@ -104,7 +101,7 @@ def _as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
 def _cell(value: Any) -> Any:
     if value is None:
         return _HIDDEN
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return cell(value) if isinstance(value, str) else value
 
 
 def _page(summary: Mapping[str, Any], knowledge: Knowledge, about: Sequence[str]) -> str:

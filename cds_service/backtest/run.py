@@ -21,6 +21,7 @@ from cds_service.backtest.tally import Tally
 from cds_service.backtest.work_folder import WorkFolder
 from cds_service.errors import PlexusError
 from cds_service.model import Site
+from cds_service.spreadsheet import cell
 
 SAMPLE = "PATIENT-DATA-sample.csv"
 _REPORT_FILES = (
@@ -141,7 +142,7 @@ def _sample(tally: Tally) -> bytes:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["PATIENT DATA: order", "patient", "ordered", "result"])
     for _, orders in sorted(tally.samples.items()):
-        writer.writerows(order for _, order in orders)
+        writer.writerows(map(cell, order) for _, order in orders)
     return stream.getvalue().encode()
 
 

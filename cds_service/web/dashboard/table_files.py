@@ -2,25 +2,17 @@
 
 import csv
 import json
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from cds_service.spreadsheet import cell
+
 if TYPE_CHECKING:
     from cds_service.store.export import Row, Value
 
 TYPES = {"csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson"}
-
-_FORMULA = re.compile('(^(?=\\s*[\t\r\n])|(?:^|[;|\t\r\n])(?=[\\s"]*[=+\\-@\uff1d\uff0b\uff0d\uff20]))')
-"""Where a spreadsheet may take what follows for a formula, in either width, after blanks too (OWASP, CSV Injection).
-
-A German Excel parts cells at semicolons, and there a quote within a cell does not hold it together: each part counts.
-"""
-
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-"""Signs that nobody sees and that may hide such a beginning; tabs and line breaks are text."""
 
 _MARK = "\ufeff"
 """Excel reads a CSV file as UTF-8 only where it begins with the byte order mark."""
@@ -45,7 +37,7 @@ def _csv(names: Sequence[str], rows: "Iterable[Row]") -> Iterator[str]:
     write = csv.writer(_Echo()).writerow
     yield _MARK + str(write(names))
     for row in rows:
-        yield str(write([_cell(row[name]) for name in names]))
+        yield str(write([cell(_text(row[name])) for name in names]))
 
 
 class _Echo:
@@ -53,10 +45,6 @@ class _Echo:
 
     def write(self, text: str) -> Any:
         return text
-
-
-def _cell(value: "Value") -> str:
-    return _FORMULA.sub(r"\1'", _CONTROL.sub("", _text(value)))
 
 
 def _text(value: "Value") -> str:

@@ -44,7 +44,10 @@ def test_policies(remote, tmp_path):
     assert compared["rows"] == [
         {"what": "lost", "before": "info", "after": "remote_without_presentation", "orders": 40}
     ]
-    assert "25 cards, 0 gained and 40 lost" in (tmp_path / "out" / "report.html").read_text("utf-8")
+    report = (tmp_path / "out" / "report.html").read_text("utf-8")
+    assert "25 cards, 0 gained and 40 lost" in report
+    assert "Compared with: site.toml." in report
+    assert str(tmp_path) not in report
 
 
 def test_few_changes_are_hidden(tmp_path):

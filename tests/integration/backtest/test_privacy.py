@@ -1,6 +1,8 @@
 """Counts alone: nothing that identifies a person is in a report, on the terminal or left on the disk."""
 
+import csv
 import os
+import re
 import shutil
 import signal
 import time
@@ -187,3 +189,17 @@ def test_places(tmp_path):
     places = run(export, tmp_path / "out", "--who")[0]["places"]
     (row,) = places
     assert (row["role"], row["reference"], row["monitored"], row["cards"]) == ("clinician", "Practitioner/1", 20, None)
+
+
+@pytest.mark.parametrize("name", ["=cmd()", "MRI;=cmd()", ' "\t@cmd()', "\uff0bcmd()", "plain; x=1"])
+def test_no_cell_is_a_formula(name, tmp_path):
+    """A name of the site's own that a spreadsheet would run has an apostrophe in the tables, wherever it begins."""
+    own = {"coding": [{"system": "urn:oid:1.2.3", "code": "X1", "display": f"MRI lumbar spine {name}"}], "text": name}
+    orders = [order(number, f"p{number}", code=own, id=f"{name}{number}") for number in range(12)]
+    export = write(tmp_path / "export", ServiceRequest=orders, Condition=[condition(1, "p1")])
+    run(export, tmp_path / "out", "--sample", 2)
+    for table in ("unmapped_orders.csv", "PATIENT-DATA-sample.csv"):
+        with (tmp_path / "out" / table).open(encoding="utf-8", newline="") as file:
+            cells = [text for row in csv.reader(file) for text in row]
+        assert any("cmd" in text for text in cells) is ("cmd" in name)
+        assert not any(re.search('(^|[;\t\r\n])[\\s"]*[=+@\uff0b]', text) for text in cells)
