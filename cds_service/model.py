@@ -68,9 +68,13 @@ SILENCE_REASONS = (
 )
 """The rows of silences.csv; `decision.rules` says when each of the others holds, the table in which order."""
 
+RECOMMENDED_BESIDE = "recommended_beside"
+"""The reservation that no single order has: another order of the call has the recommendation."""
+
 RESERVATION_REASONS = (
     *("device", "contrast", "stat", "spine_named", "cord_sign", "other_explanation", "plexus_mri_earlier"),
     *("no_specific_sign", "history_not_placed", "remote_only"),
+    RECOMMENDED_BESIDE,
 )
 """The reasons of reservations.csv; `decision.rules` says when each holds."""
 
