@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 PLEXUS_STUDIES = ("plexus_mri", "plexus_mri_with_contrast", "plexus_mri_without_contrast")
 """What an order or a Procedure for an MRI of the lumbosacral plexus is called, by its contrast."""
 
+LEVEL_NOT_STATED = "level_not_stated"
+"""What an order's code means that leaves the level of the spine open: its words are read instead."""
+
 
 Dialect = Literal["standard", "epic", "crd"]
 """The form of an answer; `web.dialects` says what each has."""
