@@ -26,6 +26,8 @@ ELEMENTS = (
     "Procedure.status",
     "Encounter.status",
     "DiagnosticReport.status",
+    "Device.status",
+    "Observation.status",
     "imaging_order.status",
     "ServiceRequest.status",
 )
