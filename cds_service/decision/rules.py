@@ -104,6 +104,8 @@ def recommend_once(
     first order, where `is_offered` says that the card has this suggestion.
     """
     recommended = [outcome for outcome in outcomes if isinstance(outcome, Recommendation) and outcome.recommended]
+    if len(recommended) <= 1:  # as in nearly every call
+        return [*outcomes]
     kept: dict[str, Recommendation] = {}
     for recommendation in sorted(filter(is_offered, recommended), key=_precedence):
         kept.setdefault(recommendation.order.proposed, recommendation)
