@@ -6,6 +6,7 @@ from typing import Any
 from flask import Blueprint, Response
 
 from cds_service.decision.order_select import decide
+from cds_service.decision.request import user_of
 from cds_service.errors import NotAHookCall, RecordUnavailable
 from cds_service.fhir.search import fetcher
 from cds_service.model import Decision, Fetch, HookRequest, Pages, Search, Site
@@ -39,6 +40,7 @@ def respond(services: AppServices, context: RequestContext, service_id: str) -> 
     context.answer = _answer(context.decision, services, site, context)
     if site.dismissal_hours and context.answer.cards:
         stopwatch.enter("store")
+        context.user_id = user_of(body)
         decision = without_dismissed(services, context, context.decision, context.answer, site)
         if decision is not context.decision:
             context.decision, context.answer = decision, _answer(decision, services, site, context)

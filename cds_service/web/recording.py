@@ -11,7 +11,7 @@ from typing import Any
 
 from flask import Flask
 
-from cds_service.model import Decision, Recommendation, WatchedOrder
+from cds_service.model import Decision, Recommendation
 from cds_service.store.records import Counted, DecisionKind, ShownCard, ShownSuggestion, Unrecognized
 from cds_service.web.call_summary import CallSummary
 from cds_service.web.dialects import Answer
@@ -74,8 +74,12 @@ def shown_cards(
     }
     recommendations = [outcome for outcome in decision.outcomes if isinstance(outcome, Recommendation)]
     for recommendation, card, kinds in zip(recommendations, answer.cards, answer.kinds, strict=True):
-        order = order_digest(call.client, decision.patient_id, recommendation.order)
-        yield _shown_card(recommendation, card, kinds, {**common, "order_digest": order})
+        order = call.client, decision.patient_id, recommendation.order.order.reference
+        digests = {
+            "order_digest": _digest(*order),
+            "order_user_digest": _digest(*order, call.user_id) if call.user_id else "",
+        }
+        yield _shown_card(recommendation, card, kinds, common | digests)
 
 
 def _shown_card(
@@ -95,13 +99,12 @@ def _shown_card(
     )
 
 
-def order_digest(client: str, patient_id: str, order: WatchedOrder) -> str:
+def _digest(*identity: str) -> str:
     """Return the same for each edit of one order: by its id, or for a draft without an id by the patient alone.
 
     A hookInstance would not do: it differs at each edit. What is hashed never leaves this process.
     """
-    identity = json.dumps([client, patient_id, order.order.reference])
-    return hashlib.sha256(identity.encode(errors="surrogatepass")).hexdigest()
+    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
 
 
 def _pseudonym(patient_id: str, key: str) -> str | None:

@@ -103,6 +103,8 @@ class RequestContext:
     client = ""
     """The issuer of a client of the clients file, or the playground."""
     principal: Principal | None = None
+    user_id = ""
+    """The user of a call with a card, where the site hides dismissed cards; only a keyed hash of it is stored."""
     decision: Decision | None = None
     answer: Answer | None = None
     retrieval: Retrieval | None = None

@@ -176,7 +176,7 @@ CHANGES = {
         'prefetch_aliases.procedures = ["Surgeries", "Radiotherapies"]',
         "Key `Radiotherapies`, a part of `procedures`: restrict the query to its part of the chart:",
     ),
-    "dismissals": (f"{SITE_CARD}dismissal_hours = 8", "is not shown again for the same order for 8 hours"),
+    "dismissals": (f"{SITE_CARD}dismissal_hours = 8", "same user (`context.userId`) for the same order for 8 hours"),
     "a proposed code that is no order's": (
         f'[{SITE_CARD}propose.ct_abdomen_pelvis]\nsystem = "urn:own"\ncode = "CT9"\ndisplay = "CT"',
         "The code CT9 is proposed, not under \\[\\[orders\\]\\]",

@@ -14,6 +14,7 @@ from cds_service.examples import searchset
 from cds_service.store import Store
 from cds_service.store.migration import migrate
 from cds_service.web.app import create_app
+from cds_service.web.authentication import CHECKS
 from tests.support.authenticated import authenticated_service
 from tests.support.counted import rises, series
 from tests.support.notation import call
@@ -264,15 +265,24 @@ def test_every_series_is_there_from_the_start(service, knowledge):
 
 
 def test_every_word_is_told(service):
-    """The operator's page has each metric and each value of a label that is not a word of cards/."""
-    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    """The operator's page has each metric and each value of a label that is not a word of cards/.
+
+    The checks of a token are where their remedies are, all of them and in their order.
+    """
+    page, of_tokens = (
+        (Path(__file__).parents[2] / "docs" / name).read_text(encoding="utf-8")
+        for name in ("operations.md", "authentication.md")
+    )
+    table = of_tokens.partition("| `reason` | how to fix it |\n|---|---|\n")[2].partition("\n\n")[0]
+    checks = [name for row in table.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1])]
+    assert checks == [*CHECKS]
     words = set(re.findall(r"`(\w+)`", page))
     of_cards = r"(service|study|reason|version|key|le)=[^,}]*"
     documented = {re.sub(of_cards, "", name) for name in series(service)}
     values = {value for name in documented for value in re.findall(r"=(\w+)", name)}
     names = {re.sub(r"_(bucket|sum|count)$", "", name.partition("{")[0]) for name in documented}
     assert {"card", "not_listed", "first_page", "total"} < values
-    assert values - words == set()
+    assert values - words - {*checks} == set()
     assert {name for name in names if not {f"plexus_cds_{name}", f"plexus_cds_{name}_total"} & words} == set()
 
 

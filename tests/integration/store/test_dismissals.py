@@ -1,4 +1,4 @@
-"""A card that was dismissed is not shown again for the same order within the hours that the site sets."""
+"""A card that was dismissed is not shown again to the same user for the same order within the hours of the site."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from cds_service.clock import Clock
 from cds_service.config.settings import Settings
 from cds_service.store import Store
 from cds_service.store.migration import migrate
-from cds_service.store.period import PLAYGROUND
-from cds_service.store.tables import CARDS, DECISIONS, FEEDBACK
+from cds_service.store.period import PLAYGROUND, Period
+from cds_service.store.statistics import statistics
+from cds_service.store.tables import CARDS, DECISIONS, FEEDBACK, ORDER_HASH_KEYS
 from cds_service.web.app import create_app
 from tests.support.authenticated import LEAST, authenticated_service
 from tests.support.counted import rises
@@ -183,6 +184,78 @@ def test_another_card(body, says, start, url, store):
     [last] = {row.uuid for row in rows_after_flush(service, store)} - {first_card(store)}
     service.report(last)
     assert service.says(body) == HIDDEN
+
+
+def by(user: object = None, body: dict | None = None) -> dict:
+    """Return a call of a user, or of none."""
+    body = body or asking()
+    context = {name: value for name, value in body["context"].items() if name != "userId"}
+    return body | {"context": context if user is None else {"userId": user} | context}
+
+
+OTHER_USERS = {
+    "another clinician": by("Practitioner/another"),
+    "another at the signature": by("Practitioner/another", signing()),
+    "the same id of another type": by("PractitionerRole/example"),
+    "the same id in other letters": by("Practitioner/Example"),
+    "no user": by(),
+    "no user at the signature": by(None, signing()),
+    "an empty user": by(""),
+    "no id": by("Practitioner/"),
+    "no text": by(7),
+}
+
+
+@pytest.mark.parametrize("body", OTHER_USERS.values(), ids=OTHER_USERS)
+def test_another_user(body, start, url):
+    """What one clinician dismissed is shown to another, and wherever the call does not say to whom."""
+    service = start(url)
+    service.dismissed()
+    assert (service.says(body), service.says()) == (INFO, HIDDEN)
+
+
+def test_each_user_dismisses_for_themselves(start, url):
+    """Two clinicians dismiss the card of one order, each their own: only then is it silent for both."""
+    service = start(url)
+    first, second = by("Practitioner/first"), by("Practitioner/second", signing())
+    service.dismissed(first)
+    [card] = service.client.cards(second, ORDER_SIGN)
+    assert (service.says(first), service.says(second)) == (HIDDEN, INFO)
+    service.report(card["uuid"])
+    assert (service.says(first), service.says(second), service.says()) == (HIDDEN, HIDDEN, INFO)
+
+
+@pytest.mark.parametrize("user", [None, "", " ", "Practitioner/", 7, ["Practitioner/1"], {}], ids=str)
+def test_a_call_without_a_user(user, start, url, monkeypatch):
+    """Where a call names no user, its dismissal silences nothing, not even for the next such call."""
+    service = start(url)
+    asked = look_ups(service, monkeypatch)
+    service.dismissed(by(user))
+    assert (service.says(by(user)), service.says(), asked) == (INFO, INFO, [1])
+
+
+@pytest.mark.parametrize(("text", "hashes"), [(ON, 2), ("", 0)], ids=["hides cards", "hides none"])
+def test_what_is_stored_of_a_user(text, hashes, start, url, store):
+    """The store has no user in the clear: a hash of order and user, where it is needed; one order stays one order."""
+    service = start(url, text)
+    for user in ("Practitioner/first-of-the-test", "Practitioner/second-of-the-test", None):
+        service.shown(by(user))
+    cards = rows_after_flush(service, store)
+    assert "of-the-test" not in str([*cards, *rows(store, ORDER_HASH_KEYS)])
+    users = {card.order_user_hash for card in cards if card.order_user_hash}
+    assert [len(user) for user in users] == [64] * hashes
+    assert len({card.order_hash for card in cards} - users) == 1
+    with store.reading() as connection:
+        assert statistics(connection, Period(TODAY, TODAY)).orders.shown == 1
+
+
+def test_a_card_of_the_version_before(start, url, store):
+    """A card that was stored without a user is shown again after its dismissal."""
+    service = start(url)
+    service.dismissed()
+    with store.writing() as connection:
+        connection.execute(update(CARDS).values(order_user_hash=None))
+    assert service.says() == INFO
 
 
 def rows_after_flush(service: Service, store: Store) -> list:
