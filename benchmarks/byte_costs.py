@@ -27,7 +27,8 @@ from cds_service.config.settings import Settings
 from cds_service.store import Store
 from cds_service.store.migration import migrate
 from cds_service.validation_stamp import checked_knowledge
-from cds_service.web.app import create_app
+from cds_service.web.app import create_app, tune_garbage_collector
+from cds_service.web.request_body import FEWEST_BYTES_PER_VALUE, count_values
 
 GOAL = 3.0
 """The most that a byte may cost, in bytes of a large chart."""
@@ -72,7 +73,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         apps = _apps(Path(folder))
         worst = max(
-            _search(way, app, kilobytes * 1000, options.minutes * 60, random.Random(options.seed))
+            _search(way, app, kilobytes * 1000, options.minutes * 60, random.Random(options.seed))  # noqa: S311
             for kilobytes in options.kilobytes
             for way, app in apps.items()
         )
@@ -85,10 +86,12 @@ def _apps(folder: Path) -> dict[str, Flask]:
     url = f"sqlite:///{folder / 'store.sqlite3'}"
     migrate(Store(url))
     settings = {"store_url": url, "calls_per_minute": 0}
-    return {
-        "fast path": create_app(Settings(**settings)),
-        "Flask": create_app(Settings(**settings, fast_path=False)),
+    apps = {
+        way: create_app(Settings.model_validate({**settings, "fast_path": is_fast}))
+        for way, is_fast in (("fast path", True), ("Flask", False))
     }
+    tune_garbage_collector()
+    return apps
 
 
 def _search(way: str, app: Flask, size: int, seconds: float, chance: random.Random) -> float:
@@ -97,7 +100,6 @@ def _search(way: str, app: Flask, size: int, seconds: float, chance: random.Rand
     jobs = [(where, name) for where in _places(full_call()) for name in fillers(full_call(), texts)]
     chance.shuffle(jobs)
     large, small = (as_bytes(hook_call(WATCHED, chart)) for chart in (LARGE, SMALL))
-    base = _per_byte(app, large, small, 3)
     tried, end = [], time.monotonic() + seconds
     for where, name in jobs:
         if time.monotonic() > end:
@@ -217,20 +219,17 @@ def _case(where: Where, name: str, size: int, texts: Sequence[str]) -> Case:
 # What it is filled with
 
 
-_EQUAL: Mapping[str, Any] = {
-    json.dumps(value): value
-    for value in (
-        1, 1.5, None, True, "", "x", {}, [], [{}], "ServiceRequest/o1", "2020-01-01",
-        {"system": _SNOMED, "code": "254837009"}, {"system": "x", "code": "y"}, {"display": "x"}, {"url": "u"},
-        {"coding": [{"code": "C61"}]}, {"coding": [{"code": "C61", "system": _ICD}]}, {"text": "foot drop"},
-        {"reference": "#c1"}, {"reference": "Condition/condition-1"}, {"resourceType": "Condition"},
-        {"resource": {"resourceType": "Condition"}}, {"resource": {"resourceType": "Procedure"}},
-        {"resource": {"resourceType": "Condition", "code": {"text": "cancer"}}},
-        {"resource": {"resourceType": "ServiceRequest"}},
-        {"resource": {"resourceType": "ServiceRequest", "code": {"coding": [{"code": "x"}]}}},
-        {"resource": {"resourceType": "Procedure", "status": "completed", "code": _RADIOTHERAPY}},
-    )
-}  # fmt: skip
+_VALUES: tuple[Any, ...] = (
+    1, 1.5, None, True, "", "x", {}, [], [{}], "ServiceRequest/o1", "2020-01-01",
+    {"system": _SNOMED, "code": "254837009"}, {"system": "x", "code": "y"}, {"display": "x"}, {"url": "u"},
+    {"coding": [{"code": "C61"}]}, {"coding": [{"code": "C61", "system": _ICD}]}, {"text": "foot drop"},
+    {"reference": "#c1"}, {"reference": "Condition/condition-1"}, {"resourceType": "Condition"},
+    {"resource": {"resourceType": "Condition"}}, {"resource": {"resourceType": "Procedure"}},
+    {"resource": {"resourceType": "Condition", "code": {"text": "cancer"}}},
+    {"resource": {"resourceType": "ServiceRequest"}},
+    {"resource": {"resourceType": "ServiceRequest", "code": {"coding": [{"code": "x"}]}}},
+    {"resource": {"resourceType": "Procedure", "status": "completed", "code": _RADIOTHERAPY}},
+)  # fmt: skip
 """Of these there is a list of equal ones."""
 
 _DISTINCT: Mapping[str, Callable[[int], Any]] = {
@@ -254,15 +253,16 @@ _DISTINCT: Mapping[str, Callable[[int], Any]] = {
 """Of these there is a list of different ones."""
 
 _REPEATED = (
-    *"9a/# -?.0|\"\\\u0000\u00e9\u0130\u0663\ud800", "1-", "a/", "a b ", "2020-01-01T", "ca ", "foot drop ", "no ", "%41",
-    "http://", "C61 ", "mri ", "e\u0301\u0300", "urn:", "no pain, ", "x2wks ",
+    *'9a/# -?.0|"\\\u0000\u00e9\u0130\u0663\ud800', "1-", "a/", "a b ", "2020-01-01T", "ca ", "foot drop ", "no ",
+    "%41", "http://", "C61 ", "mri ", "e\u0301\u0300", "urn:", "no pain, ", "x2wks ",
 )  # fmt: skip
 """Of these there is one long string."""
 
 
 def fillers(own: Any, texts: Sequence[str]) -> dict[str, Filler]:
     """Return what a member is filled with, by name; `own` is its value, and `texts` are repeated in long ones."""
-    equal = _EQUAL | {"its own value": own[0] if isinstance(own, list) and own else own}
+    equal = {json.dumps(value): value for value in _VALUES}
+    equal["its own value"] = own[0] if isinstance(own, list) and own else own
     return {
         **{f"a list of {name}": _list_of_equal(value) for name, value in equal.items()},
         **{f"a list of different {name}": _list_of(value) for name, value in _DISTINCT.items()},
@@ -270,7 +270,7 @@ def fillers(own: Any, texts: Sequence[str]) -> dict[str, Filler]:
         **{f"different long texts of {text!r}": _long_texts(text) for text in texts},
         **{f"Conditions with long texts of {text!r}": _long_texts(text, in_conditions=True) for text in texts},
         "many names": lambda size: dict.fromkeys((f"n{i}" for i in range(size // 9)), 1),
-        "many names of objects": lambda size: {f"n{i}": {} for i in range(size // 10)},
+        "many names of objects": lambda size: {f"name{i}": {} for i in range(size // 16)},
         "many Bundles": lambda size: {f"n{i}": {"resourceType": "Bundle", "entry": []} for i in range(size // 45)},
         "deep lists": _deep(lambda inner: [inner]),
         "deep objects": _deep(lambda inner: {"x": inner}),
@@ -281,15 +281,23 @@ def fillers(own: Any, texts: Sequence[str]) -> dict[str, Filler]:
 
 
 def _list_of_equal(value: Any) -> Filler:
-    return lambda size: [value] * max(1, size // (len(as_bytes(value)) + 1))
+    return _list_of(lambda _: value)
 
 
 def _list_of(value: Callable[[int], Any]) -> Filler:
-    return lambda size: [value(number) for number in range(max(1, size // (len(as_bytes(value(10_000))) + 1)))]
+    """Return what makes a list, as dense as it is not refused: where its values are small, a long string ends it."""
+    one = as_bytes(value(10_000)) + b","
+    share = min(1, len(one) / count_values(one) / FEWEST_BYTES_PER_VALUE)
+
+    def make(size: int) -> list[Any]:
+        values = [value(number) for number in range(max(1, int(share * size) // len(one)))]
+        return [*values, *(["x" * int((1 - share) * size)] if share < 1 else [])]
+
+    return make
 
 
 def _repeated(text: str) -> Filler:
-    return lambda size: text * max(1, size // (len(as_bytes(text)) - 2))
+    return lambda size: text * max(1, size // (len(json.dumps(text)) - 2))
 
 
 def _long_texts(text: str, *, in_conditions: bool = False) -> Filler:
