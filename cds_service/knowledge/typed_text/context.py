@@ -103,6 +103,9 @@ class Context:
         cues: list[Span] = []
         index = 0
         while index < len(words):
+            if words[index] not in self._vocabulary.cues:
+                index += 1
+                continue
             spans = [
                 span
                 for span in self._vocabulary.cues_at(words, index)

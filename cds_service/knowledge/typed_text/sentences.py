@@ -22,6 +22,8 @@ _LOOKS_BACK = frozenset(
 )
 """The cues of which a comma item may consist that belongs to the one before it ("foot drop, resolved")."""
 
+_IDIOM = "idiom"
+
 _SPELLED_ALIKE = (
     (re.compile(r"n['\u2019`]t\b"), "nt"),
     (re.compile(r"\b([a-z])(?:/| ?& ?)([a-z])\b"), r"\1\2"),  # r/o, h/o, s/p, b/l, B&B
@@ -119,6 +121,7 @@ class SentenceReader:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
+        self._idiom_starts = vocabulary.cue_starts(_IDIOM)
         self._short_forms = re.compile(rf"\b({'|'.join(vocabulary.abbreviations)})\.(?=\s*\S)")
         self._breaks = re.compile(rf"\b(?:{'|'.join(vocabulary.breaks)})\b")
 
@@ -146,10 +149,12 @@ class SentenceReader:
 
     def _without_idioms(self, words: list[str]) -> list[str]:
         """Return the words but for idioms that are neither a sign nor a denial ("weak stream", "no relief")."""
+        if self._idiom_starts.isdisjoint(words):
+            return words
         remaining: list[str] = []
         index = 0
         while index < len(words):
-            ends = [span.end for span in self._vocabulary.cues_at(words, index) if span.phrase.means == "idiom"]
+            ends = [span.end for span in self._vocabulary.cues_at(words, index) if span.phrase.means == _IDIOM]
             if not ends:
                 remaining.append(words[index])
             index = max(ends, default=index + 1)

@@ -73,6 +73,18 @@ class Begun(NamedTuple):
     next_words: frozenset[str]
 
 
+class Beginnings(NamedTuple):
+    """The phrases that begin with a word, by what may stand second: few of them go on in a given text."""
+
+    every: tuple[Begun, ...]
+    whole: tuple[Begun, ...]
+    """Those of one word."""
+    by_next_word: Mapping[str, tuple[Begun, ...]]
+    """Those of one word, and those that go on with this one."""
+    forgives: bool
+    """Some of those that go on forgive a typing error in the next word."""
+
+
 class Span(NamedTuple):
     """Where a phrase stands in a sentence; `is_exact` where no typing error had to be forgiven."""
 
@@ -93,6 +105,7 @@ class Vocabulary:
         phrases = list(_phrases(rows))
         self.cues = _by_first_word(phrase for phrase in phrases if phrase.topic == "cue")
         self.findings = _by_first_word(phrase for phrase in phrases if phrase.topic != "cue")
+        self._cues, self._findings = _beginnings(self.cues), _beginnings(self.findings)
         self._known_words = frozenset(chain.from_iterable(map(_words_of, phrases)))
         unwanted = {name for phrase in phrases for name in phrase.unwanted} - {*PARTS}
         plain = (phrase for phrase in phrases if phrase.topic != "list" or phrase.means not in unwanted)
@@ -116,61 +129,71 @@ class Vocabulary:
         """Tell whether a word stands in the table, other than in what must not stand beside a finding ("UTI")."""
         return word in self._plain
 
+    def cue_starts(self, *means: str) -> frozenset[str]:
+        """Return the words that begin a cue of some meanings."""
+        return frozenset(
+            word for word, begins in self.cues.items() if any(begun.phrase.means in means for begun in begins)
+        )
+
     def cues_at(self, words: Sequence[str], index: int) -> Iterator[Span]:
         """Yield the cues that begin at a word; a typing error is never forgiven in them."""
-        for begun in self.cues.get(words[index], ()):
-            if self._may_go_on(begun, words, index):
+        beginnings = self._cues.get(words[index])
+        if beginnings is not None:
+            for begun in self._going_on(beginnings, words, index):
                 yield from self._matched(begun, words, index, is_exact=True)
 
     def findings_at(self, words: Sequence[str], index: int) -> Iterator[Span]:
         """Yield the findings and lists that begin at a word, or at what it is a typing error of."""
         word = words[index]
-        for begun in self.findings.get(word, ()):
-            if self._may_go_on(begun, words, index):
+        beginnings = self._findings.get(word)
+        if beginnings is not None:
+            for begun in self._going_on(beginnings, words, index):
                 yield from self._matched(begun, words, index, is_exact=True)
         for correction in self.corrections(word):
             for begun in self.findings.get(correction, ()):
                 if begun.phrase.is_lenient:
                     yield from self._matched(begun, words, index, is_exact=False)
 
-    def _may_go_on(self, begun: Begun, words: Sequence[str], index: int) -> bool:
-        """Tell whether the word after the first lets a phrase go on: most phrases end there, at little cost."""
-        if not begun.next_words:
-            return True
+    def _going_on(self, beginnings: Beginnings, words: Sequence[str], index: int) -> Sequence[Begun]:
+        """Return the phrases that the word after the first lets go on: most end there, at little cost."""
         if index + 1 >= len(words):
-            return False
+            return beginnings.whole
         word = words[index + 1]
-        if word in begun.next_words or word in self.fillers:
-            return True
-        return begun.phrase.is_lenient and bool(self.corrections(word))
+        if word in self.fillers:
+            return beginnings.every
+        going_on = beginnings.by_next_word.get(word, beginnings.whole)
+        if not beginnings.forgives or not self.corrections(word):
+            return going_on
+        return [begun for begun in beginnings.every if begun.phrase.is_lenient or begun in going_on]
 
     def _matched(self, begun: Begun, words: Sequence[str], index: int, *, is_exact: bool) -> Iterator[Span]:
         """Yield where a phrase stands that begins at a word."""
         phrase, first = begun.phrase, begun.first
-        fits = self._fits(first, words, index, phrase)
+        fits = True if is_exact and len(first) == 1 else self._fits(first, words, index, phrase)
         end = index + len(first)
         for element in phrase.elements[1:]:
             if fits is None:
                 return
             is_exact = is_exact and fits
             starts = self._starts(words, end) if phrase.topic not in ("cue", "list") else (end,)
-            longest = (max(self._choices(element, words, start, phrase), default=None) for start in starts)
+            longest = (self._longest_choice(element, words, start, phrase) for start in starts)
             end, fits = next(filter(None, longest), (end, None))
         if fits is not None:
             yield Span(index, end, phrase, is_exact and fits)
 
-    def _choices(
+    def _longest_choice(
         self, element: Element, words: Sequence[str], start: int, phrase: Phrase
-    ) -> Iterator[tuple[int, bool]]:
-        """Yield where each choice of an element ends that stands at a word, and whether it is spelled right."""
+    ) -> tuple[int, bool] | None:
+        """Return where the longest choice of an element ends that stands at a word, and whether it is spelled right."""
         if start >= len(words):
-            return
+            return None
         word = words[start]
-        for correction in (word, *(self.corrections(word) if phrase.is_lenient else ())):
-            for choice in element.get(correction, ()):
-                fits = self._fits(choice, words, start, phrase)
-                if fits is not None:
-                    yield start + len(choice), fits
+        corrections = self.corrections(word) if phrase.is_lenient else ()
+        if not corrections and word not in element:
+            return None
+        choices = (choice for spelled in (word, *corrections) for choice in element.get(spelled, ()))
+        ends = ((start + len(choice), self._fits(choice, words, start, phrase)) for choice in choices)
+        return max(((end, fits) for end, fits in ends if fits is not None), default=None)
 
     def _fits(self, choice: Words, words: Sequence[str], start: int, phrase: Phrase) -> bool | None:
         """Tell whether words stand at a place: True as they are spelled, False with typing errors, None if not."""
@@ -238,6 +261,23 @@ def _by_first_word(phrases: Iterable[Phrase]) -> dict[str, list[Begun]]:
         for word, choices in phrase.elements[0].items():
             table[word] += [Begun(phrase, choice, frozenset(choice[1:2]) or after_first) for choice in choices]
     return dict(table)
+
+
+def _beginnings(table: Mapping[str, Sequence[Begun]]) -> dict[str, Beginnings]:
+    return {word: _beginnings_of(begins) for word, begins in table.items()}
+
+
+def _beginnings_of(begins: Sequence[Begun]) -> Beginnings:
+    next_words = frozenset(chain.from_iterable(begun.next_words for begun in begins))
+    return Beginnings(
+        tuple(begins),
+        tuple(begun for begun in begins if not begun.next_words),
+        {
+            word: tuple(begun for begun in begins if not begun.next_words or word in begun.next_words)
+            for word in next_words
+        },
+        any(begun.next_words and begun.phrase.is_lenient for begun in begins),
+    )
 
 
 def _words_of(phrase: Phrase) -> Iterator[str]:
