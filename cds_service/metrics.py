@@ -29,6 +29,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from cds_service.errors import SettingsError
+from cds_service.logs import log_event
 from cds_service.model import FetchFault, PrefetchState
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -55,6 +56,11 @@ READ = "read"
 
 _OTHER = "other"
 _BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_FILE_KINDS, _FILE_BYTES = ("counter", "histogram", "gauge_min"), 1 << 18
+"""The files of a worker, and how large each is: four times what its series need, so that none grows."""
+
+_NOT_SHARED = "/metrics has the counts of one worker alone, since it started; free space in the folder, then restart"
+
 _locks: list[IO[str]] = []
 """The lock of this worker's files, held until the process ends."""
 
@@ -263,10 +269,35 @@ def _metrics() -> _Metrics:
     """Return the metrics of this process, created on first use, as each worker is a fork of the server."""
     disable_created_metrics()  # type: ignore[no-untyped-call]
     folder = os.environ.get(FOLDER)
-    if folder:
+    if not folder:
+        return _Metrics(shared=False)
+    try:
         own = _claim_files(Path(folder))
-        values.ValueClass = values.MultiProcessValue(lambda: own)  # type: ignore[no-untyped-call]
-    return _Metrics(shared=bool(folder))
+        _allocate(Path(folder), own)
+    except OSError as error:
+        log_event("warning", "startup_warning", reason="metrics_not_shared", error=error.strerror, effect=_NOT_SHARED)
+        values.ValueClass = values.MutexValue
+        return _Metrics(shared=False)
+    values.ValueClass = values.MultiProcessValue(lambda: own)  # type: ignore[no-untyped-call]
+    return _Metrics(shared=True)
+
+
+def _allocate(folder: Path, own: str) -> None:
+    """Reserve the space of a worker's files, or raise OSError; they are written as memory, and a full disk would kill.
+
+    prometheus_client makes a file of 64 KiB without reserving them, and continues one that is there.
+    """
+    if not hasattr(os, "posix_fallocate"):
+        return
+    for kind in _FILE_KINDS:
+        path = folder / f"{kind}_{own}.db"
+        with path.open("ab") as file:
+            try:
+                os.posix_fallocate(file.fileno(), 0, max(_FILE_BYTES, os.fstat(file.fileno()).st_size))
+            except OSError:
+                if not os.fstat(file.fileno()).st_size:
+                    path.unlink()  # other workers read all files, and could not read an empty one
+                raise
 
 
 def _claim_files(folder: Path, number: int = 1) -> str:

@@ -17,9 +17,10 @@ from cds_service.logs import log_event, log_to_stderr
 from cds_service.store import NOT_MIGRATED, READY, Store
 from cds_service.store.migration import prepare
 from cds_service.store.period import PLAYGROUND
+from cds_service.web import body_drain
 
 _SPARE_THREADS = 4
-"""They refuse excess calls and answer probes while all other threads are busy."""
+"""They refuse excess calls and answer probes while all others are busy; each is started when it is needed."""
 
 _CONNECTIONS = 512
 """Of each worker, including idle ones; a client beyond them gets no answer at all, so there are more than enough."""
@@ -53,7 +54,7 @@ def serve(settings: Settings, clients: Iterable[Client] = ()) -> None:
         address=settings.host,
         port=settings.port,
         workers=settings.workers,
-        blocking_threads=settings.threads + _SPARE_THREADS,
+        blocking_threads=settings.threads + body_drain.CONCURRENT + _SPARE_THREADS,
         backpressure=_CONNECTIONS,
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(

@@ -76,7 +76,7 @@ def create_app(
     if settings.fast_path:
         fast_path.install(app, pipeline)
     app.wsgi_app = body_drain.install(  # type: ignore[assignment, method-assign]
-        app.wsgi_app, app_services.body_limit, settings.threads
+        app.wsgi_app, app_services.body_limit, pipeline.release_early
     )
     return app
 

@@ -72,9 +72,11 @@ class Authenticator:
     def check_replay_cache(self) -> None:
         """Write to the replay cache as a call does; StoreUnavailable where that fails.
 
-        It does not pass the circuit breaker, which it must not open and which may be open when all is well again.
+        It does not pass the circuit breaker, which it must not open. Where it succeeds it closes the circuit: a
+        balancer that hears of it sends calls, which must not be refused.
         """
         self._replay_cache.check_writable()
+        self._replay.close_circuit()
 
     def close(self) -> None:
         """Close the database connections; a later use opens new ones."""
@@ -123,6 +125,10 @@ class _GuardedReplay:
         """Return whether a token is used for the first time, or raise StoreUnavailable."""
         with self._breaker.calling():
             return self._replay.is_new(issuer, token_id, expires_at)
+
+    def close_circuit(self) -> None:
+        """Let calls ask the replay cache again, which responds."""
+        self._breaker.close()
 
 
 class _TracedReplay:

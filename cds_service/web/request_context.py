@@ -88,6 +88,9 @@ class Stopwatch:
 
 
 JSON = "application/json"
+CONTEXT = "plexus_cds.context"
+"""The context of a request that Flask answers, in its environment."""
+
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -141,7 +144,8 @@ def begin_request() -> None:
     werkzeug drops a second one, but a proxy, and the audience of a token, have another path then. A request without a
     path (`GET localhost:443`) it redirects to the host that the client names.
     """
-    g.request_context = RequestContext(request.environ, request.method, request.path, request.blueprint)
+    context = RequestContext(request.environ, request.method, request.path, request.blueprint)
+    g.request_context = request.environ[CONTEXT] = context
     path = request.environ["PATH_INFO"]
     if not path.startswith("/") or path.startswith("//"):
         abort(404)
