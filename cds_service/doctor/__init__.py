@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from http import HTTPStatus
 
 from cds_service import examples
 from cds_service.doctor import access, answers, connection, instances
@@ -48,7 +49,7 @@ def _of_deployment(deployment: Deployment) -> Iterator[Result]:
     yield from instances.readiness(deployment)
     result, paths = answers.discovery(deployment, answer)
     yield result
-    if paths or answer.status == answers.REFUSED:  # any other answer says nothing about tokens
+    if paths or answer.status == HTTPStatus.UNAUTHORIZED:  # any other answer says nothing about tokens
         yield from _guarded("Public URL", lambda: [access.public_url(deployment)])
         yield from _guarded("Tokens", partial(access.tokens, deployment))
     if paths:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC
+from http import HTTPStatus
 from typing import Any
 
 from cds_service import examples
@@ -9,17 +10,16 @@ from cds_service.doctor.deployment import DISCOVERY, Deployment, Result, State, 
 from cds_service.http_client import Answer, Unanswered
 from cds_service.model import MAIN_KEYS, FetchFault
 
-_OK, REFUSED, _NO_RECORD = 200, 401, 412
-_GATEWAY = (502, 503, 504)
+_GATEWAY_FAULTS = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 EXAMPLE = "article"
 _EXPECTED = {
-    EXAMPLE: (_OK, 1),
-    "order-sign": (_OK, 1),
-    "prefetch-null": (_OK, 1),
-    "no-cancer": (_OK, 0),
-    "unwatched-order": (_OK, 0),
-    "sandbox-first": (_OK, 0),
-    "nothing-prefetched": (_NO_RECORD, 0),
+    EXAMPLE: (HTTPStatus.OK, 1),
+    "order-sign": (HTTPStatus.OK, 1),
+    "prefetch-null": (HTTPStatus.OK, 1),
+    "no-cancer": (HTTPStatus.OK, 0),
+    "unwatched-order": (HTTPStatus.OK, 0),
+    "sandbox-first": (HTTPStatus.OK, 0),
+    "nothing-prefetched": (HTTPStatus.PRECONDITION_FAILED, 0),
 }
 """The status and the number of cards that each example call gets by default."""
 
@@ -28,16 +28,16 @@ def discovery(deployment: Deployment, answer: Answer) -> tuple[Result, dict[str,
     """Check the answer to discovery; returns the path of the service of each hook, too, none where it failed."""
     why = "Clients read there which hooks there are and what to prefetch."
     body = answer.json()
-    if answer.status == REFUSED:
+    if answer.status == HTTPStatus.UNAUTHORIZED:
         todo = "See *Good token*." if deployment.probe.key else "Give --key, --kid and --issuer of a client."
         return Result("Discovery", State.FAILED, "The service refuses the call (401).", why, todo), {}
-    if answer.status != _OK or not isinstance(body, dict) or not isinstance(body.get("services"), list):
+    if answer.status != HTTPStatus.OK or not isinstance(body, dict) or not isinstance(body.get("services"), list):
         content = "no JSON" if body is None else "JSON, but no list of services"
         found = f"{deployment.base}{DISCOVERY} is answered with {answer.status} and {_text(answer) or content}."
         todo = (
             "Is the service running? A faulty setting or file stops its start: run `plexus-cds check-config` on the "
             "server. With a clients file the store must answer, too: see *Store*."
-            if answer.status in _GATEWAY
+            if answer.status in _GATEWAY_FAULTS
             else "Check URL and proxy: the path /cds-services must reach the service unchanged."
         )
         return Result("Discovery", State.FAILED, found, why, todo), {}
@@ -83,10 +83,10 @@ def _example_result(name: str, answer: Answer, status: int, cards: int, *, may_b
     body = answer.json()
     shown = body.get("cards") if isinstance(body, dict) else None
     check = f"Example {name}"
-    if answer.status == status and (is_outcome(answer) if status != _OK else _count(shown) == cards):
+    if answer.status == status and (is_outcome(answer) if status != HTTPStatus.OK else _count(shown) == cards):
         return Result(check, State.OK, f"As expected: {_words(status, cards)}.", why)
     found = f"Expected {_words(status, cards)}, but it is answered with {_words(answer.status, _count(shown))}."
-    if answer.status == _OK and _count(shown) == 0 and (cards or may_be_off):
+    if answer.status == HTTPStatus.OK and _count(shown) == 0 and (cards or may_be_off):
         todo = (
             "If the site file has `off` or `shadow`, this is right (see *Card*); else run `plexus-cds example "
             f"{name} | plexus-cds decide -` on the server, with its site file: it explains the decision."
@@ -101,9 +101,9 @@ def _count(cards: Any) -> int | None:
 
 
 def _words(status: int, cards: int | None) -> str:
-    if status == _NO_RECORD:
+    if status == HTTPStatus.PRECONDITION_FAILED:
         return "status 412, as there is no record"
-    if status != _OK:
+    if status != HTTPStatus.OK:
         return f"status {status}"
     return {None: "200 without a list of cards", 0: "no card", 1: "one card"}.get(cards, f"{cards} cards")
 
@@ -119,7 +119,7 @@ def feedback(deployment: Deployment, path: str, call: dict[str, Any]) -> Result:
     report = {"card": cards[0].get("uuid"), "outcome": "overridden", "outcomeTimestamp": now.isoformat()}
     answer = deployment.post(f"{path}/feedback", {"feedback": [report]})
     found = f"A report on a card is answered with {answer.status}."
-    if answer.status == _OK:
+    if answer.status == HTTPStatus.OK:
         return Result("Feedback", State.OK, found, why)
     todo = "503: the store cannot be used, see *Store*. 401 or 404: let the proxy pass the path /feedback."
     return Result("Feedback", State.FAILED, found, why, todo)
@@ -166,12 +166,12 @@ def fhir_server(deployment: Deployment, path: str) -> Result:
     answer = deployment.post(path, call)
     text = answer.content.decode(errors="replace")
     fault = next((fault for fault in FetchFault if fault.value in text), None)
-    if answer.status == _OK and deployment.post(path, examples.example("calls", EXAMPLE, today)).json() == {
+    if answer.status == HTTPStatus.OK and deployment.post(path, examples.example("calls", EXAMPLE, today)).json() == {
         "cards": []
     }:
         found = "The record is not read, because no card is shown here: see *Example article*."
         return Result("FHIR server", State.NOT_CHECKED, found, why)
-    if fault is None and answer.status != _OK:
+    if fault is None and answer.status != HTTPStatus.OK:
         found = f"A call without prefetch is answered with {answer.status}."
         return Result("FHIR server", State.FAILED, found, why, "Look in the service's log for the same moment.")
     other = (

@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from ipaddress import ip_address
 from statistics import median
 from urllib.parse import urlsplit
@@ -25,7 +26,6 @@ _GUIDANCE_MS = 500
 _TIMED_CALLS = 7
 _MEGABYTE = 1024 * 1024
 _HALVINGS = 5
-_OK = 200
 
 
 def is_this_machine(base: str) -> bool:
@@ -97,11 +97,13 @@ def body_limits(deployment: Deployment, path: str, call: bytes) -> Iterator[Resu
     why = "Records of patients with a long history are large: these are the ones who need advice."
     answer = deployment.post(path, call.ljust(limit))
     found = f"A call of {size} is answered with {answer.status}."
-    if answer.status == _OK:
+    if answer.status == HTTPStatus.OK:
         yield Result("Large body", State.OK, found, why)
     else:
         halves = (limit >> halvings for halvings in range(1, _HALVINGS + 1))
-        passes = next((half for half in halves if deployment.post(path, call.ljust(half)).status == _OK), None)
+        passes = next(
+            (half for half in halves if deployment.post(path, call.ljust(half)).status == HTTPStatus.OK), None
+        )
         found += f" One of {passes / _MEGABYTE:g} MiB passes." if passes else " Much smaller ones do not pass either."
         todo = (
             "Set the proxy's limit to PLEXUS_CDS_BODY_MEGABYTES (nginx: `client_max_body_size`, 1 MiB by default); if "
@@ -109,7 +111,7 @@ def body_limits(deployment: Deployment, path: str, call: bytes) -> Iterator[Resu
         )
         yield Result("Large body", State.FAILED, found, why, todo)
     answer = deployment.post(path, call.ljust(limit + _MEGABYTE))
-    is_refused, has_outcome = answer.status == 413, is_outcome(answer)  # noqa: PLR2004 - HTTP
+    is_refused, has_outcome = answer.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE, is_outcome(answer)
     kind = "an OperationOutcome" if has_outcome else "no OperationOutcome"
     found = f"A call of 1 MiB more is answered with {answer.status} and {kind}."
     why = "An EHR can show or log the reason only if it is an OperationOutcome; a larger limit makes the service slow."

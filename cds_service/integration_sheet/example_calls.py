@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -31,7 +32,6 @@ _ENTRY_DATES = {
     "recordedDate": "recorded",
 }
 _PROBLEMS = "problem-list-item"
-_OK = 200
 
 
 class Suggestion(NamedTuple):
@@ -99,7 +99,7 @@ def _answer(call: dict[str, Any], configuration: Configuration) -> tuple[int, tu
     cards = answer(decision, hook, site.dialect, knowledge, site, _no_id).cards
     reasons = [outcome.reason for outcome in decision.outcomes if isinstance(outcome, Silence)]
     why_none = "" if cards else " ".join(knowledge.silences[reason] for reason in reasons)
-    return _OK, tuple(map(_expected, cards)), why_none
+    return HTTPStatus.OK, tuple(map(_expected, cards)), why_none
 
 
 def _no_fetch(_request: HookRequest, searches: Sequence[Search]) -> Sequence[Pages]:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 from flask import Flask
@@ -19,11 +20,10 @@ from cds_service.web.call_summary import CallSummary, summarize
 from cds_service.web.request_context import RequestContext
 from cds_service.web.services import AppServices, current_services
 
-_OK = 200
 _NOT_STORED = ("store", "fault")
 """Outcomes of feedback that is not stored, or only in part: a fault of ours costs as much as a store that is down."""
 
-_NEED_NO_TOKEN = (404, 405)
+_NEED_NO_TOKEN = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
 """Anyone may call a path without a service, so the lines on such calls are throttled."""
 
 _LOG_BURST = 60
@@ -159,7 +159,7 @@ def count_feedback(status: int, outcome: str, reports: Mapping[str, int]) -> Non
     """Count the reports of feedback that were kept by their outcome, and the refused call that brought them."""
     for report_outcome, count in reports.items():
         metrics.feedback(report_outcome, count)
-    if status != _OK:
+    if status != HTTPStatus.OK:
         metrics.feedback("refused")
     if outcome in _NOT_STORED:
         metrics.store_failure("feedback")

@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from http import HTTPStatus
 
 from cds_service.clock import Clock
 from cds_service.decision.record import entry_counts
 from cds_service.model import Decision, Recommendation, Retrieval, Silence
 from cds_service.web.request_context import Interval, RequestContext
-
-_OK, _SERVER_ERROR = 200, 500
 
 OUTCOMES = {
     400: "not_json",
@@ -138,7 +137,7 @@ def _decision(outcome: Recommendation | Silence, card_outcome: str) -> tuple[str
 
 def _outcome(status: int, outcomes: tuple[tuple[str, str, str], ...]) -> str:
     """Return the outcome of a whole call: card where any of its decisions is one, then shadow, then silent."""
-    if not outcomes or status != _OK:
-        return OUTCOMES.get(status, "fault" if status >= _SERVER_ERROR else "other")
+    if not outcomes or status != HTTPStatus.OK:
+        return OUTCOMES.get(status, "fault" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "other")
     present = [outcome for _, outcome, _ in outcomes]
     return next((outcome for outcome in ("card", "shadow") if outcome in present), "silent")

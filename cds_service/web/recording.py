@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from http import HTTPStatus
 from multiprocessing import util
 from typing import Any
 
@@ -18,8 +19,6 @@ from cds_service.web.dialects import Answer
 from cds_service.web.request_context import RequestContext
 from cds_service.web.services import AppServices
 
-_OK, _NO_RECORD = 200, 412
-
 
 def flush_at_exit(app: Flask) -> None:
     """Write what is left when this process ends; the server's workers are forked, and end without atexit."""
@@ -29,7 +28,7 @@ def flush_at_exit(app: Flask) -> None:
 
 def record_cards(app_services: AppServices, call: RequestContext, status: int) -> None:
     """Record the cards of a call that was answered."""
-    if call.decision and call.answer and call.answer.cards and status == _OK:
+    if call.decision and call.answer and call.answer.cards and status == HTTPStatus.OK:
         app_services.recorder.record(list(shown_cards(app_services, call, call.decision, call.answer)), ())
 
 
@@ -45,12 +44,12 @@ def record_decisions(app_services: AppServices, calls: Iterable[CallSummary]) ->
 
 def _decision_kinds(app_services: AppServices, call: CallSummary) -> Iterator[DecisionKind]:
     common = call.day, call.service, call.client, app_services.knowledge.version
-    if call.status == _OK:
+    if call.status == HTTPStatus.OK:
         counts = call.counts or {}
         incomplete = bool(counts.get("unread") or counts.get("skipped"))
         for study, outcome, reason in call.decisions:
             yield _decision_kind(*common, study, outcome, reason, incomplete)
-    elif call.status == _NO_RECORD and call.service in app_services.hooks:
+    elif call.status == HTTPStatus.PRECONDITION_FAILED and call.service in app_services.hooks:
         yield _decision_kind(*common, "", "refused", "record", True)  # noqa: FBT003 - by position for the cache
 
 

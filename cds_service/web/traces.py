@@ -7,6 +7,7 @@ caller's trace context (W3C) only `traceparent` is taken over: `tracestate` is f
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
 from multiprocessing import util
 from threading import Thread
 from typing import Any
@@ -38,7 +39,6 @@ ATTRIBUTES = frozenset(
 )
 """All attributes that a span can have; docs/operations.md describes them."""
 
-_SERVER_ERROR = 500
 _NANOSECONDS = 1_000_000_000
 _PATIENCE = 1.0
 """Seconds that the end of the process waits for the collector."""
@@ -109,7 +109,7 @@ class Traces:
             _allowed({**common, **attributes}),
             start_time=start,
         )
-        if call.status >= _SERVER_ERROR:
+        if call.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             span.set_status(Status(StatusCode.ERROR))
         if span.is_recording():
             for interval in call.timeline:
