@@ -14,10 +14,10 @@ from cds_service.http_client import Unanswered
 _ENDPOINT = re.compile(rf"{DISCOVERY}(/[^/]+)?(/feedback)?\Z")
 """What follows the base URL in that of discovery, of a hook, or of its feedback."""
 
-__all__ = ["Probe", "Result", "State", "examine", "render"]
+__all__ = ["Probe", "State", "examine", "render"]
 
 
-def examine(urls: Sequence[str], probe: Probe, instance_urls: Sequence[str] = ()) -> Iterator[tuple[str, Result]]:
+def examine(urls: Sequence[str], probe: Probe, instance_urls: Sequence[str]) -> Iterator[tuple[str, Result]]:
     """Yield the results of each base URL as they come, then of each single instance, then under no URL those of all."""
     deployments, single = ([_at(url, probe) for url in group] for group in (urls, instance_urls))
     answering = []

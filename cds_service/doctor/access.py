@@ -83,7 +83,7 @@ def _signed_tokens(deployment: Deployment, key: SigningKey) -> Iterator[Result]:
         ),
         "Wrong signature": (
             "With a token signed by another key",
-            key.stranger().sign(deployment.claims(DISCOVERY)),
+            key.another().sign(deployment.claims(DISCOVERY)),
             "Anyone could sign as this client.",
         ),
     }

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from cds_service import examples
+from cds_service.config.site_file import PROBLEM_LIST
 from cds_service.decision.fhir_fields import text_of
 from cds_service.decision.order_select import decide
 from cds_service.decision.studies import study_of
@@ -31,7 +32,6 @@ _ENTRY_DATES = {
     "performedDateTime": "on",
     "recordedDate": "recorded",
 }
-_PROBLEMS = "problem-list-item"
 
 
 class Suggestion(NamedTuple):
@@ -147,7 +147,7 @@ def _own_keys(prefetch: Json, configuration: Configuration) -> dict[str, Any]:
     site = configuration.site
     values = dict.fromkeys(prefetch_templates(configuration.knowledge, site), examples.searchset(())) | dict(prefetch)
     if site.condition_keys:
-        problems = next(key for key, category in site.condition_keys.items() if category == _PROBLEMS)
+        problems = next(key for key, category in site.condition_keys.items() if category == PROBLEM_LIST)
         values[problems] = values["conditions"] if problems == "conditions" else values.pop("conditions")
     named: dict[str, Any] = {}
     for key, value in values.items():
