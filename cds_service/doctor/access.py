@@ -9,7 +9,7 @@ from cds_service.auth.public_keys import KeySet, read_key_set
 from cds_service.auth.signing import SigningKey
 from cds_service.doctor.connection import is_this_machine
 from cds_service.doctor.deployment import DISCOVERY, Deployment, Probe, Result, State
-from cds_service.http_client import Unanswered, send
+from cds_service.http_client import NoResponse, send
 
 _HOUR = 3600
 _LIFETIME = 900
@@ -144,11 +144,11 @@ def cors(deployment: Deployment, path: str) -> Result:
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "authorization,content-type",
     }
-    answer = deployment.send("OPTIONS", path, headers=asked)
-    allowed = answer.headers.get("Access-Control-Allow-Origin", "")
-    if answer.status in (HTTPStatus.OK, HTTPStatus.NO_CONTENT) and allowed in (origin, "*"):
+    response = deployment.send("OPTIONS", path, headers=asked)
+    allowed = response.headers.get("Access-Control-Allow-Origin", "")
+    if response.status in (HTTPStatus.OK, HTTPStatus.NO_CONTENT) and allowed in (origin, "*"):
         return Result("CORS", State.OK, f"The preflight from {origin} is allowed.", why)
-    found = f"The preflight from {origin} is answered with {answer.status} and does not allow it."
+    found = f"The preflight from {origin} is answered with {response.status} and does not allow it."
     todo = "Add the origin to PLEXUS_CDS_ALLOWED_ORIGINS; let the proxy pass OPTIONS."
     return Result("CORS", State.FAILED, found, why, todo)
 
@@ -164,9 +164,9 @@ def key_set(probe: Probe) -> Result:
         "the keys with `jwks_file` in the clients file."
     )
     try:
-        answer = send("GET", probe.jwks, headers={}, content=None, seconds=probe.seconds, ca_file=probe.ca_file)
-        keys = read_key_set(answer.json())
-    except Unanswered as error:
+        response = send("GET", probe.jwks, headers={}, content=None, seconds=probe.seconds, ca_file=probe.ca_file)
+        keys = read_key_set(response.json())
+    except NoResponse as error:
         return Result("Key set", State.FAILED, f"It cannot be read from here: {error}.", why, todo)
     except ValueError:
         return Result("Key set", State.FAILED, "The answer is no JWK Set.", why, todo)
