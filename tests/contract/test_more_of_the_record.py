@@ -10,8 +10,8 @@ import pytest
 from cds_service.cli import main
 from cds_service.examples import searchset
 from tests.support.notation import MORE, SYSTEMS, concept
+from tests.support.optional_keys import CANCER, SITES, asking, at, clients, entries, split  # noqa: F401
 from tests.support.service import TODAY
-from tests.support.switched_on import CANCER, SITES, asking, at, clients, entries, split  # noqa: F401
 
 GIVEN = (TODAY - timedelta(800)).isoformat()
 VISIT = {"resourceType": "Encounter", "id": "v", "status": "finished", "period": {"end": GIVEN}}

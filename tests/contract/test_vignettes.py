@@ -8,7 +8,7 @@ import pytest
 from cds_service.config.settings import Settings
 from cds_service.web.app import create_app
 from tests.support.notation import SITES, call, rows
-from tests.support.service import CLOCK, ORDER_SELECT, ORDER_SIGN, TODAY, Client, serving
+from tests.support.service import CLOCK, ORDER_SELECT, ORDER_SIGN, TODAY, Client, log_lines, serving
 
 VIGNETTES = rows("vignettes.csv")
 SPEAKING = [row for row in VIGNETTES if not row["says"].startswith("silent")]
@@ -179,8 +179,7 @@ def _besides_the_study(order: dict) -> dict:
 
 def _logged(caplog) -> list[list[str]]:
     """Return why each order was answered so: a silence's reason, or a card's indicator, history and presentation."""
-    lines = [record.message for record in caplog.records if record.name == "plexus_cds"]
-    return [reason.split(":") for reason in json.loads(lines[-1])["reasons"]]
+    return [reason.split(":") for reason in log_lines(caplog)[-1]["reasons"]]
 
 
 def _in_table_words(cards: list, logged: list[list[str]]) -> str:

@@ -13,7 +13,7 @@ from cds_service.config.settings import Settings
 from cds_service.store.tables import CARDS, DECISIONS, FEEDBACK
 from cds_service.web.app import create_app
 from tests.support.databases import rows
-from tests.support.service import CLOCK, ORDER_SELECT, TODAY, Client, serving
+from tests.support.service import CLOCK, ORDER_SELECT, TODAY, Client, log_lines, serving
 
 WEST, EAST = timezone(timedelta(hours=-8)), timezone(timedelta(hours=13))
 """Los Angeles and Auckland in November."""
@@ -82,7 +82,7 @@ def test_the_log_goes_by_the_clock(knowledge, caplog):
         found.append(client.get("/cds-services").status_code)
         client.session.close()
     assert found == [200, 200, 429]
-    lines = [json.loads(record.message) for record in caplog.records if record.name == "plexus_cds"]
+    lines = log_lines(caplog)
     assert {line["time"] for line in lines} == {CLOCK.now().isoformat(timespec="milliseconds")}
     assert len(lines) == len(found)
 

@@ -8,11 +8,11 @@ import pytest
 
 from cds_service.cli import main
 from cds_service.clock import SYSTEM_CLOCK
-from tests.support.counted import rises
 from tests.support.html_page import Page
+from tests.support.integration_sheets import EPIC, SANDBOX, SYSTEM, cases, hospital, prefetch
+from tests.support.metric_series import rises
 from tests.support.service import CLOCK
 from tests.support.serving import COMMAND, environment, granian, run
-from tests.support.sheets import EPIC, SANDBOX, SYSTEM, cases, hospital, prefetch
 from tests.support.signing import claims, header, key, signed
 
 FIGURES = ("calls", "decisions", "feedback", "refused", "trials")

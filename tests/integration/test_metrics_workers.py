@@ -8,7 +8,7 @@ from pathlib import Path
 
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from tests.support.counted import series
+from tests.support.metric_series import series
 from tests.support.service import ORDER_SELECT, Client
 from tests.support.serving import Server, free_port, granian, run
 

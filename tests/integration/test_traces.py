@@ -21,12 +21,12 @@ from cds_service.web.app import create_app
 from cds_service.web.traces import ATTRIBUTES
 from tests.generative.hostile.canaries import BODIES, PLAYS, found
 from tests.generative.hostile.test_canaries import asked, fetched, reported
-from tests.support.authenticated import LEAST, written
-from tests.support.collector import Collector, attributes, collector
+from tests.support.authenticated_service import LEAST, written
 from tests.support.odd_server import answers, holds, odd_server
 from tests.support.service import CLOCK, ORDER_SELECT, Client, serving
 from tests.support.serving import example, free_port, granian
 from tests.support.signing import claims, header, key, signed
+from tests.support.span_collector import Collector, attributes, collector
 
 ROOT = Path(__file__).parents[2]
 SERVICE = ORDER_SELECT.rpartition("/")[2]

@@ -27,7 +27,7 @@ from tests.generative.hostile.canaries import (
     shown,
     unread,
 )
-from tests.support.authenticated import BASE, LEAST, written
+from tests.support.authenticated_service import BASE, LEAST, written
 from tests.support.odd_server import odd_server
 from tests.support.service import ORDER_SELECT, ORDER_SIGN, TODAY, Client
 from tests.support.serving import granian

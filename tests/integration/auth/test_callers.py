@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from cds_service.store.tables import CARDS, DECISIONS, FEEDBACK
-from tests.support.authenticated import BASE, ENDPOINTS, LEAST, authenticated_service, written
-from tests.support.counted import rises
+from tests.support.authenticated_service import BASE, ENDPOINTS, LEAST, authenticated_service, written
 from tests.support.databases import rows
+from tests.support.metric_series import rises
 from tests.support.signing import ISSUER, claims, header, key, signed
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "authentication.md"

@@ -9,7 +9,7 @@ from cds_service.config.settings import Settings
 from cds_service.store.tables import CARDS, FEEDBACK
 from cds_service.web.app import create_app
 from tests.integration.dashboard.dashboard_rows import EHR, write_card
-from tests.support.authenticated import authenticated_service
+from tests.support.authenticated_service import authenticated_service
 from tests.support.databases import rows, serving_with
 from tests.support.service import CLOCK, ORDER_SELECT, TODAY, Client, serving
 

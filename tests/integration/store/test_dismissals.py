@@ -16,11 +16,11 @@ from cds_service.store.migration import migrate
 from cds_service.store.period import PLAYGROUND
 from cds_service.store.tables import CARDS, DECISIONS, FEEDBACK
 from cds_service.web.app import create_app
-from tests.support.authenticated import LEAST, authenticated_service
-from tests.support.counted import rises
+from tests.support.authenticated_service import LEAST, authenticated_service
 from tests.support.databases import rows
+from tests.support.metric_series import rises
 from tests.support.notation import call
-from tests.support.service import ORDER_SELECT, ORDER_SIGN, TODAY, Client, serving
+from tests.support.service import ORDER_SELECT, ORDER_SIGN, TODAY, Client, log_lines, serving
 from tests.support.signing import ISSUER
 
 CARD = "cards.lumbosacral-plexus-mri."
@@ -107,8 +107,7 @@ class Service:
 
     def lines(self, event: str) -> list[dict]:
         """Return the lines of an event."""
-        logged = [json.loads(record.message) for record in self.caplog.records if record.name == "plexus_cds"]
-        return [line for line in logged if line["event"] == event]
+        return log_lines(self.caplog, event)
 
 
 Start = Callable[..., Service]

@@ -13,9 +13,9 @@ from cds_service.config.settings import Settings
 from cds_service.store import Store
 from cds_service.store.migration import migrate
 from cds_service.web.app import create_app
-from tests.support.authenticating import write_clients
-from tests.support.service import CLOCK, ORDER_SELECT, ORDER_SIGN, TODAY, Client, serving
+from tests.support.service import CLOCK, ORDER_SELECT, ORDER_SIGN, TODAY, Client, log_lines, serving
 from tests.support.signing import ISSUER, bearer, key, key_set, public
+from tests.support.token_verifier import write_clients
 
 BASE = "https://cds.example.org"
 """The public URL; the tests reach the service without the proxy that would stand there."""
@@ -77,7 +77,7 @@ def written(folder: Path, *clients: str) -> Path:
 
 def lines(caplog) -> list[dict]:
     """Return what the service logged so far, and forget it."""
-    logged_lines = [json.loads(record.message) for record in caplog.records if record.name == "plexus_cds"]
+    logged_lines = log_lines(caplog)
     caplog.clear()
     return logged_lines
 
