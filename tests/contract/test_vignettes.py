@@ -127,8 +127,9 @@ def test_every_card_is_short_and_in_our_own_words(row, at):
 def test_the_own_code_of_a_site_goes_first(at):
     """What a site maps for the proposed study stands before our codes, in each suggestion."""
     body = call({"patient": "prostate cancer", "order": "lumbar MRI", "also drafted": ""}, TODAY)
-    cards = at["own codes"].cards(body)
-    for action in _actions(cards):
+    [card] = at["own codes"].cards(body)
+    assert card["suggestions"]
+    for action in _actions([card]):
         codes = [coding["code"] for coding in action["resource"]["code"]["coding"]]
         assert codes == ["PLEX-1", "plexus-mri-without-and-with-contrast", "443078008", "RPID4815", "30866-8"]
 

@@ -12,6 +12,7 @@ from cds_service.clock import SYSTEM_CLOCK, Clock
 from cds_service.config.settings import Settings
 from cds_service.store.tables import CARDS, DECISIONS, FEEDBACK
 from cds_service.web.app import create_app
+from cds_service.web.services import app_services
 from tests.support.databases import rows
 from tests.support.service import CLOCK, ORDER_SELECT, TODAY, Client, log_lines, serving
 
@@ -65,7 +66,7 @@ def test_all_that_is_kept_is_of_one_day(hour, zone, store, store_url, knowledge)
         report = {"card": card["uuid"], "outcome": "accepted", "outcomeTimestamp": utc.isoformat()}
         assert client.post({"feedback": [report]}, f"{ORDER_SELECT}/feedback").status_code == 200
         client.session.close()
-    app.extensions["plexus_cds"].recorder.close()
+    app_services(app).recorder.close()
     [[shown], [decided], [reported]] = (rows(store, table) for table in (CARDS, DECISIONS, FEEDBACK))
     assert clock.today() != utc.date()
     assert {shown.day, decided.day, reported.received_day} == {clock.today()}

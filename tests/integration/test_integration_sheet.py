@@ -103,6 +103,7 @@ def test_prefetch_lines_are_those_of_discovery(deployment):
     url = f"{server.client.base}/cds-services"
     services = server.client.get("/cds-services", headers={"Authorization": f"Bearer {token(issuer, url)}"}).json()
     names = {"procedures": "Surgical_History"} if issuer else {}
+    assert len(services["services"]) == 2
     for service in services["services"]:
         expected = {names.get(name, name): query for name, query in service["prefetch"].items()}
         assert prefetch(text) == expected

@@ -121,6 +121,7 @@ def test_the_sites_own_code_goes_first(site):
     """Every proposed plexus MRI carries the site's code first, with its system, and then ours."""
     with site(PROPOSED) as started:
         [card] = started.client.cards(asking())
+        assert card["suggestions"]
         for suggestion in card["suggestions"]:
             first, *ours = suggestion["actions"][0]["resource"]["code"]["coding"]
             assert first == {"system": "urn:site:orders", "code": "PLEX", "display": "MR plexus, our protocol"}

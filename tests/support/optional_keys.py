@@ -7,7 +7,8 @@ import pytest
 from cds_service.config.settings import Settings
 from cds_service.examples import searchset
 from cds_service.web.app import create_app
-from tests.support.notation import ENTRIES, MORE, SYSTEMS, call, patient
+from tests.support.hook_calls import entries
+from tests.support.notation import ENTRIES, MORE, SYSTEMS, call
 from tests.support.service import CLOCK, TODAY, Client, log_lines, serving
 
 SERVER = "http://127.0.0.1:9/fhir"
@@ -119,11 +120,6 @@ def clients(knowledge, tmp_path_factory):
 def at(clients, caplog):
     """Give a function that returns a site by its name."""
     return lambda name: Site(clients[name], caplog)
-
-
-def entries(text: str) -> list[dict]:
-    """Return the entries of a patient in the notation of the vignettes."""
-    return [entry["resource"] for entry in patient(text, TODAY)["entry"][1:]]
 
 
 def asking(order="lumbar MRI", without=(), **prefetch) -> dict:
