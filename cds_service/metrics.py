@@ -166,12 +166,12 @@ def prepare(
     metrics.started.set(started)
 
 
-def call(service: str, outcome: str, amount: int = 1) -> None:
+def call(service: str, outcome: str, amount: int) -> None:
     """Count hook calls by service and outcome."""
     _metrics().calls.inc(service, outcome, amount=amount)
 
 
-def decision(study: str, outcome: str, reason: str, amount: int = 1) -> None:
+def decision(study: str, outcome: str, reason: str, amount: int) -> None:
     """Count decisions by study, outcome and reason."""
     _metrics().decisions.inc(study, outcome, reason, amount=amount)
 
@@ -181,7 +181,7 @@ def orders_with_card(amount: int) -> None:
     _metrics().orders_with_card.inc(amount)
 
 
-def unrecognized(resource: str, amount: int = 1) -> None:
+def unrecognized(resource: str, amount: int) -> None:
     """Count orders or entries that neither a code nor text identified, by resource type."""
     _metrics().unrecognized.inc(resource, amount=amount)
 
@@ -193,12 +193,12 @@ def phases(seconds: Mapping[str, float]) -> None:
         histograms[phase].observe(duration)
 
 
-def prefetch(key: str, state: str, amount: int = 1) -> None:
+def prefetch(key: str, state: str, amount: int) -> None:
     """Count what clients sent for a prefetch key, by state."""
     _metrics().prefetch.inc(key, state, amount=amount)
 
 
-def fetch(key: str, fault: FetchFault | None, amount: int = 1) -> None:
+def fetch(key: str, fault: FetchFault | None, amount: int) -> None:
     """Count FHIR searches by prefetch key and fault."""
     _metrics().fetch.inc(key, fault.label if fault else READ, amount=amount)
 

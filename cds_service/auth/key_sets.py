@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from cds_service.auth.clients import Client
     from cds_service.auth.public_keys import KeySet, PublicKey
 
-_OK = 200
 _FRESH = 600
 """Seconds for which a fetched key set is used without fetching it again."""
 _STALE = 24 * 3600
@@ -169,7 +169,7 @@ class RemoteKeySet:
             status, content = client.get(self._url)
         finally:
             client.close()
-        if status != _OK:
+        if status != HTTPStatus.OK:
             raise HttpClientError(FetchFault.NOT_ANSWERED)
         return content
 

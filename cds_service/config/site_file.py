@@ -164,7 +164,8 @@ class Shadow(_Strict):
     until: Annotated[date, Field(strict=True)]
 
 
-_PROBLEMS = "problem-list-item"
+PROBLEM_LIST = "problem-list-item"
+"""The category of Conditions (US Core) without which a patient's history would not be requested."""
 _NOT_WATCHED = "not_watched"
 
 MAX_DISMISSAL_HOURS = 48
@@ -219,8 +220,8 @@ class SiteFile(_Strict):
     @classmethod
     def _with_problems(cls, keys: dict[str, str]) -> dict[str, str]:
         """Refuse keys without the problem list, which would no longer be requested."""
-        if keys and _PROBLEMS not in keys.values():
-            message = f'one of the keys must have the category "{_PROBLEMS}": they take the place of `conditions`'
+        if keys and PROBLEM_LIST not in keys.values():
+            message = f'one of the keys must have the category "{PROBLEM_LIST}": they take the place of `conditions`'
             raise ValueError(message)
         return keys
 

@@ -50,7 +50,7 @@ class Authenticator:
         self._keys = KeySetCache(settings.ca_file)
         self._store = Store(settings.store_url.get_secret_value(), durable=False, patience=1)
         self._replay_cache = ReplayCache(self._store, clock)
-        self._replay = _GuardedReplay(self._replay_cache, settings.threads)
+        self._replay = _ReplayBehindBreaker(self._replay_cache, settings.threads)
 
     @property
     def file_state(self) -> str:
@@ -114,7 +114,7 @@ class AuthenticationGuard:
         self._log_throttle.log("auth_refused", kind=check, reason=check, endpoint=context.blueprint, **fields)
 
 
-class _GuardedReplay:
+class _ReplayBehindBreaker:
     """The replay cache behind a circuit breaker: one that hangs is noticed within seconds, then refused at once."""
 
     def __init__(self, replay: ReplayProtection, threads: int) -> None:

@@ -19,16 +19,16 @@ from cds_service.web.services import AppServices
 
 
 def without_dismissed(
-    services: AppServices, call: RequestContext, decision: Decision, answer: Answer, site: Site
+    services: AppServices, context: RequestContext, decision: Decision, answer: Answer, site: Site
 ) -> Decision:
     """Return the decision with a silence in place of each card that its user dismissed within the site's hours.
 
     Trials ask nothing. A store that fails or is slow hides no card.
     """
-    if call.client == PLAYGROUND:
+    if context.client == PLAYGROUND:
         return decision
     try:
-        cards = _recognizable(decision, list(recording.shown_cards(services, call, decision, answer)))
+        cards = _recognizable(decision, list(recording.shown_cards(services, context, decision, answer)))
         since = services.clock.now() - timedelta(hours=site.dismissal_hours)
         dismissed = services.dismissals.dismissed(cards, services.hooks, since) if cards else set()
         return _hide(decision, dismissed) if dismissed else decision

@@ -273,5 +273,6 @@ def test_nobody_has_signed(page, knowledge):
 
 def test_what_is_not_known(page, knowledge):
     """All that is not known stands there with its consequence."""
+    assert knowledge.unknowns
     for row in knowledge.unknowns:
         assert f"{row['unknown']} {row['consequence']}" in page.sections["unknowns"]

@@ -72,6 +72,7 @@ def test_card(generator, ehr):
 def test_first_coding(generator):
     """It shows the first coding of an order alone: of each proposal that is our own, named as on the card."""
     [card] = generator()
+    assert actions(card)
     for action in actions(card).values():
         code = action["resource"]["code"]
         assert code["coding"][0] == {

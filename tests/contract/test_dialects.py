@@ -8,10 +8,10 @@ import pytest
 from cds_service.config.settings import Settings
 from cds_service.web.app import create_app
 from tests.contract.test_vignettes import VIGNETTES, path_of
-from tests.support.authenticated import LEAST, authenticated_service
+from tests.support.authenticated_service import LEAST, authenticated_service
 from tests.support.dialect_rules import ASSOCIATED, RULES
 from tests.support.notation import SITES, call
-from tests.support.service import CLOCK, ORDER_SELECT, ORDER_SIGN, TODAY, Client, serving
+from tests.support.service import CLOCK, ORDER_SELECT, ORDER_SIGN, TODAY, Client, log_lines, serving
 
 STUDIES = ("plexus_mri_without_and_with_contrast", "plexus_mri_without_contrast", "ct_abdomen_pelvis")
 CODES = "".join(
@@ -54,7 +54,7 @@ def answered(at, caplog):
     def ask(text: str, body: dict, path: str = ORDER_SELECT):
         caplog.clear()
         response = at(text).post(body, path)
-        line = json.loads([record.message for record in caplog.records if record.name == "plexus_cds"][-1])
+        line = log_lines(caplog)[-1]
         return response.status_code, response.json(), line
 
     return ask

@@ -9,7 +9,7 @@ import pytest
 from cds_service.clock import SYSTEM_CLOCK
 from tests.faults.load import until
 from tests.integration.test_metrics_workers import workers
-from tests.support.authenticated import LEAST, written
+from tests.support.authenticated_service import LEAST, written
 from tests.support.service import ORDER_SELECT, Client
 from tests.support.serving import Server, example, granian
 from tests.support.signing import ISSUER, bearer

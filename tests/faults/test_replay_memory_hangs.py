@@ -14,7 +14,7 @@ from cds_service.store import Store
 from cds_service.store.migration import migrate
 from tests.faults.load import until
 from tests.faults.signing_ehr import Ehr
-from tests.support.authenticated import LEAST, written
+from tests.support.authenticated_service import LEAST, written
 from tests.support.databases import running_postgresql
 from tests.support.serving import granian
 

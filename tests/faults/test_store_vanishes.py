@@ -11,7 +11,7 @@ from cds_service.store import Store
 from cds_service.store.tables import CARDS, FEEDBACK
 from tests.faults.load import feedback, until
 from tests.faults.signing_ehr import Ehr
-from tests.support.authenticated import LEAST, written
+from tests.support.authenticated_service import LEAST, written
 from tests.support.databases import rows
 from tests.support.service import ORDER_SELECT
 from tests.support.serving import Server, example, granian, run

@@ -16,9 +16,9 @@ from cds_service.clock import SYSTEM_CLOCK
 from cds_service.logs import EVENTS, FIELDS
 from tests.integration.limits.test_overload import at_work
 from tests.integration.test_metrics_workers import workers
-from tests.support.authenticated import LEAST, written
+from tests.support.authenticated_service import LEAST, written
 from tests.support.corpus import call
-from tests.support.service import ORDER_SELECT
+from tests.support.service import ORDER_SELECT, log_lines
 from tests.support.serving import STARTS_IN, Server, example, granian
 from tests.support.signing import ISSUER, claims, header, key, signed
 
@@ -112,7 +112,7 @@ def test_the_line_of_a_fault(service, caplog, monkeypatch):
     caplog.set_level("INFO", "plexus_cds")
     monkeypatch.setattr("cds_service.web.call_summary.counts", None)
     assert service.post(call()).status_code == 200
-    [line] = [json.loads(record.message) for record in caplog.records if record.name == "plexus_cds"]
+    [line] = log_lines(caplog)
     assert (line["event"], faults(line)) == ("fault", [])
     assert set(line) == {*FIELDS, *EVENTS["fault"]}
 

@@ -1,6 +1,5 @@
 """What /metrics counts, asked over HTTP as Prometheus does."""
 
-import json
 import re
 from contextlib import closing, contextmanager
 from datetime import timedelta
@@ -15,10 +14,10 @@ from cds_service.store import Store
 from cds_service.store.migration import migrate
 from cds_service.web.app import create_app
 from cds_service.web.authentication import CHECKS
-from tests.support.authenticated import authenticated_service
-from tests.support.counted import rises, series
+from tests.support.authenticated_service import authenticated_service
+from tests.support.metric_series import rises, series
 from tests.support.notation import call
-from tests.support.service import CLOCK, ORDER_SELECT, ORDER_SIGN, TODAY, Client, serving
+from tests.support.service import CLOCK, ORDER_SELECT, ORDER_SIGN, TODAY, Client, log_lines, serving
 
 COUNTERS = ("calls", "decisions", "prefetch", "fetch", "feedback", "store_failures", "trials")
 SERVICE = ORDER_SELECT.rpartition("/")[2]
@@ -160,7 +159,7 @@ def test_phases(body, phases, service, caplog):
     assert {name for name in rise if "count" in name} == {f"phase_seconds_count{{phase={phase}}}" for phase in phases}
     parts = [rise[f"phase_seconds_sum{{phase={phase}}}"] for phase in phases if phase != "total"]
     assert 0 < sum(parts) <= rise["phase_seconds_sum{phase=total}"]
-    line = json.loads([record.message for record in caplog.records if record.name == "plexus_cds"][-1])
+    line = log_lines(caplog)[-1]
     assert sorted([*line["phases_ms"], "total"]) == phases
 
 
@@ -169,7 +168,7 @@ def test_a_call_that_needs_no_record(service, caplog):
     caplog.set_level("INFO", "plexus_cds")
     rise = rises(service, lambda: service.post(asking(order="cervical MRI")), "phase_seconds_count")
     assert rise == {"phase_seconds_count{phase=total}": 1}
-    line = json.loads([record.message for record in caplog.records if record.name == "plexus_cds"][-1])
+    line = log_lines(caplog)[-1]
     assert line["phases_ms"].keys() == {"read", "decide", "write"}
 
 

@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from tests.faults.small_disk import DISKS, Disk, SmallDisk, limited_files, small_disk
-from tests.support.counted import series
+from tests.support.metric_series import series
 from tests.support.service import ORDER_SELECT, Client
 from tests.support.serving import Server, free_port, granian, run
 

@@ -3,9 +3,9 @@
 import pytest
 
 from tests.support.in_process import decided
+from tests.support.interpreter_steps import counting
 from tests.support.notation import call, concept
 from tests.support.service import ORDER_SELECT, ORDER_SIGN, TODAY
-from tests.support.steps import counting
 
 PLAIN = {"call": "", "site": ""}
 EXPLANATIONS = "/playground/explanations/lumbosacral-plexus-mri-order-sign"

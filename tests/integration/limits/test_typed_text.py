@@ -1,15 +1,14 @@
 """Typed text costs what its length is worth, whatever is in it, and what is too long for one call is not read."""
 
-import json
 import re
 from random import Random
 
 import pytest
 
 from cds_service.knowledge.typed_text.budget import MOST_LOOKED_AT, MOST_READ
+from tests.support.interpreter_steps import counting
 from tests.support.notation import call
-from tests.support.service import TODAY
-from tests.support.steps import counting
+from tests.support.service import TODAY, log_lines
 
 LONGEST = 2000
 SIGN = "left foot drop"
@@ -38,8 +37,7 @@ def answer(service, caplog):
         caplog.clear()
         caplog.set_level("INFO", "plexus_cds")
         cards = service.cards(body)
-        lines = [record.message for record in caplog.records if record.name == "plexus_cds"]
-        return len(cards), json.loads(lines[-1])["reasons"]
+        return len(cards), log_lines(caplog)[-1]["reasons"]
 
     return ask
 

@@ -17,11 +17,12 @@ from cds_service.store.period import PLAYGROUND, Period
 from cds_service.store.statistics import statistics
 from cds_service.store.tables import CARDS, DECISIONS, FEEDBACK, ORDER_HASH_KEYS
 from cds_service.web.app import create_app
-from tests.support.authenticated import LEAST, authenticated_service
-from tests.support.counted import rises
+from cds_service.web.services import app_services
+from tests.support.authenticated_service import LEAST, authenticated_service
 from tests.support.databases import rows
+from tests.support.metric_series import rises
 from tests.support.notation import call
-from tests.support.service import ORDER_SELECT, ORDER_SIGN, TODAY, Client, serving
+from tests.support.service import ORDER_SELECT, ORDER_SIGN, TODAY, Client, log_lines, serving
 from tests.support.signing import ISSUER
 
 CARD = "cards.lumbosacral-plexus-mri."
@@ -76,7 +77,7 @@ class Service:
     """A running service, the time that it goes by, and what it logs."""
 
     client: Client
-    parts: object
+    services: object
     time: Time
     caplog: pytest.LogCaptureFixture
 
@@ -108,8 +109,7 @@ class Service:
 
     def lines(self, event: str) -> list[dict]:
         """Return the lines of an event."""
-        logged = [json.loads(record.message) for record in self.caplog.records if record.name == "plexus_cds"]
-        return [line for line in logged if line["event"] == event]
+        return log_lines(self.caplog, event)
 
 
 Start = Callable[..., Service]
@@ -134,10 +134,10 @@ def start(tmp_path, knowledge, caplog) -> Iterator[Start]:
         file.write_text(text, encoding="utf-8")
         settings = {"playground": True} | settings
         app = create_app(Settings(site_file=str(file), store_url=store_url, **settings), knowledge, clock=now.clock)
-        parts = app.extensions["plexus_cds"]
+        services = app_services(app)
         with serving(app) as base, closing((client := Client(base)).session):
-            yield Service(client, parts, now, caplog)
-        parts.recorder.close()
+            yield Service(client, services, now, caplog)
+        services.recorder.close()
 
     with ExitStack() as services:
         yield lambda url, text=ON, **settings: services.enter_context(running(url, text, **settings))
@@ -260,7 +260,7 @@ def test_a_card_of_the_version_before(start, url, store):
 
 def rows_after_flush(service: Service, store: Store) -> list:
     """Return the cards that were shown, once they are written."""
-    service.parts.recorder.flush()
+    service.services.recorder.flush()
     return list(rows(store, CARDS))
 
 
@@ -297,7 +297,7 @@ def test_over_midnight(hours, says, start, url):
     for _ in range(2):
         service.time.passes(hours=hours / 2)
         service.shown(asking(o1="of-that-day"))  # makes the key of the day, and deletes old ones
-    service.parts.recorder.flush()
+    service.services.recorder.flush()
     assert service.says(signing()) == says
 
 
@@ -398,7 +398,7 @@ def test_two_instances(start, url):
     first, second = start(url), start(url)
     card = first.shown()
     second.report(card)  # perhaps before the first has written its card
-    first.parts.recorder.flush()
+    first.services.recorder.flush()
     assert (first.says(), second.says(signing())) == (HIDDEN, HIDDEN)
 
 
@@ -423,8 +423,8 @@ def test_another_client(tmp_path, knowledge):
 def look_ups(service: Service, monkeypatch) -> list:
     """Return a list to which each look-up in the store adds an entry."""
     calls: list = []
-    look_up = service.parts.dismissals.dismissed
-    monkeypatch.setattr(service.parts.dismissals, "dismissed", lambda *given: calls.append(1) or look_up(*given))
+    look_up = service.services.dismissals.dismissed
+    monkeypatch.setattr(service.services.dismissals, "dismissed", lambda *given: calls.append(1) or look_up(*given))
     return calls
 
 
@@ -486,7 +486,7 @@ def test_what_is_counted(start, url, store):
     [line] = service.lines("call")
     assert (line["outcome"], line["counts"]["cards"], line["against"]) == ("silent", 0, [])
     assert "store" in line["phases_ms"]
-    service.parts.recorder.flush()
+    service.services.recorder.flush()
     with store.reading() as connection:
         outcome = select(func.sum(DECISIONS.c.count)).where(DECISIONS.c.reason == HIDDEN[0])
         assert connection.scalar(outcome.where(DECISIONS.c.outcome == "silent")) == 1
@@ -519,6 +519,6 @@ def test_a_fault_of_ours(start, url, monkeypatch):
     """Whatever goes wrong in the look-up, the card goes out; the fault is logged by its kind alone."""
     service = start(url)
     service.dismissed()
-    monkeypatch.setattr(service.parts.dismissals, "dismissed", None)
+    monkeypatch.setattr(service.services.dismissals, "dismissed", None)
     assert service.says() == INFO
     assert [line["error"] for line in service.lines("fault")] == ["TypeError"]
