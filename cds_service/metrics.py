@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from functools import cache
 from itertools import product
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import IO
 
 from prometheus_client import (
@@ -31,6 +30,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from cds_service.errors import SettingsError
 from cds_service.logs import log_event
 from cds_service.model import FetchFault, PrefetchState
+from cds_service.temporary_folder import temporary_folder
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -250,7 +250,7 @@ def shared() -> Iterator[None]:
             raise SettingsError(message)
         yield
         return
-    with TemporaryDirectory(prefix="plexus-cds-metrics-") as folder:
+    with temporary_folder("plexus-cds-metrics-") as folder:
         os.environ[FOLDER] = os.environ[_TEMPORARY] = folder
         try:
             yield

@@ -2,6 +2,7 @@
 
 import errno
 import gc
+import signal
 import socket
 import sys
 from collections.abc import Iterable
@@ -65,6 +66,7 @@ def serve(settings: Settings, clients: Iterable[Client] = ()) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=ceil(settings.fetch_seconds) + _SPARE_SECONDS,
     )
+    _ignore_signals()
     with metrics.shared(), watched_file.shared():
         print(_greeting(settings), flush=True)
         gc.freeze()  # the workers are forks: a collection in each would copy what they share
@@ -81,6 +83,13 @@ def _load(settings: Settings, clients: Iterable[Client]) -> None:
         import_module("cds_service.web.traces")
     if settings.workers > 1:
         import_module("cds_service.store.writing")  # a single worker imports it at its first write
+
+
+def _ignore_signals() -> None:
+    """Ignore signals that mean nothing here and would end the process, as one to reopen a log file does."""
+    for name in ("SIGUSR1", "SIGUSR2"):
+        if number := getattr(signal, name, None):
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _check_port(settings: Settings) -> None:
