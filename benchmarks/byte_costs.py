@@ -117,7 +117,7 @@ def _search(way: str, app: Flask, size: int, seconds: float, chance: random.Rand
     ranked = sorted(zip(multiples, cases, strict=True), key=lambda row: row[0], reverse=True)
     for multiple, case in ranked[:_SHOWN]:
         print(f"{multiple:6.1f}  {_send(app, case.body)}  {len(case.body):7} B  {case.name}", flush=True)
-    return ranked[0][0]
+    return round(ranked[0][0], 1)
 
 
 def _measured_again(app: Flask, large: bytes, small: bytes, cases: Sequence[Case]) -> tuple[float, list[float]]:

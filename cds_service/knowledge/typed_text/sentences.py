@@ -160,7 +160,8 @@ class SentenceReader:
         remaining: list[str] = []
         index = 0
         while index < len(words):
-            ends = [span.end for span in self._vocabulary.cues_at(words, index) if span.phrase.means == _IDIOM]
+            cues = self._vocabulary.cues_at(words, index) if words[index] in self._idiom_starts else ()
+            ends = [span.end for span in cues if span.phrase.means == _IDIOM]
             if not ends:
                 remaining.append(words[index])
             index = max(ends, default=index + 1)
