@@ -63,8 +63,8 @@ _FILTRATION = re.compile(
 _LOW_FILTRATION, _FAIR_FILTRATION = " lowegfr ", " egfr "
 _TITLE = re.compile(r"\bMs\.?\s+(?=[A-Z][a-z])")
 """Before a name, as in "Ms. Smith"; where all letters are capitals it may be the disease."""
-_LIKE_A_COMMA = re.compile(r"[:,]\s*\n|\n\s*[-*\u2022]\s*|\s[-\u2013\u2014]+>?\s|--+>?|[()\[\]]|\u2022")
-_QUESTION_BEFORE = re.compile(r"\?+\s*(?=[a-z@])")
+_LIKE_A_COMMA = re.compile(r"[:,]\s*\n|\n\s{0,80}[-*\u2022]\s*|\s[-\u2013\u2014]+>?\s|--+>?|[()\[\]]|\u2022")
+_QUESTION_BEFORE = re.compile(r"(?<!\?)\?+\s*(?=[a-z@])")
 _QUESTION = re.compile(r"(?<!<)\?(?!>)")
 _SENTENCE_END = re.compile(r"[;\n!|]|(?<!\d)\.(?=\s|$|[a-z])|(?<=\d)\.(?=\s|$)")
 _DECIMALS = re.compile(r"(?<=\d)\.\d+")

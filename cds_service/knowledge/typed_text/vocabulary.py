@@ -117,6 +117,7 @@ class Vocabulary:
             for shortened in _without_one_letter(word):
                 self._forgiven[shortened].append(word)
         self._alike = frozenset(self._forgiven)
+        self._longest_alike = max(map(len, self._alike), default=0) + 1
 
     @staticmethod
     def spellings_of(rows: Rows, cue: str) -> Iterator[Words]:
@@ -224,7 +225,9 @@ class Vocabulary:
 
         Words that differ by one error are alike without one letter of each, so few are compared.
         """
-        if len(word) < _SHORTEST_FORGIVEN - 1 or word in self._known_words or not word.isalpha():
+        if not _SHORTEST_FORGIVEN - 1 <= len(word) <= self._longest_alike:
+            return ()
+        if word in self._known_words or not word.isalpha():
             return ()
         shortened = _without_one_letter(word)
         if self._alike.isdisjoint(shortened):
