@@ -19,7 +19,7 @@ _BY_REACH = {Reach.PLEXUS_ADJACENT.value: Field.UNCERTAIN, Reach.REMOTE.value: F
 
 _EXCLUDED = "excluded"
 _SKIN = "skin"
-_MAX_SITES = 100
+_MAX_SITES = 20
 """Body sites of a Procedure that are read; real ones have fewer."""
 
 _BY_SITE, _BY_SITE_OR_SKIN = "by_site", "by_site_or_skin"

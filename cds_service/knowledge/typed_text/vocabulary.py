@@ -117,6 +117,7 @@ class Vocabulary:
             for shortened in _without_one_letter(word):
                 self._forgiven[shortened].append(word)
         self._alike = frozenset(self._forgiven)
+        self._longest_alike = max(map(len, self._alike), default=0) + 1
 
     @staticmethod
     def spellings_of(rows: Rows, cue: str) -> Iterator[Words]:
@@ -135,24 +136,29 @@ class Vocabulary:
             word for word, begins in self.cues.items() if any(begun.phrase.means in means for begun in begins)
         )
 
-    def cues_at(self, words: Sequence[str], index: int) -> Iterator[Span]:
-        """Yield the cues that begin at a word; a typing error is never forgiven in them."""
+    def cues_at(self, words: Sequence[str], index: int) -> list[Span]:
+        """Return the cues that begin at a word; a typing error is never forgiven in them."""
         beginnings = self._cues.get(words[index])
-        if beginnings is not None:
-            for begun in self._going_on(beginnings, words, index):
-                yield from self._matched(begun, words, index, is_exact=True)
+        return self._exact(beginnings, words, index) if beginnings is not None else []
 
-    def findings_at(self, words: Sequence[str], index: int) -> Iterator[Span]:
-        """Yield the findings and lists that begin at a word, or at what it is a typing error of."""
+    def findings_at(self, words: Sequence[str], index: int) -> list[Span]:
+        """Return the findings and lists that begin at a word, or at what it is a typing error of."""
         word = words[index]
         beginnings = self._findings.get(word)
-        if beginnings is not None:
-            for begun in self._going_on(beginnings, words, index):
-                yield from self._matched(begun, words, index, is_exact=True)
+        spans = self._exact(beginnings, words, index) if beginnings is not None else []
         for correction in self.corrections(word):
             for begun in self.findings.get(correction, ()):
-                if begun.phrase.is_lenient:
-                    yield from self._matched(begun, words, index, is_exact=False)
+                if begun.phrase.is_lenient and (span := self._match(begun, words, index, is_exact=False)):
+                    spans.append(span)
+        return spans
+
+    def _exact(self, beginnings: Beginnings, words: Sequence[str], index: int) -> list[Span]:
+        """Return where phrases stand that begin with a word as it is spelled."""
+        return [
+            span
+            for begun in self._going_on(beginnings, words, index)
+            if (span := self._match(begun, words, index, is_exact=True))
+        ]
 
     def _going_on(self, beginnings: Beginnings, words: Sequence[str], index: int) -> Sequence[Begun]:
         """Return the phrases that the word after the first lets go on: most end there, at little cost."""
@@ -166,20 +172,24 @@ class Vocabulary:
             return going_on
         return [begun for begun in beginnings.every if begun.phrase.is_lenient or begun in going_on]
 
-    def _matched(self, begun: Begun, words: Sequence[str], index: int, *, is_exact: bool) -> Iterator[Span]:
-        """Yield where a phrase stands that begins at a word."""
-        phrase, first = begun.phrase, begun.first
+    def _match(self, begun: Begun, words: Sequence[str], index: int, *, is_exact: bool) -> Span | None:
+        """Return where a phrase stands that begins at a word, fillers between its elements, or None."""
+        phrase, first, next_words = begun
+        if is_exact and not next_words:
+            return Span(index, index + 1, phrase, is_exact)
         fits = True if is_exact and len(first) == 1 else self._fits(first, words, index, phrase)
         end = index + len(first)
         for element in phrase.elements[1:]:
             if fits is None:
-                return
+                return None
             is_exact = is_exact and fits
-            starts = self._starts(words, end) if phrase.topic not in ("cue", "list") else (end,)
-            longest = (self._longest_choice(element, words, start, phrase) for start in starts)
-            end, fits = next(filter(None, longest), (end, None))
-        if fits is not None:
-            yield Span(index, end, phrase, is_exact and fits)
+            longest = self._longest_choice(element, words, end, phrase)
+            if longest is None and phrase.topic not in ("cue", "list"):
+                while longest is None and end < len(words) and words[end] in self.fillers:
+                    end += 1
+                    longest = self._longest_choice(element, words, end, phrase)
+            end, fits = longest or (end, None)
+        return None if fits is None else Span(index, end, phrase, is_exact and fits)
 
     def _longest_choice(
         self, element: Element, words: Sequence[str], start: int, phrase: Phrase
@@ -187,16 +197,19 @@ class Vocabulary:
         """Return where the longest choice of an element ends that stands at a word, and whether it is spelled right."""
         if start >= len(words):
             return None
-        word = words[start]
+        word, longest = words[start], None
         corrections = self.corrections(word) if phrase.is_lenient else ()
-        if not corrections and word not in element:
-            return None
-        choices = (choice for spelled in (word, *corrections) for choice in element.get(spelled, ()))
-        ends = ((start + len(choice), self._fits(choice, words, start, phrase)) for choice in choices)
-        return max(((end, fits) for end, fits in ends if fits is not None), default=None)
+        for spelled in (word, *corrections) if corrections else (word,):
+            for choice in element.get(spelled, ()):
+                fits = self._fits(choice, words, start, phrase)
+                if fits is not None and (longest is None or (start + len(choice), fits) > longest):
+                    longest = start + len(choice), fits
+        return longest
 
     def _fits(self, choice: Words, words: Sequence[str], start: int, phrase: Phrase) -> bool | None:
         """Tell whether words stand at a place: True as they are spelled, False with typing errors, None if not."""
+        if len(choice) == 1 and choice[0] == words[start]:
+            return True
         typed = tuple(words[start : start + len(choice)])
         if typed == choice:
             return True
@@ -207,19 +220,14 @@ class Vocabulary:
         )
         return False if all(same) else None
 
-    def _starts(self, words: Sequence[str], index: int) -> Iterator[int]:
-        """Yield a place and those to which fillers lead: "compression of the cord" is compression cord."""
-        yield index
-        while index < len(words) and words[index] in self.fillers:
-            index += 1
-            yield index
-
     def corrections(self, word: str) -> Sequence[str]:
         """Return the words that a word is a typing error of, which is none of ours itself.
 
         Words that differ by one error are alike without one letter of each, so few are compared.
         """
-        if len(word) < _SHORTEST_FORGIVEN - 1 or word in self._known_words or not word.isalpha():
+        if not _SHORTEST_FORGIVEN - 1 <= len(word) <= self._longest_alike:
+            return ()
+        if word in self._known_words or not word.isalpha():
             return ()
         shortened = _without_one_letter(word)
         if self._alike.isdisjoint(shortened):
