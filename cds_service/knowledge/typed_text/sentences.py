@@ -18,7 +18,7 @@ _MOST_WORDS = 400
 """Of a sentence: none is longer, and each word costs time."""
 
 _LOOKS_BACK = frozenset(
-    {"denial", "denied_after", "question_after", "doubted_after", "past_item", "aftercare", "chronic", "worse"}
+    {"denial", "denied_after", "question_after", "doubted_after", "past", "past_item", "aftercare", "chronic", "worse"}
 )
 """The cues of which a comma item may consist that belongs to the one before it ("foot drop, resolved")."""
 
