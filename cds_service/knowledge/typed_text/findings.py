@@ -76,6 +76,7 @@ class _Beside:
         # "wrist dorsiflexion" is of the arm, though dorsiflexion alone is of the leg
         self._parts_named = _not_within_longer([span for span in lists if span.phrase.means in PARTS])
         self._sentence, self._vocabulary = sentence, vocabulary
+        self._all_lists = lists
         self._lists = {span.phrase.means for span in lists}
         self._lists_by_item = {(span.phrase.means, sentence.items[span.start]) for span in lists}
         self._has_duration = any(time.is_duration for time in sentence.all_times())
@@ -97,7 +98,21 @@ class _Beside:
         return self._is_in_item(name, span)
 
     def _is_in_item(self, name: str, span: Span) -> bool:
-        return (name, self._sentence.items[span.start]) in self._lists_by_item
+        """Tell whether a list stands in the comma item of a finding, or is all of the next ("radiation, prostate")."""
+        item = self._sentence.items[span.start]
+        return (name, item) in self._lists_by_item or (name, item + 1) in self._is_only_list
+
+    @cached_property
+    def _is_only_list(self) -> set[tuple[str, int]]:
+        """The comma items that have nothing but words of one list, with its name."""
+        sentence, covered = self._sentence, defaultdict[tuple[str, int], set[int]](set)
+        for span in self._all_lists:
+            covered[span.phrase.means, sentence.items[span.start]].update(range(span.start, span.end))
+        plain: dict[int, set[int]] = defaultdict(set)
+        for index, word in enumerate(sentence.words):
+            if word not in self._vocabulary.fillers:
+                plain[sentence.items[index]].add(index)
+        return {key for key, indexes in covered.items() if plain[key[1]] <= indexes}
 
     def _is_wanted(self, name: str, span: Span) -> bool:
         """Tell whether a list stands beside: a trigger must be of it, and a brake need only stand in its sentence."""
