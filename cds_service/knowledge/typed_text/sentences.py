@@ -24,7 +24,7 @@ _REPEATED = re.compile(r"(?<!\S)((?:\S+ ){1,12}?)\1{3,}")
 """The same few words four times in a row or more."""
 
 _LOOKS_BACK = frozenset(
-    {"denial", "denied_after", "question_after", "doubted_after", "past_item", "aftercare", "chronic", "worse"}
+    {"denial", "denied_after", "question_after", "doubted_after", "past", "past_item", "aftercare", "chronic", "worse"}
 )
 """The cues of which a comma item may consist that belongs to the one before it ("foot drop, resolved")."""
 
@@ -43,9 +43,12 @@ _SPELLED_ALIKE = (
     (re.compile(r"\b[0-4][+-]?\s*/\s*5\b"), f" {GRADE} "),
     (re.compile(r"\b5\s*/\s*5\b"), " normal "),
     (re.compile(r",\s*(?=stage\b)"), " "),
+    (re.compile(r"\b2/2(?=\s+[a-z])"), " due to "),
+    (re.compile(r"\s*\?\s*(no|yes)(?=\s*(?:[.,;\n]|$))\.?"), r", \1;"),  # answered: "trauma? no."
+    (re.compile(r"(?<=[:\u2013-])\s*no\.(?=\s|$)"), " no;"),
     (re.compile(r"@(?=\d)"), " "),  # typed ("pain @8/10"), it is none of the times that `cut_times` marks so
 )
-_MARKS = re.compile(r"['\u2019`/&(+\d@-]|,\s*stage\b")
+_MARKS = re.compile(r"['\u2019`/&(+\d@-]|,\s*stage\b|\?\s*(?:no|yes)\b|:\s*no\.")
 """Where a text has none of these, nothing in it is spelled alike: most texts."""
 
 MAY_MAKE_WORDS = re.compile(
