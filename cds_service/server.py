@@ -158,6 +158,7 @@ def _greeting(settings: Settings) -> str:
             "Development mode: playground, dashboard, CORS for the Sandbox. Not for use with patients.",
             f"Playground: {base}/",
             f"Dashboard: {base}/dashboard",
+            f"About the card: {base}/cards/lumbosacral-plexus-mri",
             *_first_call(settings),
             "Stop with Ctrl-C.",
         ]
@@ -174,5 +175,5 @@ def _first_call(settings: Settings) -> list[str]:
         "To get a card for the sample patient:",
         f"  {shown} example article | curl -s -H 'Content-Type: application/json' \\",
         f"    -H 'X-Plexus-CDS-Client: {PLAYGROUND}' -d @- \\",
-        f"    {settings.base_url}/cds-services/lumbosacral-plexus-mri-order-select",
+        f"    {settings.base_url}/cds-services/lumbosacral-plexus-mri-order-select | python3 -m json.tool",
     ]

@@ -29,6 +29,8 @@ html_title = f"plexus-cds {version}"
 html_copy_source = False
 html_use_index = False
 html_show_sphinx = False
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_favicon = "../cds_service/web/static/icon.svg"
 
 suppress_warnings = ["toc.not_included"]

@@ -6,7 +6,7 @@ from typing import Any
 from cds_service.decision.orders import NO_CODE
 from cds_service.explanation.steps import ELSEWHERE
 
-_STATES = {"passed": "Tested, do not hold", "holds": "Holds", "not reached": "Not tested"}
+_STATES = {"passed": "Do not apply", "holds": "Applies", "not reached": "Not checked"}
 
 
 def render(description: dict[str, Any]) -> str:
@@ -80,7 +80,7 @@ def _finding(finding: dict[str, Any]) -> str:
 def _cell(cell: dict[str, str]) -> str:
     card = f"card, {cell['indicator']}" if cell["indicator"] else f"no card ({cell['reason']})"
     recommended = f", recommends {cell['recommended']}" if cell["recommended"] else ""
-    return f"    History {_plain(cell['history'])}, presentation {_plain(cell['presentation'])}: {card}{recommended}"
+    return f"    History {_plain(cell['history'])}, signs {_plain(cell['presentation'])}: {card}{recommended}"
 
 
 def _silences(silences: list[dict[str, str]]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from cds_service import examples
 from cds_service.decision.order_select import decide
 from cds_service.decision.rules import DecisionCell, decision_table
 from cds_service.knowledge import Knowledge
+from cds_service.knowledge.about import Word
 from cds_service.knowledge.terminology import PROVENANCE, WORDING, extension
 from cds_service.model import Pages, Presentation, Site
 
@@ -38,7 +39,7 @@ CASES = (
 
 def cards(knowledge: Knowledge) -> Iterator[str]:
     """Yield the card for each case, computed by calling the code."""
-    yield f"## The card, for {len(CASES)} invented patients"
+    yield f"## The card for {len(CASES)} synthetic patients"
     today = date.fromisoformat(knowledge.plan["date"])
     for patient, order in CASES:
         body = examples.call(examples.example("patients", patient, today), [examples.example("orders", order, today)])
@@ -87,7 +88,7 @@ def vignettes(source: Path) -> Iterator[str]:
     with source.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     silent = sum(row["says"].startswith("silent") for row in rows)
-    yield f"{len(rows)} rows, {silent} of them silent. Each is sent to the service over HTTP by the tests."
+    yield f"{len(rows)} rows, {silent} of them without a card. The tests send each to the service over HTTP."
     yield ""
     yield "| vignette | patient | order | says | proves |"
     yield "|---|---|---|---|---|"
@@ -217,24 +218,24 @@ def _signatures(knowledge: Knowledge) -> Iterator[str]:
 
 
 def _watched(knowledge: Knowledge) -> Iterator[str]:
-    yield "## What it watches"
+    yield "## Monitored orders"
     yield ""
-    orders, proposals = knowledge.card["orders"], knowledge.card["proposals"]
+    orders, proposals, words = knowledge.card["orders"], knowledge.card["proposals"], knowledge.about.words
     yield from table(
         (
             "selected order",
-            "only for",
-            "proposed",
+            "reason for exam",
+            "proposed study",
             "suggestions",
-            "what the card says of the selected order",
+            "what the card states about the selected order",
             "citation",
         ),
         (
             (
                 orders[row.study]["name"],
-                f"a {row.only_for} presentation as its own reason" if row.only_for else "",
+                f"a {words[f'presentation.{row.only_for}'].name}" if row.only_for else "any",
                 proposals[row.proposes]["code"]["text"],
-                ", ".join(row.suggestions),
+                "; ".join(words[f"suggestion.{kind}"].name for kind in row.suggestions),
                 orders[row.study]["misses"],
                 orders[row.study]["citation"],
             )
@@ -244,9 +245,10 @@ def _watched(knowledge: Knowledge) -> Iterator[str]:
 
 
 def _decision_table(knowledge: Knowledge) -> Iterator[str]:
-    yield "## How strongly it speaks"
+    yield "## Decision tables"
     yield ""
-    yield "Each cell is the answer of the code to a patient with this history and this presentation."
+    yield "Rows are history, columns are signs; [Terms](#terms) defines them. Each cell was computed by the service."
+    words = knowledge.about.words
     for policy in POLICIES:
         yield ""
         yield f"### Policy *{policy}*"
@@ -255,28 +257,29 @@ def _decision_table(knowledge: Knowledge) -> Iterator[str]:
             yield f"{knowledge.card['orders'][row.study]['name']}:"
             yield ""
             yield from table(
-                ("history", *(f"presentation {presentation}" for presentation in Presentation)),
+                ("history", *(words[f"presentation.{presentation}"].name for presentation in Presentation)),
                 (
-                    (cells[0].history.replace("_", " "), *map(_cell, cells))
+                    (words[f"history.{cells[0].history}"].name, *(_cell(cell, words) for cell in cells))
                     for cells in decision_table(row.study, knowledge, Site(policy=policy))
                 ),
             )
 
 
-def _cell(cell: DecisionCell) -> str:
+def _cell(cell: DecisionCell, words: Mapping[str, Word]) -> str:
     if cell.indicator:
-        return f"{cell.indicator}{f', *{cell.recommended}* recommended' if cell.recommended else ''}"
-    return "not watched" if cell.reason == "nothing_watched" else f"silent: {cell.reason}"
+        recommended = f", recommended: {words[f'suggestion.{cell.recommended}'].name}" if cell.recommended else ""
+        return f"{cell.indicator}{recommended}"
+    return "not monitored" if cell.reason == "nothing_watched" else f"no card (`{cell.reason}`)"
 
 
 def _reservations(knowledge: Knowledge) -> Iterator[str]:
-    yield "## When nothing is recommended"
+    yield "## When no suggestion is recommended"
     yield ""
-    yield "Each of these speaks against recommending a suggestion; the card is then as strong as the last column says."
+    yield "Each of these removes the recommendation. The last column limits how strong the card is."
     yield ""
     names = knowledge.card["orders"]
     yield from table(
-        ("reason", "of", "why", "card at most"),
+        ("reason", "orders", "meaning", "card at most"),
         (
             (
                 f"`{row.reason}`",
@@ -290,9 +293,9 @@ def _reservations(knowledge: Knowledge) -> Iterator[str]:
 
 
 def _silences(knowledge: Knowledge) -> Iterator[str]:
-    yield "## When it is silent"
+    yield "## When no card is shown"
     yield ""
-    yield "In this order; the first that holds is the reason."
+    yield "Checked from top to bottom; the first that applies is the reason."
     yield ""
     for reason, words in knowledge.silences.items():
         yield f"1. `{reason}` {words}"
@@ -318,7 +321,7 @@ def _sources(knowledge: Knowledge) -> Iterator[str]:
 
 
 def _lookback_windows(knowledge: Knowledge) -> Iterator[str]:
-    yield "## Limits"
+    yield "## Look-back windows and thresholds"
     yield ""
     yield from table(
         ("limit", "value", "meaning"),
@@ -327,7 +330,7 @@ def _lookback_windows(knowledge: Knowledge) -> Iterator[str]:
 
 
 def _statuses(knowledge: Knowledge) -> Iterator[str]:
-    yield "## Entries that do not count for their status"
+    yield "## Statuses that exclude an entry"
     yield ""
     for element, codes in knowledge.refused.items():
         yield f"* {element}: {', '.join(sorted(codes))}"
@@ -336,12 +339,12 @@ def _statuses(knowledge: Knowledge) -> Iterator[str]:
 def _words(knowledge: Knowledge) -> Iterator[str]:
     yield "## Words"
     yield ""
-    yield "By which an uncoded order is recognised:"
+    yield "Phrases that identify an order without a known code:"
     yield ""
     for meaning, phrases in knowledge.phrases.items():
         yield f"* {meaning.replace('_', ' ')}: {', '.join(phrases)}"
     yield ""
-    yield "By which typed text is read, in reasons and in the record (`<name>` is a list of the table):"
+    yield "Phrases that are read in free text, in reasons and in the record (`<name>` is a list of the table):"
     yield ""
     yield from table(
         ("topic", "means", "words", "beside", "wording"),
@@ -350,7 +353,7 @@ def _words(knowledge: Knowledge) -> Iterator[str]:
 
 
 def _unknowns(knowledge: Knowledge) -> Iterator[str]:
-    yield "## What is not known"
+    yield "## Known limitations"
     yield ""
     for row in knowledge.unknowns:
         until = f" Until the site switches on `{row['until']}`." if row["until"] else ""
@@ -360,7 +363,7 @@ def _unknowns(knowledge: Knowledge) -> Iterator[str]:
 def _about(knowledge: Knowledge) -> Iterator[str]:
     yield "## The page behind the card"
     yield ""
-    yield "What it states beside the tables above, and the sources of each statement."
+    yield "What it states besides the tables above, and the sources of each statement."
     for section in filter(lambda section: section.statements, knowledge.about.sections):
         yield ""
         yield f"### {section.title}"
@@ -371,13 +374,13 @@ def _about(knowledge: Knowledge) -> Iterator[str]:
 
 
 def _about_words(knowledge: Knowledge) -> Iterator[str]:
-    yield "### Its words"
+    yield "### Terms"
     yield ""
     rows = ((term, word.name, word.words) for term, word in knowledge.about.words.items())
-    yield from table(("term", "is called", "and means"), rows)
+    yield from table(("term", "name", "meaning"), rows)
 
 
 def _attributes(knowledge: Knowledge) -> Iterator[str]:
-    yield "### Its source attributes"
+    yield "### Source attribute values"
     yield ""
     yield from table(("attribute", "value"), ((row["name"], row["value"]) for row in knowledge.source_attributes))

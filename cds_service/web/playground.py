@@ -103,6 +103,7 @@ def _page_data(knowledge: Knowledge, hooks: dict[str, str], today: date, keys: I
         "services": {hook: service for service, hook in hooks.items()},
         "vignettes": [_with_empty_keys(vignette, dict.fromkeys(keys)) for vignette in examples.vignettes(today)],
         "orders": [_order(name, today) for name in examples.names("orders")],
+        "words": {term: word.name for term, word in knowledge.about.words.items()},
         "choices": {name: _choices(knowledge, families) for name, families in _CHOICES.items()},
     }
 

@@ -21,6 +21,29 @@ def test_it_has_every_operation_and_schema(page):
         assert page.locator(f"#schema-{name}").count() == 1
 
 
+def test_each_status_has_a_meaning_of_its_own(page):
+    """An analyst reads what to mend from the status: no two of an operation mean the same, and none shows markup."""
+    page.goto("/api")
+    for section in page.locator("main section:has(tbody)").all():
+        meanings = section.locator("tbody td:nth-child(2)").all_text_contents()
+        assert meanings, section.get_attribute("id")
+        assert len(set(meanings)) == len(meanings), meanings
+        assert "`" not in "".join(meanings)
+
+
+def test_the_description_of_a_call_names_the_media_types_that_it_takes(page):
+    """What the page says of the Content-Type is what the service does: JSON of both kinds is read, text is not."""
+    operation = page.request.get("/openapi.json").json()["paths"]["/cds-services/lumbosacral-plexus-mri-order-select"]
+    body = json.dumps(operation["post"]["requestBody"]["content"]["application/json"]["example"])
+    statuses = {"application/json": 200, "application/fhir+json": 200, "text/plain": 415}
+    for media_type, status in statuses.items():
+        sent = page.request.post(
+            "/cds-services/lumbosacral-plexus-mri-order-select", data=body, headers={"Content-Type": media_type}
+        )
+        assert sent.status == status, media_type
+        assert (media_type in operation["post"]["description"]) == (status == 200)
+
+
 def test_the_example_is_the_call_as_it_is_sent(page):
     """The example can be copied: it is the JSON of the description, in its order, with its markup unescaped."""
     described = page.request.get("/openapi.json").json()

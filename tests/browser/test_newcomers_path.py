@@ -136,7 +136,7 @@ def test_a_screen_reader_finds_the_parts(page):
     reasons = card.get_by_role("group", name="Why are you dismissing this card?")
     expect(reasons.get_by_role("radio", name="MRI is not possible")).to_be_visible()
     expect(card.get_by_role("textbox", name="Comment (optional)")).to_be_visible()
-    expect(page.get_by_role("table", name=re.compile("history \\(rows\\) by presentation"))).to_be_visible()
+    expect(page.get_by_role("table", name=re.compile("history \\(rows\\) by signs"))).to_be_visible()
     expect(page.locator("#status[role=status]")).to_contain_text("1 card: warning. Leg weakness")
 
 

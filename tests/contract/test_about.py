@@ -106,17 +106,17 @@ def test_ratings_and_radiation(page, knowledge):
 
 
 ASKED = {
-    ("in reach", 1): ("prostate cancer", "lumbar MRI [for foot drop]"),
-    ("in reach", 2): ("prostate cancer", "lumbar MRI [for sciatica]"),
-    ("in reach", 3): ("prostate cancer", "lumbar MRI"),
-    ("remote only", 1): ("breast cancer", "lumbar MRI [for foot drop]"),
-    ("remote only", 2): ("breast cancer", "lumbar MRI [for sciatica]"),
-    ("remote only", 3): ("breast cancer", "lumbar MRI"),
+    ("could involve the plexus", 1): ("prostate cancer", "lumbar MRI [for foot drop]"),
+    ("could involve the plexus", 2): ("prostate cancer", "lumbar MRI [for sciatica]"),
+    ("could involve the plexus", 3): ("prostate cancer", "lumbar MRI"),
+    ("far from the plexus only", 1): ("breast cancer", "lumbar MRI [for foot drop]"),
+    ("far from the plexus only", 2): ("breast cancer", "lumbar MRI [for sciatica]"),
+    ("far from the plexus only", 3): ("breast cancer", "lumbar MRI"),
     ("in free text only", 1): ('"prostate cancer"', "lumbar MRI [for foot drop]"),
     ("in free text only", 2): ('"prostate cancer"', "lumbar MRI [for sciatica]"),
     ("in free text only", 3): ('"prostate cancer"', "lumbar MRI"),
-    ("none", 1): ("", "lumbar MRI [for foot drop]"),
-    ("none", 3): ("", "lumbar MRI"),
+    ("no history", 1): ("", "lumbar MRI [for foot drop]"),
+    ("no history", 3): ("", "lumbar MRI"),
 }
 """A patient and an order for a row and a column of the table of the lumbar-spine MRI."""
 
@@ -148,9 +148,10 @@ def test_each_watched_study_has_a_table(page, knowledge):
     assert [caption for caption in page.tables if caption in studies] == studies
     for study in ("PET/CT", "CT of the abdomen and pelvis"):
         rows = {row[0]: row[1:] for row in page.tables[study].rows}
-        assert rows["in reach"] == ["warning recommended: add first, keep the order", *["not monitored"] * 2]
-        assert rows["remote only"] == ["warning", "not monitored", "not monitored"]
-        assert rows["in free text only"] == rows["none"] == ["no card", "not monitored", "not monitored"]
+        recommended = "warning recommended: add first, keep the order"
+        assert rows["could involve the plexus"] == [recommended, "not monitored", "not monitored"]
+        assert rows["far from the plexus only"] == ["warning", "not monitored", "not monitored"]
+        assert rows["in free text only"] == rows["no history"] == ["no card", "not monitored", "not monitored"]
     for table in page.tables.values():
         assert set(table.scopes) == {"col", "row"}
 
@@ -192,7 +193,7 @@ SETS = {
     "cards.lumbosacral-plexus-mri.off = true": "Switched off:",
     "[cards.lumbosacral-plexus-mri.shadow]\nuntil = 2027-01-01": "Shadow mode:",
     'prefetch = ["egfr", "devices"]': "Kidney function (eGFR) only to find",
-    "": "Nothing else this site sends no additional data",
+    "": "None this site sends no additional data",
 }
 
 

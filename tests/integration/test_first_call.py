@@ -9,11 +9,11 @@ from tests.support.serving import granian, run
 
 
 def test_the_printed_command_gets_a_card_and_counts_as_a_trial(tmp_path):
-    """The command gets the article's card; the dashboard counts it with the playground's, and not with an EHR's."""
+    """The command prints the card, a member a line; the dashboard counts it with the playground's, not an EHR's."""
     with granian("--development", store_url=f"sqlite:///{tmp_path}/store.sqlite3") as server:
         lines = server.output().partition("sample patient:\n")[2].partition("Stop with")[0]
         shown = subprocess.run(["/bin/sh", "-c", lines], capture_output=True, text=True, check=True, timeout=60)
-        assert '"indicator":"warning"' in shown.stdout
+        assert '            "indicator": "warning",\n' in shown.stdout
         until(lambda: "1 card shown" in server.client.get("/dashboard?client=playground").text)  # it is written later
         assert "No decisions in this period" in server.client.get("/dashboard").text
 

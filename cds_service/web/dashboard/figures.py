@@ -125,7 +125,7 @@ def tiles(results: Statistics) -> list[Tile]:
             "Incomplete record",
             records.incomplete,
             records.needed,
-            "records needed",
+            "decisions that needed the record",
             (before.records.incomplete, before.records.needed) if before else None,
         ),
     ]
@@ -204,7 +204,7 @@ def _firing(results: Statistics, knowledge: Knowledge) -> Figure:
     return Figure(
         "firing",
         "Card rate by order",
-        f"{share(due, watched)} decisions on monitored orders called for a card."
+        f"{share(due, watched)} decisions on monitored orders led to a card."
         if watched
         else "No monitored orders in this period.",
         ("Order", *_DECIDED.values(), "Card rate"),
@@ -220,14 +220,14 @@ def _silences(results: Statistics, knowledge: Knowledge) -> Figure:
     reasons = knowledge.silences
     total = sum(results.silences.values())
     beside = ", ".join(
-        f"{number(count)} of “{reasons.get(reason, reason)}”" for reason, count in results.unwatched.items()
+        f"{number(count)} (“{reasons.get(reason, reason)}”)" for reason, count in results.unwatched.items()
     )
     return _ranked(
         Figure(
             "silences",
             "Reasons for no card on monitored orders",
             f"{counted(total, 'decision')} on monitored orders without a card."
-            + (f" Not shown, as no monitored order was selected: {beside}" if beside else ""),
+            + (f" Not charted, because no monitored order was selected: {beside}" if beside else ""),
             ("Reason", "Decisions"),
         ),
         {reasons.get(reason, reason): count for reason, count in results.silences.items()},
@@ -274,7 +274,7 @@ def _unrecognized(results: Statistics) -> Figure:
 
 def _services_and_clients(results: Statistics) -> Iterator[Figure]:
     """Yield the figures by service and by client, where there is more than one in the period."""
-    clients = {name or "without a name": counts for name, counts in results.clients.items()}
+    clients = {name or "Unnamed": counts for name, counts in results.clients.items()}
     for noun, heading, by_name in (("service", "By service", results.services), ("client", "By client", clients)):
         if len(by_name) > 1:
             yield _by_name(noun, heading, by_name)

@@ -213,7 +213,7 @@ function isBroken(text) {
 function show(results, asked) {
   fault("");
   announce(...showAnswer(results, asked, sendAgain));
-  showWhy(results, asked.call);
+  showWhy(results, asked.call, state.data.words);
   const { answer, why } = results;
   byId("request-line").textContent = `POST ${answer.url}`;
   byId("request-json").textContent = asked.text;

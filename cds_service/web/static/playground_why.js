@@ -4,18 +4,19 @@ import { nameOf } from "./playground_call.js";
 import { byId, el, plain } from "./playground_dom.js";
 import { refusal } from "./playground_service.js";
 
+const KINDS = { presentation: "sign" };
 const STATES = { passed: "does not apply", holds: "applies", "not reached": "not checked" };
 
-/** Show the steps of an explanation of this call; if there is none, say why. */
-export function showWhy({ answer, why }, call) {
+/** Show the steps of an explanation of this call in the card's own words; if there is none, say why. */
+export function showWhy({ answer, why }, call, words) {
   const reason = answer.ok ? refusal(why) : "The service returned the error shown above.";
   const shown = why.ok
-    ? nodes(why.json.steps, call)
+    ? nodes(why.json.steps, call, words)
     : [el("li", {}, el("p", { text: `No explanation. ${reason}` }))];
   byId("steps").replaceChildren(...shown);
 }
 
-function nodes(steps, call) {
+function nodes(steps, call, words) {
   const several = steps.outcomes.length > 1;
   return [
     step("Draft orders", ordersNode(steps, call)),
@@ -24,8 +25,8 @@ function nodes(steps, call) {
       const of = several && outcome.name ? `: ${outcome.name}` : "";
       return [
         step(`Findings${of}`, findingsNode(outcome, call)),
-        step(`Decision table${of}`, tableNode(outcome)),
-        step(`Outcome${of}`, outcomeNode(outcome, steps.is_shadow)),
+        step(`Decision table${of}`, tableNode(outcome, words)),
+        step(`Outcome${of}`, outcomeNode(outcome, steps.is_shadow, words)),
       ];
     }),
   ];
@@ -73,7 +74,7 @@ function recordNode(record) {
 function findingsNode(outcome, call) {
   if (!outcome.history) return faint("None: the record was not needed.");
   const found = outcome.findings.map(({ kind, words, references, use, why }) =>
-    row(mark(use === "counts", use === "elsewhere" ? "does not count" : plain(kind)), words, places(references), why),
+    row(mark(use === "counts", use === "elsewhere" ? "does not count" : (KINDS[kind] ?? plain(kind))), words, places(references), why),
   );
   const rest = outcome.unused_entries.map(({ reference, why }) =>
     row(mark(false, "not used"), nameOf(call, reference) || "Entry without text", [code(reference)], why),
@@ -89,32 +90,33 @@ function places(all) {
   return all.length > 3 ? [...shown, faintly(`and ${all.length - 3} more`)] : shown;
 }
 
-function tableNode(outcome) {
+function tableNode(outcome, words) {
   if (!outcome.decision_table.length) return faint("The decision table was not used.");
   const columns = [...new Set(outcome.decision_table.map((cell) => cell.presentation))];
-  const heads = ["history", ...columns].map((name) => el("th", { scope: "col", text: plain(name) }));
+  const names = columns.map((column) => words[`presentation.${column}`]);
+  const heads = ["History", ...names].map((name) => el("th", { scope: "col", text: name }));
   const rows = [...new Set(outcome.decision_table.map((cell) => cell.history))].map((history) => {
     const own = outcome.decision_table.filter((cell) => cell.history === history);
-    return el("tr", {}, el("th", { scope: "row", text: plain(history) }), ...own.map(cellNode));
+    return el("tr", {}, el("th", { scope: "row", text: words[`history.${history}`] }), ...own.map((cell) => cellNode(cell, words)));
   });
-  const caption = el("caption", { text: `${outcome.name}: history (rows) by presentation (columns)` });
+  const caption = el("caption", { text: `${outcome.name}: history (rows) by signs (columns)` });
   const head = el("thead", {}, el("tr", {}, ...heads));
   return el("div", { class: "scroll" }, el("table", { class: "cells" }, caption, head, el("tbody", {}, ...rows)));
 }
 
-function cellNode(cell) {
+function cellNode(cell, words) {
   const says = cell.indicator || (cell.reason === "nothing_watched" ? "not monitored" : "no card");
   return el(
     "td",
     { class: cell.is_here ? "here" : false },
     el("span", { class: cell.indicator ? `badge ${cell.indicator}` : "", text: says }),
-    cell.recommended ? el("small", { text: `recommends ${plain(cell.recommended)}` }) : null,
+    cell.recommended ? el("small", { text: `recommended: ${words[`suggestion.${cell.recommended}`]}` }) : null,
     cell.is_here ? el("b", { text: "this patient" }) : null,
   );
 }
 
-function outcomeNode({ card, silence, silences }, isShadow) {
-  const advice = card && (card.recommended ? `recommended suggestion: ${plain(card.recommended)}` : "no suggestion is recommended");
+function outcomeNode({ card, silence, silences }, isShadow, words) {
+  const advice = card && (card.recommended ? `recommended: ${words[`suggestion.${card.recommended}`]}` : "no suggestion is recommended");
   const says = card
     ? el("p", {}, mark(true, "card"), ` ${card.indicator}; ${advice}. Proposed study: ${card.proposes}.`)
     : el("p", {}, mark(false, "no card"), ` ${silence.words}`);
@@ -140,7 +142,7 @@ function silencesNode(card, silences) {
   const place = 1 + silences.findIndex((one) => one.state === "holds");
   const words = card
     ? `None of ${silences.length} reasons for no card applies`
-    : `Reason for no card: ${place} of ${silences.length}`;
+    : `Reasons for no card: number ${place} of ${silences.length} applies`;
   const rows = silences.map((one) =>
     el(
       "li",

@@ -40,7 +40,7 @@ def test_trials_are_counted_apart(store_url, store, knowledge):
         for choice, expected in COUNTED.items():
             page = client.get(f"/dashboard?client={choice}").text
             assert "1 card shown, on 1 order. Of the cards, 0 accepted, 1 overridden" in page
-            assert '<option value="">All clients (excluding playground)</option>' in page.replace(" selected", "")
+            assert '<option value="">All except playground</option>' in page.replace(" selected", "")
             for what, count in (("cards", 1), ("feedback", 1), ("decisions", 1)):
                 response = client.get(f"/dashboard/export/{what}.ndjson?client={choice}")
                 assert len(response.text.splitlines()) == count

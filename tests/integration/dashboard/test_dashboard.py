@@ -90,9 +90,9 @@ def test_tables(shown, heading):
 
 FIGURES = {
     "cards": "7 cards shown, on 7 orders. Of the cards, 4 accepted, 2 overridden, 1 without feedback so far.",
-    "firing": "13 of 25 (52%) decisions on monitored orders called for a card.",
-    "silences": "12 decisions on monitored orders without a card. Not shown, as no monitored order was selected: "
-    "100 of “No selected order is one that this card monitors.”, 7 of “The site has switched this card off.”",
+    "firing": "13 of 25 (52%) decisions on monitored orders led to a card.",
+    "silences": "12 decisions on monitored orders without a card. Not charted, because no monitored order was "
+    "selected: 100 (“No selected order is one that this card monitors.”), 7 (“The site has switched this card off.”)",
     "records": "The record was incomplete or missing for 9 of 26 (35%) decisions that needed it.",
     "versions": "2 rule versions in use in this period.",
 }
@@ -115,7 +115,7 @@ def test_tiles(filled):
         ("Override rate", "2 of 7", "orders with a card; n &lt; 20"),
         ("No feedback", "1 of 7", "orders with a card; n &lt; 20"),
         ("Cards shown", "7", "one for each edit of an order"),
-        ("Incomplete record", "35%", "9 of 26 records needed"),
+        ("Incomplete record", "35%", "9 of 26 decisions that needed the record"),
         ("Unmatched feedback", "2", "for cards that are not in the store"),
         ("In shadow mode", "6", "of 13 cards, not shown"),
     ]
@@ -172,7 +172,7 @@ def test_by_service_and_client(shown):
         [SELECT, "129", "6", "4", "2", "0", "4 of 6 (n < 20)"],
         [SIGN, "4", "1", "0", "0", "1", "0 of 1 (n < 20)"],
     ]
-    assert [row[:3] for row in shown.tables["By client"].rows[1:]] == [["without a name", "129", "6"], [EHR, "4", "1"]]
+    assert [row[:3] for row in shown.tables["By client"].rows[1:]] == [["Unnamed", "129", "6"], [EHR, "4", "1"]]
 
 
 def test_no_table_by_one_service(client, store):
@@ -201,7 +201,7 @@ def test_the_period_before(filled):
         "In shadow mode": "",
     }
     assert "7 days before this one, 2026-11-02 to 2026-11-08" in text
-    assert "Nothing is stored of the 7 days before" in filled.get("/dashboard?from=2026-10-28&to=2026-11-03").text
+    assert "No data for the 7 days before" in filled.get("/dashboard?from=2026-10-28&to=2026-11-03").text
 
 
 def test_the_last_twelve_weeks(client, store):
