@@ -15,8 +15,8 @@ _CODE_AND_CERTAINTY = re.compile(r"[A-Z]\d\d\S*\s+([A-Z])\s*")
 _MAX_CODE_LENGTH = 100
 """Characters of a code after which a letter may tell its certainty."""
 
-_MAX_CONCEPTS = 100
-"""Of a list of CodeableConcepts that are read; real lists have fewer, and text takes time."""
+_MAX_CONCEPTS = _MAX_CODINGS = 100
+"""Of a list of CodeableConcepts, and of codings in one, that are read; real lists have fewer, and text takes time."""
 
 _DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2})(?:T.*)?)?)?", re.DOTALL)
 _DAY_LENGTH = len("2024-08-01")
@@ -40,7 +40,7 @@ def concepts_of(value: Any) -> list[Json]:
     if isinstance(value, dict) and "concept" not in value:
         return [value]
     concepts: list[Json] = []
-    for item in members(value[:_MAX_CONCEPTS] if isinstance(value, list) else value):
+    for item in _first_members(value, _MAX_CONCEPTS):
         if "concept" in item:
             concepts += members(item["concept"])
         elif item:
@@ -55,7 +55,7 @@ def codings(concepts: Any, own: Mapping[str, str] = _NO_SYSTEMS) -> list[tuple[s
     """
     pairs = []
     for concept in concepts_of(concepts):
-        for coding in members(concept.get("coding")):
+        for coding in _codings_of(concept):
             system, code = coding.get("system"), coding.get("code")
             if system and code and isinstance(system, str) and isinstance(code, str):
                 pairs.append((system, code))
@@ -83,7 +83,7 @@ def certainties(concepts: Any) -> list[str]:
     """
     flags = []
     for concept in concepts_of(concepts):
-        for coding in members(concept.get("coding")):
+        for coding in _codings_of(concept):
             for extension in members(coding.get("extension")):
                 if extension.get("url") == _CERTAINTY_URL:
                     coded = extension.get("valueCoding")
@@ -99,7 +99,7 @@ def words_of(concepts: Any) -> str:
     texts = []
     for concept in concepts_of(concepts):
         texts.append(text_of(concept.get("text")))
-        texts += [text_of(coding.get("display")) for coding in members(concept.get("coding"))]
+        texts += [text_of(coding.get("display")) for coding in _codings_of(concept)]
     return " | ".join(filter(None, dict.fromkeys(texts)))
 
 
@@ -112,9 +112,7 @@ def typed_text(concepts: Any, known_systems: Collection[str]) -> str:
     for concept in concepts_of(concepts):
         texts.append(text_of(concept.get("text")))
         texts += [
-            text_of(coding.get("display"))
-            for coding in members(concept.get("coding"))
-            if not _is_known(coding, known_systems)
+            text_of(coding.get("display")) for coding in _codings_of(concept) if not _is_known(coding, known_systems)
         ]
     return " | ".join(filter(None, dict.fromkeys(texts)))
 
@@ -125,7 +123,7 @@ def status_codes(value: Any) -> list[str]:
         return [value.strip().lower()]
     codes = []
     for concept in members(value):
-        coded = [text_of(coding.get("code")).strip().lower() for coding in members(concept.get("coding"))]
+        coded = [text_of(coding.get("code")).strip().lower() for coding in _codings_of(concept)]
         codes += coded or [_text_as_code(concept)]
     return codes
 
@@ -188,6 +186,14 @@ def months_since(then: PartialDate, today: date) -> int:
     """Return the whole months from a date to today, 0 or more, at the precision of the date."""
     months = (today.year - then.last.year) * 12 + today.month - then.last.month
     return max(0, months - (len(then.text) == _DAY_LENGTH and then.last.day > today.day))
+
+
+def _codings_of(concept: Json) -> list[Json]:
+    return _first_members(concept.get("coding"), _MAX_CODINGS)
+
+
+def _first_members(value: Any, count: int) -> list[Json]:
+    return members(value[:count] if isinstance(value, list) else value)
 
 
 def _is_known(coding: Json, known_systems: Collection[str]) -> bool:

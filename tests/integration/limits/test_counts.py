@@ -176,7 +176,14 @@ def of_concepts(number: int) -> dict:
     return calling(contained=[reason], reasonReference=[{"reference": "#c"}])
 
 
-@pytest.mark.parametrize(("body", "module"), [(of_body_sites, "history"), (of_concepts, "fhir_fields")])
+def of_codings(number: int) -> dict:
+    """Return a call whose reason has so many codings."""
+    return calling(reasonCode=[SIGN | {"coding": [*SIGN["coding"], *[{"display": "x"}] * number]}])
+
+
+@pytest.mark.parametrize(
+    ("body", "module"), [(of_codings, "fhir_fields"), (of_body_sites, "history"), (of_concepts, "fhir_fields")]
+)
 def test_lists_that_no_record_has_are_read_in_part(body, module, knowledge):
     """Of thousands of body sites, or of texts where one is due, no more is read than of hundreds."""
     taken = []
