@@ -52,7 +52,7 @@ def serve(settings: Settings, clients: Iterable[Client] = ()) -> None:
         "cds_service.web.app:app_from_environment",
         factory=True,
         interface=Interfaces.WSGI,
-        address=settings.host,
+        address=settings.host if ":" in settings.host else socket.gethostbyname(settings.host),
         port=settings.port,
         workers=settings.workers,
         blocking_threads=settings.threads + body_drain.CONCURRENT + _SPARE_THREADS,

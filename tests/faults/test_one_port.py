@@ -3,7 +3,7 @@
 from contextlib import ExitStack, closing
 
 from tests.faults.load import until
-from tests.support.serving import COMMAND, Server, free_port
+from tests.support.serving import COMMAND, Server, free_port, granian
 
 AT_ONCE = 4
 
@@ -25,3 +25,10 @@ def test_servers_started_at_once(tmp_path):
         errors = [server.errors() for server in servers if server is not one]
     expected = f"plexus-cds: cannot listen on 127.0.0.1:{port}: Address already in use; "
     assert all(error.startswith(expected) for error in errors)
+
+
+def test_a_host_by_its_name(tmp_path):
+    """The host may be a name."""
+    with granian("--host", "localhost", store_url=f"sqlite:///{tmp_path}/store.sqlite3") as server:
+        assert server.client.get("/livez").status_code == 200
+        assert server.stop() == 0
