@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing
 import pytest
 
 from cds_service.config.settings import Settings
+from tests.faults.load import until
 from tests.integration.limits.nginx import AT_ONCE, SHIPPED, nginx
 from tests.support.corpus import call
 from tests.support.service import ORDER_SELECT
@@ -124,9 +125,9 @@ def test_the_log_names_what_was_refused(front):
     """The log has method and path of what nginx refuses itself, no query, and nothing of what it cannot read."""
     raw_answer(front, f"PUT /cds-services/refused?patient={CANARY} HTTP/1.1\nHost: localhost\nConnection: close\n\n")
     raw_answer(front, f"{CANARY} /x HTTP/1.1\nHost: localhost\n\n")
+    until(lambda: " - 400 " in front.log("plexus-cds.log").splitlines()[-1])  # written after the answer
     lines = front.log("plexus-cds.log").splitlines()
     assert any(" PUT /cds-services/refused 405 " in line for line in lines)
-    assert " - 400 " in lines[-1]
     assert CANARY not in lines[-1]
 
 
