@@ -44,7 +44,7 @@ def serve(settings: Settings, clients: Iterable[Client] = ()) -> None:
     from granian.log import LogLevels  # noqa: PLC0415
 
     log_to_stderr()
-    _check_port(settings)
+    reservation = _reserve_port(settings)
     _warn_of_open_access(settings)
     _prepare_store(settings)
     _load(settings, clients)
@@ -52,7 +52,7 @@ def serve(settings: Settings, clients: Iterable[Client] = ()) -> None:
         "cds_service.web.app:app_from_environment",
         factory=True,
         interface=Interfaces.WSGI,
-        address=settings.host,
+        address=settings.host if ":" in settings.host else socket.gethostbyname(settings.host),
         port=settings.port,
         workers=settings.workers,
         blocking_threads=settings.threads + body_drain.CONCURRENT + _SPARE_THREADS,
@@ -71,6 +71,7 @@ def serve(settings: Settings, clients: Iterable[Client] = ()) -> None:
         print(_greeting(settings), flush=True)
         gc.freeze()  # the workers are forks: a collection in each would copy what they share
         server.serve()
+    reservation.close()
 
 
 def _load(settings: Settings, clients: Iterable[Client]) -> None:
@@ -92,22 +93,29 @@ def _ignore_signals() -> None:
             signal.signal(number, signal.SIG_IGN)
 
 
-def _check_port(settings: Settings) -> None:
-    """Raise SettingsError where the address cannot be used, or its port is taken.
+def _reserve_port(settings: Settings) -> socket.socket:
+    """Return a socket that holds the port for this server; SettingsError where it is taken, or the address unusable.
 
-    Otherwise two servers on one port would start and share the calls.
+    Otherwise two servers on one port would start and share the calls: granian's sockets share it (SO_REUSEPORT).
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            other = "port with --port or PLEXUS_CDS_PORT"
-            if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-                other = "address with --host or PLEXUS_CDS_HOST"
-            message = f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; choose another {other}"
-            raise SettingsError(message) from None
+    reservation = socket.socket(family, socket.SOCK_STREAM)
+    reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that just ended do not matter
+    try:
+        reservation.bind((settings.host, settings.port))
+    except OSError as error:
+        reservation.close()
+        other = "port with --port or PLEXUS_CDS_PORT"
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            other = "address with --host or PLEXUS_CDS_HOST"
+        message = f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; choose another {other}"
+        raise SettingsError(message) from None
+    if sys.platform != "linux":  # elsewhere granian could not listen beside it
+        reservation.close()
+        return reservation
+    reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)  # the reservation of another server fails,
+    reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # and granian's own sockets do not
+    return reservation
 
 
 def _warn_of_open_access(settings: Settings) -> None:
