@@ -11,7 +11,6 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,9 @@ from cds_service.knowledge import CARD, Knowledge, load
 from cds_service.model import Recommendation
 from tests.support import notation
 from tests.support.in_process import decided
+from tests.support.service import TODAY
 
 ROOT = Path(__file__).parents[1]
-TODAY = date(2026, 11, 22)
 TABLES = (
     "watched_orders",
     "decision_table",

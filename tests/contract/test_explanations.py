@@ -10,17 +10,9 @@ from cds_service.config.settings import Settings
 from cds_service.model import OPTIONAL_KEYS
 from cds_service.web.app import create_app
 from tests.support.notation import call as made_call
-from tests.support.service import CLOCK, TODAY, Client, serving
+from tests.support.service import CLOCK, EXPLANATIONS, TODAY, Client, explained, serving
 
-EXPLANATIONS = "/playground/explanations/lumbosacral-plexus-mri-order-select"
 VIGNETTES = {vignette["name"]: vignette for vignette in examples.vignettes(TODAY)}
-
-
-def explained(service, call, path=EXPLANATIONS):
-    """POST a call and return its explanation, which must be a 200."""
-    response = service.post(call, path)
-    assert response.status_code == 200, response.text
-    return response.json()
 
 
 def test_steps_of_a_card(service):

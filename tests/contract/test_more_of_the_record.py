@@ -12,7 +12,7 @@ from cds_service.examples import searchset
 from tests.support.hook_calls import entries
 from tests.support.notation import MORE, SYSTEMS, concept
 from tests.support.optional_keys import CANCER, SITES, asking, at, clients, split  # noqa: F401
-from tests.support.service import TODAY
+from tests.support.service import TODAY, explained
 
 GIVEN = (TODAY - timedelta(800)).isoformat()
 VISIT = {"resourceType": "Encounter", "id": "v", "status": "finished", "period": {"end": GIVEN}}
@@ -165,8 +165,7 @@ def test_what_the_explanation_tells(clients):
         imaging_reports="lumbar MRI report [final]",
         encounter_diagnoses=...,
     )
-    path = "/playground/explanations/lumbosacral-plexus-mri-order-select"
-    steps = clients["all"].post(body, path).json()["steps"]
+    steps = explained(clients["all"], body)["steps"]
     assert (steps["record"]["conditions"], steps["record"]["more"]) == (1, dict.fromkeys(MORE, 1))
     assert [part["key"] for part in steps["record"]["unread"]] == ["encounter_diagnoses"]
     assert {entry["reference"]: entry["why"] for entry in steps["outcomes"][0]["unused_entries"]} == {
@@ -185,8 +184,7 @@ def test_what_the_explanation_tells(clients):
 )
 def test_a_plexus_mri_on_record_is_explained(key, entry, reason, reference, clients):
     """The explanation of a silence names the order or report on which it rests."""
-    path = "/playground/explanations/lumbosacral-plexus-mri-order-select"
-    [outcome] = clients["more"].post(asking(conditions=CANCER, **{key: entry}), path).json()["steps"]["outcomes"]
+    [outcome] = explained(clients["more"], asking(conditions=CANCER, **{key: entry}))["steps"]["outcomes"]
     assert outcome["silence"]["reason"] == reason
     assert reference in [name for finding in outcome["findings"] for name in finding["references"]]
 

@@ -10,16 +10,10 @@ from datetime import timedelta
 import pytest
 from fhir.resources.servicerequest import ServiceRequest as ServiceRequestOfR5
 
-from tests.support.notation import SYSTEMS, call
+from tests.support.notation import call, coded
 from tests.support.service import TODAY, log_lines
 
 PATIENT = {"reference": "Patient/pt-1"}
-
-
-def concept(text: str) -> dict:
-    """Return a CodeableConcept of `system|code`."""
-    system, code = text.split("|")
-    return {"coding": [{"system": SYSTEMS[system], "code": code}]}
 
 
 def days_ago(days: int) -> str:
@@ -27,9 +21,9 @@ def days_ago(days: int) -> str:
     return (TODAY - timedelta(days)).isoformat()
 
 
-PROSTATE_CANCER, BREAST_CANCER = concept("icd10cm|C61"), concept("icd10cm|C50.911")
-PLEXOPATHY, LUMBAR_MRI = concept("icd10cm|G54.1"), concept("cpt|72148")
-RADIOTHERAPY, PROSTATE, BREAST = concept("sct|1217123003"), concept("sct|41216001"), concept("sct|76752008")
+PROSTATE_CANCER, BREAST_CANCER = coded("icd10cm|C61"), coded("icd10cm|C50.911")
+PLEXOPATHY, LUMBAR_MRI = coded("icd10cm|G54.1"), coded("cpt|72148")
+RADIOTHERAPY, PROSTATE, BREAST = coded("sct|1217123003"), coded("sct|41216001"), coded("sct|76752008")
 CANCER = {"resourceType": "Condition", "id": "cancer", "subject": PATIENT, "code": PROSTATE_CANCER}
 
 
@@ -150,7 +144,7 @@ ORDERS = {
         {"code": {"concept": {"extension": [{"url": "https://x.example.org", "valueCodeableConcept": LUMBAR_MRI}]}}},
         IN_REACH,
     ),
-    "R5, another study": ({"code": {"concept": concept("cpt|72141")}}, "nothing_watched"),
+    "R5, another study": ({"code": {"concept": coded("cpt|72141")}}, "nothing_watched"),
     "R5, its code a reference: not watched": (
         {"code": {"reference": {"reference": "ActivityDefinition/mri"}}},
         "nothing_watched",

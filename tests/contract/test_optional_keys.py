@@ -6,7 +6,7 @@ import pytest
 
 from cds_service.config.settings import Settings
 from cds_service.web.app import create_app
-from tests.support.notation import SYSTEMS, call
+from tests.support.notation import SYSTEMS, call, coded
 from tests.support.service import CLOCK, TODAY, Client, serving
 
 KEYS = {"AllergyIntolerance": "allergies", "Device": "devices", "Observation": "egfr"}
@@ -16,16 +16,10 @@ PACEMAKER, EGFR = "sct|14106009", "loinc|62238-1"
 PLEXUS_CERTAIN = {"coding": [{"system": SYSTEMS["icd10cm"], "code": "G54.1"}]}
 
 
-def concept(text: str) -> dict:
-    """Return a CodeableConcept of `system|code`."""
-    system, code = text.split("|")
-    return {"coding": [{"system": SYSTEMS[system], "code": code}]}
-
-
 def allergy(code=GADOLINIUM, **more) -> dict:
     """Return an allergy of the patient."""
     resource = {"resourceType": "AllergyIntolerance", "id": "a1", "patient": {"reference": "Patient/pt-1"}}
-    return resource | {"code": concept(code)} | more
+    return resource | {"code": coded(code)} | more
 
 
 def device(code=PACEMAKER, **more) -> dict:
@@ -34,13 +28,13 @@ def device(code=PACEMAKER, **more) -> dict:
         "resourceType": "Device",
         "id": "d1",
         "patient": {"reference": "Patient/pt-1"},
-        "type": concept(code),
+        "type": coded(code),
     } | more
 
 
 def egfr(value=25, days=30, **more) -> dict:
     """Return a final result of the patient, so many days old, or without a date."""
-    resource = {"resourceType": "Observation", "id": "o1", "status": "final", "code": concept(EGFR)}
+    resource = {"resourceType": "Observation", "id": "o1", "status": "final", "code": coded(EGFR)}
     resource |= {
         "subject": {"reference": "Patient/pt-1"},
         "valueQuantity": {"value": value, "unit": "mL/min/{1.73_m2}"},
@@ -89,7 +83,7 @@ CONTRAST_LINES = {
         allergy(**status("clinicalStatus", "active"), **status("verificationStatus", "confirmed")),
         "Gadolinium allergy",
     ),
-    "named by its reaction": (allergy(IODINATED, reaction=[{"substance": concept(GADOLINIUM)}]), "Gadolinium allergy"),
+    "named by its reaction": (allergy(IODINATED, reaction=[{"substance": coded(GADOLINIUM)}]), "Gadolinium allergy"),
     "contrast of an unknown kind": (allergy("sct|385420005"), "Contrast allergy"),
     "low": (egfr(), "eGFR"),
     "just below 30": (egfr(29.9), "eGFR"),
@@ -117,7 +111,7 @@ NO_LINE = {
     "an eGFR whose number is a text": egfr("25"),
     "an eGFR whose number is true": egfr(valueQuantity={"value": True}),
     "an eGFR without a value": egfr(valueQuantity={"unit": "mL/min"}),
-    "another laboratory value": egfr(code=concept("loinc|2160-0")),
+    "another laboratory value": egfr(code=coded("loinc|2160-0")),
     "another patient's eGFR": egfr(subject={"reference": "Patient/somebody-else"}),
     "an inactive device": device(status="inactive"),
     "a device entered in error": device(status="entered-in-error"),
@@ -220,7 +214,7 @@ def test_an_active_device_counts_after_an_older_removal(advertising):
     """A device that is recorded as active today is in the body, whichever one was taken out years ago."""
     body = asking(device(status="active"))
     removal = {"resourceType": "Procedure", "status": "completed", "performedDateTime": "2019-05-01"}
-    removal["code"] = concept("sct|175140001")
+    removal["code"] = coded("sct|175140001")
     body["prefetch"]["procedures"]["entry"].append({"resource": removal})
     assert DEVICE in card_for(advertising, body)["detail"]
 

@@ -11,9 +11,8 @@ import pytest
 from cds_service import examples
 from cds_service.config.settings import Settings
 from cds_service.web.app import create_app
-from tests.support.service import CLOCK, ORDER_SELECT, TODAY, Client, serving
+from tests.support.service import CLOCK, EXPLANATIONS, ORDER_SELECT, TODAY, Client, explained, serving
 
-EXPLANATIONS = "/playground/explanations/lumbosacral-plexus-mri-order-select"
 VIGNETTES = {vignette["name"]: vignette for vignette in examples.vignettes(TODAY)}
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "cds_service" / "web" / "static"
@@ -24,13 +23,6 @@ def data(service):
     """Return what the page begins with."""
     response = service.get("/playground/data.json")
     assert response.status_code == 200
-    return response.json()
-
-
-def explained(service, call, path=EXPLANATIONS):
-    """POST a call and return its explanation, which must be a 200."""
-    response = service.post(call, path)
-    assert response.status_code == 200, response.text
     return response.json()
 
 

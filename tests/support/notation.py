@@ -110,6 +110,12 @@ def rows(name: str) -> list[dict[str, str]]:
 ENTRIES = {row["name"]: row for row in rows("entries.csv")}
 
 
+def coded(text: str) -> dict:
+    """Return the CodeableConcept of one `system|code`."""
+    system, code = text.split("|")
+    return {"coding": [{"system": SYSTEMS[system], "code": code}]}
+
+
 def concept(name: str) -> dict:
     """Return the CodeableConcept of a name of entries.csv, or of words in quotation marks."""
     if name.startswith('"'):

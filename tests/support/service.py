@@ -16,6 +16,7 @@ TODAY = date(2026, 11, 22)
 """Of every application in this process; one in another process has the machine's day: see serving.py."""
 ORDER_SELECT = "/cds-services/lumbosacral-plexus-mri-order-select"
 ORDER_SIGN = "/cds-services/lumbosacral-plexus-mri-order-sign"
+EXPLANATIONS = "/playground/explanations/lumbosacral-plexus-mri-order-select"
 STOPS_WITHIN = 0.02
 """Seconds that a server looks for a shutdown after; at werkzeug's own half second the tests mostly wait for it."""
 
@@ -71,6 +72,13 @@ class Client:
         response = self.post(body, path)
         assert response.status_code == 200, response.text
         return response.json()["cards"]
+
+
+def explained(client: Client, call: dict, path: str = EXPLANATIONS) -> dict:
+    """POST a call to the playground and return its explanation, which must be a 200."""
+    response = client.post(call, path)
+    assert response.status_code == 200, response.text
+    return response.json()
 
 
 def log_lines(caplog, event: str = "") -> list[dict]:
