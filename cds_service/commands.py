@@ -41,7 +41,7 @@ from cds_service.web.request_body import DEPTH
 if TYPE_CHECKING:
     from cds_service.backtest.scan import Variant
 
-_NOT_AS_OF = (
+_RECORD_IS_OF_TODAY = (
     "Warning: the record is read as it is now, and what was recorded after {} counts as of that day. "
     "Use --as-of instead to leave it out."
 )
@@ -81,7 +81,7 @@ def decide(
         body, later = as_of(body, day)
         click.echo(f"As of {day}: entries of the record that came later and are left out: {later}.", err=True)
     elif day < clock.today():
-        click.echo(_NOT_AS_OF.format(day), err=True)
+        click.echo(_RECORD_IS_OF_TODAY.format(day), err=True)
     hook = body["hook"] if body.get("hook") == "order-sign" else "order-select"
     site = SiteSource(settings, knowledge).current(day)
     try:
@@ -122,12 +122,12 @@ def _hook_call(content: bytes, name: str) -> dict[str, Any]:
     else:
         if isinstance(body, dict):
             return body
-        message = f"{name}: This is not a CDS Hooks call: the body must be a JSON object, not {_kind(body)}."
+        message = f"{name}: This is not a CDS Hooks call: the body must be a JSON object, not {_json_type(body)}."
         raise NotAHookCall(message)
     raise NotJson(fault)
 
 
-def _kind(body: object) -> str:
+def _json_type(body: object) -> str:
     return {list: "an array", str: "a string", bool: "a boolean", type(None): "null"}.get(type(body), "a number")
 
 
@@ -313,15 +313,15 @@ def backtest(
     else:
         run = on_this_machine(workers or len(os.sched_getaffinity(0)), resume=resume)
     request = Request(export, out, plan, about, work, resume=resume, fail_above=fail_above)
-    before = signal.signal(signal.SIGTERM, _end)
+    previous_handler = signal.signal(signal.SIGTERM, _raise_system_exit)
     try:
         click.echo(back_test(request, run))
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, previous_handler)
     click.echo(f"The report is {out / 'report.html'}.")
 
 
-def _end(*_: object) -> None:
+def _raise_system_exit(*_: object) -> None:
     """End as an exception does, so that what holds patient data is removed."""
     raise SystemExit(128 + signal.SIGTERM)
 

@@ -31,7 +31,7 @@ logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What a server answered to one request; `seconds` is until the whole body was there."""
 
     status: int
@@ -47,7 +47,7 @@ class Answer:
             return None
 
 
-class Unanswered(Exception):
+class NoResponse(Exception):
     """A request had no answer; the text says why in plain words, without the URL."""
 
 
@@ -79,7 +79,7 @@ class HttpClient:
         """Return the same of a POST of a form, which keeps patient data out of URLs (FHIR R4, "Search")."""
         return self._read("POST", url, form)
 
-    def send(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None) -> Answer:
+    def send(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None) -> Response:
         """Return the answer to any request, of any status; exceptions of requests are the caller's."""
         timeout: Any = Timeout(total=self._deadline.remaining())
         started = time.perf_counter()
@@ -91,7 +91,7 @@ class HttpClient:
                 body = self._body(response)
             finally:
                 raw.timer.cancel()
-        return Answer(response.status_code, response.headers, body, time.perf_counter() - started)
+        return Response(response.status_code, response.headers, body, time.perf_counter() - started)
 
     def _read(self, method: str, url: str, form: Mapping[str, str] | None) -> tuple[int, Any]:
         with self._as_client_errors():
@@ -134,23 +134,23 @@ class HttpClient:
 
 def send(
     method: str, url: str, *, headers: Mapping[str, str], content: bytes | None, seconds: float, ca_file: str = ""
-) -> Answer:
-    """Return what a server answers to one request on a connection of its own, whatever its status, or Unanswered."""
+) -> Response:
+    """Return what a server answers to one request on a connection of its own, whatever its status, or NoResponse."""
     limits = FetchLimits(seconds=seconds, ca_file=ca_file)
     client = HttpClient(None, Deadline(seconds), limits, accept="application/json")
     try:
         return client.send(method, url, headers, content)
     except (requests.Timeout, HttpClientError):
         message = f"no answer within {seconds:g} s"
-        raise Unanswered(message) from None
+        raise NoResponse(message) from None
     except requests.exceptions.SSLError as error:
-        raise Unanswered(_tls_fault(error)) from None
+        raise NoResponse(_tls_fault(error)) from None
     except (requests.ConnectionError, HTTPError, OSError):
         message = "the connection failed: wrong host or port, a firewall, or nothing that listens there"
-        raise Unanswered(message) from None
+        raise NoResponse(message) from None
     except (requests.RequestException, ValueError):
         message = "this is not a URL that can be called"
-        raise Unanswered(message) from None
+        raise NoResponse(message) from None
     finally:
         client.close()
 

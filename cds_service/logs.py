@@ -82,7 +82,7 @@ _PATIENCE = 1.0
 
 
 def is_logged(level: Level) -> bool:
-    """Tell whether lines of a level are written; where not, their fields need not be put together."""
+    """Return whether lines of a level are written; where not, their fields need not be put together."""
     return _LOG.isEnabledFor(_LEVELS[level])
 
 

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from functools import cache
 from itertools import product
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import IO
 
 from prometheus_client import (
@@ -29,7 +28,9 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from cds_service.errors import SettingsError
+from cds_service.logs import log_event
 from cds_service.model import FetchFault, PrefetchState
+from cds_service.temporary_folder import temporary_folder
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -55,6 +56,11 @@ READ = "read"
 
 _OTHER = "other"
 _BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_FILE_KINDS, _FILE_BYTES = ("counter", "histogram", "gauge_min"), 1 << 18
+"""The files of a worker, and how large each is: four times what its series need, so that none grows."""
+
+_NOT_SHARED = "/metrics has the counts of one worker alone, since it started; free space in the folder, then restart"
+
 _locks: list[IO[str]] = []
 """The lock of this worker's files, held until the process ends."""
 
@@ -160,12 +166,12 @@ def prepare(
     metrics.started.set(started)
 
 
-def call(service: str, outcome: str, amount: int = 1) -> None:
+def call(service: str, outcome: str, amount: int) -> None:
     """Count hook calls by service and outcome."""
     _metrics().calls.inc(service, outcome, amount=amount)
 
 
-def decision(study: str, outcome: str, reason: str, amount: int = 1) -> None:
+def decision(study: str, outcome: str, reason: str, amount: int) -> None:
     """Count decisions by study, outcome and reason."""
     _metrics().decisions.inc(study, outcome, reason, amount=amount)
 
@@ -175,7 +181,7 @@ def orders_with_card(amount: int) -> None:
     _metrics().orders_with_card.inc(amount)
 
 
-def unrecognized(resource: str, amount: int = 1) -> None:
+def unrecognized(resource: str, amount: int) -> None:
     """Count orders or entries that neither a code nor text identified, by resource type."""
     _metrics().unrecognized.inc(resource, amount=amount)
 
@@ -187,12 +193,12 @@ def phases(seconds: Mapping[str, float]) -> None:
         histograms[phase].observe(duration)
 
 
-def prefetch(key: str, state: str, amount: int = 1) -> None:
+def prefetch(key: str, state: str, amount: int) -> None:
     """Count what clients sent for a prefetch key, by state."""
     _metrics().prefetch.inc(key, state, amount=amount)
 
 
-def fetch(key: str, fault: FetchFault | None, amount: int = 1) -> None:
+def fetch(key: str, fault: FetchFault | None, amount: int) -> None:
     """Count FHIR searches by prefetch key and fault."""
     _metrics().fetch.inc(key, fault.label if fault else READ, amount=amount)
 
@@ -244,7 +250,7 @@ def shared() -> Iterator[None]:
             raise SettingsError(message)
         yield
         return
-    with TemporaryDirectory(prefix="plexus-cds-metrics-") as folder:
+    with temporary_folder("plexus-cds-metrics-") as folder:
         os.environ[FOLDER] = os.environ[_TEMPORARY] = folder
         try:
             yield
@@ -263,10 +269,35 @@ def _metrics() -> _Metrics:
     """Return the metrics of this process, created on first use, as each worker is a fork of the server."""
     disable_created_metrics()  # type: ignore[no-untyped-call]
     folder = os.environ.get(FOLDER)
-    if folder:
+    if not folder:
+        return _Metrics(shared=False)
+    try:
         own = _claim_files(Path(folder))
-        values.ValueClass = values.MultiProcessValue(lambda: own)  # type: ignore[no-untyped-call]
-    return _Metrics(shared=bool(folder))
+        _allocate(Path(folder), own)
+    except OSError as error:
+        log_event("warning", "startup_warning", reason="metrics_not_shared", error=error.strerror, effect=_NOT_SHARED)
+        values.ValueClass = values.MutexValue
+        return _Metrics(shared=False)
+    values.ValueClass = values.MultiProcessValue(lambda: own)  # type: ignore[no-untyped-call]
+    return _Metrics(shared=True)
+
+
+def _allocate(folder: Path, own: str) -> None:
+    """Reserve the space of a worker's files, or raise OSError; they are written as memory, and a full disk would kill.
+
+    prometheus_client makes a file of 64 KiB without reserving them, and continues one that is there.
+    """
+    if not hasattr(os, "posix_fallocate"):
+        return
+    for kind in _FILE_KINDS:
+        path = folder / f"{kind}_{own}.db"
+        with path.open("ab") as file:
+            try:
+                os.posix_fallocate(file.fileno(), 0, max(_FILE_BYTES, os.fstat(file.fileno()).st_size))
+            except OSError:
+                if not os.fstat(file.fileno()).st_size:
+                    path.unlink()  # other workers read all files, and could not read an empty one
+                raise
 
 
 def _claim_files(folder: Path, number: int = 1) -> str:

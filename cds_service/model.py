@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 PLEXUS_STUDIES = ("plexus_mri", "plexus_mri_with_contrast", "plexus_mri_without_contrast")
 """What an order or a Procedure for an MRI of the lumbosacral plexus is called, by its contrast."""
 
+LEVEL_NOT_STATED = "level_not_stated"
+"""What an order's code means that leaves the level of the spine open: its words are read instead."""
+
 
 Dialect = Literal["standard", "epic", "crd"]
 """The form of an answer; `web.dialects` says what each has."""
@@ -68,9 +71,13 @@ SILENCE_REASONS = (
 )
 """The rows of silences.csv; `decision.rules` says when each of the others holds, the table in which order."""
 
+RECOMMENDED_BESIDE = "recommended_beside"
+"""The reservation that no single order has: another order of the call has the recommendation."""
+
 RESERVATION_REASONS = (
     *("device", "contrast", "stat", "spine_named", "cord_sign", "other_explanation", "plexus_mri_earlier"),
     *("no_specific_sign", "history_not_placed", "remote_only"),
+    RECOMMENDED_BESIDE,
 )
 """The reasons of reservations.csv; `decision.rules` says when each holds."""
 

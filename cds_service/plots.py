@@ -1,6 +1,6 @@
 """Plots as inline SVG: columns over time, and bars beside names. They need no script and no network.
 
-The page colors them by class: `bar` and the roles of the parts, `grid`, `mark`, `slot`, `hatch`, and text by `faint`.
+The page colors them by class: `bar` and the roles of segments, `grid`, `mark`, `slot`, `hatch`, and text by `faint`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,19 +19,19 @@ _HATCHED = (
 )
 
 
-class Part(NamedTuple):
-    """One color of a column: its CSS class, and its value, or None where it is hidden."""
+class ColumnSegment(NamedTuple):
+    """One color of a stacked column: its CSS class, and its value, or None where it is hidden."""
 
     role: str
     value: float | None
 
 
 class Column(NamedTuple):
-    """One period: what stands below it, in one or two lines, what a pointer is told, and its parts from below."""
+    """One period: what stands below it, in one or two lines, what a pointer is told, and its segments from below."""
 
     label: str
     words: str
-    parts: tuple[Part, ...]
+    segments: tuple[ColumnSegment, ...]
 
 
 class Mark(NamedTuple):
@@ -64,7 +64,7 @@ def columns_over_time(
     title: str, columns: Sequence[Column], *, width: int = _WIDTH, unit: str = "", marks: Iterable[Mark] = ()
 ) -> str:
     """Return stacked columns by period; a hidden value is a hatched column of no height that means anything."""
-    highest = max([sum(part.value or 0 for part in column.parts) for column in columns], default=0) or 1
+    highest = max([sum(segment.value or 0 for segment in column.segments) for column in columns], default=0) or 1
     tick = _tick(highest)
     top = tick * max(1, int(-(-highest // tick)))
     lines = max(column.label.count("\n") for column in columns) if columns else 0
@@ -73,7 +73,7 @@ def columns_over_time(
     plot = _HEIGHT - _BOTTOM - _TOP
     slot = (width - _LEFT) / max(len(columns), 1)
     base = begin + plot
-    content = [_HATCHED if any(part.value is None for column in columns for part in column.parts) else ""]
+    content = [_HATCHED if any(segment.value is None for column in columns for segment in column.segments) else ""]
     for value in range(0, top + 1, tick):
         y = base - plot * value / top
         content.append(f'<line x1="{_LEFT}" x2="{width}" y1="{_number(y)}" y2="{_number(y)}" class="grid"/>')
@@ -97,16 +97,16 @@ def columns_over_time(
 
 
 def _column(column: Column, x_and_width: tuple[float, float], base: float, scale: float, plot: float) -> str:
-    """Return the parts of a column upon each other, and, over its whole height, what a pointer is told."""
+    """Return the segments of a column upon each other, and, over its whole height, what a pointer is told."""
     x, slot = x_and_width
     left, width = _number(x + slot * 0.1), _number(max(slot * 0.8, 1))
     rectangles = []
     y = base
-    for part in column.parts:
-        height = plot * 0.06 if part.value is None else part.value * scale
+    for segment in column.segments:
+        height = plot * 0.06 if segment.value is None else segment.value * scale
         y -= height
         if height:
-            role = "hidden" if part.value is None else part.role
+            role = "hidden" if segment.value is None else segment.role
             size = f'y="{_number(y)}" width="{width}" height="{_number(height)}"'
             rectangles.append(f'<rect x="{left}" {size} class="{role}"/>')
     size = f'y="{_number(base - plot)}" width="{_number(slot)}" height="{_number(plot)}"'

@@ -2,6 +2,7 @@
 
 import errno
 import gc
+import signal
 import socket
 import sys
 from collections.abc import Iterable
@@ -17,9 +18,10 @@ from cds_service.logs import log_event, log_to_stderr
 from cds_service.store import NOT_MIGRATED, READY, Store
 from cds_service.store.migration import prepare
 from cds_service.store.period import PLAYGROUND
+from cds_service.web import body_drain
 
 _SPARE_THREADS = 4
-"""They refuse excess calls and answer probes while all other threads are busy."""
+"""They refuse excess calls and answer probes while all others are busy; each is started when it is needed."""
 
 _CONNECTIONS = 512
 """Of each worker, including idle ones; a client beyond them gets no answer at all, so there are more than enough."""
@@ -53,7 +55,7 @@ def serve(settings: Settings, clients: Iterable[Client] = ()) -> None:
         address=settings.host,
         port=settings.port,
         workers=settings.workers,
-        blocking_threads=settings.threads + _SPARE_THREADS,
+        blocking_threads=settings.threads + body_drain.CONCURRENT + _SPARE_THREADS,
         backpressure=_CONNECTIONS,
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(
@@ -64,6 +66,7 @@ def serve(settings: Settings, clients: Iterable[Client] = ()) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=ceil(settings.fetch_seconds) + _SPARE_SECONDS,
     )
+    _ignore_signals()
     with metrics.shared(), watched_file.shared():
         print(_greeting(settings), flush=True)
         gc.freeze()  # the workers are forks: a collection in each would copy what they share
@@ -80,6 +83,13 @@ def _load(settings: Settings, clients: Iterable[Client]) -> None:
         import_module("cds_service.web.traces")
     if settings.workers > 1:
         import_module("cds_service.store.writing")  # a single worker imports it at its first write
+
+
+def _ignore_signals() -> None:
+    """Ignore signals that mean nothing here and would end the process, as one to reopen a log file does."""
+    for name in ("SIGUSR1", "SIGUSR2"):
+        if number := getattr(signal, name, None):
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _check_port(settings: Settings) -> None:

@@ -10,11 +10,11 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Generic, TypeVar
 
 from cds_service.errors import SettingsError
 from cds_service.logs import log_event
+from cds_service.temporary_folder import temporary_folder
 
 _T = TypeVar("_T")
 
@@ -25,7 +25,7 @@ _FOLDER = "_PLEXUS_CDS_LAST_VALID"
 @contextmanager
 def shared() -> Iterator[None]:
     """Let the processes started in the body keep the last valid version of each file, in a temporary folder."""
-    with TemporaryDirectory(prefix="plexus-cds-files-") as folder:
+    with temporary_folder("plexus-cds-files-") as folder:
         os.environ[_FOLDER] = folder
         try:
             yield

@@ -10,14 +10,14 @@ from cds_service.config.settings import PREFIX, Settings
 from cds_service.store import Store
 from cds_service.store.migration import migrate
 from cds_service.web.app import create_app
-from tests.support.collected import Collection
+from tests.support.collected_tests import Collection
 from tests.support.in_process import check_once, knowledge_read_once, switch_on
 from tests.support.service import CLOCK, Client, serving
 
 pytest_plugins = [
-    "tests.support.authenticating",
+    "tests.support.token_verifier",
     "tests.support.databases",
-    "tests.support.authenticated",
+    "tests.support.authenticated_service",
 ]
 
 

@@ -13,7 +13,7 @@ _TURN = (
 
 
 def snomed(code: str) -> bool:
-    """Say whether a SNOMED CT identifier passes Verhoeff's check."""
+    """Return whether a SNOMED CT identifier passes Verhoeff's check."""
     check = 0
     for index, digit in enumerate(reversed(code)):
         check = int(_TIMES[check][int(_TURN[index % 8][int(digit)])])
@@ -21,7 +21,7 @@ def snomed(code: str) -> bool:
 
 
 def loinc(code: str) -> bool:
-    """Say whether a LOINC number passes its modulus-10 check."""
+    """Return whether a LOINC number passes its modulus-10 check."""
     number, _, check = code.partition("-")
     total = sum(sum(divmod(int(digit) * (2 - index % 2), 10)) for index, digit in enumerate(reversed(number)))
     return check == str(-total % 10)
@@ -31,6 +31,6 @@ CHECKS = {"http://snomed.info/sct": snomed, "http://loinc.org": loinc}
 
 
 def passes(system: str, code: str) -> bool:
-    """Say whether a code passes the check digit of its system, where the system has one."""
+    """Return whether a code passes the check digit of its system, where the system has one."""
     check = CHECKS.get(system)
     return check is None or check(code)

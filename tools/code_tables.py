@@ -38,7 +38,7 @@ class Code:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What makes it one code, whichever row it came from."""
+        """Return what makes it one code, whichever row it came from."""
         return self.system, self.code
 
 
@@ -63,7 +63,7 @@ def read_table(folder: Path, table: str) -> list[Code]:
 
 
 def expand(row: Row, table: str) -> Iterator[Code]:
-    """Give the codes of one row: the row's own, or each one in its range."""
+    """Return the codes of one row: the row's own, or each one in its range."""
     words = row.get("wording", "")
     code = Code(
         row.get("system", SNOMED),
@@ -83,12 +83,12 @@ def expand(row: Row, table: str) -> Iterator[Code]:
 
 
 def noted(notes: str) -> str:
-    """Give how a code matches, which a table without a column for it says in its notes."""
+    """Return how a code matches, which a table without a column for it says in its notes."""
     return next((match for start, match in NOTED if notes.startswith(start)), "exact")
 
 
 def range_of(code: Code) -> list[str]:
-    """Give each code from the first to the last of a range such as C00-C14, G6003-G6016 or O00-O9A."""
+    """Return each code from the first to the last of a range such as C00-C14, G6003-G6016 or O00-O9A."""
     first, _, last = code.code.partition("-")
     if last[-1].isalpha():  # ICD-10-CM counts O99, O9A
         return [*range_of(replace(code, code=f"{first}-{last[:-1]}9")), last]
@@ -111,7 +111,7 @@ def initial_encounter(code: Code) -> Code:
 def narrowest(codes: Iterable[Code]) -> tuple[list[Code], list[Reject]]:
     """Keep, of several rows for one code of a table, the one that spans least; reject the others."""
     best: dict[tuple[str, str], Code] = {}
-    codes = sorted(codes, key=lambda each: each.width)
+    codes = sorted(codes, key=lambda code: code.width)
     wider = [code for code in codes if best.setdefault(code.key, code) is not code]
     reason = "another row of the table states it more closely"
     return list(best.values()), [Reject(code, "", reason) for code in wider]
@@ -127,7 +127,7 @@ class Correction:
     metastatic: bool
 
     def applied(self, code: Code) -> Code:
-        """Give a code as it is right: its reach, or what a route is to make of it."""
+        """Return a code as it is right: its reach, or what a route is to make of it."""
         group = "metastatic" if self.metastatic else f"corrected: {self.right}"
         reach = self.right if self.right in REACHES else code.reach
         return replace(code, group=group, reach="unspecified" if self.metastatic else reach)

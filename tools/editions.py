@@ -22,7 +22,7 @@ NATIONAL = "malignancy_national"
 
 
 def who_edition(code: Code) -> Code | None:
-    """Give the same category of WHO's ICD-10, where it means the same."""
+    """Return the same category of WHO's ICD-10, where it means the same."""
     if code.match != "prefix" or not SAME_IN_WHO.fullmatch(code.code):
         return None
     return replace(code, system=ICD_10_WHO, verified_by=f"{code.verified_by}; counts alike in the WHO edition")
@@ -35,7 +35,7 @@ def editions() -> dict[str, str]:
 
 
 def in_edition(code: Code, system: str) -> Code:
-    """Give a code of the WHO edition as a national edition has it."""
+    """Return a code of the WHO edition as a national edition has it."""
     start = "^" if code.match == "text" else ""
     number = f"{start}{editions()[system]}{code.code.removeprefix(start)}"
     source = f"{code.verified_by}; the national edition has the categories of the WHO edition"
@@ -43,7 +43,7 @@ def in_edition(code: Code, system: str) -> Code:
 
 
 def as_who(code: Code) -> Code:
-    """Give a code of a national edition or a site of ICD-O-3 as the category of ICD-10 that has the same number."""
+    """Return a code of a national edition or a site of ICD-O-3 as the category of ICD-10 that has the same number."""
     if code.system not in editions() and (code.system != REGISTRY or code.match == "text"):
         return code
     start = "^" if code.match == "text" else ""
@@ -52,7 +52,7 @@ def as_who(code: Code) -> Code:
 
 
 def corrected(code: Code, table: dict[tuple[str, str], Correction]) -> Code:
-    """Give a code as it is right; what is right in ICD-10-CM is so in the category of the same number elsewhere."""
+    """Return a code as it is right; what is right in ICD-10-CM is so in the category of the same number elsewhere."""
     same = as_who(code)
     system = ICD_10_CM if same.system == ICD_10_WHO and same.table == NATIONAL else code.system
     correction = table.get((system, same.code))

@@ -8,9 +8,9 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from cds_service.clock import SYSTEM_CLOCK
-from tests.support.authenticating import write_clients
 from tests.support.service import ORDER_SELECT
 from tests.support.signing import claims, header, key, key_set, public, signed
+from tests.support.token_verifier import write_clients
 
 PUBLIC_URL = "http://127.0.0.1:8080"
 """Of all instances, so that tokens are good for each, and the links of their cards are the same."""

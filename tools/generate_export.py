@@ -71,7 +71,7 @@ _UNDATED, _LATER, _DAY_ONLY = 0.02, 0.25, 0.15
 _ODD_ORDERS, _ODD_ENTRIES = 0.3, 0.1
 
 
-class Chart(NamedTuple):
+class CodesByFamily(NamedTuple):
     """The codes that matter, by family; each (system, code)."""
 
     cancers: list[tuple[str, str]]
@@ -80,7 +80,7 @@ class Chart(NamedTuple):
     devices: list[tuple[str, str]]
 
 
-def charts(knowledge: Knowledge) -> Chart:
+def codes_by_family(knowledge: Knowledge) -> CodesByFamily:
     """Return codes of the value sets in ICD-10-CM, CPT and SNOMED CT."""
 
     def codes(family: str, *systems: str) -> list[tuple[str, str]]:
@@ -89,7 +89,7 @@ def charts(knowledge: Knowledge) -> Chart:
             (member.system, member.code) for member in members if member.system in systems and member.kind != "pattern"
         ][:_MOST_CODES]
 
-    return Chart(
+    return CodesByFamily(
         codes("malignancy", ICD, SNOMED),
         codes("presentation", ICD),
         codes("radiotherapy", CPT, SNOMED),
@@ -101,7 +101,7 @@ class Generator:
     """Makes patients one by one; the same seed makes the same export."""
 
     def __init__(self, entries: int, seed: int, *, monitored: float = 1, canaries: bool = False) -> None:
-        self._entries, self._random, self._chart = entries, random.Random(seed), charts(checked_knowledge())
+        self._entries, self._random, self._codes = entries, random.Random(seed), codes_by_family(checked_knowledge())
         self._monitored, self._canaries = monitored, canaries
         self._count = 0
 
@@ -117,13 +117,13 @@ class Generator:
         for place in range(size):
             ordered = draw.choice(times)
             if place < has_cancer:
-                yield self._entry("Condition", subject, f"{patient}-{place}", draw.choice(self._chart.cancers), ordered)
+                yield self._entry("Condition", subject, f"{patient}-{place}", draw.choice(self._codes.cancers), ordered)
             elif place == 1 and has_radiotherapy:
                 yield self._entry(
-                    "Procedure", subject, f"{patient}-{place}", draw.choice(self._chart.radiotherapy), ordered
+                    "Procedure", subject, f"{patient}-{place}", draw.choice(self._codes.radiotherapy), ordered
                 )
             elif place == 2 and draw.random() < 0.15:
-                code = draw.choice(draw.choice((self._chart.signs, self._chart.devices)))
+                code = draw.choice(draw.choice((self._codes.signs, self._codes.devices)))
                 yield self._entry("Condition", subject, f"{patient}-{place}", code, ordered)
             elif draw.random() < 0.5:
                 plain = (LOCAL, "C123") if draw.random() < 0.02 else (ICD, draw.choice(_PLAIN_CONDITIONS))

@@ -90,7 +90,7 @@ def _exchanged(rows: Rows, number: int) -> Rows:
 
 
 def is_answered_otherwise(knowledge: Knowledge, vignettes: Rows, expected: list[Any]) -> bool:
-    """Tell whether any vignette is answered otherwise than expected."""
+    """Return whether any vignette is answered otherwise than expected."""
     return any(answer(knowledge, row) != before for row, before in zip(vignettes, expected, strict=True))
 
 
@@ -118,7 +118,7 @@ def _outcome(outcome: Any) -> Any:
 
 
 def caught(table: str, rows: Rows, cards: Path, proof: Callable[[Knowledge], bool]) -> bool:
-    """Tell whether a mutant is refused or noticed; the table is put back afterwards."""
+    """Return whether a mutant is refused or noticed; the table is put back afterwards."""
     file = cards / CARD / f"{table}.csv"
     before = file.read_bytes()
     try:

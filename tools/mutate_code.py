@@ -25,6 +25,7 @@ from typing import Any
 
 import pytest
 
+from tests.support import corpus
 from tools.mutants import Mutant, mutants
 
 ROOT = Path(__file__).parents[1]
@@ -173,7 +174,7 @@ def _damage(mutant: Mutant) -> None:
 
 def _forget_answers() -> None:
     """Let the tests of the contract, which share their answers, make their calls again."""
-    sys.modules["corpus"].answers.cache_clear()
+    corpus.answers.cache_clear()
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,7 @@ class _Session:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the mutants, print those that were not caught, and the score."""
+    """Run the mutants, print those that were not caught, and the score; return 1 where none could be run."""
     parser = argparse.ArgumentParser(description="Damages the code and asks whether the tests notice.")
     parser.add_argument("modules", nargs="*")
     parser.add_argument("--minutes", type=float, default=1e9)
@@ -195,8 +196,8 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     os.chdir(ROOT)
     chosen = []
-    for file in sorted(file for package in PACKAGES for file in (ROOT / "cds_service" / package).glob("*.py")):
-        module = f"cds_service.{file.parent.name}.{file.stem}".removesuffix(".__init__")
+    for file in sorted(file for package in PACKAGES for file in (ROOT / "cds_service" / package).rglob("*.py")):
+        module = ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
         import_module(module)
         if not options.modules or module.rpartition(".")[2] in options.modules:
             chosen += mutants(file, module)
@@ -206,7 +207,7 @@ def main(arguments: list[str]) -> int:
     tried = plugin.counts.total()
     caught = plugin.counts["caught"] + plugin.counts["timeout"]
     print(f"{caught} of {tried} mutants caught ({100 * caught / max(tried, 1):.1f} %): {dict(plugin.counts)}")
-    return 0
+    return int(not tried)
 
 
 if __name__ == "__main__":

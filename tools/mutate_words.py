@@ -105,7 +105,7 @@ class Trial:
         yield from wrong(TypedTextReader(rows), (self.texts[index] for index in order), self._limits)
 
     def survives(self, damage: Damage) -> bool:
-        """Tell whether nothing notices a damage."""
+        """Return whether nothing notices a damage."""
         rows = damage.done_to(self.rows)
         return not any(reason_word_faults(rows)) and next(self.faults(rows, damage.touched), None) is None
 
@@ -119,8 +119,8 @@ def _prepare(file: Path) -> None:
 
 
 def _survives(number: int) -> tuple[int, bool]:
-    trial, everything = _IN_PROCESS[0]
-    return number, trial.survives(everything[number])
+    trial, all_damages = _IN_PROCESS[0]
+    return number, trial.survives(all_damages[number])
 
 
 def main(arguments: list[str]) -> int:
@@ -130,22 +130,22 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--corpus", type=Path, default=CORPUS, help="the texts, in place of tests/contract/words/every_word.csv"
     )
-    chosen = parser.parse_args(arguments)
-    trial = Trial(corpus(chosen.corpus))
+    options = parser.parse_args(arguments)
+    trial = Trial(corpus(options.corpus))
     if faults := list(trial.faults(trial.rows)):
         sys.exit("The corpus is read wrongly before anything is damaged:\n" + "\n".join(faults))
-    everything = list(damages(trial.rows))
+    all_damages = list(damages(trial.rows))
     numbers = [
         number
-        for number, damage in enumerate(everything)
-        if not chosen.topics or trial.rows[damage.number]["topic"] in chosen.topics
+        for number, damage in enumerate(all_damages)
+        if not options.topics or trial.rows[damage.number]["topic"] in options.topics
     ]
     survivors = 0
-    with Pool(PROCESSES, _prepare, (chosen.corpus,)) as pool:
+    with Pool(PROCESSES, _prepare, (options.corpus,)) as pool:
         for number, survived in pool.imap_unordered(_survives, numbers, chunksize=8):
             if survived:
                 survivors += 1
-                print(f"survived: {everything[number].description}", flush=True)
+                print(f"survived: {all_damages[number].description}", flush=True)
     print(f"{len(numbers) - survivors} of {len(numbers)} damages noticed")
     return 1 if survivors else 0
 

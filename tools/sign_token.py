@@ -41,8 +41,8 @@ def main() -> None:
     parser.add_argument("issuer", help="the issuer, as the clients file has it")
     parser.add_argument("url", help="the URL that is called, exactly")
     parser.add_argument("--folder", type=Path, default=Path(), help="where the key is (default: here)")
-    chosen = parser.parse_args()
-    print(f"Authorization: Bearer {token(chosen.issuer, chosen.url, key_in(chosen.folder))}")
+    options = parser.parse_args()
+    print(f"Authorization: Bearer {token(options.issuer, options.url, key_in(options.folder))}")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from queue import SimpleQueue
 
 ROOT = Path(__file__).parents[1]
 CONTROLS = ROOT / "docs" / "safety" / "controls.csv"
-PARTS = ("cards", "cds_service", "docs", "fixtures", "tests", "tools", "pyproject.toml", "setup.cfg")
+COPIED = ("cards", "cds_service", "docs", "fixtures", "tests", "tools", "pyproject.toml", "setup.cfg")
 INSIDE = ("cards", "fixtures")
 """The folders at the top of the repository that are inside the package when that is installed."""
 
@@ -35,7 +35,7 @@ class Copy:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for name in PARTS:
+        for name in COPIED:
             source, target = ROOT / name, folder / name
             if source.is_dir():
                 shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))

@@ -73,7 +73,7 @@ def include(words: str, codes: list[Code]) -> dict[str, Json]:
 
 
 def content(codes: list[Code]) -> dict[str, Json]:
-    """Give the codes of an include: concepts, a category or a pattern."""
+    """Return the codes of an include: concepts, a category or a pattern."""
     code = codes[0]
     if code.match == "exact":
         listed = sorted((code.code, code.display) for code in codes)

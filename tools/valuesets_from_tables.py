@@ -51,7 +51,7 @@ def routes() -> list[Row]:
 
 
 def fits(route: Row, code: Code) -> bool:
-    """Say whether a code has everything that a route asks for."""
+    """Return whether a code has everything that a route asks for."""
     return all(
         re.search(route[name], getattr(code, name), re.IGNORECASE) if name == "display"
         else re.fullmatch(route[name], getattr(code, name))
@@ -61,7 +61,7 @@ def fits(route: Row, code: Code) -> bool:
 
 
 def covers(listed: str, code: str) -> bool:
-    """Say whether a category or a pattern of ours takes in a code."""
+    """Return whether a category or a pattern of ours takes in a code."""
     return bool(re.match(listed, code.replace(".", ""))) if listed.startswith("^") else code.startswith(listed)
 
 

@@ -28,7 +28,7 @@ class Rule:
     metastasis: str
 
     def words(self, match: re.Match[str], *, metastatic: bool) -> str:
-        """Give our words, with what the pattern caught in place of a backslash and its number."""
+        """Return our words, with what the pattern caught in place of a backslash and its number."""
         words = self.metastasis if metastatic else self.wording
         return re.sub(r"\\(\d)", lambda number: match[int(number[1])].lower(), words)
 
@@ -45,7 +45,7 @@ def rules() -> dict[str, list[Rule]]:
 
 
 def first(applies_to: str, subject: str, *, metastatic: bool = False) -> str:
-    """Give the words of the first rule that fits and has words of that kind."""
+    """Return the words of the first rule that fits and has words of that kind."""
     for rule in rules()[applies_to]:
         if (match := rule.pattern.search(subject)) and (words := rule.words(match, metastatic=metastatic)):
             return words
@@ -66,7 +66,7 @@ def lower(words: str) -> str:
 
 
 def wording(row: Row, code: Code) -> str:
-    """Give our words for a code of a value set."""
+    """Return our words for a code of a value set."""
     if code.words and len(code.words) <= LONGEST:
         return code.words
     subject = f"{code.system.rpartition('/')[2]} {code.code} {plain(code.display)}"
@@ -80,7 +80,7 @@ def wording(row: Row, code: Code) -> str:
 
 
 def malignancy(subject: str, *, metastatic: bool) -> str:
-    """Give our words for a tumor, present or past, or for a metastasis by its place or its origin."""
+    """Return our words for a tumor, present or past, or for a metastasis by its place or its origin."""
     if origin := ORIGIN.search(subject):
         return f"Metastasis from {lower(first('malignancy', origin[1]))}"
     words = first("malignancy", subject, metastatic=metastatic)

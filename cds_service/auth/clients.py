@@ -16,7 +16,6 @@ from pydantic import (
     model_validator,
 )
 
-from cds_service.auth.key_sets import read_key_set_file
 from cds_service.auth.tokens import ALGORITHMS
 from cds_service.egress_policy import within, without_user
 from cds_service.model import Dialect
@@ -89,6 +88,9 @@ def _resolve_key_file(file: Path, info: ValidationInfo) -> Path:
     file = context.get("folder", Path()) / file
     if context.get("was_valid"):
         return file
+
+    from cds_service.auth.public_keys import read_key_set_file  # noqa: PLC0415 - slow to load, and often not needed
+
     try:
         has_keys = read_key_set_file(file).keys
     except OSError as error:

@@ -4,19 +4,18 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cds_service.egress_policy import Deadline, FetchLimits, HttpClientError
 from cds_service.logs import log_event
 from cds_service.model import FetchFault
-from cds_service.strict_json import strict_json
 
 if TYPE_CHECKING:
     from cds_service.auth.clients import Client
     from cds_service.auth.public_keys import KeySet, PublicKey
 
-_OK = 200
 _FRESH = 600
 """Seconds for which a fetched key set is used without fetching it again."""
 _STALE = 24 * 3600
@@ -87,6 +86,8 @@ class KeySetFile:
         return status.st_mtime_ns, status.st_size, status.st_ino
 
     def _read(self) -> None:
+        from cds_service.auth.public_keys import read_key_set_file  # noqa: PLC0415 - slow to load, and often not needed
+
         try:
             self._key_set = read_key_set_file(self._file)
         except (OSError, ValueError) as error:
@@ -168,7 +169,7 @@ class RemoteKeySet:
             status, content = client.get(self._url)
         finally:
             client.close()
-        if status != _OK:
+        if status != HTTPStatus.OK:
             raise HttpClientError(FetchFault.NOT_ANSWERED)
         return content
 
@@ -181,13 +182,6 @@ class RemoteKeySet:
 
     def _age(self) -> float:
         return self._clock() - self._fetched_at
-
-
-def read_key_set_file(file: Path) -> "KeySet":
-    """Return the key set of a file, or raise OSError or ValueError."""
-    from cds_service.auth.public_keys import read_key_set  # noqa: PLC0415 - slow to load, and often not needed
-
-    return read_key_set(strict_json(file.read_bytes()))
 
 
 def _log_key_set(issuer: str, key_set: "KeySet") -> None:

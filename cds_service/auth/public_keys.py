@@ -7,6 +7,7 @@ from base64 import urlsafe_b64decode
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from joserfc import jws
@@ -14,6 +15,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
 from cds_service.auth.tokens import ALGORITHMS
+from cds_service.strict_json import strict_json
 
 _RSA_BITS = range(2048, 8193)
 """A shorter key can be broken, and a longer one is slow to use."""
@@ -67,6 +69,11 @@ class KeySet:
         for key in self.keys:
             keys_by_id[key.kid] = (*keys_by_id.get(key.kid, ()), key)
         return keys_by_id
+
+
+def read_key_set_file(file: Path) -> KeySet:
+    """Return the key set of a file, or raise OSError or ValueError."""
+    return read_key_set(strict_json(file.read_bytes()))
 
 
 def read_key_set(content: Any) -> KeySet:

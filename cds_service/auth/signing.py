@@ -31,7 +31,7 @@ class SigningKey:
         header = {"alg": self.algorithm, "typ": "JWT", "kid": self.kid}
         return jwt.encode(header, claims, self._key, algorithms=[self.algorithm])
 
-    def stranger(self) -> "SigningKey":
+    def another(self) -> "SigningKey":
         """Return another key of the same kind under the same `kid`, whose signatures must be refused."""
         if isinstance(self._key, ECKey):
             return SigningKey(ECKey.generate_key(self._key.curve_name), self.kid)

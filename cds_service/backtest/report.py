@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from cds_service.knowledge import Knowledge
-from cds_service.plots import Column, Part, bars_by_name, columns_over_time
+from cds_service.plots import Column, ColumnSegment, bars_by_name, columns_over_time
 from cds_service.spreadsheet import cell
 
 _MOST_ROWS = 25
@@ -136,7 +136,7 @@ def _sections(summary: Mapping[str, Any], knowledge: Knowledge, about: Sequence[
 
 
 def _column(name: str, count: int | None) -> Column:
-    return Column(name, f"{name}: {_HIDDEN if count is None else f'{count:,}'}", (Part("bar", count),))
+    return Column(name, f"{name}: {_HIDDEN if count is None else f'{count:,}'}", (ColumnSegment("bar", count),))
 
 
 def _section(title: str, content: str) -> str:

@@ -17,8 +17,8 @@ from cds_service.store import Store
 from cds_service.validation_errors import describe_error
 
 PREFIX = "PLEXUS_CDS_"
-MOST_DAYS = 36500
-"""The longest retention period of the store: a century."""
+_MAX_RETENTION_DAYS = 36500
+"""A century; cli.py has it too, as help must not wait for the settings."""
 _KEY_LENGTH = 16
 _SECRETS = ("store_url", "patient_key")
 """Settings that may stand in a file, which PLEXUS_CDS_..._FILE names."""
@@ -99,7 +99,10 @@ class Settings(BaseSettings):
         "", description="File with the store's URL, in place of `STORE_URL`: a [mounted secret](install.md#secrets)"
     )
     store_days: int = Field(
-        730, ge=0, le=MOST_DAYS, description="Retention period for `plexus-cds purge`, in days; `0` keeps everything"
+        730,
+        ge=0,
+        le=_MAX_RETENTION_DAYS,
+        description="Retention period for `plexus-cds purge`, in days; `0` keeps everything",
     )
     store_comments: bool = Field(
         default=False, description="Store the comments of clinicians in feedback, which may contain patient data"
@@ -267,7 +270,7 @@ class Settings(BaseSettings):
 
     @property
     def is_local(self) -> bool:
-        """Tell whether only this machine can reach the service."""
+        """Return whether only this machine can reach the service."""
         try:
             return self.host == "localhost" or ip_address(self.host).is_loopback
         except ValueError:

@@ -26,7 +26,7 @@ from cds_service.config.settings import Settings
 from cds_service.decision.record import KEY_NAME
 from cds_service.decision.studies import study_of
 from cds_service.knowledge import Knowledge
-from cds_service.model import PREFETCH_KEYS, Dialect, OptionalKey, PrefetchName, Site
+from cds_service.model import LEVEL_NOT_STATED, PREFETCH_KEYS, Dialect, OptionalKey, PrefetchName, Site
 from cds_service.toml_file import read_toml
 from cds_service.watched_file import WatchedFile
 
@@ -42,6 +42,14 @@ def one_of(names: Callable[[Knowledge], Collection[str]]) -> AfterValidator:
         return name
 
     return AfterValidator(check)
+
+
+def states_a_study(name: str) -> str:
+    """Return what an order is mapped to; ValueError where that says no more than no mapping would."""
+    if name == LEVEL_NOT_STATED:
+        message = f"{name} is no study; leave the code out: an order whose code is not mapped is read by its words"
+        raise ValueError(message)
+    return name
 
 
 def known_system(name: str, info: ValidationInfo) -> str:
@@ -141,7 +149,7 @@ class Coding(_Strict):
 class LocalOrder(Coding):
     """A local order code, and the study that it orders."""
 
-    study: Annotated[str, one_of(lambda knowledge: knowledge.studies)]
+    study: Annotated[str, AfterValidator(states_a_study), one_of(lambda knowledge: knowledge.studies)]
 
 
 class Proposal(Coding):
@@ -156,7 +164,8 @@ class Shadow(_Strict):
     until: Annotated[date, Field(strict=True)]
 
 
-_PROBLEMS = "problem-list-item"
+PROBLEM_LIST = "problem-list-item"
+"""The category of Conditions (US Core) without which a patient's history would not be requested."""
 _NOT_WATCHED = "not_watched"
 
 MAX_DISMISSAL_HOURS = 48
@@ -211,8 +220,8 @@ class SiteFile(_Strict):
     @classmethod
     def _with_problems(cls, keys: dict[str, str]) -> dict[str, str]:
         """Refuse keys without the problem list, which would no longer be requested."""
-        if keys and _PROBLEMS not in keys.values():
-            message = f'one of the keys must have the category "{_PROBLEMS}": they take the place of `conditions`'
+        if keys and PROBLEM_LIST not in keys.values():
+            message = f'one of the keys must have the category "{PROBLEM_LIST}": they take the place of `conditions`'
             raise ValueError(message)
         return keys
 

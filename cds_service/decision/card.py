@@ -8,7 +8,15 @@ from cds_service.decision.rendering import fill, render_findings, render_sources
 from cds_service.decision.suggestions import build_suggestions, suggestion_kinds
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.text_validation import SUMMARY_LIMIT
-from cds_service.model import FindingKind, Findings, HookRequest, PatientRecord, Recommendation, Site
+from cds_service.model import (
+    RECOMMENDED_BESIDE,
+    FindingKind,
+    Findings,
+    HookRequest,
+    PatientRecord,
+    Recommendation,
+    Site,
+)
 
 
 def build_card(
@@ -90,12 +98,13 @@ def _render_detail(
 
 
 def _about(recommendation: Recommendation, request: HookRequest, texts: Mapping[str, Any]) -> str:
-    """Return which order the card is about, if the call has several."""
+    """Return which order the card is about, if the call has several, and that the study is recommended for another."""
     drafts, order = request.draft_orders, recommendation.order
     if len(drafts) == 1:
         return ""
     name = order.name or texts["orders"][order.study]["name"]
-    return fill(texts["about"], order=name, position=order.order.position, count=len(drafts))
+    about = fill(texts["about"], order=name, position=order.order.position, count=len(drafts))
+    return about + (texts["notes"]["beside"] if RECOMMENDED_BESIDE in recommendation.against else "")
 
 
 def _rating(recommendation: Recommendation, knowledge: Knowledge) -> str:

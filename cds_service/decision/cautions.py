@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from cds_service.decision.entry_filter import MAX_TEXT_LENGTH, EntryFilter, Omission
-from cds_service.decision.fhir_fields import members, own_study, reference_of, status_codes, words_of
+from cds_service.decision.fhir_fields import members, own_study, reference_of, words_of
 from cds_service.decision.studies import study_of
 from cds_service.knowledge.terminology import Terms
 from cds_service.model import PLEXUS_STUDIES, Finding, FindingKind, Json, PartialDate, Term
@@ -134,29 +134,20 @@ def _allergy(entry_filter: EntryFilter, allergy: Json) -> Iterator[Finding]:
 
 
 def _device(entry_filter: EntryFilter, device: Json) -> Iterator[Finding]:
-    """Yield an active Device: it is in the body today, whatever was removed before."""
+    """Yield a Device that counts by its status: it is in the body today, whatever was removed before."""
     terms = entry_filter.knowledge.terminology.terms("device", entry_filter.codings(device.get("type")))
-    if not terms:
-        return
-    void = {"inactive", "entered-in-error"}.intersection(status_codes(device.get("status")))
-    if void:
-        entry_filter.note(device, Omission.STATUS, min(void))
+    if not terms or entry_filter.is_void(device):
         return
     today = PartialDate(entry_filter.today.isoformat(), entry_filter.today, entry_filter.today)
     yield Finding(FindingKind.DEVICE, terms[0].wording, (reference_of(device),), recorded=today, means=_IN_USE)
 
 
 def _egfr(entry_filter: EntryFilter, observation: Json) -> tuple[float, Finding] | None:
-    """Return (value, finding) of an estimated glomerular filtration rate, or None if it is none or void."""
+    """Return (value, finding) of an estimated glomerular filtration rate, or None if it is none or does not count."""
     terms = entry_filter.knowledge.terminology.terms("observation", entry_filter.codings(observation.get("code")))
     quantity = observation.get("valueQuantity")
     value = quantity.get("value") if isinstance(quantity, dict) else None
-    status = status_codes(observation.get("status"))
-    is_void = status in (["cancelled"], ["entered-in-error"])
-    if not terms:
-        return None
-    if is_void:
-        entry_filter.note(observation, Omission.STATUS, status[0])
+    if not terms or entry_filter.is_void(observation):
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         entry_filter.note(observation, Omission.NO_VALUE)

@@ -223,7 +223,11 @@ class EntryFilter:
             self.unused["status does not count"] += 1
             self.note(entry, Omission.NOT_DONE)
             return False
-        return not self.is_refused(entry, f"{entry.get('resourceType')}.status", entry.get("status"))
+        return not self.is_void(entry)
+
+    def is_void(self, entry: Json) -> bool:
+        """Return whether an entry does not count by its `status`."""
+        return self.is_refused(entry, f"{entry.get('resourceType')}.status", entry.get("status"))
 
     def is_ordered(self, order: Json) -> bool:
         """Return whether an order on record is in force, so that its study may still be done."""

@@ -15,6 +15,9 @@ _CODE_AND_CERTAINTY = re.compile(r"[A-Z]\d\d\S*\s+([A-Z])\s*")
 _MAX_CODE_LENGTH = 100
 """Characters of a code after which a letter may tell its certainty."""
 
+_MAX_CONCEPTS = 100
+"""Of a list of CodeableConcepts that are read; real lists have fewer, and text takes time."""
+
 _DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2})(?:T.*)?)?)?", re.DOTALL)
 _DAY_LENGTH = len("2024-08-01")
 
@@ -37,7 +40,7 @@ def concepts_of(value: Any) -> list[Json]:
     if isinstance(value, dict) and "concept" not in value:
         return [value]
     concepts: list[Json] = []
-    for item in members(value):
+    for item in members(value[:_MAX_CONCEPTS] if isinstance(value, list) else value):
         if "concept" in item:
             concepts += members(item["concept"])
         elif item:

@@ -19,6 +19,9 @@ _BY_REACH = {Reach.PLEXUS_ADJACENT.value: Field.UNCERTAIN, Reach.REMOTE.value: F
 
 _EXCLUDED = "excluded"
 _SKIN = "skin"
+_MAX_SITES = 20
+"""Body sites of a Procedure that are read; real ones have fewer."""
+
 _BY_SITE, _BY_SITE_OR_SKIN = "by_site", "by_site_or_skin"
 
 
@@ -177,7 +180,10 @@ def _with_field(sites: list[Term]) -> list[Term]:
 
 def _site_from_body_sites(entry_filter: EntryFilter, sites: list[Json], named_sites: list[Term]) -> RadiotherapySite:
     """Return the field: any of several sites in reach wins, and an unknown site makes it unknown."""
+    sites, others = sites[:_MAX_SITES], sites[_MAX_SITES:]
     terms_by_site = [_terms_of_body_site(entry_filter, site) for site in sites]
+    if others:
+        terms_by_site.append([])  # they are not read, and may be anywhere
     terms = [*(term for site_terms in terms_by_site for term in site_terms), *named_sites]
     terms.sort(key=lambda term: _FIELDS[term.means] is Field.REMOTE)
     if not terms or (_FIELDS[terms[0].means] is Field.REMOTE and not all(terms_by_site)):

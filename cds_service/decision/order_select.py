@@ -13,7 +13,8 @@ from cds_service.decision.findings import collect_findings, findings_for
 from cds_service.decision.orders import counts_by_system, selected_orders, selects_closed_order
 from cds_service.decision.record import KEY_NAME, MAX_NAMED_KEYS, read_record, with_own_keys
 from cds_service.decision.request import read_hook
-from cds_service.decision.rules import MISLEADING, recommend
+from cds_service.decision.rules import MISLEADING, recommend, recommend_once
+from cds_service.decision.suggestions import suggestion_kinds
 from cds_service.errors import RecordUnavailable
 from cds_service.knowledge import Knowledge
 from cds_service.model import Decision, Fetch, HookRequest, PatientRecord, Recommendation, Silence, Site
@@ -56,6 +57,7 @@ def decide(
     outcomes = [
         recommend(order, findings_for(order, record_findings, knowledge), knowledge, site) for order in open_orders
     ]
+    outcomes = recommend_once(outcomes, knowledge, lambda card: card.recommended in suggestion_kinds(card, knowledge))
     recommendations = [outcome for outcome in outcomes if isinstance(outcome, Recommendation)]
     if not recommendations and _may_be_misleading(outcomes, record):
         raise RecordUnavailable(_describe_missing(record, request), record.retrieval)

@@ -58,6 +58,12 @@ def read_hook(body: Any, hook: str) -> HookRequest:
     )
 
 
+def user_of(body: Json) -> str:
+    """Return `context.userId` of a call that `read_hook` took, or no text where it names no user (`Type/id`)."""
+    user_id = text_of(body["context"].get("userId")).strip()
+    return "" if user_id.endswith("/") else user_id
+
+
 def _is_stripped(body: Any, hook: str) -> bool:
     """Return whether a call of the hook came without its context, or with one that names no patient and no orders."""
     if not isinstance(body, dict) or body.get("hook") != hook or not body.get("hookInstance"):

@@ -1,11 +1,12 @@
 """Step 5: a monitored order and its Findings -> Recommendation or Silence(reason) (contract sections 5 and 6)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from cds_service.knowledge import Knowledge, ReservationRow
 from cds_service.model import (
     PLEXUS_STUDIES,
+    RECOMMENDED_BESIDE,
     DraftOrder,
     Field,
     Finding,
@@ -59,6 +60,7 @@ RESERVATIONS: dict[str, Callable[[Findings], bool | tuple[Finding, ...]]] = {
     "no_specific_sign": lambda findings: findings.presentation is not Presentation.SPECIFIC,
     "history_not_placed": lambda findings: not _is_placed(findings),
     "remote_only": lambda findings: findings.history is History.REMOTE_ONLY,
+    RECOMMENDED_BESIDE: lambda _findings: False,  # it is of the call: `recommend_once`
 }
 """When each reservation of reservations.csv holds, or the findings by which it does (contract section 6).
 
@@ -87,10 +89,47 @@ def recommend(order: WatchedOrder, findings: Findings, knowledge: Knowledge, sit
     row = knowledge.decision_table.get((order.study, findings.history, findings.presentation))
     if row is None:
         return Silence("nothing_watched", order, findings)
-    against = tuple(reservations(order, findings, knowledge))
-    indicator = min([row.indicator, *(row.at_most for row in against if row.at_most)], key=_INDICATORS.index)
-    recommended = "" if against else row.recommended
-    return Recommendation(order, findings, indicator, recommended, tuple(row.reason for row in against))
+    recommendation = Recommendation(order, findings, row.indicator, row.recommended)
+    for reservation in reservations(order, findings, knowledge):
+        recommendation = _with_reservation(recommendation, reservation)
+    return recommendation
+
+
+def recommend_once(
+    outcomes: Sequence[Recommendation | Silence], knowledge: Knowledge, is_offered: Callable[[Recommendation], bool]
+) -> list[Recommendation | Silence]:
+    """Return the outcomes of a call with each study recommended for one order at most: whoever takes all gets one.
+
+    It stays recommended for an order that is a plexus MRI already, else where it replaces the order, else for the
+    first order, where `is_offered` says that the card has this suggestion.
+    """
+    recommended = [outcome for outcome in outcomes if isinstance(outcome, Recommendation) and outcome.recommended]
+    if len(recommended) <= 1:  # as in nearly every call
+        return [*outcomes]
+    kept: dict[str, Recommendation] = {}
+    for recommendation in sorted(filter(is_offered, recommended), key=_precedence):
+        kept.setdefault(recommendation.order.proposed, recommendation)
+    rows = {study: row for row in knowledge.reservations if row.reason == RECOMMENDED_BESIDE for study in row.studies}
+
+    def once(outcome: Recommendation | Silence) -> Recommendation | Silence:
+        if not isinstance(outcome, Recommendation) or not outcome.recommended:
+            return outcome
+        row = rows.get(outcome.order.study)
+        is_beside = kept.get(outcome.order.proposed, outcome) is not outcome
+        return _with_reservation(outcome, row) if row and is_beside else outcome
+
+    return [once(outcome) for outcome in outcomes]
+
+
+def _precedence(recommendation: Recommendation) -> tuple[bool, bool]:
+    return recommendation.order.study not in PLEXUS_STUDIES, recommendation.recommended != "replace"
+
+
+def _with_reservation(recommendation: Recommendation, row: ReservationRow) -> Recommendation:
+    """Return the recommendation without a recommended suggestion, and no stronger than the row allows."""
+    indicator = min(recommendation.indicator, row.at_most or recommendation.indicator, key=_INDICATORS.index)
+    against = (*recommendation.against, row.reason)
+    return recommendation._replace(indicator=indicator, recommended="", against=against)
 
 
 def reservations(order: WatchedOrder, findings: Findings, knowledge: Knowledge) -> Iterator[ReservationRow]:

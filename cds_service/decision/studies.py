@@ -4,11 +4,10 @@ from cds_service.decision.entry_filter import MAX_TEXT_LENGTH
 from cds_service.decision.fhir_fields import codings, concepts_of, members, own_study, words_of
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.terminology import UNREAD
-from cds_service.model import PLEXUS_STUDIES, Json, Site, Term
+from cds_service.model import LEVEL_NOT_STATED, PLEXUS_STUDIES, Json, Site, Term
 
 _NOT_WATCHED, _LUMBAR_SPINE = "not_watched", "lumbar_spine_mri"
 UNRECOGNIZED = "unrecognized"
-_LEVEL_NOT_STATED = "level_not_stated"
 _RANKS = {"plexus_mri_with_contrast": 0, "plexus_mri_without_contrast": 0, "plexus_mri": 1, _NOT_WATCHED: 2}
 
 
@@ -24,7 +23,7 @@ def study_of(resource: Json, knowledge: Knowledge, site: Site) -> tuple[str, str
         return study, ""
     meanings = knowledge.terminology.lookup(pairs)
     terms = meanings.get("order", ())
-    with_level = [term for term in terms if term.means != _LEVEL_NOT_STATED]
+    with_level = [term for term in terms if term.means != LEVEL_NOT_STATED]
     term, words = _preferred(with_level), words_of(code)[:MAX_TEXT_LENGTH]
     by_words = None
     if term is None:

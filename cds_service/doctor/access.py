@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any
 
 from cds_service.auth.public_keys import KeySet, read_key_set
 from cds_service.auth.signing import SigningKey
 from cds_service.doctor.connection import is_this_machine
 from cds_service.doctor.deployment import DISCOVERY, Deployment, Probe, Result, State
-from cds_service.http_client import Unanswered, send
+from cds_service.http_client import NoResponse, send
 
-_OK, _REFUSED = 200, 401
 _HOUR = 3600
 _LIFETIME = 900
 """Seconds: the longest that a token may live by default."""
@@ -63,7 +63,7 @@ def _signed_tokens(deployment: Deployment, key: SigningKey) -> Iterator[Result]:
     claims = deployment.claims(DISCOVERY)
     token = key.sign(claims)
     status = deployment.send("GET", DISCOVERY, token=token).status
-    if status != _OK:
+    if status != HTTPStatus.OK:
         yield _good_token_refused(deployment, key, claims, status)
         return
     found = f"A good token for {claims['aud']} is answered with {status}."
@@ -83,7 +83,7 @@ def _signed_tokens(deployment: Deployment, key: SigningKey) -> Iterator[Result]:
         ),
         "Wrong signature": (
             "With a token signed by another key",
-            key.stranger().sign(deployment.claims(DISCOVERY)),
+            key.another().sign(deployment.claims(DISCOVERY)),
             "Anyone could sign as this client.",
         ),
     }
@@ -94,10 +94,10 @@ def _signed_tokens(deployment: Deployment, key: SigningKey) -> Iterator[Result]:
 
 def _good_token_refused(deployment: Deployment, key: SigningKey, claims: dict[str, Any], status: int) -> Result:
     """Return the failure of a good token; where one of another moment is accepted, the service's clock is off."""
-    for minutes in _SHIFTS if status == _REFUSED else ():
+    for minutes in _SHIFTS if status == HTTPStatus.UNAUTHORIZED else ():
         start = claims["iat"] + 60 * minutes
         token = key.sign({**deployment.claims(DISCOVERY), "iat": start, "exp": start + _LIFETIME})
-        if deployment.send("GET", DISCOVERY, token=token).status == _OK:
+        if deployment.send("GET", DISCOVERY, token=token).status == HTTPStatus.OK:
             off = f"{max(minutes - 1, 1)} to {minutes + 16} minutes ahead"
             if minutes < 0:
                 off = f"{max(-minutes - 16, 1)} to {1 - minutes} minutes behind"
@@ -108,7 +108,7 @@ def _good_token_refused(deployment: Deployment, key: SigningKey, claims: dict[st
     todo = (
         f"{_LOG} Most often: `audience` - see *Public URL*; `issuer` - as in the clients file; `unknown_key`, "
         "`keys_unreachable` - see *Key set*."
-        if status == _REFUSED
+        if status == HTTPStatus.UNAUTHORIZED
         else "Look in the service's log for the same moment; 503: see *Store*."
     )
     return Result("Good token", State.FAILED, found, _NO_CALLS, todo)
@@ -117,14 +117,18 @@ def _good_token_refused(deployment: Deployment, key: SigningKey, claims: dict[st
 def _refusal(deployment: Deployment, check: str, name: str, status: int, why: str) -> Result:
     """Return the result of a call that must be refused; an open service on this machine is meant to be open."""
     found = f"{name} discovery is answered with {status}."
-    if status == _REFUSED:
+    if status == HTTPStatus.UNAUTHORIZED:
         return Result(check, State.OK, found, why)
-    if status == _OK and deployment.probe.key is None and is_this_machine(deployment.base):
+    if status == HTTPStatus.OK and deployment.probe.key is None and is_this_machine(deployment.base):
         return Result(check, State.OK, f"{found} The service is open to this machine.", why)
-    if status == _OK and deployment.probe.key is None:
+    if status == HTTPStatus.OK and deployment.probe.key is None:
         todo = "Set PLEXUS_CDS_CLIENTS_FILE, unless only known clients reach this URL."
         return Result(check, State.WARNING, found, why, todo)
-    todo = "Set PLEXUS_CDS_CLIENTS_FILE; look in the service's log for who was let in." if status == _OK else _LOG
+    todo = (
+        "Set PLEXUS_CDS_CLIENTS_FILE; look in the service's log for who was let in."
+        if status == HTTPStatus.OK
+        else _LOG
+    )
     return Result(check, State.FAILED, found, why, todo)
 
 
@@ -140,11 +144,11 @@ def cors(deployment: Deployment, path: str) -> Result:
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "authorization,content-type",
     }
-    answer = deployment.send("OPTIONS", path, headers=asked)
-    allowed = answer.headers.get("Access-Control-Allow-Origin", "")
-    if answer.status in (200, 204) and allowed in (origin, "*"):
+    response = deployment.send("OPTIONS", path, headers=asked)
+    allowed = response.headers.get("Access-Control-Allow-Origin", "")
+    if response.status in (HTTPStatus.OK, HTTPStatus.NO_CONTENT) and allowed in (origin, "*"):
         return Result("CORS", State.OK, f"The preflight from {origin} is allowed.", why)
-    found = f"The preflight from {origin} is answered with {answer.status} and does not allow it."
+    found = f"The preflight from {origin} is answered with {response.status} and does not allow it."
     todo = "Add the origin to PLEXUS_CDS_ALLOWED_ORIGINS; let the proxy pass OPTIONS."
     return Result("CORS", State.FAILED, found, why, todo)
 
@@ -160,9 +164,9 @@ def key_set(probe: Probe) -> Result:
         "the keys with `jwks_file` in the clients file."
     )
     try:
-        answer = send("GET", probe.jwks, headers={}, content=None, seconds=probe.seconds, ca_file=probe.ca_file)
-        keys = read_key_set(answer.json())
-    except Unanswered as error:
+        response = send("GET", probe.jwks, headers={}, content=None, seconds=probe.seconds, ca_file=probe.ca_file)
+        keys = read_key_set(response.json())
+    except NoResponse as error:
         return Result("Key set", State.FAILED, f"It cannot be read from here: {error}.", why, todo)
     except ValueError:
         return Result("Key set", State.FAILED, "The answer is no JWK Set.", why, todo)

@@ -5,12 +5,13 @@ import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from ipaddress import ip_address
 from statistics import median
 from urllib.parse import urlsplit
 
 from cds_service.doctor.deployment import DISCOVERY, Deployment, Result, State, is_outcome
-from cds_service.http_client import Answer, Unanswered
+from cds_service.http_client import NoResponse, Response
 
 CONNECTION = "Connection"
 """The check of a URL that gives no answer: its only result."""
@@ -25,7 +26,6 @@ _GUIDANCE_MS = 500
 _TIMED_CALLS = 7
 _MEGABYTE = 1024 * 1024
 _HALVINGS = 5
-_OK = 200
 
 
 def is_this_machine(base: str) -> bool:
@@ -62,11 +62,11 @@ def tls(deployment: Deployment) -> Result:
     return Result("TLS", State.OK, found, why)
 
 
-def clock_skew(deployment: Deployment, answer: Answer) -> Result:
+def clock_skew(deployment: Deployment, response: Response) -> Result:
     """Check the server's clock by the Date header, which has whole seconds, against this machine's."""
     why = f"Clocks that differ by more than {_SKEW} seconds make the service refuse good tokens."
     try:
-        theirs = parsedate_to_datetime(answer.headers["Date"])
+        theirs = parsedate_to_datetime(response.headers["Date"])
     except (KeyError, ValueError, TypeError):
         return Result("Clock", State.NOT_CHECKED, "The answer has no usable Date header.", why)
     skew = round((theirs - deployment.probe.clock.now()).total_seconds())
@@ -95,31 +95,33 @@ def body_limits(deployment: Deployment, path: str, call: bytes) -> Iterator[Resu
     limit = int(deployment.probe.body_megabytes * _MEGABYTE)
     size = f"{deployment.probe.body_megabytes:g} MiB"
     why = "Records of patients with a long history are large: these are the ones who need advice."
-    answer = deployment.post(path, call.ljust(limit))
-    found = f"A call of {size} is answered with {answer.status}."
-    if answer.status == _OK:
+    response = deployment.post(path, call.ljust(limit))
+    found = f"A call of {size} is answered with {response.status}."
+    if response.status == HTTPStatus.OK:
         yield Result("Large body", State.OK, found, why)
     else:
         halves = (limit >> halvings for halvings in range(1, _HALVINGS + 1))
-        passes = next((half for half in halves if deployment.post(path, call.ljust(half)).status == _OK), None)
+        passes = next(
+            (half for half in halves if deployment.post(path, call.ljust(half)).status == HTTPStatus.OK), None
+        )
         found += f" One of {passes / _MEGABYTE:g} MiB passes." if passes else " Much smaller ones do not pass either."
         todo = (
             "Set the proxy's limit to PLEXUS_CDS_BODY_MEGABYTES (nginx: `client_max_body_size`, 1 MiB by default); if "
             "that setting is not 8, give it by --body-megabytes."
         )
         yield Result("Large body", State.FAILED, found, why, todo)
-    answer = deployment.post(path, call.ljust(limit + _MEGABYTE))
-    is_refused, has_outcome = answer.status == 413, is_outcome(answer)  # noqa: PLR2004 - HTTP
+    response = deployment.post(path, call.ljust(limit + _MEGABYTE))
+    is_refused, has_outcome = response.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE, is_outcome(response)
     kind = "an OperationOutcome" if has_outcome else "no OperationOutcome"
-    found = f"A call of 1 MiB more is answered with {answer.status} and {kind}."
+    found = f"A call of 1 MiB more is answered with {response.status} and {kind}."
     why = "An EHR can show or log the reason only if it is an OperationOutcome; a larger limit makes the service slow."
     todo = "Use the error_page lines of deploy/nginx.conf, and the same limit in proxy and service."
     state = State.OK if is_refused and has_outcome else State.WARNING if is_refused else State.FAILED
     yield Result("Too large body", state, found, why, "" if state is State.OK else todo)
 
 
-def first_answer(deployment: Deployment) -> Answer:
-    """Return the answer to discovery, by which clock and discovery are checked; raise Unanswered."""
+def first_response(deployment: Deployment) -> Response:
+    """Return the response to discovery, by which clock and discovery are checked; raise NoResponse."""
     return deployment.get(DISCOVERY)
 
 
@@ -133,7 +135,7 @@ _CERTIFICATE_ADVICE = {
 """By words in the reason that OpenSSL gives."""
 
 
-def unanswered(error: Unanswered) -> Result:
+def unanswered(error: NoResponse) -> Result:
     """Return the failure of a URL that gives no answer."""
     advice = (todo for words, todo in _CERTIFICATE_ADVICE.items() if words in str(error))
     todo = next(advice, "Check host and port, firewall, proxy, and whether the service runs.")

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from cds_service.auth.signing import SigningKey
 from cds_service.clock import Clock
-from cds_service.http_client import Answer, send
+from cds_service.http_client import Response, send
 from cds_service.model import CLIENT_HEADER, DOCTOR
 
 DISCOVERY = "/cds-services"
@@ -73,11 +73,11 @@ class Deployment:
         """Return a good token for one call of a path, None without a key."""
         return self.probe.key.sign(self.claims(path)) if self.probe.key else None
 
-    def get(self, path: str) -> Answer:
+    def get(self, path: str) -> Response:
         """GET a path with a token of its own."""
         return self.send("GET", path, token=self.token(path))
 
-    def post(self, path: str, body: Any) -> Answer:
+    def post(self, path: str, body: Any) -> Response:
         """POST a body, JSON or bytes, with a token of its own."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         return self.send("POST", path, content=content, token=self.token(path))
@@ -90,8 +90,8 @@ class Deployment:
         content: bytes | None = None,
         token: str | None = None,
         headers: dict[str, str] | None = None,
-    ) -> Answer:
-        """Return the answer to a request that is marked as a trial; raise Unanswered."""
+    ) -> Response:
+        """Return the answer to a request that is marked as a trial; raise NoResponse."""
         given = {CLIENT_HEADER: DOCTOR, **(headers or {})}
         if content is not None:
             given["Content-Type"] = "application/json"
@@ -103,7 +103,7 @@ class Deployment:
         )
 
 
-def is_outcome(answer: Answer) -> bool:
+def is_outcome(response: Response) -> bool:
     """Return whether the body of an answer is an OperationOutcome."""
-    body = answer.json()
+    body = response.json()
     return isinstance(body, dict) and body.get("resourceType") == "OperationOutcome"

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from cds_service import __version__
 from cds_service.doctor.deployment import Deployment, Result, State
-from cds_service.http_client import Unanswered
+from cds_service.http_client import NoResponse
 
 _CALLS = 8
 """Calls for one check, each on a new connection: a balancer spreads them over its instances."""
@@ -103,8 +103,8 @@ _MEMBERS = {
 def readiness(instance: Deployment) -> Iterator[Result]:
     """Check what /readyz reports, in several calls; a proxy need not pass it."""
     why = "It reports whether the service can answer, whether the card is on, and which files are in use."
-    answers = [_answer(instance, _READY) for _ in range(_CALLS)]
-    reports = [body for body in answers if body and "status" in body]
+    bodies = [_json_at(instance, _READY) for _ in range(_CALLS)]
+    reports = [body for body in bodies if body and "status" in body]
     if not reports:
         todo = "That is right for a proxy. Give --instance with the URL of each instance behind it, to see its state."
         yield Result("Readiness", State.NOT_CHECKED, f"{_READY} cannot be read at this URL.", why, todo)
@@ -166,13 +166,13 @@ def versions(instances: Sequence[Deployment]) -> Iterator[Result]:
 
 
 def _software(instance: Deployment) -> str | None:
-    body = _answer(instance, "/openapi.json") or {}
+    body = _json_at(instance, "/openapi.json") or {}
     information = body.get("info")
     return information.get("version") if isinstance(information, dict) else None
 
 
 def _rules(instance: Deployment) -> str | None:
-    return (_answer(instance, _RULES) or {}).get("version")
+    return (_json_at(instance, _RULES) or {}).get("version")
 
 
 def _versions(
@@ -208,10 +208,10 @@ def _counted(url: str, versions: Sequence[str | None]) -> str:
     )
 
 
-def _answer(instance: Deployment, path: str) -> dict[str, Any] | None:
+def _json_at(instance: Deployment, path: str) -> dict[str, Any] | None:
     """Return the JSON object at a path, None where there is no answer, or another one."""
     try:
         body = instance.send("GET", path).json()
-    except Unanswered:
+    except NoResponse:
         return None
     return body if isinstance(body, dict) else None

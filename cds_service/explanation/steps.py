@@ -51,8 +51,8 @@ def describe(decision: Decision, body: Any, hook: str, knowledge: Knowledge, sit
     _refuse_too_large(decision)
     record_findings = None
     if decision.record and any(outcome.findings for outcome in decision.outcomes):
-        asked = with_own_keys(request, site.prefetch_aliases)
-        record_findings = collect_findings(asked, decision.record, knowledge, site, today, notes_omissions=True)
+        renamed = with_own_keys(request, site.prefetch_aliases)
+        record_findings = collect_findings(renamed, decision.record, knowledge, site, today, notes_omissions=True)
     return {
         "is_shadow": decision.is_shadow,
         "orders": [asdict(step) for step in order_steps(request, knowledge, site, today)],
@@ -341,9 +341,9 @@ def silence_steps(outcome: Recommendation | Silence, knowledge: Knowledge) -> It
     for reason, words in knowledge.silences.items():
         if reason == DISMISSED_BEFORE:
             continue
-        now = "holds" if reason == held else state
-        yield SilenceStep(reason, words, now)
-        if now == "holds" and not is_last:
+        is_held = reason == held
+        yield SilenceStep(reason, words, "holds" if is_held else state)
+        if is_held and not is_last:
             state = "not reached"
 
 
@@ -413,7 +413,7 @@ def _why_unused(entry_filter: EntryFilter, entry: Json) -> str:
     omissions = dict.fromkeys((entry_filter.omissions or {}).get(id(entry), ()))
     if any(omission is Omission.OTHER_STUDY for omission, _ in omissions):
         return _WHY_OMITTED[Omission.OTHER_STUDY]
-    if reasons := [one for one in omissions if one[0] is not Omission.ORDER_ONLY] or [*omissions]:
+    if reasons := [noted for noted in omissions if noted[0] is not Omission.ORDER_ONLY] or [*omissions]:
         return "; ".join(_why_omitted(entry_filter, omission, detail) for omission, detail in reasons)
     pairs = [*entry_filter.codings(entry.get("code")), *entry_filter.codings(entry.get("type"))]
     if not pairs:

@@ -3,10 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from cds_service import examples
+from cds_service.config.site_file import PROBLEM_LIST
 from cds_service.decision.fhir_fields import text_of
 from cds_service.decision.order_select import decide
 from cds_service.decision.studies import study_of
@@ -30,8 +32,6 @@ _ENTRY_DATES = {
     "performedDateTime": "on",
     "recordedDate": "recorded",
 }
-_PROBLEMS = "problem-list-item"
-_OK = 200
 
 
 class Suggestion(NamedTuple):
@@ -99,7 +99,7 @@ def _answer(call: dict[str, Any], configuration: Configuration) -> tuple[int, tu
     cards = answer(decision, hook, site.dialect, knowledge, site, _no_id).cards
     reasons = [outcome.reason for outcome in decision.outcomes if isinstance(outcome, Silence)]
     why_none = "" if cards else " ".join(knowledge.silences[reason] for reason in reasons)
-    return _OK, tuple(map(_expected, cards)), why_none
+    return HTTPStatus.OK, tuple(map(_expected, cards)), why_none
 
 
 def _no_fetch(_request: HookRequest, searches: Sequence[Search]) -> Sequence[Pages]:
@@ -147,7 +147,7 @@ def _own_keys(prefetch: Json, configuration: Configuration) -> dict[str, Any]:
     site = configuration.site
     values = dict.fromkeys(prefetch_templates(configuration.knowledge, site), examples.searchset(())) | dict(prefetch)
     if site.condition_keys:
-        problems = next(key for key, category in site.condition_keys.items() if category == _PROBLEMS)
+        problems = next(key for key, category in site.condition_keys.items() if category == PROBLEM_LIST)
         values[problems] = values["conditions"] if problems == "conditions" else values.pop("conditions")
     named: dict[str, Any] = {}
     for key, value in values.items():

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cds_service import __version__
-from cds_service.auth.key_sets import read_key_set_file
+from cds_service.auth.public_keys import read_key_set_file
 from cds_service.auth.verifier import LEEWAY
 from cds_service.config.settings import Settings, environment_name
 from cds_service.config.site_file import unrecognized_proposals

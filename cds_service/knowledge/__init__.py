@@ -16,7 +16,7 @@ from cds_service.knowledge.terminology import CodeSystems, Member, Terminology, 
 from cds_service.knowledge.text_matchers import OrderTextMatcher, SiteTextMatcher
 from cds_service.knowledge.typed_text import TypedTextReader
 from cds_service.knowledge.validation import check
-from cds_service.model import History, Presentation
+from cds_service.model import LEVEL_NOT_STATED, History, Presentation
 
 CARD = "lumbosacral_plexus_mri"
 ELEMENTS = (
@@ -26,6 +26,8 @@ ELEMENTS = (
     "Procedure.status",
     "Encounter.status",
     "DiagnosticReport.status",
+    "Device.status",
+    "Observation.status",
     "imaging_order.status",
     "ServiceRequest.status",
 )
@@ -105,7 +107,7 @@ class Knowledge:
     @property
     def studies(self) -> frozenset[str]:
         """Return the studies that an order can ask for."""
-        return frozenset(member.term.means for member in self.terminology.families["order"])
+        return frozenset(member.term.means for member in self.terminology.families["order"]) - {LEVEL_NOT_STATED}
 
     @property
     def override_reasons(self) -> tuple[str, ...]:

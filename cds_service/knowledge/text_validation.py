@@ -35,7 +35,7 @@ PLACEHOLDERS: dict[str, dict[str, set[str]]] = {
     "create_and_delete": {
         name: {"proposed", "alternative", "without_contrast", "order"} for name in ("label", "action")
     },
-    "notes": {"treatment": {"treatment"}, "iodine": {"findings"}, "spine": {"findings"}},
+    "notes": {"treatment": {"treatment"}, "iodine": {"findings"}, "spine": {"findings"}, "beside": set()},
     "links": {"url": {"public_url"}},
 }
 """What the code fills, by the part of card.json and the name of the text in it; other texts have no placeholders."""

@@ -19,6 +19,7 @@ from cds_service.model import (
     DECIDED_FIRST,
     DISMISSED_BEFORE,
     FAMILIES,
+    LEVEL_NOT_STATED,
     RESERVATION_REASONS,
     SILENCE_REASONS,
     History,
@@ -29,7 +30,7 @@ from cds_service.schemas import first_fault
 _OWN_SYSTEM = "urn:plexus-cds:study"
 """Our own name for a proposed study; real clients show the first coding of an order and drop the rest."""
 
-_NO_STUDY = {"not_watched", "level_not_stated"}
+_NO_STUDY = {"not_watched", LEVEL_NOT_STATED}
 """What an order's code can mean beside a study."""
 
 

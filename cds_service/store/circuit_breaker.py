@@ -21,8 +21,8 @@ class CircuitBreaker:
 
     Bulkhead: at most `max_concurrent` calls use the store, the others up to `max_calls` wait for up to 1 s, and any
     further call is refused immediately. Circuit breaker: a failure that took longer than 0.5 s opens the circuit for
-    5 s, during which every call is refused without trying the store; then the circuit is closed again. There is no
-    half-open state, as the bulkhead already limits how many calls try the store first. Fast failures never open the
+    5 s, during which every call is refused without trying the store; then, or by `close`, it is closed again. There is
+    no half-open state, as the bulkhead already limits how many calls try the store first. Fast failures never open the
     circuit, because trying again costs nothing; nor do those of data that the store refuses, because it responds. The
     time of a failure is that since the call last got its place among the active ones, or something done.
     """
@@ -59,6 +59,10 @@ class CircuitBreaker:
             if not error.is_permanent:
                 self._open_if_slow(since[0])
             raise
+
+    def close(self) -> None:
+        """Close the circuit: something else found that the store responds."""
+        self._open_until = float("-inf")
 
     def _wait_in_queue(self) -> None:
         """Acquire a place among the active calls, or raise StoreUnavailable."""

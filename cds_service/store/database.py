@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 READY, UNREACHABLE, NOT_MIGRATED = "ready", "unreachable", "not_migrated"
-REVISION = "0005"
+REVISION = "0006"
 """The newest migration. None removes what is read or written: this version also works with a database that is ahead."""
 
 _DRIVER = "postgresql+psycopg"

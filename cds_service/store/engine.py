@@ -8,11 +8,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError, IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from cds_service.errors import StoreUnavailable
-from cds_service.store.sqlite_file import connect
+from cds_service.store.sqlite_file import FileConnection, connect
 
 _SQLITE = "sqlite"
 _READ_SECONDS = 5
@@ -72,6 +72,7 @@ def _create_engine(address: Path | URL, *, durable: bool = True, patience: int =
         url = URL.create(_SQLITE, database=str(address))
         creator = partial(connect, address, durable=durable, patience=patience)
         engine = create_engine(url, creator=creator, hide_parameters=True, **options)
+        event.listen(engine, "checkout", _check_file)
     else:
         network = {name: value for name, value in _NETWORK.items() if name not in address.query}
         engine = create_engine(address, connect_args=network, hide_parameters=True, **options)
@@ -108,6 +109,12 @@ def _begin(connection: Connection, *, patience: int) -> None:
         connection.exec_driver_sql("BEGIN")
     else:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _check_file(connection: FileConnection, *_: object) -> None:
+    """Let the pool open another connection where the file was deleted or replaced; where it is gone, that fails."""
+    if not connection.is_in_place():
+        raise DisconnectionError
 
 
 def _commit_asynchronously(connection: Connection) -> None:

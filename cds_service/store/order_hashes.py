@@ -1,4 +1,4 @@
-"""Keyed hashes of orders: figures count orders, not edits, and the store names neither an order nor a patient.
+"""Keyed hashes of orders: figures count orders, not edits, and the store names no order, patient or user.
 
 The key is random, of one day, and deleted two days later: after that nobody can test a guess, even with the database.
 """
@@ -20,7 +20,7 @@ _INSERT_KEY = text("INSERT INTO order_hash_keys (day, key) VALUES (:day, :key) O
 
 
 def hash_order(key: str, order_digest: str) -> str:
-    """Return the HMAC-SHA256 of an order's digest, in hex."""
+    """Return the HMAC-SHA256 of the digest of an order, or of an order and its user, in hex."""
     return hmac.digest(key.encode(), order_digest.encode(), "sha256").hex()
 
 

@@ -31,6 +31,8 @@ class ShownCard(NamedTuple):
     suggestions: tuple[ShownSuggestion, ...]
     order_digest: str = ""
     """The SHA-256 of client, patient and order; only a keyed hash of it is stored."""
+    order_user_digest: str = ""
+    """The same with the user, where the site hides dismissed cards and the call names one; stored likewise."""
 
 
 class DecisionKind(NamedTuple):

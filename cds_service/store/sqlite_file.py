@@ -6,7 +6,7 @@ Loading SQLAlchemy takes a quarter of a second, for which a start would wait.
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -28,13 +28,37 @@ _ATTEMPTS, _PAUSE = 100, 0.05
 _rowcount = attrgetter("rowcount")
 
 
-def connect(file: Path, *, durable: bool, patience: int) -> sqlite3.Connection:
+class FileConnection(sqlite3.Connection):
+    """A connection that knows which file it opened: one that was deleted or replaced takes writes, and all are lost."""
+
+    file = Path()
+    identity = (0, 0)
+
+    def is_in_place(self) -> bool:
+        """Return whether the file that was opened is still the one at its path."""
+        return _identity(self.file) == self.identity
+
+
+def _identity(file: Path) -> tuple[int, int]:
+    """Return device and inode of a file; zeros where there is none."""
+    try:
+        status = file.stat()
+    except OSError:
+        return 0, 0
+    return status.st_dev, status.st_ino
+
+
+def connect(file: Path, *, durable: bool, patience: int) -> FileConnection:
     """Return a connection to an existing file; sqlite3.Error where there is none, as only a migration creates it.
 
     `patience` is in seconds: how long a statement waits for SQLite's lock.
     """
     address = f"{file.as_uri()}?mode=rw"
-    connection = sqlite3.connect(address, timeout=patience, isolation_level=None, check_same_thread=False, uri=True)
+    identity = _identity(file)  # before it is opened: one that is replaced meanwhile is not in place
+    connection = sqlite3.connect(
+        address, timeout=patience, isolation_level=None, check_same_thread=False, factory=FileConnection, uri=True
+    )
+    connection.file, connection.identity = file, identity
     for pragma in (*_PRAGMAS, *((_FULL,) if durable else (_NORMAL, _LATER))):
         connection.execute(pragma)
     return connection
@@ -83,7 +107,7 @@ class SqliteStatements:
 
     def __init__(self, file: Path, *, durable: bool, patience: int) -> None:
         self._file, self._durable, self._patience = file, durable, patience
-        self._idle: list[sqlite3.Connection] = []
+        self._idle: list[FileConnection] = []
 
     def execute(self, statement: str, values: Mapping[str, str]) -> int:
         """Return how many rows a statement changed, or raise StoreUnavailable."""
@@ -110,12 +134,12 @@ class SqliteStatements:
         self._idle.append(connection)  # for any thread: its prepared statements and cached pages are reused
         return result
 
-    def _checkout(self) -> sqlite3.Connection:
-        """Return an idle connection, or else a new one."""
-        try:
-            return self._idle.pop()
-        except IndexError:
-            pass
+    def _checkout(self) -> FileConnection:
+        """Return an idle connection to the file that is in place, or else a new one."""
+        with suppress(IndexError):
+            while not (connection := self._idle.pop()).is_in_place():
+                connection.close()
+            return connection
         try:
             return connect(self._file, durable=self._durable, patience=self._patience)
         except sqlite3.Error as error:

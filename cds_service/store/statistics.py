@@ -68,7 +68,7 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class DecisionsAndCards:
     """The decisions and cards of one service or client in the period."""
 
     decisions: int
@@ -102,8 +102,8 @@ class Statistics:
     unrecognized: dict[tuple[str, str], int]
     """Orders and entries that neither a code nor text identified, by resource type and code system."""
     versions: list[Version]
-    services: dict[str, Part]
-    clients: dict[str, Part]
+    services: dict[str, DecisionsAndCards]
+    clients: dict[str, DecisionsAndCards]
     """The decisions and cards of each client; one without a name has an empty text."""
     before: Totals
     """Of the period of as many days before this one."""
@@ -140,8 +140,8 @@ def statistics(connection: Connection, period: Period) -> Statistics:
         silences(connection, period, watched=False),
         unrecognized(connection, period),
         versions(connection, period),
-        parts(connection, period, "service"),
-        parts(connection, period, "client"),
+        decisions_and_cards(connection, period, "service"),
+        decisions_and_cards(connection, period, "client"),
         totals(connection, period.before),
         None if period.knowledge else unknown_reports(connection, period),
     )
@@ -261,12 +261,14 @@ def versions(connection: Connection, period: Period) -> list[Version]:
     return sorted(used, key=lambda version: (version.since, version.name))
 
 
-def parts(connection: Connection, period: Period, column: str) -> dict[str, Part]:
+def decisions_and_cards(connection: Connection, period: Period, column: str) -> dict[str, DecisionsAndCards]:
     """Return the decisions and cards of each service or client, the one with the most cards first."""
     cards = _outcomes(connection, period, column)
     decisions = _counts_by_key(connection.execute(_decisions(period, DECISIONS.c[column])))
-    of_each = {name: Part(decisions.get(name, 0), cards.get(name, Outcomes())) for name in {*cards, *decisions}}
-    return dict(sorted(of_each.items(), key=lambda item: (-item[1].cards.shown, -item[1].decisions, item[0])))
+    by_name = {
+        name: DecisionsAndCards(decisions.get(name, 0), cards.get(name, Outcomes())) for name in {*cards, *decisions}
+    }
+    return dict(sorted(by_name.items(), key=lambda item: (-item[1].cards.shown, -item[1].decisions, item[0])))
 
 
 def totals(connection: Connection, period: Period) -> Totals:

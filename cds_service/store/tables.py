@@ -90,10 +90,13 @@ CARDS = Table(
     Column("incomplete", Boolean, nullable=False),
     Column("patient", StorableText(64)),
     Column("order_hash", StorableText(64), index=True),
+    Column("order_user_hash", StorableText(64), index=True),
 )
 """One row per card shown; `patient` is a keyed hash, NULL where the site sets no key.
 
-`order_hash` is the same for all cards of a day for one order; NULL for cards of versions before 0005.
+`order_hash` is the same for all cards of a day for one order; NULL for cards of versions before 0005. `order_user_hash`
+is the same for those of them that one user was shown; NULL where the site hides no dismissed cards, where the call
+named no user, and for cards of versions before 0006.
 """
 
 ORDER_HASH_KEYS = Table(
@@ -102,7 +105,7 @@ ORDER_HASH_KEYS = Table(
     Column("day", Date, primary_key=True),
     Column("key", StorableText(64), nullable=False),
 )
-"""The random key of each day for `order_hash`, deleted two days later (order_hashes.py)."""
+"""The random key of each day for both hashes, deleted two days later (order_hashes.py)."""
 
 SUGGESTIONS = Table(
     "suggestions",

@@ -45,11 +45,12 @@ def write_shown(store: Store, cards: Sequence[ShownCard], counts: Mapping[Counte
 
 
 def _hash_orders(connection: Connection, rows: Sequence[dict[str, Any]]) -> set[str]:
-    """Put the keyed hash of its order into each row of a card, and return the hashes that no card has yet."""
+    """Put the keyed hashes of its order into each row of a card, and return those of orders that have no card yet."""
     keys = {day: make_key(connection, day) for day in sorted({row["day"] for row in rows})}
     for row in rows:
-        digest = row.pop("order_digest")
-        row["order_hash"] = hash_order(keys[row["day"]], digest) if digest else None
+        for name in ("order", "order_user"):
+            digest = row.pop(f"{name}_digest")
+            row[f"{name}_hash"] = hash_order(keys[row["day"]], digest) if digest else None
     hashes = {row["order_hash"] for row in rows if row["order_hash"] and row["client"] != PLAYGROUND}
     stored = connection.scalars(select(CARDS.c.order_hash).where(CARDS.c.order_hash.in_(hashes)))
     return hashes - set(stored)

@@ -76,7 +76,7 @@ def create_app(
     if settings.fast_path:
         fast_path.install(app, pipeline)
     app.wsgi_app = body_drain.install(  # type: ignore[assignment, method-assign]
-        app.wsgi_app, app_services.body_limit, settings.threads
+        app.wsgi_app, app_services.body_limit, pipeline.release_early
     )
     return app
 
@@ -138,7 +138,7 @@ def app_from_environment() -> Flask:
     except Exception as error:  # noqa: BLE001 - each line of the log is JSON, and a traceback is not
         log_fault(error, "startup_failed")
         raise SystemExit(1) from None
-    _tune_garbage_collector()
+    tune_garbage_collector()
     return app
 
 
@@ -147,7 +147,7 @@ def _remove_temporary_folders() -> None:
     watched_file.remove_shared_folder()
 
 
-def _tune_garbage_collector() -> None:
+def tune_garbage_collector() -> None:
     """Exclude the knowledge from garbage collection, and collect rarely: calls leave no cycles."""
     gc.collect()
     gc.freeze()

@@ -50,7 +50,7 @@ class Authenticator:
         self._keys = KeySetCache(settings.ca_file)
         self._store = Store(settings.store_url.get_secret_value(), durable=False, patience=1)
         self._replay_cache = ReplayCache(self._store, clock)
-        self._replay = _GuardedReplay(self._replay_cache, settings.threads)
+        self._replay = _ReplayBehindBreaker(self._replay_cache, settings.threads)
 
     @property
     def file_state(self) -> str:
@@ -72,9 +72,11 @@ class Authenticator:
     def check_replay_cache(self) -> None:
         """Write to the replay cache as a call does; StoreUnavailable where that fails.
 
-        It does not pass the circuit breaker, which it must not open and which may be open when all is well again.
+        It does not pass the circuit breaker, which it must not open. Where it succeeds it closes the circuit: a
+        balancer that hears of it sends calls, which must not be refused.
         """
         self._replay_cache.check_writable()
+        self._replay.close_circuit()
 
     def close(self) -> None:
         """Close the database connections; a later use opens new ones."""
@@ -112,7 +114,7 @@ class AuthenticationGuard:
         self._log_throttle.log("auth_refused", kind=check, reason=check, endpoint=context.blueprint, **fields)
 
 
-class _GuardedReplay:
+class _ReplayBehindBreaker:
     """The replay cache behind a circuit breaker: one that hangs is noticed within seconds, then refused at once."""
 
     def __init__(self, replay: ReplayProtection, threads: int) -> None:
@@ -123,6 +125,10 @@ class _GuardedReplay:
         """Return whether a token is used for the first time, or raise StoreUnavailable."""
         with self._breaker.calling():
             return self._replay.is_new(issuer, token_id, expires_at)
+
+    def close_circuit(self) -> None:
+        """Let calls ask the replay cache again, which responds."""
+        self._breaker.close()
 
 
 class _TracedReplay:

@@ -17,13 +17,16 @@ _CHUNK = 1 << 16
 
 _TOO_LARGE = "413"
 
-_THREADS_FOR_EACH = 8
-"""One of so many threads may read on at the same time: a body that arrives slowly holds its thread meanwhile."""
+CONCURRENT = 32
+"""So many bodies are read on at the same time, each by a thread beyond those of calls: it may arrive slowly."""
 
 
-def install(app: "WSGIApplication", limit: int, threads: int) -> "WSGIApplication":
-    """Return the application, wrapped; of a body, `limit` bytes are read at most, and then the connection is closed."""
-    slots = BoundedSemaphore(threads // _THREADS_FOR_EACH)
+def install(app: "WSGIApplication", limit: int, release_slot: Callable[["WSGIEnvironment"], None]) -> "WSGIApplication":
+    """Return the application, wrapped; of a body, `limit` bytes are read at most, and then the connection is closed.
+
+    `release_slot` ends what a request counts among the calls in progress: it is answered, and only reads on.
+    """
+    slots = BoundedSemaphore(CONCURRENT)
 
     def drained(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         has_body = "HTTP_TRANSFER_ENCODING" in environ or environ.get("CONTENT_LENGTH", "0") not in ("", "0")
@@ -32,6 +35,7 @@ def install(app: "WSGIApplication", limit: int, threads: int) -> "WSGIApplicatio
 
         def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Callable[[bytes], object]:
             if IS_READ not in environ:
+                release_slot(environ)
                 is_too_large = status.startswith(_TOO_LARGE)  # then as much was read already as is read of any body
                 if is_too_large or not _is_drained(environ, limit, slots):
                     headers = [*headers, ("Connection", "close")]

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 from flask import Flask
@@ -19,11 +20,10 @@ from cds_service.web.call_summary import CallSummary, summarize
 from cds_service.web.request_context import RequestContext
 from cds_service.web.services import AppServices, current_services
 
-_OK = 200
 _NOT_STORED = ("store", "fault")
 """Outcomes of feedback that is not stored, or only in part: a fault of ours costs as much as a store that is down."""
 
-_NEED_NO_TOKEN = (404, 405)
+_NEED_NO_TOKEN = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
 """Anyone may call a path without a service, so the lines on such calls are throttled."""
 
 _LOG_BURST = 60
@@ -47,17 +47,17 @@ def prepare_metrics(app: Flask) -> None:
     )
 
 
-def call_logger(app_services: AppServices) -> Callable[[RequestContext, int], None]:
+def call_logger(services: AppServices) -> Callable[[RequestContext, int], None]:
     """Return what logs, counts and records each call of a service; preflights, discovery and pages are none."""
-    log_throttle = LogThrottle(app_services.clock, _LOG_BURST)
-    process, traces = partial(_process, app_services, log_throttle), app_services.traces
+    log_throttle = LogThrottle(services.clock, _LOG_BURST)
+    process, traces = partial(_process, services, log_throttle), services.traces
 
-    def log_call(call: RequestContext, status: int) -> None:
+    def log_call(context: RequestContext, status: int) -> None:
         """Summarize a call that was answered; the rest is done when its answer is out."""
-        if not call.path.startswith("/cds-services/") or call.method == "OPTIONS":
+        if not context.path.startswith("/cds-services/") or context.method == "OPTIONS":
             return
-        summary = summarize(app_services.clock, call, status)
-        is_feedback = call.path.endswith("/feedback")
+        summary = summarize(services.clock, context, status)
+        is_feedback = context.path.endswith("/feedback")
         if is_feedback:
             _process_feedback(summary, log_throttle)
         else:
@@ -68,18 +68,20 @@ def call_logger(app_services: AppServices) -> Callable[[RequestContext, int], No
     return log_call
 
 
-def _process(app_services: AppServices, log_throttle: LogThrottle, calls: list[CallSummary]) -> None:
+def _process(services: AppServices, log_throttle: LogThrottle, calls: list[CallSummary]) -> None:
     """Count, log and record calls whose answers are out."""
     count_calls([call for call in calls if call.client != PLAYGROUND])
     for call in calls:
         if call.client == PLAYGROUND:
             count_trial(call.outcome, is_feedback=False)
     if is_logged("info"):
-        version = app_services.knowledge.version
+        version = services.knowledge.version
         log_events(
-            "info", "call", (entry for call in calls for entry in _entries(call, _fields(call, version), log_throttle))
+            "info",
+            "call",
+            (entry for call in calls for entry in _log_entries(call, _call_fields(call, version), log_throttle)),
         )
-    recording.record_decisions(app_services, calls)
+    recording.record_decisions(services, calls)
 
 
 def _process_feedback(call: CallSummary, log_throttle: LogThrottle) -> None:
@@ -88,10 +90,10 @@ def _process_feedback(call: CallSummary, log_throttle: LogThrottle) -> None:
         count_trial(call.outcome, is_feedback=True)
     else:
         count_feedback(call.status, call.outcome, call.reports)
-    log_events("info", "feedback", _entries(call, _refused_feedback(call), log_throttle))
+    log_events("info", "feedback", _log_entries(call, _refused_feedback_fields(call), log_throttle))
 
 
-def _entries(
+def _log_entries(
     call: CallSummary, fields: dict[str, Any], log_throttle: LogThrottle
 ) -> Iterator[tuple[datetime, dict[str, Any]]]:
     """Yield what is logged of a call, unless it has a line already or is one of many that anyone can send."""
@@ -105,7 +107,7 @@ def _entries(
         yield call.at, {**fields, "suppressed": suppressed}
 
 
-def _fields(call: CallSummary, version: str) -> dict[str, Any]:
+def _call_fields(call: CallSummary, version: str) -> dict[str, Any]:
     """Return what is logged of a hook call."""
     phases = {phase: round(seconds * 1000, 1) for phase, seconds in call.seconds.items()}
     fetched = call.retrieval.fetched if call.retrieval else {}
@@ -130,7 +132,7 @@ def _fields(call: CallSummary, version: str) -> dict[str, Any]:
     } | ({"error": call.fault} if call.fault else {})
 
 
-def _refused_feedback(call: CallSummary) -> dict[str, Any]:
+def _refused_feedback_fields(call: CallSummary) -> dict[str, Any]:
     """Return what is logged of feedback that could not be read."""
     reason = call.outcome if call.outcome != "not_a_call" else "not_feedback"
     return {"service": call.service, "client": call.client, "status": call.status, "reason": reason}
@@ -159,7 +161,7 @@ def count_feedback(status: int, outcome: str, reports: Mapping[str, int]) -> Non
     """Count the reports of feedback that were kept by their outcome, and the refused call that brought them."""
     for report_outcome, count in reports.items():
         metrics.feedback(report_outcome, count)
-    if status != _OK:
+    if status != HTTPStatus.OK:
         metrics.feedback("refused")
     if outcome in _NOT_STORED:
         metrics.store_failure("feedback")

@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from http import HTTPStatus
 
 from cds_service.clock import Clock
 from cds_service.decision.record import entry_counts
 from cds_service.model import Decision, Recommendation, Retrieval, Silence
 from cds_service.web.request_context import Interval, RequestContext
-
-_OK, _SERVER_ERROR = 200, 500
 
 OUTCOMES = {
     400: "not_json",
@@ -62,31 +61,31 @@ class CallSummary:
     """As its caller sent it, where it is traced: a span has the ids in it, and nothing else."""
 
 
-def summarize(clock: Clock, call: RequestContext, status: int) -> CallSummary:
+def summarize(clock: Clock, context: RequestContext, status: int) -> CallSummary:
     """Return the summary of a call that was answered with a status; this ends its stopwatch."""
-    now, decision = clock.now(), call.decision
+    now, decision = clock.now(), context.decision
     outcomes = decisions(decision) if decision else ()
     return CallSummary(
         at=now,
         day=clock.day_of(now),
-        service=call.service,
-        hook=call.hook,
-        client=call.client,
+        service=context.service,
+        hook=context.hook,
+        client=context.client,
         status=status,
-        outcome=call.outcome or _outcome(status, outcomes),
-        seconds=call.stopwatch.stop(),
-        retrieval=call.retrieval,
-        fault=call.fault,
+        outcome=context.outcome or _outcome(status, outcomes),
+        seconds=context.stopwatch.stop(),
+        retrieval=context.retrieval,
+        fault=context.fault,
         decisions=outcomes,
         reasons=reasons(decision) if decision else (),
         against=against(decision) if decision else (),
         counts=counts(decision) if decision else None,
-        unmapped=call.answer.unmapped if call.answer else (),
+        unmapped=context.answer.unmapped if context.answer else (),
         unrecognized=tuple((*kind, count) for kind, count in decision.unrecognized.items()) if decision else (),
-        has_own_line=call.is_logged,
-        reports=call.reports,
-        timeline=call.stopwatch.timeline or (),
-        traceparent=call.traceparent,
+        has_own_line=context.is_logged,
+        reports=context.reports,
+        timeline=context.stopwatch.timeline or (),
+        traceparent=context.traceparent,
     )
 
 
@@ -138,7 +137,7 @@ def _decision(outcome: Recommendation | Silence, card_outcome: str) -> tuple[str
 
 def _outcome(status: int, outcomes: tuple[tuple[str, str, str], ...]) -> str:
     """Return the outcome of a whole call: card where any of its decisions is one, then shadow, then silent."""
-    if not outcomes or status != _OK:
-        return OUTCOMES.get(status, "fault" if status >= _SERVER_ERROR else "other")
+    if not outcomes or status != HTTPStatus.OK:
+        return OUTCOMES.get(status, "fault" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "other")
     present = [outcome for _, outcome, _ in outcomes]
     return next((outcome for outcome in ("card", "shadow") if outcome in present), "silent")

@@ -1,4 +1,4 @@
-"""Cards that were dismissed for the same order a short time ago are not shown again, where the site sets a time.
+"""A card that its user dismissed for the same order a short time ago is not shown again, where the site sets a time.
 
 This comes after the decision, which knows no store. Whatever goes wrong here, the card is shown.
 """
@@ -19,16 +19,16 @@ from cds_service.web.services import AppServices
 
 
 def without_dismissed(
-    services: AppServices, call: RequestContext, decision: Decision, answer: Answer, site: Site
+    services: AppServices, context: RequestContext, decision: Decision, answer: Answer, site: Site
 ) -> Decision:
-    """Return the decision with a silence in place of each card that was dismissed within the site's hours.
+    """Return the decision with a silence in place of each card that its user dismissed within the site's hours.
 
     Trials ask nothing. A store that fails or is slow hides no card.
     """
-    if call.client == PLAYGROUND:
+    if context.client == PLAYGROUND:
         return decision
     try:
-        cards = _of_known_orders(decision, list(recording.shown_cards(services, call, decision, answer)))
+        cards = _recognizable(decision, list(recording.shown_cards(services, context, decision, answer)))
         since = services.clock.now() - timedelta(hours=site.dismissal_hours)
         dismissed = services.dismissals.dismissed(cards, services.hooks, since) if cards else set()
         return _hide(decision, dismissed) if dismissed else decision
@@ -37,14 +37,14 @@ def without_dismissed(
     return decision
 
 
-def _of_known_orders(decision: Decision, cards: Sequence[ShownCard]) -> list[ShownCard]:
-    """Return the cards on orders that can be recognized: by an id that no other card of the call is about."""
+def _recognizable(decision: Decision, cards: Sequence[ShownCard]) -> list[ShownCard]:
+    """Return the cards whose user is known, and their order, by an id that no other card of the call is about."""
     orders = [outcome.order.order for outcome in decision.outcomes if isinstance(outcome, Recommendation)]
     times = Counter(order.reference for order in orders)
     return [
         card
         for card, order in zip(cards, orders, strict=True)
-        if text_of(order.resource.get("id")) and times[order.reference] == 1
+        if card.order_user_digest and text_of(order.resource.get("id")) and times[order.reference] == 1
     ]
 
 

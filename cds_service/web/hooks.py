@@ -1,14 +1,14 @@
 """`POST /cds-services/{id}`: one hook call (CDS Hooks 2.0.1, Calling a CDS Service)."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint, Response
 
 from cds_service.decision.order_select import decide
+from cds_service.decision.request import user_of
 from cds_service.errors import NotAHookCall, RecordUnavailable
 from cds_service.fhir.search import fetcher
-from cds_service.model import Decision, Fetch, HookRequest, Pages, Search, Site
+from cds_service.model import Decision, Fetch, Site
 from cds_service.strict_json import to_json
 from cds_service.web.dialects import Answer, answer
 from cds_service.web.dismissals import without_dismissed
@@ -39,6 +39,7 @@ def respond(services: AppServices, context: RequestContext, service_id: str) -> 
     context.answer = _answer(context.decision, services, site, context)
     if site.dismissal_hours and context.answer.cards:
         stopwatch.enter("store")
+        context.user_id = user_of(body)
         decision = without_dismissed(services, context, context.decision, context.answer, site)
         if decision is not context.decision:
             context.decision, context.answer = decision, _answer(decision, services, site, context)
@@ -54,19 +55,14 @@ def _answer(decision: Decision, services: AppServices, site: Site, context: Requ
 
 def _decide(body: Any, services: AppServices, site: Site, context: RequestContext) -> Decision:
     """Return the decision, and note in the context how the record was retrieved, for the log."""
-    today = services.clock.today()
-
-    def fetch(request: HookRequest, searches: Sequence[Search]) -> Sequence[Pages]:
-        return context.stopwatch.around(_fetcher(services, context))(request, searches)
-
     try:
         decision = decide(
             body,
             context.hook,
             services.knowledge,
             site,
-            today=today,
-            fetch=fetch,
+            today=services.clock.today(),
+            fetch=context.stopwatch.around(_fetcher(services, context)),
             new_id=services.new_id,
         )
     except RecordUnavailable as error:

@@ -12,6 +12,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from flask import Flask, Response, g
 
@@ -21,7 +22,7 @@ from cds_service.web import call_log, recording, trials
 from cds_service.web.authentication import AuthenticationGuard
 from cds_service.web.host_check import HostGuard
 from cds_service.web.rate_limiter import ConcurrencyLimiter, RateLimiter
-from cds_service.web.request_context import RequestContext, begin_request, current_request
+from cds_service.web.request_context import CONTEXT, RequestContext, begin_request, current_request
 from cds_service.web.services import AppServices
 
 Guard = Callable[[RequestContext], None]
@@ -38,6 +39,11 @@ class RequestPipeline:
     guards: tuple[Guard, ...]
     after_request: tuple[AfterRequestHook, ...]
     release: Callable[[RequestContext], None]
+
+    def release_early(self, environ: dict[str, Any]) -> None:
+        """Release the slot of a request that Flask answers before the end of the request; the fast path has done so."""
+        if context := environ.get(CONTEXT):
+            self.release(context)
 
     def run_after_request(self, context: RequestContext, status: int) -> None:
         """Run all after-request hooks; an exception in one is logged by its kind, and the answer still goes out."""

@@ -1,6 +1,7 @@
 """`GET /openapi.json` and `/api`: the endpoints described for programs and for people, as this service runs."""
 
 import json
+from copy import deepcopy
 from functools import partial
 from importlib.resources import files
 from typing import Any
@@ -40,7 +41,9 @@ def description(services: AppServices) -> dict[str, Any]:
     document["info"]["version"] = __version__
     document["servers"][0]["url"] = services.site.public_url
     document["components"]["schemas"]["HookCall"] = schema("hook_call")
-    document["paths"] = dict(path for item in document["paths"].items() for path in _paths(item[0], item[1], services))
+    document["paths"] = dict(
+        path for name, template in document["paths"].items() for path in _paths(name, template, services)
+    )
     return document
 
 
@@ -55,7 +58,7 @@ def _paths(name: str, path: dict[str, Any], services: AppServices) -> list[tuple
 
 def _of_service(path: dict[str, Any], hook: str, services: AppServices) -> dict[str, Any]:
     """Return the path of one hook's service, with an example call that can be sent as it is."""
-    described: dict[str, Any] = json.loads(json.dumps(path))
+    described: dict[str, Any] = deepcopy(path)
     described["post"]["operationId"] += f"-{hook}"
     body = described["post"]["requestBody"]["content"]["application/json"]
     if body["schema"]["$ref"].endswith("HookCall"):

@@ -6,51 +6,49 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from http import HTTPStatus
 from multiprocessing import util
 from typing import Any
 
 from flask import Flask
 
-from cds_service.model import Decision, Recommendation, WatchedOrder
+from cds_service.model import Decision, Recommendation
 from cds_service.store.records import Counted, DecisionKind, ShownCard, ShownSuggestion, Unrecognized
 from cds_service.web.call_summary import CallSummary
 from cds_service.web.dialects import Answer
 from cds_service.web.request_context import RequestContext
-from cds_service.web.services import AppServices
-
-_OK, _NO_RECORD = 200, 412
+from cds_service.web.services import AppServices, app_services
 
 
 def flush_at_exit(app: Flask) -> None:
     """Write what is left when this process ends; the server's workers are forked, and end without atexit."""
-    app_services: AppServices = app.extensions["plexus_cds"]
-    util.Finalize(None, app_services.recorder.close, exitpriority=0)
+    util.Finalize(None, app_services(app).recorder.close, exitpriority=0)
 
 
-def record_cards(app_services: AppServices, call: RequestContext, status: int) -> None:
+def record_cards(services: AppServices, context: RequestContext, status: int) -> None:
     """Record the cards of a call that was answered."""
-    if call.decision and call.answer and call.answer.cards and status == _OK:
-        app_services.recorder.record(list(shown_cards(app_services, call, call.decision, call.answer)), ())
+    if context.decision and context.answer and context.answer.cards and status == HTTPStatus.OK:
+        services.recorder.record(list(shown_cards(services, context, context.decision, context.answer)), ())
 
 
-def record_decisions(app_services: AppServices, calls: Iterable[CallSummary]) -> None:
+def record_decisions(services: AppServices, calls: Iterable[CallSummary]) -> None:
     """Record the decisions of calls, those without a record (412) too, and what neither code nor words explained."""
-    counts: Counter[Counted] = Counter(kind for call in calls for kind in _decision_kinds(app_services, call))
+    counts: Counter[Counted] = Counter(kind for call in calls for kind in _decision_kinds(services, call))
     for call in calls:
         for resource, system, count in call.unrecognized:
             counts[Unrecognized(call.day, call.service, call.client, resource, system)] += count
     if counts:
-        app_services.recorder.record((), counts)
+        services.recorder.record((), counts)
 
 
-def _decision_kinds(app_services: AppServices, call: CallSummary) -> Iterator[DecisionKind]:
-    common = call.day, call.service, call.client, app_services.knowledge.version
-    if call.status == _OK:
+def _decision_kinds(services: AppServices, call: CallSummary) -> Iterator[DecisionKind]:
+    common = call.day, call.service, call.client, services.knowledge.version
+    if call.status == HTTPStatus.OK:
         counts = call.counts or {}
         incomplete = bool(counts.get("unread") or counts.get("skipped"))
         for study, outcome, reason in call.decisions:
             yield _decision_kind(*common, study, outcome, reason, incomplete)
-    elif call.status == _NO_RECORD and call.service in app_services.hooks:
+    elif call.status == HTTPStatus.PRECONDITION_FAILED and call.service in services.hooks:
         yield _decision_kind(*common, "", "refused", "record", True)  # noqa: FBT003 - by position for the cache
 
 
@@ -59,23 +57,27 @@ _decision_kind = lru_cache(maxsize=1000)(DecisionKind)
 
 
 def shown_cards(
-    app_services: AppServices, call: RequestContext, decision: Decision, answer: Answer
+    services: AppServices, context: RequestContext, decision: Decision, answer: Answer
 ) -> Iterator[ShownCard]:
     """Yield the row of each card of an answer, in the order of the cards."""
-    now, record = app_services.clock.now(), decision.record
+    now, record = services.clock.now(), decision.record
     common = {
         "shown_at": now,
-        "day": app_services.clock.day_of(now),
-        "service": call.service,
-        "client": call.client,
-        "knowledge": app_services.knowledge.version,
+        "day": services.clock.day_of(now),
+        "service": context.service,
+        "client": context.client,
+        "knowledge": services.knowledge.version,
         "incomplete": bool(record and (record.unread or record.skipped)),
-        "patient": _pseudonym(decision.patient_id, app_services.privacy.patient_key),
+        "patient": _pseudonym(decision.patient_id, services.privacy.patient_key),
     }
     recommendations = [outcome for outcome in decision.outcomes if isinstance(outcome, Recommendation)]
     for recommendation, card, kinds in zip(recommendations, answer.cards, answer.kinds, strict=True):
-        order = order_digest(call.client, decision.patient_id, recommendation.order)
-        yield _shown_card(recommendation, card, kinds, {**common, "order_digest": order})
+        order = context.client, decision.patient_id, recommendation.order.order.reference
+        digests = {
+            "order_digest": _digest(*order),
+            "order_user_digest": _digest(*order, context.user_id) if context.user_id else "",
+        }
+        yield _shown_card(recommendation, card, kinds, common | digests)
 
 
 def _shown_card(
@@ -95,13 +97,12 @@ def _shown_card(
     )
 
 
-def order_digest(client: str, patient_id: str, order: WatchedOrder) -> str:
+def _digest(*identity: str) -> str:
     """Return the same for each edit of one order: by its id, or for a draft without an id by the patient alone.
 
     A hookInstance would not do: it differs at each edit. What is hashed never leaves this process.
     """
-    identity = json.dumps([client, patient_id, order.order.reference])
-    return hashlib.sha256(identity.encode(errors="surrogatepass")).hexdigest()
+    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
 
 
 def _pseudonym(patient_id: str, key: str) -> str | None:

@@ -18,6 +18,9 @@ _CHUNK = 1 << 16
 _BYTES_PER_VALUE = 16
 """Of a real chart; a body of smaller values would take many times its size of memory, and seconds to parse."""
 
+FEWEST_BYTES_PER_VALUE, VALUES_OF_ANY_BODY = 10, 1000
+"""Of a body as a whole, and what any may have beside: calls have 16 or more, and small values cost much."""
+
 _JSON_TYPE = re.compile(r"\s*application/([\w.-]+\+)?json\s*(;|$)", re.IGNORECASE)
 """`application/json` and its kind, such as `application/fhir+json`, with or without parameters."""
 
@@ -31,11 +34,21 @@ def json_body(environ: dict[str, Any], limit: int, depth: int) -> Any:
     if not _is_sent_as_json(environ):
         raise NotSentAsJson
     content = _content(environ, limit)
-    max_values = limit // _BYTES_PER_VALUE
-    if len(content) > max_values < len(content.translate(None, _NOT_A_DELIMITER)):
-        message = f"The body has too many values; the limit is {max_values} values."
-        raise TooLarge(message)
+    _check_values(content, limit)
     return parsed(content, depth)
+
+
+def count_values(content: bytes) -> int:
+    """Return how many values a JSON text has at most, without parsing it: what is in a string counts, too."""
+    return len(content.translate(None, _NOT_A_DELIMITER))
+
+
+def _check_values(content: bytes, limit: int) -> None:
+    """Refuse a body of more values than a chart has, of its own size or of the largest."""
+    most = min(limit // _BYTES_PER_VALUE, VALUES_OF_ANY_BODY + len(content) // FEWEST_BYTES_PER_VALUE)
+    if len(content) > most and count_values(content) > most:
+        message = f"The body has too many values for its size; the limit is {most} values."
+        raise TooLarge(message)
 
 
 def parsed(content: bytes, depth: int = DEPTH) -> Any:

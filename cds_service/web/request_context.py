@@ -88,6 +88,9 @@ class Stopwatch:
 
 
 JSON = "application/json"
+CONTEXT = "plexus_cds.context"
+"""The context of a request that Flask answers, in its environment."""
+
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -103,6 +106,8 @@ class RequestContext:
     client = ""
     """The issuer of a client of the clients file, or the playground."""
     principal: Principal | None = None
+    user_id = ""
+    """The user of a call with a card, where the site hides dismissed cards; only a keyed hash of it is stored."""
     decision: Decision | None = None
     answer: Answer | None = None
     retrieval: Retrieval | None = None
@@ -139,7 +144,8 @@ def begin_request() -> None:
     werkzeug drops a second one, but a proxy, and the audience of a token, have another path then. A request without a
     path (`GET localhost:443`) it redirects to the host that the client names.
     """
-    g.request_context = RequestContext(request.environ, request.method, request.path, request.blueprint)
+    context = RequestContext(request.environ, request.method, request.path, request.blueprint)
+    g.request_context = request.environ[CONTEXT] = context
     path = request.environ["PATH_INFO"]
     if not path.startswith("/") or path.startswith("//"):
         abort(404)

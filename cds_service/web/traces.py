@@ -7,6 +7,7 @@ caller's trace context (W3C) only `traceparent` is taken over: `tracestate` is f
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
 from multiprocessing import util
 from threading import Thread
 from typing import Any
@@ -38,7 +39,6 @@ ATTRIBUTES = frozenset(
 )
 """All attributes that a span can have; docs/operations.md describes them."""
 
-_SERVER_ERROR = 500
 _NANOSECONDS = 1_000_000_000
 _PATIENCE = 1.0
 """Seconds that the end of the process waits for the collector."""
@@ -56,11 +56,13 @@ def begin(context: RequestContext) -> None:
 class Traces:
     """Sends spans to a collector of the OTLP protocol, which the OTEL_... variables name."""
 
-    def __init__(self, version: str, exporter: SpanExporter | None = None) -> None:
+    def __init__(self, version: str) -> None:
         """Start the thread that sends; `version` is that of the knowledge."""
-        own = Resource({"service.name": "plexus-cds", "service.version": __version__})
-        self._provider = TracerProvider(resource=own.merge(OTELResourceDetector().detect()), shutdown_on_exit=False)
-        self._provider.add_span_processor(BatchSpanProcessor(_LoggingExporter(exporter or OTLPSpanExporter())))
+        own_resource = Resource({"service.name": "plexus-cds", "service.version": __version__})
+        self._provider = TracerProvider(
+            resource=own_resource.merge(OTELResourceDetector().detect()), shutdown_on_exit=False
+        )
+        self._provider.add_span_processor(BatchSpanProcessor(_LoggingExporter(OTLPSpanExporter())))
         self._tracer, self._version = self._provider.get_tracer("plexus_cds"), version
         self._context = TraceContextTextMapPropagator()
         util.Finalize(None, self.close, exitpriority=0)  # after the tasks; the server's workers end without atexit
@@ -84,7 +86,9 @@ class Traces:
     def record_feedback(self, calls: Iterable[CallSummary]) -> None:
         """Make a span of each request with feedback."""
         for call in calls:
-            self._record(call, "feedback", {f"plexus_cds.feedback.{name}": n for name, n in call.reports.items()})
+            self._record(
+                call, "feedback", {f"plexus_cds.feedback.{name}": count for name, count in call.reports.items()}
+            )
 
     def close(self) -> None:
         """Send what is left, but wait for the collector no longer than a moment."""
@@ -109,7 +113,7 @@ class Traces:
             _allowed({**common, **attributes}),
             start_time=start,
         )
-        if call.status >= _SERVER_ERROR:
+        if call.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             span.set_status(Status(StatusCode.ERROR))
         if span.is_recording():
             for interval in call.timeline:

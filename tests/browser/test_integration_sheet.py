@@ -3,8 +3,8 @@
 import pytest
 
 from tests.browser.browsing import SIZES, a_browser, a_size, serious  # noqa: F401 - fixtures are used by name
+from tests.support.integration_sheets import EPIC, SANDBOX, hospital
 from tests.support.serving import run
-from tests.support.sheets import EPIC, SANDBOX, hospital
 
 
 @pytest.fixture(scope="module", params=["no clients", EPIC, SANDBOX])

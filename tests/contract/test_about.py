@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from contextlib import closing, contextmanager
 from urllib.parse import urlsplit
 
@@ -265,12 +266,14 @@ def test_who_signed_which_version(at, knowledge):
 
 
 def test_nobody_has_signed(page, knowledge):
-    """As long as nobody has signed, the page says so, with the version and the status."""
-    assert "Not yet reviewed by a clinician." in page.sections["signatures"]
+    """As long as nobody has signed, the page says so once, at its top; the section has the version and the status."""
+    assert "Not yet reviewed by a clinician." in page.sections["in_short"]
+    assert sum(len(re.findall(r"not [a-z]*\s?reviewed", text, re.IGNORECASE)) for text in page.sections.values()) == 1
     assert f"Version {knowledge.version} of {knowledge.plan['date']}, status draft." in page.sections["signatures"]
 
 
 def test_what_is_not_known(page, knowledge):
     """All that is not known stands there with its consequence."""
+    assert knowledge.unknowns
     for row in knowledge.unknowns:
         assert f"{row['unknown']} {row['consequence']}" in page.sections["unknowns"]

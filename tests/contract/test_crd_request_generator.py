@@ -1,7 +1,9 @@
 """A tester tries the service in the Da Vinci CRD request generator: what its page sends, shows and applies."""
 
+import re
 from copy import deepcopy
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -9,6 +11,7 @@ from tests.contract.test_sandbox import shape
 from tests.support.hook_calls import entries, reading, why
 from tests.support.odd_server import answers, holds, odd_server
 from tests.support.service import ORDER_SIGN
+from tests.support.serving import granian
 
 GUIDE = Path(__file__).parents[2] / "docs" / "crd.md"
 STUDY = "MRI lumbosacral plexus without and with IV contrast"
@@ -69,6 +72,7 @@ def test_card(generator, ehr):
 def test_first_coding(generator):
     """It shows the first coding of an order alone: of each proposal that is our own, named as on the card."""
     [card] = generator()
+    assert actions(card)
     for action in actions(card).values():
         code = action["resource"]["code"]
         assert code["coding"][0] == {
@@ -112,6 +116,27 @@ def test_without_its_token(knowledge):
         closed.stages(answers({}, 401), answers({}, 401))
         body = shape("crd-order-sign") | {"fhirServer": closed.url}
         assert "refused the access token" in why(client.post(body, ORDER_SIGN))
+
+
+def test_the_steps_as_written(ehr, tmp_path):
+    """The guide's command starts the server, which lets the page's browser call its URL and answers in CRD's form."""
+    guide = GUIDE.read_text(encoding="utf-8")
+    [command] = re.findall(r"^ +(.+/plexus-cds serve .+)$", guide, re.MULTILINE)
+    settings = {name.lower(): text for name, text in re.findall(r"PLEXUS_CDS_(\w+)=(\S+)", command)}
+    page = dict(re.findall(r"(REACT_APP_\w+)=(\S+)", guide))
+    [page_itself] = re.findall(r"Open `(http://[^/`]+)/`", guide)
+    assert settings["fhir_servers"] == page["REACT_APP_EHR_SERVER"]
+    [line] = re.findall(r"Put `(.+?)` into a `site.toml`", guide)
+    (tmp_path / "site.toml").write_text(line, encoding="utf-8")
+    settings |= {"fhir_servers": ehr.url, "store_url": f"sqlite:///{tmp_path}/store"}
+    with granian(*command.partition(" serve ")[2].split(), cwd=tmp_path, **settings) as server:
+        path = f"{urlsplit(page['REACT_APP_CDS_SERVICE']).path}/{page['REACT_APP_ORDER_SIGN']}"
+        server.client.session.headers["Origin"] = page_itself
+        response = server.client.post(shape("crd-order-sign") | {"fhirServer": ehr.url}, path)
+    assert response.headers["Access-Control-Allow-Origin"] == page_itself
+    [card] = response.json()["cards"]
+    assert card["summary"].startswith("Foot drop after prostate cancer")
+    assert response.json()["systemActions"] == []
 
 
 def test_labels_in_the_guide(generator):

@@ -8,10 +8,10 @@ import pytest
 from cds_service.config.settings import Settings
 from cds_service.web.app import create_app
 from tests.contract.test_vignettes import VIGNETTES, path_of
-from tests.support.authenticated import LEAST, authenticated_service
+from tests.support.authenticated_service import LEAST, authenticated_service
 from tests.support.dialect_rules import ASSOCIATED, RULES
 from tests.support.notation import SITES, call
-from tests.support.service import CLOCK, ORDER_SELECT, ORDER_SIGN, TODAY, Client, serving
+from tests.support.service import CLOCK, ORDER_SELECT, ORDER_SIGN, TODAY, Client, log_lines, serving
 
 STUDIES = ("plexus_mri_without_and_with_contrast", "plexus_mri_without_contrast", "ct_abdomen_pelvis")
 CODES = "".join(
@@ -54,7 +54,7 @@ def answered(at, caplog):
     def ask(text: str, body: dict, path: str = ORDER_SELECT):
         caplog.clear()
         response = at(text).post(body, path)
-        line = json.loads([record.message for record in caplog.records if record.name == "plexus_cds"][-1])
+        line = log_lines(caplog)[-1]
         return response.status_code, response.json(), line
 
     return ask
@@ -132,6 +132,48 @@ def test_without_a_code_epic_is_offered_nothing(answered):
     assert line["unmapped"] == []
     _, _, line = answered(site_file("", "standard", ""), CALL)
     assert line["unmapped"] == []
+
+
+TWO = {"patient": "prostate cancer", "order": "lumbar MRI [for foot drop] + lumbar MRI (with contrast) [for foot drop]"}
+
+
+@pytest.mark.parametrize("hook", ["order-select", "order-sign"])
+@pytest.mark.parametrize("dialect", RULES)
+def test_two_orders_preselect_one_plexus_mri(dialect, hook, answered):
+    """Of two orders that could be replaced one card recommends it; the other offers the same, and says so."""
+    body = call(TWO | {"also drafted": "", "call": hook if hook == "order-sign" else ""}, TODAY)
+    path = ORDER_SIGN if hook == "order-sign" else ORDER_SELECT
+    _, answer, line = answered(site_file("", dialect), body, path)
+    first, second = answer["cards"]
+    assert [_recommended(card) for card in (first, second)] == [[STUDIES[0]], []]
+    assert {card["indicator"] for card in (first, second)} == {"warning"}
+    assert [study for study, _ in _studies(first)] == [study for study, _ in _studies(second)]
+    note = "the plexus MRI is recommended for another of these orders, and one is enough."
+    assert [note in card["detail"] for card in (first, second)] == [False, True]
+    assert line["against"] == ["recommended_beside"]
+
+
+@pytest.mark.parametrize("dialect", RULES)
+def test_an_order_without_an_id_takes_no_recommendation(dialect, answered):
+    """An order that cannot be replaced recommends nothing, so the other does."""
+    body = call(TWO | {"also drafted": "", "call": "order-sign"}, TODAY)
+    del body["context"]["draftOrders"]["entry"][0]["resource"]["id"]
+    _, answer, _ = answered(site_file("", dialect), body, ORDER_SIGN)
+    assert [_recommended(card) for card in answer["cards"]] == [[], [STUDIES[0]]]
+
+
+def _recommended(card: dict) -> list[str]:
+    """Return the studies of the suggestions that are recommended."""
+    return [study for study, is_recommended in _studies(card) if is_recommended]
+
+
+def _studies(card: dict) -> list[tuple[str, bool]]:
+    """Return the study of each suggestion that has one, and whether it is recommended."""
+    return [
+        (suggestion["actions"][0]["resource"]["code"]["coding"][0]["code"], "isRecommended" in suggestion)
+        for suggestion in card["suggestions"]
+        if "resource" in suggestion["actions"][0]
+    ]
 
 
 @pytest.mark.parametrize("own_id", ["https://ehr.example.org/fhir/ServiceRequest/o1", "o1/_history/2", "o 1", "é" * 65])

@@ -9,9 +9,10 @@ import pytest
 
 from cds_service.cli import main
 from cds_service.examples import searchset
+from tests.support.hook_calls import entries
 from tests.support.notation import MORE, SYSTEMS, concept
+from tests.support.optional_keys import CANCER, SITES, asking, at, clients, split  # noqa: F401
 from tests.support.service import TODAY
-from tests.support.switched_on import CANCER, SITES, asking, at, clients, entries, split  # noqa: F401
 
 GIVEN = (TODAY - timedelta(800)).isoformat()
 VISIT = {"resourceType": "Encounter", "id": "v", "status": "finished", "period": {"end": GIVEN}}
@@ -120,7 +121,9 @@ def test_the_later_date_of_an_order_counts(at):
 def test_discovery_advertises_what_is_on(site, keys, clients):
     """Discovery has the keys that are on, each a search of this patient alone, and no other."""
     types = {"procedures": "Procedure", **MORE}
-    for service in clients[site].get("/cds-services").json()["services"]:
+    services = clients[site].get("/cds-services").json()["services"]
+    assert len(services) == 2
+    for service in services:
         assert list(service["prefetch"]) == keys
         for key, template in service["prefetch"].items():
             assert template.startswith(f"{types.get(key, 'Condition')}?patient={{{{context.patientId}}}}")
@@ -191,11 +194,13 @@ def test_a_plexus_mri_on_record_is_explained(key, entry, reason, reference, clie
 def test_the_playground_runs_where_all_is_on(clients):
     """The playground's own calls are answered as elsewhere: its patients have none of what the site has switched on."""
     for site in ("off", "all"):
+        details = []
         for vignette in clients[site].get("/playground/data.json").json()["vignettes"]:
             response = clients[site].post(vignette["call"])
             assert response.status_code == clients["off"].post(vignette["call"]).status_code, vignette["name"]
-            for card in response.json().get("cards", ()):
-                assert "encounters could not be read" not in card["detail"]
+            details += [card["detail"] for card in response.json().get("cards", ())]
+        assert details
+        assert not any("encounters could not be read" in detail for detail in details)
 
 
 def test_decide_tells_it(tmp_path, monkeypatch, capsys):

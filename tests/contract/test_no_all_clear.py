@@ -1,12 +1,11 @@
 """What is missing is never answered as an all-clear: the EHR hears what did not come, and the log has its name."""
 
-import json
 from copy import deepcopy
 
 import pytest
 
 from cds_service import examples
-from tests.support.service import TODAY
+from tests.support.service import TODAY, log_lines
 
 PATIENT_TEXT = "Mrs. Zq17 with leg weakness"
 
@@ -28,7 +27,7 @@ def reasons(service, caplog, body) -> list[str]:
     caplog.clear()
     caplog.set_level("INFO", "plexus_cds")
     assert service.cards(body) == []
-    return json.loads([record.message for record in caplog.records if '"reasons"' in record.message][-1])["reasons"]
+    return log_lines(caplog, "call")[-1]["reasons"]
 
 
 @pytest.mark.parametrize("given", [{}, {"draftOrders": None}], ids=["absent", "null"])
@@ -57,7 +56,7 @@ def test_a_stripped_call_is_told_as_one(call, stripped, error, service, caplog):
     assert response.status_code == 422
     for word in (error, "context.draftOrders", "endpoint", "scope"):
         assert word in diagnostics(response)
-    [line] = [json.loads(record.message) for record in caplog.records if '"call"' in record.message]
+    [line] = log_lines(caplog, "call")
     assert (line["outcome"], line["error"]) == ("not_a_call", error)
 
 
@@ -140,7 +139,7 @@ def test_a_total_beyond_the_entries_is_told(call, beyond, is_stated, service, ca
     caplog.set_level("INFO", "plexus_cds")
     [card] = service.cards(call)
     assert ("did not send: 7" in card["detail"]) is is_stated
-    counts = json.loads([record.message for record in caplog.records if '"reasons"' in record.message][-1])["counts"]
+    counts = log_lines(caplog, "call")[-1]["counts"]
     assert counts["not_sent"] == max(0, beyond)
 
 

@@ -5,14 +5,13 @@ read: a study or a body site that R5 names only by reference. What names no stud
 leaves the field unknown, and a reason that is not to be found is counted; so none is ever wrong.
 """
 
-import json
 from datetime import timedelta
 
 import pytest
 from fhir.resources.servicerequest import ServiceRequest as ServiceRequestOfR5
 
 from tests.support.notation import SYSTEMS, call
-from tests.support.service import TODAY
+from tests.support.service import TODAY, log_lines
 
 PATIENT = {"reference": "Patient/pt-1"}
 
@@ -174,7 +173,7 @@ def logged_reason(service, caplog):
     def ask(body: dict) -> tuple[str, str]:
         caplog.clear()
         cards = service.cards(body)
-        [line] = [json.loads(record.message) for record in caplog.records if record.name == "plexus_cds"]
+        [line] = log_lines(caplog)
         [reason] = line["reasons"]
         return reason, cards[0]["detail"] if cards else ""
 

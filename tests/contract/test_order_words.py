@@ -54,6 +54,9 @@ LUMBAR = """
     MRI LUMBAR SPINE S/P LAMINECTOMY
     MRI LUMBAR SPINE, CT CONTRAINDICATED
     MRI COMPLEX LSP
+    MRI LMBR SPINE WO
+    MRI L SPN W/O
+    M.R.I. LUMBAR SPINE
 """
 PLEXUS = """
     MRI LUMBAR PLEXUS
@@ -72,6 +75,8 @@ PLEXUS = """
     MRI LUMBOSACRAL PLEXUS, CT CONTRAINDICATED
 """
 NOT_WATCHED = """
+    MRI LUMBAR SPINE READ ONLY
+    MRI LUMBAR SPINE SECOND OPINION
     CT L-SPINE
     CT LUMBAR SPINE W/O CONTRAST
     CT LUMBOSACRAL PLEXUS
@@ -142,6 +147,7 @@ IN_OTHER_LANGUAGES = {
         RM columna lumbar | RM de columna lumbosacra | Resonancia magnética de columna lumbar
         RM rachide lombosacrale senza e con mdc | Risonanza magnetica colonna lombare
         MRI LWK | MRI lumbale wervelkolom | RM coluna lombar | Ressonância magnética da coluna lombar
+        RNM coluna lombar | RM COLUMNA LUMBO-SACRA | RMN rachide lombo-sacrale | IRM du rachis lumbo-sacré
     """,
     "plexus_mri": "MRT Plexus lumbosacralis | IRM plexus lombo-sacré | RM plexo lombar | MRI lumbosacrale plexus",
     "plexus_mri_without_contrast": "RM plexo lumbar sin contraste | MRT Plexus lumbosacralis ohne KM",
@@ -150,6 +156,9 @@ IN_OTHER_LANGUAGES = {
         MRT HWS | MRT BWS und LWS | MRT Knie | MRT Plexus brachialis | IRM plexus brachial | IRM rachis entier
         IRM rachis cervical | RM columna cervical | RM plexo braquial | CT LWS | Röntgen LWS | LWS | Rückenschule
         RM rachide cervicale | MRI CWK | RM coluna cervical | IRM lombaire et infiltration
+        MRT LWS und Becken | MRT LWS und ISG | MRT Kopf und LWS | MRT LWS und Hüfte | IRM rachis lombaire et bassin
+        IRM dorso-lombaire | IRM encéphale et rachis lombaire | RM columna lumbar y cadera | RM cerebral y lumbar
+        RM colonna lombare e bacino | RM coluna lombar e quadril | MRI LWK en bekken
     """,
 }
 WITH = (

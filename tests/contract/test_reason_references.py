@@ -8,7 +8,7 @@ import pytest
 
 from cds_service.cli import main
 from tests.support.notation import call, concept
-from tests.support.service import TODAY
+from tests.support.service import TODAY, log_lines
 
 URN = "urn:uuid:0b2e8a3c-5d1f-4f0e-9a53-6b1f0f4cf2f1"
 SPECIFIC, COMPATIBLE = "warning:in_reach:specific", "info:in_reach:compatible"
@@ -43,7 +43,7 @@ def logged_reason(service, caplog):
     def ask(body: dict) -> str:
         caplog.clear()
         service.cards(body)
-        [line] = [json.loads(record.message) for record in caplog.records if record.name == "plexus_cds"]
+        [line] = log_lines(caplog)
         [reason] = line["reasons"]
         return reason
 

@@ -1,13 +1,12 @@
 """Reasons without a code, read by their words as clinicians type them; through HTTP, for a lumbar-spine MRI."""
 
-import json
 from datetime import date
 from itertools import permutations
 
 import pytest
 
 from tests.support.notation import call
-from tests.support.service import TODAY
+from tests.support.service import TODAY, log_lines
 
 SPECIFIC = """
     right leg weakness | weakness of the left foot | weakness, left leg | Weakness right lower extremity
@@ -145,7 +144,7 @@ def read(words: str, service, caplog, reason: dict | None = None) -> str:
     caplog.clear()
     caplog.set_level("INFO", "plexus_cds")
     service.cards(body)
-    [logged] = json.loads([record.message for record in caplog.records if record.name == "plexus_cds"][-1])["reasons"]
+    [logged] = log_lines(caplog)[-1]["reasons"]
     return logged.rsplit(":", 1)[-1]
 
 

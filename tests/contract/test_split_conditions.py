@@ -4,7 +4,7 @@ import pytest
 
 from cds_service.examples import searchset
 from tests.support.notation import MORE, PATIENT
-from tests.support.switched_on import (  # noqa: F401
+from tests.support.optional_keys import (  # noqa: F401
     CANCER,
     FAILED,
     HOSTILE,

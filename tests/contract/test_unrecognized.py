@@ -1,16 +1,15 @@
 """What neither a code nor words explain is never left unread in silence: it is counted, by code system."""
 
-import json
 from collections import Counter
 
 import pytest
 
 from cds_service.examples import searchset
 from cds_service.store.tables import UNRECOGNIZED
-from tests.support.counted import rises
 from tests.support.databases import rows, serving_with
+from tests.support.metric_series import rises
 from tests.support.notation import PATIENT
-from tests.support.service import TODAY
+from tests.support.service import TODAY, log_lines
 
 LOCAL, OWN_ORDERS = "urn:oid:1.2.840.114350.1.13.0.1.7.2.727", "https://ehr.example.org/fhir/CodeSystem/orders"
 ICD10, SNOMED = "http://hl7.org/fhir/sid/icd-10-cm", "http://snomed.info/sct"
@@ -64,11 +63,7 @@ def logged(service, caplog, body: dict) -> Counter:
     caplog.clear()
     caplog.set_level("INFO", "plexus_cds")
     assert service.post(body).status_code == 200
-    line = json.loads(
-        [record.message for record in caplog.records if record.name == "plexus_cds" and '"reasons"' in record.message][
-            -1
-        ]
-    )
+    line = log_lines(caplog, "call")[-1]
     return Counter(
         {(count_row["resource"], count_row["system"]): count_row["count"] for count_row in line["unrecognized"]}
     )

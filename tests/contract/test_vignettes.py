@@ -8,7 +8,7 @@ import pytest
 from cds_service.config.settings import Settings
 from cds_service.web.app import create_app
 from tests.support.notation import SITES, call, rows
-from tests.support.service import CLOCK, ORDER_SELECT, ORDER_SIGN, TODAY, Client, serving
+from tests.support.service import CLOCK, ORDER_SELECT, ORDER_SIGN, TODAY, Client, log_lines, serving
 
 VIGNETTES = rows("vignettes.csv")
 SPEAKING = [row for row in VIGNETTES if not row["says"].startswith("silent")]
@@ -127,8 +127,9 @@ def test_every_card_is_short_and_in_our_own_words(row, at):
 def test_the_own_code_of_a_site_goes_first(at):
     """What a site maps for the proposed study stands before our codes, in each suggestion."""
     body = call({"patient": "prostate cancer", "order": "lumbar MRI", "also drafted": ""}, TODAY)
-    cards = at["own codes"].cards(body)
-    for action in _actions(cards):
+    [card] = at["own codes"].cards(body)
+    assert card["suggestions"]
+    for action in _actions([card]):
         codes = [coding["code"] for coding in action["resource"]["code"]["coding"]]
         assert codes == ["PLEX-1", "plexus-mri-without-and-with-contrast", "443078008", "RPID4815", "30866-8"]
 
@@ -179,8 +180,7 @@ def _besides_the_study(order: dict) -> dict:
 
 def _logged(caplog) -> list[list[str]]:
     """Return why each order was answered so: a silence's reason, or a card's indicator, history and presentation."""
-    lines = [record.message for record in caplog.records if record.name == "plexus_cds"]
-    return [reason.split(":") for reason in json.loads(lines[-1])["reasons"]]
+    return [reason.split(":") for reason in log_lines(caplog)[-1]["reasons"]]
 
 
 def _in_table_words(cards: list, logged: list[list[str]]) -> str:

@@ -13,9 +13,9 @@ from cds_service.store.tables import CARDS, FEEDBACK
 from tests.faults.load import until
 from tests.faults.signing_ehr import Ehr
 from tests.faults.small_disk import DISKS, Disk
-from tests.support.authenticated import LEAST, written
-from tests.support.counted import rises
+from tests.support.authenticated_service import LEAST, written
 from tests.support.databases import rows
+from tests.support.metric_series import rises
 from tests.support.service import ORDER_SELECT
 from tests.support.serving import Server, example, granian
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 from contextlib import closing
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from cds_service.clock import SYSTEM_CLOCK
 from tests.faults.load import until
 from tests.integration.test_metrics_workers import workers
-from tests.support.authenticated import LEAST, written
+from tests.support.authenticated_service import LEAST, written
 from tests.support.service import ORDER_SELECT, Client
 from tests.support.serving import Server, example, granian
 from tests.support.signing import ISSUER, bearer
@@ -77,6 +78,25 @@ def test_each_worker_dies_while_the_files_are_invalid(number, tmp_path):
         for _ in range(8):
             assert (ask(server), ask(server, iss=OTHER)) == ((200, 1), (200, 1))
         assert server.stop() == 0
+
+
+def test_old_temporary_files_are_cleaned_up(tmp_path, monkeypatch):
+    """The machine's cleaner of temporary files leaves the last valid version and the counts of a server that runs."""
+    temporary, rule = tmp_path / "temporary", tmp_path / "clean.conf"
+    (temporary / "of nobody").mkdir(parents=True)
+    rule.write_text(f"d {temporary} 0700 - - 0\n", encoding="utf-8")  # as old as they may get: no time at all
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
+    site = tmp_path / "site.toml"
+    site.write_text(OFF.format("false"), encoding="utf-8")
+    with granian(site_file=str(site), store_url=f"sqlite:///{tmp_path}/store.sqlite3") as server:
+        kept = sorted(temporary.rglob("*.*"))
+        subprocess.run(["systemd-tmpfiles", "--clean", rule], check=True)
+        assert not (temporary / "of nobody").exists()
+        assert sorted(temporary.rglob("*.*")) == kept
+        assert any(path.name == "site_file" for path in temporary.rglob("*"))
+        assert server.stop() == 0
+    assert list(temporary.iterdir()) == []
 
 
 def test_the_worker_dies_while_a_file_of_keys_is_invalid(tmp_path):

@@ -11,11 +11,11 @@ import pytest
 
 from tests.faults.load import until
 from tests.faults.signing_ehr import Ehr
-from tests.support.authenticated import LEAST, written
-from tests.support.authenticating import has, write_clients
+from tests.support.authenticated_service import LEAST, written
 from tests.support.odd_server import OddServer, odd_server, stalls
 from tests.support.serving import granian
 from tests.support.signing import ISSUER, key
+from tests.support.token_verifier import has, write_clients
 
 OTHER = "https://other.example.org"
 PATIENCE, SLACK = 3.2, 3.0

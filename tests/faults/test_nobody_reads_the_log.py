@@ -8,8 +8,8 @@ import os
 import pytest
 
 from cds_service.logs import log_event, log_in_background
-from tests.support.authenticated import LEAST, written
-from tests.support.counted import series
+from tests.support.authenticated_service import LEAST, written
+from tests.support.metric_series import series
 from tests.support.service import ORDER_SELECT, Client
 from tests.support.serving import example, granian
 

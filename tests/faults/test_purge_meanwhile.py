@@ -19,7 +19,7 @@ from cds_service.store.migration import migrate
 from cds_service.store.tables import CARDS, METADATA
 from tests.faults.load import until
 from tests.faults.signing_ehr import Ehr
-from tests.support.authenticated import LEAST, written
+from tests.support.authenticated_service import LEAST, written
 from tests.support.old_rows import PER_CARD, add_old_rows
 from tests.support.serving import COMMAND, environment, granian
 

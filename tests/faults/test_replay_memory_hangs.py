@@ -14,7 +14,7 @@ from cds_service.store import Store
 from cds_service.store.migration import migrate
 from tests.faults.load import until
 from tests.faults.signing_ehr import Ehr
-from tests.support.authenticated import LEAST, written
+from tests.support.authenticated_service import LEAST, written
 from tests.support.databases import running_postgresql
 from tests.support.serving import granian
 
@@ -86,3 +86,16 @@ def test_sqlite_is_locked(tmp_path):
             assert "the circuit is open after a slow failure" in ehr.server.errors()
             assert ehr.server.client.get(PAGE).status_code == 200
         until(lambda: ehr.asked() == 200)
+
+
+def test_a_call_is_answered_once_the_probe_says_so(tmp_path):
+    """A balancer sends calls as soon as /readyz is 200: then no circuit refuses them that opened just before."""
+    file = tmp_path / "store.sqlite3"
+    with service(tmp_path, f"sqlite:///{file}") as ehr:
+        with closing(sqlite3.connect(file)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            assert_told(ehr.call())
+            assert ehr.server.client.get("/readyz").status_code == 503
+            assert_told(ehr.call())
+        until(lambda: ehr.server.client.get("/readyz").status_code == 200)
+        assert ehr.asked() == 200

@@ -20,7 +20,7 @@ from cds_service.store.migration import migrate
 from cds_service.store.tables import CARDS, FEEDBACK
 from tests.faults.load import CALLERS, Load, steady_calls, until
 from tests.integration.limits.nginx import Nginx, nginx
-from tests.support.authenticated import BASE, LEAST, written
+from tests.support.authenticated_service import BASE, LEAST, written
 from tests.support.databases import rows
 from tests.support.service import ORDER_SELECT
 from tests.support.serving import COMMAND, Server, example, run

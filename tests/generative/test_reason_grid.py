@@ -1,6 +1,5 @@
 """Thousands of reasons, put together from what clinicians type, each with what must be read in it."""
 
-import json
 from itertools import chain
 
 import pytest
@@ -9,6 +8,7 @@ from tests.generative.grid import PRESENTATIONS, Sentence, body_for, check, read
 from tests.generative.grid_brakes import arms, emergencies, no_emergencies, no_traumas, traumas
 from tests.generative.grid_denials import denials, doubts, ended, unclear
 from tests.generative.grid_signs import pasts, signs
+from tests.support.service import log_lines
 
 GRIDS = (denials, doubts, unclear, ended, emergencies, no_emergencies, traumas, no_traumas, arms, pasts, signs)
 AT_LEAST = 4000
@@ -29,9 +29,7 @@ def read_over_http(service, caplog):
     def read(reason: str) -> str:
         caplog.clear()
         service.cards(body_for(reason))
-        [logged] = json.loads([record.message for record in caplog.records if record.name == "plexus_cds"][-1])[
-            "reasons"
-        ]
+        [logged] = log_lines(caplog)[-1]["reasons"]
         return logged.rsplit(":", 1)[-1]
 
     return read

@@ -94,6 +94,24 @@ def row(number: int, subject: str, per_second: float, **more) -> dict:
     return {"round": number, "subject": subject, "connections": 8, "per_second": per_second, "p99": 1} | more
 
 
+def test_what_a_byte_costs():
+    """The search prints the worst of both ways with their multiples, and exits with 1 where the goal is missed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.byte_costs", "--kilobytes", "8", "--minutes", "0.02"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    *_, last = lines = done.stdout.splitlines()
+    assert [line.split(":")[0] for line in lines if line.startswith("8 kB")] == ["8 kB, fast path", "8 kB, Flask"]
+    multiples = [float(line.split()[0]) for line in lines if " <- " in line]
+    assert len(multiples) > 2
+    assert last.endswith(f"the worst byte costs {max(multiples):.1f}.")
+    assert (done.returncode, "missed" in last) == ((1, True) if max(multiples) > 3 else (0, False))
+
+
 GOALS = {
     "a ratio, met": ([row(1, "bare", 100), row(1, "card", 35)], [0.35], True),
     "a ratio, missed": ([row(1, "bare", 100), row(1, "card", 34)], [0.34], False),

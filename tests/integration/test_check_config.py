@@ -100,6 +100,10 @@ WRONG = {
         'conditions: one of the keys must have the category "problem-list-item"',
     ),
     "an unknown study": (MAPPED.format("brain_mri"), "orders.1.study"),
+    "a code that leaves the level open": (
+        MAPPED.format("level_not_stated"),
+        "orders.1.study: level_not_stated is no study; leave the code out: an order whose code is not mapped",
+    ),
     "an order without a study": ('[[orders]]\nsystem = "s"\ncode = "c"', "orders.1.study"),
     "a local code twice": (MAPPED.format("not_watched") + MAPPED.format("lumbar_spine_mri"), "orders"),
     "a local code twice, in two spellings of its system": (

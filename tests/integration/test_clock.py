@@ -12,8 +12,9 @@ from cds_service.clock import SYSTEM_CLOCK, Clock
 from cds_service.config.settings import Settings
 from cds_service.store.tables import CARDS, DECISIONS, FEEDBACK
 from cds_service.web.app import create_app
+from cds_service.web.services import app_services
 from tests.support.databases import rows
-from tests.support.service import CLOCK, ORDER_SELECT, TODAY, Client, serving
+from tests.support.service import CLOCK, ORDER_SELECT, TODAY, Client, log_lines, serving
 
 WEST, EAST = timezone(timedelta(hours=-8)), timezone(timedelta(hours=13))
 """Los Angeles and Auckland in November."""
@@ -65,7 +66,7 @@ def test_all_that_is_kept_is_of_one_day(hour, zone, store, store_url, knowledge)
         report = {"card": card["uuid"], "outcome": "accepted", "outcomeTimestamp": utc.isoformat()}
         assert client.post({"feedback": [report]}, f"{ORDER_SELECT}/feedback").status_code == 200
         client.session.close()
-    app.extensions["plexus_cds"].recorder.close()
+    app_services(app).recorder.close()
     [[shown], [decided], [reported]] = (rows(store, table) for table in (CARDS, DECISIONS, FEEDBACK))
     assert clock.today() != utc.date()
     assert {shown.day, decided.day, reported.received_day} == {clock.today()}
@@ -82,7 +83,7 @@ def test_the_log_goes_by_the_clock(knowledge, caplog):
         found.append(client.get("/cds-services").status_code)
         client.session.close()
     assert found == [200, 200, 429]
-    lines = [json.loads(record.message) for record in caplog.records if record.name == "plexus_cds"]
+    lines = log_lines(caplog)
     assert {line["time"] for line in lines} == {CLOCK.now().isoformat(timespec="milliseconds")}
     assert len(lines) == len(found)
 

@@ -17,7 +17,7 @@ from cds_service import __version__, cli, examples, review
 from cds_service.cli import main
 from cds_service.knowledge import load
 from tests.support.notation import call
-from tests.support.service import TODAY
+from tests.support.service import TODAY, log_lines
 
 DAY = ["--today", TODAY.isoformat()]
 
@@ -286,8 +286,7 @@ def test_a_reason_that_falls_away(service, caplog):
     sent["prefetch"]["conditions"]["entry"].append({"resource": refuted})
     caplog.set_level("INFO", "plexus_cds")
     assert service.cards(sent) == []
-    line = [record.message for record in caplog.records if record.name == "plexus_cds"][-1]
-    assert json.loads(line)["reasons"] == ["nothing_watched"]
+    assert log_lines(caplog)[-1]["reasons"] == ["nothing_watched"]
 
 
 def test_ctrl_c(monkeypatch, capsys):

@@ -11,7 +11,7 @@ import pytest
 from cds_service.config.settings import Settings
 from cds_service.web.app import create_app
 from tests.support.dialect_rules import epic_faults
-from tests.support.service import CLOCK, Client, serving
+from tests.support.service import CLOCK, Client, log_lines, serving
 from tests.support.serving import COMMAND, environment
 
 PAGE = (Path(__file__).parents[2] / "docs" / "connect-an-ehr.md").read_text(encoding="utf-8")
@@ -117,6 +117,6 @@ def test_the_stripped_call_as_written(site, caplog):
     response = site.post(STRIPPED_CALL)
     assert response.status_code == 422
     assert "context.draftOrders" in response.text
-    line = json.loads([record.message for record in caplog.records if '"call"' in record.message][-1])
+    line = log_lines(caplog, "call")[-1]
     for name in ("outcome", "error"):
         assert f'"{name}":"{line[name]}"' in EPIC

@@ -12,7 +12,7 @@ from cds_service.config.settings import Settings
 from cds_service.store import Store
 from cds_service.store.migration import migrate
 from cds_service.web.app import create_app
-from tests.support.service import CLOCK, TODAY, Client, serving
+from tests.support.service import CLOCK, TODAY, Client, log_lines, serving
 from tests.support.serving import free_port
 
 CANARY = "canary-41d7"
@@ -127,4 +127,4 @@ def test_probes_are_not_logged(service, caplog):
     caplog.set_level("INFO", "plexus_cds")
     for path in ("/livez", "/readyz", "/metrics"):
         service.get(path)
-    assert [record for record in caplog.records if record.name == "plexus_cds"] == []
+    assert log_lines(caplog) == []

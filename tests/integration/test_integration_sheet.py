@@ -9,11 +9,11 @@ import pytest
 from cds_service.cli import main
 from cds_service.clock import SYSTEM_CLOCK
 from cds_service.examples import example
-from tests.support.counted import rises
 from tests.support.html_page import Page
+from tests.support.integration_sheets import EPIC, SANDBOX, SYSTEM, cases, hospital, prefetch
+from tests.support.metric_series import rises
 from tests.support.service import CLOCK
 from tests.support.serving import COMMAND, environment, granian, run
-from tests.support.sheets import EPIC, SANDBOX, SYSTEM, cases, hospital, prefetch
 from tests.support.signing import claims, header, key, signed
 
 FIGURES = ("calls", "decisions", "feedback", "refused", "trials")
@@ -104,6 +104,7 @@ def test_prefetch_lines_are_those_of_discovery(deployment):
     url = f"{server.client.base}/cds-services"
     services = server.client.get("/cds-services", headers={"Authorization": f"Bearer {token(issuer, url)}"}).json()
     names = {"procedures": "Surgical_History"} if issuer else {}
+    assert len(services["services"]) == 2
     for service in services["services"]:
         expected = {names.get(name, name): query for name, query in service["prefetch"].items()}
         assert prefetch(text) == expected
@@ -177,7 +178,7 @@ CHANGES = {
         'prefetch_aliases.procedures = ["Surgeries", "Radiotherapies"]',
         "Key `Radiotherapies`, a part of `procedures`: restrict the query to its part of the chart:",
     ),
-    "dismissals": (f"{SITE_CARD}dismissal_hours = 8", "is not shown again for the same order for 8 hours"),
+    "dismissals": (f"{SITE_CARD}dismissal_hours = 8", "same user (`context.userId`) for the same order for 8 hours"),
     "a proposed code that is no order's": (
         f'[{SITE_CARD}propose.ct_abdomen_pelvis]\nsystem = "urn:own"\ncode = "CT9"\ndisplay = "CT"',
         "The code CT9 is proposed, not under \\[\\[orders\\]\\]",

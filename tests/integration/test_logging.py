@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import sqlite3
+import struct
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,9 +16,9 @@ from cds_service.clock import SYSTEM_CLOCK
 from cds_service.logs import EVENTS, FIELDS
 from tests.integration.limits.test_overload import at_work
 from tests.integration.test_metrics_workers import workers
-from tests.support.authenticated import LEAST, written
+from tests.support.authenticated_service import LEAST, written
 from tests.support.corpus import call
-from tests.support.service import ORDER_SELECT
+from tests.support.service import ORDER_SELECT, log_lines
 from tests.support.serving import STARTS_IN, Server, example, granian
 from tests.support.signing import ISSUER, claims, header, key, signed
 
@@ -111,7 +112,7 @@ def test_the_line_of_a_fault(service, caplog, monkeypatch):
     caplog.set_level("INFO", "plexus_cds")
     monkeypatch.setattr("cds_service.web.call_summary.counts", None)
     assert service.post(call()).status_code == 200
-    [line] = [json.loads(record.message) for record in caplog.records if record.name == "plexus_cds"]
+    [line] = log_lines(caplog)
     assert (line["event"], faults(line)) == ("fault", [])
     assert set(line) == {*FIELDS, *EVENTS["fault"]}
 
@@ -119,15 +120,15 @@ def test_the_line_of_a_fault(service, caplog, monkeypatch):
 @pytest.mark.parametrize("cause", ["a file of the site", "the machine"])
 def test_the_line_of_a_worker_that_cannot_start(cause, tmp_path, monkeypatch):
     """A worker that takes another's place and cannot start says why in one line, and no traceback."""
-    site, metrics, temporary = tmp_path / "site.toml", tmp_path / "metrics", tmp_path / "temporary"
+    site, temporary = tmp_path / "site.toml", tmp_path / "temporary"
     site.touch()
-    metrics.mkdir()
     temporary.mkdir()
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(metrics))
     monkeypatch.setenv("TMPDIR", str(temporary))
     with granian(site_file=str(site)) as server:
         if cause == "the machine":
-            shutil.rmtree(metrics)
+            [counts] = temporary.rglob("counter_*.db")
+            with counts.open("r+b") as file:  # an entry that is longer than the file
+                file.write(struct.pack("=iii", 60_000, 0, 1 << 30))
         else:
             site.write_text("of = true", encoding="utf-8")
             for folder in temporary.iterdir():  # with the last valid version
@@ -138,7 +139,7 @@ def test_the_line_of_a_worker_that_cannot_start(cause, tmp_path, monkeypatch):
     assert [fault for line in lines for fault in faults(line)] == []
     assert {line["event"] for line in lines} == {"startup_failed"}
     if cause == "the machine":
-        assert {(line["error"], "location" in line) for line in lines} == {("FileNotFoundError", True)}
+        assert {(line["error"], "location" in line) for line in lines} == {("RuntimeError", True)}
     else:
         assert all(line["error"].startswith(f"{site}: of: is not known; ") for line in lines)
 

@@ -1,6 +1,5 @@
 """What /metrics counts, asked over HTTP as Prometheus does."""
 
-import json
 import re
 from contextlib import closing, contextmanager
 from datetime import timedelta
@@ -14,10 +13,11 @@ from cds_service.examples import searchset
 from cds_service.store import Store
 from cds_service.store.migration import migrate
 from cds_service.web.app import create_app
-from tests.support.authenticated import authenticated_service
-from tests.support.counted import rises, series
+from cds_service.web.authentication import CHECKS
+from tests.support.authenticated_service import authenticated_service
+from tests.support.metric_series import rises, series
 from tests.support.notation import call
-from tests.support.service import CLOCK, ORDER_SELECT, ORDER_SIGN, TODAY, Client, serving
+from tests.support.service import CLOCK, ORDER_SELECT, ORDER_SIGN, TODAY, Client, log_lines, serving
 
 COUNTERS = ("calls", "decisions", "prefetch", "fetch", "feedback", "store_failures", "trials")
 SERVICE = ORDER_SELECT.rpartition("/")[2]
@@ -159,7 +159,7 @@ def test_phases(body, phases, service, caplog):
     assert {name for name in rise if "count" in name} == {f"phase_seconds_count{{phase={phase}}}" for phase in phases}
     parts = [rise[f"phase_seconds_sum{{phase={phase}}}"] for phase in phases if phase != "total"]
     assert 0 < sum(parts) <= rise["phase_seconds_sum{phase=total}"]
-    line = json.loads([record.message for record in caplog.records if record.name == "plexus_cds"][-1])
+    line = log_lines(caplog)[-1]
     assert sorted([*line["phases_ms"], "total"]) == phases
 
 
@@ -168,7 +168,7 @@ def test_a_call_that_needs_no_record(service, caplog):
     caplog.set_level("INFO", "plexus_cds")
     rise = rises(service, lambda: service.post(asking(order="cervical MRI")), "phase_seconds_count")
     assert rise == {"phase_seconds_count{phase=total}": 1}
-    line = json.loads([record.message for record in caplog.records if record.name == "plexus_cds"][-1])
+    line = log_lines(caplog)[-1]
     assert line["phases_ms"].keys() == {"read", "decide", "write"}
 
 
@@ -264,15 +264,24 @@ def test_every_series_is_there_from_the_start(service, knowledge):
 
 
 def test_every_word_is_told(service):
-    """The operator's page has each metric and each value of a label that is not a word of cards/."""
-    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    """The operator's page has each metric and each value of a label that is not a word of cards/.
+
+    The checks of a token are where their remedies are, all of them and in their order.
+    """
+    page, of_tokens = (
+        (Path(__file__).parents[2] / "docs" / name).read_text(encoding="utf-8")
+        for name in ("operations.md", "authentication.md")
+    )
+    table = of_tokens.partition("| `reason` | how to fix it |\n|---|---|\n")[2].partition("\n\n")[0]
+    checks = [name for row in table.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1])]
+    assert checks == [*CHECKS]
     words = set(re.findall(r"`(\w+)`", page))
     of_cards = r"(service|study|reason|version|key|le)=[^,}]*"
     documented = {re.sub(of_cards, "", name) for name in series(service)}
     values = {value for name in documented for value in re.findall(r"=(\w+)", name)}
     names = {re.sub(r"_(bucket|sum|count)$", "", name.partition("{")[0]) for name in documented}
     assert {"card", "not_listed", "first_page", "total"} < values
-    assert values - words == set()
+    assert values - words - {*checks} == set()
     assert {name for name in names if not {f"plexus_cds_{name}", f"plexus_cds_{name}_total"} & words} == set()
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.integration.test_metrics import CANARY, COUNTERS, TIMES, asking
-from tests.support.counted import rises
+from tests.support.metric_series import rises
 from tests.support.service import ORDER_SELECT
 
 TRIALS = {

@@ -1,14 +1,18 @@
 """Metrics of the real server with two workers: whichever answers, it has the counts of both."""
 
+import json
 import os
+import resource
 import signal
 import time
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from tests.support.counted import series
+from tests.faults.small_disk import DISKS, Disk, SmallDisk, limited_files, small_disk
+from tests.support.metric_series import series
 from tests.support.service import ORDER_SELECT, Client
 from tests.support.serving import Server, free_port, granian, run
 
@@ -58,6 +62,39 @@ def workers(server: Server) -> list[int]:
     """Return the process ids of the workers."""
     listed = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text(encoding="ascii")
     return [int(text) for text in listed.split()]
+
+
+@pytest.mark.parametrize("cause", ["small files", "no space", "gone"])
+def test_no_space_for_the_counts(cause, tmp_path, monkeypatch):
+    """A worker that cannot share its counts, as the disk is full or the folder is gone, says so, and answers."""
+    disk = small_disk if cause == "no space" and small_disk in DISKS else limited_files
+    with disk(tmp_path / "disk") as full_disk:
+        no_space_for_the_counts(full_disk, cause, monkeypatch)
+
+
+def no_space_for_the_counts(disk: Disk, cause: str, monkeypatch) -> None:
+    """Let a worker start where it cannot share its counts."""
+    folder = disk.folder / "metrics"
+    folder.mkdir()
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(folder))
+    with granian() as server:
+        [old] = workers(server)
+        folder.rename(disk.folder / "before")  # deleted, they would leave their space to the next worker
+        if cause != "gone":
+            folder.mkdir()
+            resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+        if cause == "no space" and isinstance(disk, SmallDisk):
+            resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+            disk.fill(server)
+        os.kill(old, signal.SIGKILL)
+        until(lambda: workers(server) not in ([], [old]))
+        server.wait_until_it_answers()
+        call(server)
+        assert asked(server) == 1
+        assert server.stop() == 0
+        [line] = [json.loads(text) for text in server.errors().splitlines() if "startup" in text]
+    assert (line["event"], line["reason"]) == ("startup_warning", "metrics_not_shared")
+    assert not [file for file in folder.glob("*.db") if not file.stat().st_size], "other workers could not read it"
 
 
 def test_two_workers(tmp_path, monkeypatch):

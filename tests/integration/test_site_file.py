@@ -1,6 +1,5 @@
 """The site's own words: what its file can say, and what becomes of it while the service runs."""
 
-import json
 import os
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import pytest
 from cds_service.config.settings import Settings
 from cds_service.web.app import create_app
 from tests.support.notation import call
-from tests.support.service import CLOCK, TODAY, Client, serving
+from tests.support.service import CLOCK, TODAY, Client, log_lines, serving
 
 CARD = "cards.lumbosacral-plexus-mri."
 CANCER = "prostate cancer"
@@ -71,7 +70,7 @@ class Site:
 
     def logged(self) -> dict:
         """Return the last line of the log."""
-        return json.loads([record.message for record in self.caplog.records if record.name == "plexus_cds"][-1])
+        return log_lines(self.caplog)[-1]
 
 
 @pytest.fixture
@@ -122,6 +121,7 @@ def test_the_sites_own_code_goes_first(site):
     """Every proposed plexus MRI carries the site's code first, with its system, and then ours."""
     with site(PROPOSED) as started:
         [card] = started.client.cards(asking())
+        assert card["suggestions"]
         for suggestion in card["suggestions"]:
             first, *ours = suggestion["actions"][0]["resource"]["code"]["coding"]
             assert first == {"system": "urn:site:orders", "code": "PLEX", "display": "MR plexus, our protocol"}
@@ -218,7 +218,7 @@ def test_a_file_that_becomes_wrong_changes_nothing(wrong, site):
     with site(f'{CARD}policy = "focused"') as started:
         started.file.unlink() if wrong is None else started.write(wrong)
         assert started.says(asking("breast cancer")) == ["remote_without_presentation"]
-        [note] = [json.loads(record.message) for record in started.caplog.records if "site_file" in record.message]
+        [note] = [line for line in log_lines(started.caplog) if line["event"].startswith("site_file")]
         assert note["event"] == "site_file_invalid"
         assert "site.toml" in note["error"]
         started.says()

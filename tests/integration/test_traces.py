@@ -18,15 +18,16 @@ from cds_service.errors import SettingsError
 from cds_service.store import Store
 from cds_service.store.migration import migrate
 from cds_service.web.app import create_app
+from cds_service.web.services import app_services
 from cds_service.web.traces import ATTRIBUTES
 from tests.generative.hostile.canaries import BODIES, PLAYS, found
 from tests.generative.hostile.test_canaries import asked, fetched, reported
-from tests.support.authenticated import LEAST, written
-from tests.support.collector import Collector, attributes, collector
+from tests.support.authenticated_service import LEAST, written
 from tests.support.odd_server import answers, holds, odd_server
 from tests.support.service import CLOCK, ORDER_SELECT, Client, serving
 from tests.support.serving import example, free_port, granian
 from tests.support.signing import claims, header, key, signed
+from tests.support.span_collector import Collector, attributes, collector
 
 ROOT = Path(__file__).parents[2]
 SERVICE = ORDER_SELECT.rpartition("/")[2]
@@ -228,7 +229,7 @@ def test_what_is_left_is_sent_at_the_end(knowledge, monkeypatch):
             client.post(example() | {"prefetch": {}, "fhirServer": fhir.url})
             client.post({"feedback": 5}, FEEDBACK)
         assert received.spans() == []
-        app.extensions["plexus_cds"].traces.close()
+        app_services(app).traces.close()
         assert sorted(call.name for call in received.calls()) == [
             "cds-hooks feedback",
             "cds-hooks order-select",

@@ -7,7 +7,7 @@ import csv
 from collections import Counter
 from pathlib import Path
 
-from tests.support.collected import collect
+from tests.support.collected_tests import collect
 
 HERE = Path(__file__).parent
 TESTS = HERE.parent

@@ -6,6 +6,7 @@ import pytest
 
 from cds_service.config.settings import Settings
 from cds_service.web.app import create_app
+from cds_service.web.services import app_services
 from tests.spec.body_checks import body_faults, of
 from tests.spec.checks import answer_faults, card_faults
 from tests.support.corpus import answers, call, cards
@@ -98,7 +99,7 @@ def test_every_card_offers_the_same_reasons_and_topic(service):
 @pytest.mark.requirement("X-23", broken="a link to a host that no client could have listed")
 def test_links_lead_to_two_fixed_places(service, app):
     """Links lead to the publisher's document and to the service's own page, with nothing of the patient in them."""
-    own = app.extensions["plexus_cds"].site.public_url
+    own = app_services(app).site.public_url
     links = {link["url"] for card in cards(service) for link in card["links"]}
     assert links == {"https://doi.org/10.1016/j.jacr.2021.08.014", f"{own}/cards/lumbosacral-plexus-mri"}
 

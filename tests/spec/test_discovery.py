@@ -56,6 +56,7 @@ def test_each_service_says_what_it_is(discovered):
 @pytest.mark.requirement("D-07", broken="an id under which no service answers")
 def test_each_id_is_an_address(service, discovered):
     """Each service answers a call of its hook at /cds-services/{id}."""
+    assert discovered["services"]
     for found in discovered["services"]:
         response = service.post(call(hook=found["hook"]), f"/cds-services/{found['id']}")
         assert (response.status_code, len(response.json()["cards"])) == (200, 1)

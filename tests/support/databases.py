@@ -18,6 +18,7 @@ from cds_service.store import Store
 from cds_service.store.migration import migrate
 from cds_service.store.tables import METADATA
 from cds_service.web.app import create_app
+from cds_service.web.services import app_services
 from tests.support.service import CLOCK, Client, serving
 
 KINDS = ("sqlite", "postgresql")
@@ -109,7 +110,7 @@ def command(capsys, monkeypatch) -> Callable:
 def serving_with(store_url, knowledge, **settings) -> Iterator[tuple[Client, object]]:
     """Serve the application with a store; yields a client and the application's parts."""
     app = create_app(Settings(development=True, store_url=store_url, **settings), knowledge, clock=CLOCK)
-    services = app.extensions["plexus_cds"]
+    services = app_services(app)
     with serving(app) as base:
         client = Client(base)
         yield client, services

@@ -56,9 +56,13 @@ def why(response) -> str:
     return message
 
 
-def searches_end(within: float = 1.0) -> bool:
-    """Tell whether no search goes on behind a call that is answered; the last may take a moment to end."""
-    end = time.monotonic() + within
+_LAST_SEARCH_ENDS_IN = 1.0
+"""Seconds."""
+
+
+def searches_end() -> bool:
+    """Return whether no search goes on behind a call that is answered; the last may take a moment to end."""
+    end = time.monotonic() + _LAST_SEARCH_ENDS_IN
     while any(thread.name.startswith("fhir-search") for thread in threading.enumerate()):
         if time.monotonic() > end:
             return False

@@ -164,13 +164,13 @@ def repeats(content: bytes, over_and_over: bytes) -> Play:
     return play
 
 
-def drips(content: bytes, drop: Iterator[bytes] | bytes, seconds: float = 0.1) -> Play:
-    """Send bytes, then others one at a time with a pause before each."""
+def drips(content: bytes, drop: Iterator[bytes] | bytes) -> Play:
+    """Send bytes, then others one at a time with a pause of a tenth of a second before each."""
 
     def play(stage: Stage) -> None:
         stage.send(content)
         for byte in drop:
-            if stage.wait(seconds):
+            if stage.wait(0.1):
                 return
             stage.send(bytes([byte]))
 

@@ -1,5 +1,6 @@
 """The service under test: an application that is served, a stopped clock, and a client that calls as an EHR does."""
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,6 +71,13 @@ class Client:
         response = self.post(body, path)
         assert response.status_code == 200, response.text
         return response.json()["cards"]
+
+
+def log_lines(caplog, event: str = "") -> list[dict]:
+    """Return the lines that the services of this process logged, or those of one event."""
+    records = [record for record in caplog.records if record.name == "plexus_cds"]
+    lines = [json.loads(line) for record in records for line in record.getMessage().split("\n")]
+    return [line for line in lines if event in ("", line["event"])]
 
 
 @contextmanager

@@ -99,7 +99,7 @@ class Server:
         return self.process.wait(STOPS_IN)
 
     def left_over(self) -> bool:
-        """Tell whether a worker outlived the server."""
+        """Return whether a worker outlived the server."""
         try:
             os.killpg(self.process.pid, 0)
         except ProcessLookupError:

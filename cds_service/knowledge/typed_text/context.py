@@ -103,6 +103,9 @@ class Context:
         cues: list[Span] = []
         index = 0
         while index < len(words):
+            if words[index] not in self._vocabulary.cues:
+                index += 1
+                continue
             spans = [
                 span
                 for span in self._vocabulary.cues_at(words, index)
@@ -324,7 +327,8 @@ class Context:
             is_old = self._is_called_chronic(finding) or bool(times)
         else:
             is_old = any(not time.is_duration for time in times)
-        return is_old or "past_item" in names or self._is_followed_up(finding) or self._follows_past(finding)
+        is_old = is_old or "past_item" in names or self._is_followed_up(finding)
+        return is_old or self._follows_past(finding) or self._is_named_past(finding)
 
     @cached_property
     def _names_by_item(self) -> dict[int, set[str]]:
@@ -360,6 +364,14 @@ class Context:
             if cues[place].end <= finding.start:
                 return True
         return False
+
+    def _is_named_past(self, finding: Span) -> bool:
+        """Tell whether a finding is followed by nothing but "old", "prior" or the like in its comma item."""
+        cues = self._cues_of_item(self._sentence.items[finding.start], "past")
+        if not cues or cues[-1].start < finding.end or not self._sentence.ends_item(cues[-1].start, cues[-1].end):
+            return False
+        between = self._sentence.words[finding.end : cues[-1].start]
+        return all(word in self._vocabulary.fillers for word in between)
 
     @cached_property
     def _past_or_end_by_item(self) -> dict[int, list[Span]]:

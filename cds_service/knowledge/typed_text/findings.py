@@ -1,7 +1,9 @@
 """Step 3: which of the words in a sentence are findings: those beside which stands what their rows want."""
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from itertools import pairwise
 
 from cds_service.knowledge.typed_text.sentences import Sentence
@@ -74,6 +76,7 @@ class _Beside:
         # "wrist dorsiflexion" is of the arm, though dorsiflexion alone is of the leg
         self._parts_named = _not_within_longer([span for span in lists if span.phrase.means in PARTS])
         self._sentence, self._vocabulary = sentence, vocabulary
+        self._all_lists = lists
         self._lists = {span.phrase.means for span in lists}
         self._lists_by_item = {(span.phrase.means, sentence.items[span.start]) for span in lists}
         self._has_duration = any(time.is_duration for time in sentence.all_times())
@@ -95,7 +98,21 @@ class _Beside:
         return self._is_in_item(name, span)
 
     def _is_in_item(self, name: str, span: Span) -> bool:
-        return (name, self._sentence.items[span.start]) in self._lists_by_item
+        """Tell whether a list stands in the comma item of a finding, or is all of the next ("radiation, prostate")."""
+        item = self._sentence.items[span.start]
+        return (name, item) in self._lists_by_item or (name, item + 1) in self._is_only_list
+
+    @cached_property
+    def _is_only_list(self) -> set[tuple[str, int]]:
+        """The comma items that have nothing but words of one list, with its name."""
+        sentence, covered = self._sentence, defaultdict[tuple[str, int], set[int]](set)
+        for span in self._all_lists:
+            covered[span.phrase.means, sentence.items[span.start]].update(range(span.start, span.end))
+        plain: dict[int, set[int]] = defaultdict(set)
+        for index, word in enumerate(sentence.words):
+            if word not in self._vocabulary.fillers:
+                plain[sentence.items[index]].add(index)
+        return {key for key, indexes in covered.items() if plain[key[1]] <= indexes}
 
     def _is_wanted(self, name: str, span: Span) -> bool:
         """Tell whether a list stands beside: a trigger must be of it, and a brake need only stand in its sentence."""
@@ -111,14 +128,44 @@ class _Beside:
         """
         sentence, by_segment = self._sentence, self._parts_by_segment[exact]
         own = sentence.segments[span.start]
-        if own in by_segment:
-            return by_segment[own] | self._listed_before(own, by_segment)
+        if own in by_segment and (parts := self._own_parts(span, exact=exact)):
+            return parts | self._listed_before(own, by_segment)
         for after in range(own + 1, sentence.segments[-1] + 1):
             if after in sentence.after_comma and not self._is_bare(after):
                 break
             if after in by_segment:
                 return by_segment[after]
         return next((by_segment[before] for before in range(own - 1, -1, -1) if before in by_segment), set())
+
+    def _own_parts(self, span: Span, *, exact: bool) -> set[str]:
+        """Return the parts in its segment, but for those of a denial behind it ("arm weakness no leg weakness")."""
+        own = self._sentence.segments[span.start]
+        place = bisect_left(self._denials, span.end)
+        if place == len(self._denials) or self._sentence.segments[self._denials[place]] != own:
+            return self._parts_by_segment[exact][own]
+        starts, parts_before = self._parts_in_order[exact, own]
+        return parts_before[bisect_left(starts, self._denials[place])]
+
+    @cached_property
+    def _denials(self) -> list[int]:
+        """The places of the words that deny what follows them."""
+        words = self._sentence.words
+        return [
+            index
+            for index in range(len(words))
+            if any(span.phrase.means == "denial" for span in self._vocabulary.cues_at(words, index))
+        ]
+
+    @cached_property
+    def _parts_in_order(self) -> dict[tuple[bool, int], tuple[list[int], list[set[str]]]]:
+        """By segment, where its parts of the body begin, and before each of them, and at last, those named so far."""
+        in_order: dict[tuple[bool, int], tuple[list[int], list[set[str]]]] = defaultdict(lambda: ([], [set()]))
+        for span in sorted(self._parts_named, key=lambda span: span.start):
+            for exact in {span.is_exact, False}:
+                starts, parts_before = in_order[exact, self._sentence.segments[span.start]]
+                starts.append(span.start)
+                parts_before.append(parts_before[-1] | {span.phrase.means})
+        return in_order
 
     def _by_segment(self, *, exact: bool) -> dict[int, set[str]]:
         by_segment: dict[int, set[str]] = defaultdict(set)

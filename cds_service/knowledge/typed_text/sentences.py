@@ -17,10 +17,18 @@ GRADE = "below5"
 _MOST_WORDS = 400
 """Of a sentence: none is longer, and each word costs time."""
 
+_MAY_REPEAT = 60
+"""Words of a sentence from which on it is looked at for what it repeats."""
+
+_REPEATED = re.compile(r"(?<!\S)((?:\S+ ){1,12}?)\1{3,}")
+"""The same few words four times in a row or more."""
+
 _LOOKS_BACK = frozenset(
-    {"denial", "denied_after", "question_after", "doubted_after", "past_item", "aftercare", "chronic", "worse"}
+    {"denial", "denied_after", "question_after", "doubted_after", "past", "past_item", "aftercare", "chronic", "worse"}
 )
 """The cues of which a comma item may consist that belongs to the one before it ("foot drop, resolved")."""
+
+_IDIOM = "idiom"
 
 _SPELLED_ALIKE = (
     (re.compile(r"n['\u2019`]t\b"), "nt"),
@@ -35,9 +43,12 @@ _SPELLED_ALIKE = (
     (re.compile(r"\b[0-4][+-]?\s*/\s*5\b"), f" {GRADE} "),
     (re.compile(r"\b5\s*/\s*5\b"), " normal "),
     (re.compile(r",\s*(?=stage\b)"), " "),
+    (re.compile(r"\b2/2(?=\s+[a-z])"), " due to "),
+    (re.compile(r"\s*\?\s*(no|yes)(?=\s*(?:[.,;\n]|$))\.?"), r", \1;"),  # answered: "trauma? no."
+    (re.compile(r"(?<=[:\u2013-])\s*no\.(?=\s|$)"), " no;"),
     (re.compile(r"@(?=\d)"), " "),  # typed ("pain @8/10"), it is none of the times that `cut_times` marks so
 )
-_MARKS = re.compile(r"['\u2019`/&(+\d@-]|,\s*stage\b")
+_MARKS = re.compile(r"['\u2019`/&(+\d@-]|,\s*stage\b|\?\s*(?:no|yes)\b|:\s*no\.")
 """Where a text has none of these, nothing in it is spelled alike: most texts."""
 
 MAY_MAKE_WORDS = re.compile(
@@ -55,8 +66,8 @@ _FILTRATION = re.compile(
 _LOW_FILTRATION, _FAIR_FILTRATION = " lowegfr ", " egfr "
 _TITLE = re.compile(r"\bMs\.?\s+(?=[A-Z][a-z])")
 """Before a name, as in "Ms. Smith"; where all letters are capitals it may be the disease."""
-_LIKE_A_COMMA = re.compile(r"[:,]\s*\n|\n\s*[-*\u2022]\s*|\s[-\u2013\u2014]+>?\s|--+>?|[()\[\]]|\u2022")
-_QUESTION_BEFORE = re.compile(r"\?+\s*(?=[a-z@])")
+_LIKE_A_COMMA = re.compile(r"[:,]\s*\n|\n\s{0,80}[-*\u2022]\s*|\s[-\u2013\u2014]+>?\s|--+>?|[()\[\]]|\u2022")
+_QUESTION_BEFORE = re.compile(r"(?<!\?)\?+\s*(?=[a-z@])")
 _QUESTION = re.compile(r"(?<!<)\?(?!>)")
 _SENTENCE_END = re.compile(r"[;\n!|]|(?<!\d)\.(?=\s|$|[a-z])|(?<=\d)\.(?=\s|$)")
 _DECIMALS = re.compile(r"(?<=\d)\.\d+")
@@ -119,19 +130,20 @@ class SentenceReader:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
+        self._idiom_starts = vocabulary.cue_starts(_IDIOM)
         self._short_forms = re.compile(rf"\b({'|'.join(vocabulary.abbreviations)})\.(?=\s*\S)")
         self._breaks = re.compile(rf"\b(?:{'|'.join(vocabulary.breaks)})\b")
 
     def read(self, text: str, today: date, *, low_filtration: int) -> Iterator[Sentence]:
-        """Yield the sentences of a text; an eGFR below `low_filtration` is one word for a low one."""
+        """Yield the sentences of a text, equal ones once; an eGFR below `low_filtration` is one word for a low one."""
         plain, times = cut_times(self._spelled_alike(folded(_TITLE.sub("", text)), low_filtration), today)
         plain = _LIKE_A_COMMA.sub(" , ", plain)
         if "?" in plain:
             plain = _QUESTION_BEFORE.sub(_with_its_side, plain).replace("? ", f" {ASKED_AFTER} ")
             plain = _QUESTION.sub(f" {ASKED_AFTER} ", plain)
         plain = _DECIMALS.sub("", self._breaks.sub(" ; ", plain))
-        for part in _SENTENCE_END.split(plain):
-            if words := self._without_idioms(_TOKEN.findall(part)[:_MOST_WORDS]):
+        for part in dict.fromkeys(_SENTENCE_END.split(plain)):
+            if words := self._without_idioms(_without_repeats(_TOKEN.findall(part)[:_MOST_WORDS])):
                 yield self._sentence(words, times)
 
     def _spelled_alike(self, text: str, low_filtration: int) -> str:
@@ -146,10 +158,13 @@ class SentenceReader:
 
     def _without_idioms(self, words: list[str]) -> list[str]:
         """Return the words but for idioms that are neither a sign nor a denial ("weak stream", "no relief")."""
+        if self._idiom_starts.isdisjoint(words):
+            return words
         remaining: list[str] = []
         index = 0
         while index < len(words):
-            ends = [span.end for span in self._vocabulary.cues_at(words, index) if span.phrase.means == "idiom"]
+            cues = self._vocabulary.cues_at(words, index) if words[index] in self._idiom_starts else ()
+            ends = [span.end for span in cues if span.phrase.means == _IDIOM]
             if not ends:
                 remaining.append(words[index])
             index = max(ends, default=index + 1)
@@ -179,6 +194,13 @@ class SentenceReader:
             has_cue = has_cue or bool(ends)
             reached |= ends | ({index + 1} if word in self._vocabulary.fillers else set())
         return has_cue and len(item) in reached
+
+
+def _without_repeats(words: list[str]) -> list[str]:
+    """Return words with at most three of what a long sentence repeats without end, which no clinician does."""
+    if len(words) < _MAY_REPEAT:
+        return words
+    return _REPEATED.sub(r"\1\1\1", " ".join(words) + " ").split()
 
 
 def _filtration(match: re.Match[str], low: int) -> str:

@@ -73,6 +73,18 @@ class Begun(NamedTuple):
     next_words: frozenset[str]
 
 
+class Beginnings(NamedTuple):
+    """The phrases that begin with a word, by what may stand second: few of them go on in a given text."""
+
+    every: tuple[Begun, ...]
+    whole: tuple[Begun, ...]
+    """Those of one word."""
+    by_next_word: Mapping[str, tuple[Begun, ...]]
+    """Those of one word, and those that go on with this one."""
+    forgives: bool
+    """Some of those that go on forgive a typing error in the next word."""
+
+
 class Span(NamedTuple):
     """Where a phrase stands in a sentence; `is_exact` where no typing error had to be forgiven."""
 
@@ -93,6 +105,7 @@ class Vocabulary:
         phrases = list(_phrases(rows))
         self.cues = _by_first_word(phrase for phrase in phrases if phrase.topic == "cue")
         self.findings = _by_first_word(phrase for phrase in phrases if phrase.topic != "cue")
+        self._cues, self._findings = _beginnings(self.cues), _beginnings(self.findings)
         self._known_words = frozenset(chain.from_iterable(map(_words_of, phrases)))
         unwanted = {name for phrase in phrases for name in phrase.unwanted} - {*PARTS}
         plain = (phrase for phrase in phrases if phrase.topic != "list" or phrase.means not in unwanted)
@@ -104,6 +117,7 @@ class Vocabulary:
             for shortened in _without_one_letter(word):
                 self._forgiven[shortened].append(word)
         self._alike = frozenset(self._forgiven)
+        self._longest_alike = max(map(len, self._alike), default=0) + 1
 
     @staticmethod
     def spellings_of(rows: Rows, cue: str) -> Iterator[Words]:
@@ -116,64 +130,86 @@ class Vocabulary:
         """Tell whether a word stands in the table, other than in what must not stand beside a finding ("UTI")."""
         return word in self._plain
 
-    def cues_at(self, words: Sequence[str], index: int) -> Iterator[Span]:
-        """Yield the cues that begin at a word; a typing error is never forgiven in them."""
-        for begun in self.cues.get(words[index], ()):
-            if self._may_go_on(begun, words, index):
-                yield from self._matched(begun, words, index, is_exact=True)
+    def cue_starts(self, *means: str) -> frozenset[str]:
+        """Return the words that begin a cue of some meanings."""
+        return frozenset(
+            word for word, begins in self.cues.items() if any(begun.phrase.means in means for begun in begins)
+        )
 
-    def findings_at(self, words: Sequence[str], index: int) -> Iterator[Span]:
-        """Yield the findings and lists that begin at a word, or at what it is a typing error of."""
+    def cues_at(self, words: Sequence[str], index: int) -> list[Span]:
+        """Return the cues that begin at a word; a typing error is never forgiven in them."""
+        beginnings = self._cues.get(words[index])
+        return self._exact(beginnings, words, index) if beginnings is not None else []
+
+    def findings_at(self, words: Sequence[str], index: int) -> list[Span]:
+        """Return the findings and lists that begin at a word, or at what it is a typing error of."""
         word = words[index]
-        for begun in self.findings.get(word, ()):
-            if self._may_go_on(begun, words, index):
-                yield from self._matched(begun, words, index, is_exact=True)
+        beginnings = self._findings.get(word)
+        spans = self._exact(beginnings, words, index) if beginnings is not None else []
         for correction in self.corrections(word):
             for begun in self.findings.get(correction, ()):
-                if begun.phrase.is_lenient:
-                    yield from self._matched(begun, words, index, is_exact=False)
+                if begun.phrase.is_lenient and (span := self._match(begun, words, index, is_exact=False)):
+                    spans.append(span)
+        return spans
 
-    def _may_go_on(self, begun: Begun, words: Sequence[str], index: int) -> bool:
-        """Tell whether the word after the first lets a phrase go on: most phrases end there, at little cost."""
-        if not begun.next_words:
-            return True
+    def _exact(self, beginnings: Beginnings, words: Sequence[str], index: int) -> list[Span]:
+        """Return where phrases stand that begin with a word as it is spelled."""
+        return [
+            span
+            for begun in self._going_on(beginnings, words, index)
+            if (span := self._match(begun, words, index, is_exact=True))
+        ]
+
+    def _going_on(self, beginnings: Beginnings, words: Sequence[str], index: int) -> Sequence[Begun]:
+        """Return the phrases that the word after the first lets go on: most end there, at little cost."""
         if index + 1 >= len(words):
-            return False
+            return beginnings.whole
         word = words[index + 1]
-        if word in begun.next_words or word in self.fillers:
-            return True
-        return begun.phrase.is_lenient and bool(self.corrections(word))
+        if word in self.fillers:
+            return beginnings.every
+        going_on = beginnings.by_next_word.get(word, beginnings.whole)
+        if not beginnings.forgives or not self.corrections(word):
+            return going_on
+        return [begun for begun in beginnings.every if begun.phrase.is_lenient or begun in going_on]
 
-    def _matched(self, begun: Begun, words: Sequence[str], index: int, *, is_exact: bool) -> Iterator[Span]:
-        """Yield where a phrase stands that begins at a word."""
-        phrase, first = begun.phrase, begun.first
-        fits = self._fits(first, words, index, phrase)
+    def _match(self, begun: Begun, words: Sequence[str], index: int, *, is_exact: bool) -> Span | None:
+        """Return where a phrase stands that begins at a word, fillers between its elements, or None."""
+        phrase, first, next_words = begun
+        if is_exact and not next_words:
+            return Span(index, index + 1, phrase, is_exact)
+        fits = True if is_exact and len(first) == 1 else self._fits(first, words, index, phrase)
         end = index + len(first)
         for element in phrase.elements[1:]:
             if fits is None:
-                return
+                return None
             is_exact = is_exact and fits
-            starts = self._starts(words, end) if phrase.topic not in ("cue", "list") else (end,)
-            longest = (max(self._choices(element, words, start, phrase), default=None) for start in starts)
-            end, fits = next(filter(None, longest), (end, None))
-        if fits is not None:
-            yield Span(index, end, phrase, is_exact and fits)
+            longest = self._longest_choice(element, words, end, phrase)
+            if longest is None and phrase.topic not in ("cue", "list"):
+                while longest is None and end < len(words) and words[end] in self.fillers:
+                    end += 1
+                    longest = self._longest_choice(element, words, end, phrase)
+            end, fits = longest or (end, None)
+        return None if fits is None else Span(index, end, phrase, is_exact and fits)
 
-    def _choices(
+    def _longest_choice(
         self, element: Element, words: Sequence[str], start: int, phrase: Phrase
-    ) -> Iterator[tuple[int, bool]]:
-        """Yield where each choice of an element ends that stands at a word, and whether it is spelled right."""
+    ) -> tuple[int, bool] | None:
+        """Return where the longest choice of an element ends that stands at a word, and whether it is spelled right."""
         if start >= len(words):
-            return
-        word = words[start]
-        for correction in (word, *(self.corrections(word) if phrase.is_lenient else ())):
-            for choice in element.get(correction, ()):
+            return None
+        word, longest = words[start], None
+        corrections = self.corrections(word) if phrase.is_lenient else ()
+        for spelled in (word, *corrections) if corrections else (word,):
+            for choice in element.get(spelled, ()):
                 fits = self._fits(choice, words, start, phrase)
-                if fits is not None:
-                    yield start + len(choice), fits
+                if fits is not None and (longest is None or (start + len(choice), fits) > longest):
+                    longest = start + len(choice), fits
+        return longest
 
     def _fits(self, choice: Words, words: Sequence[str], start: int, phrase: Phrase) -> bool | None:
         """Tell whether words stand at a place: True as they are spelled, False with typing errors, None if not."""
+        if len(choice) == 1 and choice[0] == words[start]:
+            return True
         typed = tuple(words[start : start + len(choice)])
         if typed == choice:
             return True
@@ -184,19 +220,14 @@ class Vocabulary:
         )
         return False if all(same) else None
 
-    def _starts(self, words: Sequence[str], index: int) -> Iterator[int]:
-        """Yield a place and those to which fillers lead: "compression of the cord" is compression cord."""
-        yield index
-        while index < len(words) and words[index] in self.fillers:
-            index += 1
-            yield index
-
     def corrections(self, word: str) -> Sequence[str]:
         """Return the words that a word is a typing error of, which is none of ours itself.
 
         Words that differ by one error are alike without one letter of each, so few are compared.
         """
-        if len(word) < _SHORTEST_FORGIVEN - 1 or word in self._known_words or not word.isalpha():
+        if not _SHORTEST_FORGIVEN - 1 <= len(word) <= self._longest_alike:
+            return ()
+        if word in self._known_words or not word.isalpha():
             return ()
         shortened = _without_one_letter(word)
         if self._alike.isdisjoint(shortened):
@@ -238,6 +269,23 @@ def _by_first_word(phrases: Iterable[Phrase]) -> dict[str, list[Begun]]:
         for word, choices in phrase.elements[0].items():
             table[word] += [Begun(phrase, choice, frozenset(choice[1:2]) or after_first) for choice in choices]
     return dict(table)
+
+
+def _beginnings(table: Mapping[str, Sequence[Begun]]) -> dict[str, Beginnings]:
+    return {word: _beginnings_of(begins) for word, begins in table.items()}
+
+
+def _beginnings_of(begins: Sequence[Begun]) -> Beginnings:
+    next_words = frozenset(chain.from_iterable(begun.next_words for begun in begins))
+    return Beginnings(
+        tuple(begins),
+        tuple(begun for begun in begins if not begun.next_words),
+        {
+            word: tuple(begun for begun in begins if not begun.next_words or word in begun.next_words)
+            for word in next_words
+        },
+        any(begun.next_words and begun.phrase.is_lenient for begun in begins),
+    )
 
 
 def _words_of(phrase: Phrase) -> Iterator[str]:

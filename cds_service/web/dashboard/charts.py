@@ -7,7 +7,7 @@ from datetime import date
 
 from markupsafe import Markup
 
-from cds_service.plots import Column, Mark, Part, columns_over_time
+from cds_service.plots import Column, ColumnSegment, Mark, columns_over_time
 from cds_service.store.period import Period
 
 FEW = 20
@@ -80,7 +80,7 @@ def steps_chart(
     """Return columns over weeks or months; on a marked day a new rule version came into use."""
     drawn = _drawn(series)
     columns = [
-        Column(_axis_label(begins, period), _words(step(begins, period), drawn, at, unit), _parts(drawn, at))
+        Column(_axis_label(begins, period), _words(step(begins, period), drawn, at, unit), _column_segments(drawn, at))
         for at, begins in enumerate(period.steps)
     ]
     lines = [Mark(_place(day, period), "new rule version" if day == marks[-1] else "") for day in marks]
@@ -126,8 +126,8 @@ def _legend(series: Sequence[Series]) -> tuple[tuple[str, str], ...]:
     return tuple((item.role, item.name) for item in series) if len(series) > 1 else ()
 
 
-def _parts(series: Sequence[Series], at: int) -> tuple[Part, ...]:
-    return tuple(Part(item.role, item.values[at] or 0) for item in series)
+def _column_segments(series: Sequence[Series], at: int) -> tuple[ColumnSegment, ...]:
+    return tuple(ColumnSegment(item.role, item.values[at] or 0) for item in series)
 
 
 def _words(name: str, series: Sequence[Series], at: int, unit: str) -> str:

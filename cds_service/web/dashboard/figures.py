@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from string import Template
 
 from cds_service.knowledge import Knowledge
-from cds_service.store.statistics import Outcomes, Part, Records, Statistics
+from cds_service.store.statistics import DecisionsAndCards, Outcomes, Records, Statistics
 from cds_service.web.dashboard.charts import (
     FEW,
     TOO_FEW,
@@ -146,7 +146,7 @@ def figures(results: Statistics, knowledge: Knowledge) -> list[Figure]:
         _silences(results, knowledge),
         _records(results),
         _unrecognized(results),
-        *_parts(results),
+        *_services_and_clients(results),
         _versions(results),
     ]
 
@@ -272,23 +272,27 @@ def _unrecognized(results: Statistics) -> Figure:
     return _ranked(figure, counts, total)
 
 
-def _parts(results: Statistics) -> Iterator[Figure]:
+def _services_and_clients(results: Statistics) -> Iterator[Figure]:
     """Yield the figures by service and by client, where there is more than one in the period."""
-    clients = {name or "Unnamed": part for name, part in results.clients.items()}
-    for name, heading, parts in (("service", "By service", results.services), ("client", "By client", clients)):
-        if len(parts) > 1:
-            yield _by_part(name, heading, parts)
+    clients = {name or "Unnamed": counts for name, counts in results.clients.items()}
+    for noun, heading, by_name in (("service", "By service", results.services), ("client", "By client", clients)):
+        if len(by_name) > 1:
+            yield _by_name(noun, heading, by_name)
 
 
-def _by_part(name: str, heading: str, parts: Mapping[str, Part]) -> Figure:
-    rates = [f"{share(part.cards.accepted, part.cards.shown)} accepted" for part in parts.values()]
+def _by_name(noun: str, heading: str, by_name: Mapping[str, DecisionsAndCards]) -> Figure:
+    cards = [counts.cards for counts in by_name.values()]
     return Figure(
-        f"{name}s",
+        f"{noun}s",
         heading,
-        f"{counted(len(parts), name)} called in this period.",
-        (name.capitalize(), "Decisions", *_columns("Cards")),
-        tuple((part_name, number(part.decisions), *_outcome_cells(part.cards)) for part_name, part in parts.items()),
-        bars_chart(list(parts), rates, _stacked([part.cards for part in parts.values()])),
+        f"{counted(len(by_name), noun)} called in this period.",
+        (noun.capitalize(), "Decisions", *_columns("Cards")),
+        tuple((name, number(counts.decisions), *_outcome_cells(counts.cards)) for name, counts in by_name.items()),
+        bars_chart(
+            list(by_name),
+            [f"{share(outcomes.accepted, outcomes.shown)} accepted" for outcomes in cards],
+            _stacked(cards),
+        ),
     )
 
 

@@ -4,12 +4,10 @@ Expected: E an emergency, T acute trauma, A the arm alone (all silent, each unde
 warning), C a compatible sign, or one whose cause may lie elsewhere, N no sign (both an info card).
 """
 
-import json
-
 import pytest
 
 from tests.support.notation import call, rows
-from tests.support.service import TODAY
+from tests.support.service import TODAY, log_lines
 
 REASONS = rows("contract/field/reasons.csv")
 MENTIONS = {
@@ -31,8 +29,7 @@ def heard(reason: str, service, caplog) -> tuple[str, str]:
     caplog.clear()
     caplog.set_level("INFO", "plexus_cds")
     cards = service.cards(body)
-    lines = [json.loads(record.message) for record in caplog.records if record.name == "plexus_cds"]
-    [[logged]] = [line["reasons"] for line in lines if line["event"] == "call"]
+    [[logged]] = [line["reasons"] for line in log_lines(caplog, "call")]
     return cards[0]["indicator"] if cards else "silent", logged.rsplit(":", 1)[-1]
 
 

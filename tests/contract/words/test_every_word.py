@@ -1,12 +1,10 @@
 """What clinicians type, with what must be read in it: every spelling of reason_words.csv stands in some text here."""
 
-import json
-
 import pytest
 
 from tests.contract.words.every_word import Text, corpus, outcome, read, wrong
 from tests.support.notation import call
-from tests.support.service import TODAY
+from tests.support.service import TODAY, log_lines
 
 AT_LEAST = 3000
 OVER_HTTP = 150
@@ -35,7 +33,7 @@ def test_some_over_http(texts, service, caplog):
         entry["resource"]["reasonCode"] = [{"text": row.text}]
         caplog.clear()
         service.cards(body)
-        [logged] = json.loads([line.message for line in caplog.records if line.name == "plexus_cds"][-1])["reasons"]
+        [logged] = log_lines(caplog)[-1]["reasons"]
         if (got := logged.rsplit(":", 1)[-1]) != outcome(row):
             faults.append(f"{row.text!r}: expected {outcome(row)}, got {got}")
     assert not faults, "\n".join(faults)

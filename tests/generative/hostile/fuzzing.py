@@ -14,6 +14,7 @@ from cds_service.config.settings import Settings
 from cds_service.store import Store
 from cds_service.store.migration import migrate
 from cds_service.web.app import create_app
+from cds_service.web.services import app_services
 from tests.generative.hostile import oracle
 from tests.generative.hostile.rendering import addresses, card_faults
 from tests.generative.hostile.strategies import (
@@ -52,7 +53,7 @@ class Service(logging.Handler):
         migrate(Store(url))
         app = create_app(Settings(development=True, store_url=url, calls_per_minute=0), clock=CLOCK)
         self.client, self.lines = app.test_client(), []
-        self.parts = app.extensions["plexus_cds"]
+        self.services = app_services(app)
         self.log = logging.getLogger("plexus_cds")
         self.log.setLevel(logging.INFO)
         self.log.addHandler(self)
@@ -64,7 +65,7 @@ class Service(logging.Handler):
     def stop(self) -> None:
         """Write what is left, and log no more."""
         self.log.removeHandler(self)
-        self.parts.recorder.close()
+        self.services.recorder.close()
 
     def post(self, path: str, content: bytes) -> SimpleNamespace:
         """Return the answer in the shape that the checks of the contract read."""

@@ -52,10 +52,10 @@ class Gathered(ReferenceResolver):
 @contextmanager
 def slowly(service):
     """Take every short cut away from the service."""
-    parts = service.parts
-    knowledge = parts.knowledge
+    services = service.services
+    knowledge = services.knowledge
     terminology = PassesNothingOver(knowledge.terminology.families, knowledge.known_systems)
-    plain = replace(parts, knowledge=replace(knowledge, terminology=terminology))
+    plain = replace(services, knowledge=replace(knowledge, terminology=terminology))
     with pytest.MonkeyPatch.context() as patch:
         app = service.client.application
         patch.setitem(app.extensions, "plexus_cds", plain)

@@ -12,6 +12,7 @@ from cds_service.model import Pages
 from cds_service.store import Store
 from cds_service.store.migration import migrate
 from cds_service.web.request_body import parsed
+from cds_service.web.services import app_services
 from tests.generative.hostile.canaries import (
     ADDRESSES,
     BODIES,
@@ -27,7 +28,7 @@ from tests.generative.hostile.canaries import (
     shown,
     unread,
 )
-from tests.support.authenticated import BASE, LEAST, written
+from tests.support.authenticated_service import BASE, LEAST, written
 from tests.support.odd_server import odd_server
 from tests.support.service import ORDER_SELECT, ORDER_SIGN, TODAY, Client
 from tests.support.serving import granian
@@ -163,7 +164,7 @@ def test_no_token_is_anywhere(started, tmp_path):
 def test_no_exception_holds_a_canary(name, knowledge, app):
     """Whoever prints an exception of ours, or what it came from, prints nothing of the call."""
     _, body = BODIES[name]
-    site = app.extensions["plexus_cds"].site
+    site = app_services(app).site
     with pytest.raises(CallError) as caught:
         decide(
             parsed(body) if isinstance(body, bytes) else body,
@@ -187,7 +188,7 @@ def test_a_printed_call_holds_no_canary(knowledge, app):
         call(),
         "order-select",
         knowledge,
-        app.extensions["plexus_cds"].site,
+        app_services(app).site,
         today=TODAY,
         fetch=lambda _, searches: [Pages((), "not in this test") for _ in searches],
         new_id=lambda: "",

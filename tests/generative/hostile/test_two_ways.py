@@ -17,10 +17,10 @@ from cds_service.store.tables import CARDS, DECISIONS
 from cds_service.web import call_summary, error_handlers
 from cds_service.web.app import create_app
 from tests.generative.hostile.short_cuts import PASSING, UUID
-from tests.support.authenticated import BASE, LEAST, authenticated_service
+from tests.support.authenticated_service import BASE, LEAST, authenticated_service
 from tests.support.corpus import call
-from tests.support.counted import series
 from tests.support.databases import rows, serving_with
+from tests.support.metric_series import series
 from tests.support.service import CLOCK, ORDER_SELECT, ORDER_SIGN, TODAY
 from tests.support.signing import bearer
 

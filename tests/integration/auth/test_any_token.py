@@ -5,9 +5,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cds_service.auth import Check, Principal, Unauthenticated
-from tests.support.authenticating import verifier_of, write_clients
 from tests.support.profiles import examples
 from tests.support.signing import AUDIENCE, ISSUER, bearer, changed, claims, header, signed
+from tests.support.token_verifier import verifier_of, write_clients
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_. ="
 MANY = examples(300)

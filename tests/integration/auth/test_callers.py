@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from cds_service.store.tables import CARDS, DECISIONS, FEEDBACK
-from tests.support.authenticated import BASE, ENDPOINTS, LEAST, authenticated_service, written
-from tests.support.counted import rises
+from tests.support.authenticated_service import BASE, ENDPOINTS, LEAST, authenticated_service, written
 from tests.support.databases import rows
+from tests.support.metric_series import rises
 from tests.support.signing import ISSUER, claims, header, key, signed
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "authentication.md"
@@ -41,9 +41,9 @@ def test_the_client_is_noted(entrance, logged):
     """Cards, counts, reports and log lines have the issuer of their call."""
     card = entrance.asked(SERVICE).json()["cards"][0]["uuid"]
     assert entrance.asked(REPORTS, reported(card)).status_code == 200
-    entrance.parts.recorder.flush()
+    entrance.services.recorder.flush()
     for table in (CARDS, DECISIONS, FEEDBACK):
-        assert [row.client for row in rows(entrance.parts.store, table)] == [ISSUER]
+        assert [row.client for row in rows(entrance.services.store, table)] == [ISSUER]
     assert [line["client"] for line in logged() if line["event"] in ("call", "feedback")] == [ISSUER, ISSUER]
 
 
@@ -105,7 +105,7 @@ def test_a_clients_file_that_went_wrong(entrance, tmp_path, logged):
 def test_a_store_that_is_gone(path, entrance, tmp_path, logged):
     """Where nobody can tell whether a token was used, a call is answered 503, which says so and when to come again."""
     (tmp_path / "store.sqlite3").rename(tmp_path / "gone")
-    entrance.parts.authenticator.close()
+    entrance.services.authenticator.close()
     answers = []
     rise = rises(entrance.client, lambda: answers.append(entrance.asked(path)), "refused", "calls")
     assert rise["refused{check=replay_memory}"] == 1

@@ -7,8 +7,8 @@ import pytest
 from cds_service.auth import Check
 from tests.integration.auth.attacks import ATTACKS
 from tests.support import signing
-from tests.support.authenticated import BASE, ENDPOINTS, PAGE, PATHS, authenticated_service
-from tests.support.counted import rises
+from tests.support.authenticated_service import BASE, ENDPOINTS, PAGE, PATHS, authenticated_service
+from tests.support.metric_series import rises
 from tests.support.odd_server import odd_server
 from tests.support.signing import ISSUER, bearer
 

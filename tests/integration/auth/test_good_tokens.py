@@ -5,9 +5,9 @@ import json
 import pytest
 
 from cds_service.auth import Check, Principal, Unauthenticated
-from tests.support.authenticating import has, verifier_of
 from tests.support.odd_server import answers
 from tests.support.signing import AUDIENCE, ISSUER, NOW, bearer, claims, header, key, key_set, public, signed
+from tests.support.token_verifier import has, verifier_of
 
 ALLOWED = {
     "as it is": {},

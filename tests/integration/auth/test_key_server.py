@@ -10,9 +10,9 @@ import pytest
 import trustme
 
 from cds_service.auth import Check, Unauthenticated
-from tests.support.authenticating import Seconds, has
 from tests.support.odd_server import answers, chunked, drips, http, odd_server, repeats, sends, stalls
 from tests.support.signing import AUDIENCE, bearer, claims, header, key, key_set, public, signed
+from tests.support.token_verifier import Seconds, has
 
 HOUR = 3600
 SET = json.dumps(key_set(public(key("ES384")))).encode()

@@ -7,10 +7,10 @@ import pytest
 from joserfc.jwk import RSAKey
 
 from cds_service.auth import Check, KeySetCache, TokenVerifier, Unauthenticated, read_clients
-from tests.support.authenticating import Seconds
 from tests.support.odd_server import answers, odd_server
 from tests.support.service import CLOCK
 from tests.support.signing import AUDIENCE, GONE, ISSUER, NOW, bearer, claims, header, key, key_set, public, signed
+from tests.support.token_verifier import Seconds
 
 SECRET = {"kty": "oct", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0", "kid": "ES384-1"}
 GOOD = public(key("ES384"))

@@ -9,7 +9,7 @@ import pytest
 from cds_service.clock import SYSTEM_CLOCK
 from cds_service.config.settings import read_settings
 from cds_service.errors import SettingsError
-from tests.support.authenticated import LEAST, written
+from tests.support.authenticated_service import LEAST, written
 from tests.support.service import ORDER_SELECT
 from tests.support.serving import COMMAND, Server, example, granian, run
 from tests.support.signing import ISSUER, bearer

@@ -4,7 +4,7 @@ import pytest
 
 from cds_service.store.tables import SEEN_TOKENS
 from tests.faults.load import until
-from tests.support.authenticated import ENDPOINTS, authenticated_service
+from tests.support.authenticated_service import ENDPOINTS, authenticated_service
 from tests.support.databases import rows, serving_with
 from tests.support.service import CLOCK
 

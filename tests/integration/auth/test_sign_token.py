@@ -5,10 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.support.authenticating import write_clients
 from tests.support.service import ORDER_SELECT
 from tests.support.serving import example, granian
 from tests.support.signing import ISSUER
+from tests.support.token_verifier import write_clients
 
 TOOL = Path(__file__).parents[3] / "tools" / "sign_token.py"
 

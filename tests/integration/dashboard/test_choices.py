@@ -8,8 +8,9 @@ from cds_service import examples
 from cds_service.config.settings import Settings
 from cds_service.store.tables import CARDS, FEEDBACK
 from cds_service.web.app import create_app
+from cds_service.web.services import app_services
 from tests.integration.dashboard.dashboard_rows import EHR, write_card
-from tests.support.authenticated import authenticated_service
+from tests.support.authenticated_service import authenticated_service
 from tests.support.databases import rows, serving_with
 from tests.support.service import CLOCK, ORDER_SELECT, TODAY, Client, serving
 
@@ -33,9 +34,9 @@ COUNTED = {"": "one of ours", "unnamed": "one of ours", "playground": "a trial"}
 
 def test_trials_are_counted_apart(store_url, store, knowledge):
     """What the playground marks is in no figure and no file, unless it is chosen; there is a way to choose it."""
-    with serving_with(store_url, knowledge) as (client, parts):
+    with serving_with(store_url, knowledge) as (client, services):
         names = {called(client, MARK): "a trial", called(client, {}): "one of ours"}
-        parts.recorder.flush()
+        services.recorder.flush()
         for choice, expected in COUNTED.items():
             page = client.get(f"/dashboard?client={choice}").text
             assert "1 card shown, on 1 order. Of the cards, 0 accepted, 1 overridden" in page
@@ -67,7 +68,7 @@ def test_no_playground_no_trials(store_url, store, knowledge):
         client = Client(base)
         called(client, MARK)
         client.session.close()
-    app.extensions["plexus_cds"].recorder.close()
+    app_services(app).recorder.close()
     assert {row.client for table in (CARDS, FEEDBACK) for row in rows(store, table)} == {""}
 
 
@@ -76,9 +77,9 @@ def test_a_client_with_a_token_is_no_playground(tmp_path, knowledge):
     with authenticated_service(tmp_path, knowledge, development=True) as asking:
         asking.client.session.headers.update(MARK)
         assert asking.asked(ORDER_SELECT).status_code == 200
-        asking.parts.recorder.flush()
-        assert EHR in {row.client for row in rows(asking.parts.store, CARDS)}
-        assert "playground" not in {row.client for row in rows(asking.parts.store, CARDS)}
+        asking.services.recorder.flush()
+        assert EHR in {row.client for row in rows(asking.services.store, CARDS)}
+        assert "playground" not in {row.client for row in rows(asking.services.store, CARDS)}
 
 
 @pytest.mark.parametrize(("text", "field"), [("2026-02-30", ""), ("next%20week", ""), ("20261102", "2026-11-02")])

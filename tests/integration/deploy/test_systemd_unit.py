@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import requests
 
+from cds_service.config.settings import Settings
+from cds_service.web import body_drain
 from tests.integration.deploy.sandbox import UNIT, directives, sandboxed
 from tests.support.serving import COMMAND, STOPS_IN, Server, environment, example, run
 
@@ -56,6 +58,13 @@ def verified(unit: str, folder: Path) -> str:
     file.write_text(unit.replace("/opt/plexus-cds/bin/plexus-cds", COMMAND), encoding="utf-8")
     checked = subprocess.run(["systemd-analyze", "verify", file], capture_output=True, text=True, check=False)
     return checked.stdout + checked.stderr + ("" if checked.returncode == 0 else f"exit {checked.returncode}")
+
+
+def test_one_worker_takes_no_other_with_it():
+    """A worker killed for its memory is replaced alone, and many workers may start all of their threads."""
+    allowed = directives(UNIT.read_text(encoding="utf-8"))
+    assert allowed["OOMPolicy"] == ["continue"]
+    assert int(allowed["TasksMax"][0]) >= 32 * (Settings().threads + body_drain.CONCURRENT + 18)
 
 
 def python_in_sandbox(folder: Path, program: str) -> list[str]:

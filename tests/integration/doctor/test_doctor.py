@@ -13,12 +13,12 @@ from cds_service import __version__
 from cds_service.cli import main
 from cds_service.clock import SYSTEM_CLOCK, Clock
 from tests.integration.limits import nginx as proxy
-from tests.support.authenticating import write_clients
-from tests.support.counted import rises
+from tests.support.metric_series import rises
 from tests.support.odd_server import answers, http, odd_server, sends
 from tests.support.service import ORDER_SELECT
 from tests.support.serving import example, free_port, granian, run
 from tests.support.signing import ISSUER, key, key_set, public
+from tests.support.token_verifier import write_clients
 
 ORIGIN = "http://localhost:9090"
 FIGURES = ("calls", "decisions", "feedback", "trials")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.authenticated import ENDPOINTS, authenticated_service
+from tests.support.authenticated_service import ENDPOINTS, authenticated_service
 from tests.support.hook_calls import TOKEN, entries, hook_call, reading, why
 from tests.support.odd_server import holds, odd_server
 from tests.support.signing import ISSUER

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.support.counted import rises
 from tests.support.hook_calls import entries, hook_call, reading
+from tests.support.metric_series import rises
 from tests.support.odd_server import answers, holds, odd_server, repeats, sends, stalls
 
 FAULTS = {

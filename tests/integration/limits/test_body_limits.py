@@ -1,14 +1,22 @@
 """What a body may be: each limit at its edge, and what is said beyond it."""
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from benchmarks.bodies import LARGE, SMALL, WATCHED, hook_call
+from cds_service import examples
 from cds_service.config.settings import Settings
+from cds_service.web import request_body
 from cds_service.web.app import create_app
+from cds_service.web.request_body import count_values
+from tests.support import notation
 from tests.support.corpus import call
-from tests.support.service import ORDER_SELECT, Client, serving
+from tests.support.service import ORDER_SELECT, TODAY, Client, serving
 
+FIELD = Path(__file__).parents[2] / "contract" / "field" / "calls.ndjson"
 MIB = 1024 * 1024
 GOOD = json.dumps(call())
 
@@ -43,7 +51,8 @@ def test_depth(depth, knowledge):
 
 def test_depth_beyond_any_parser(service):
     """A depth at which parsers themselves give up is a 400, too."""
-    status, text = diagnosed(service.post(with_member("[" * 100_000 + "]" * 100_000)))
+    padding = f'"{"x" * MIB}"'  # with it they are not too many values
+    status, text = diagnosed(service.post(with_member(f'{padding}, "y": {"[" * 100_000}{"]" * 100_000}')))
     assert (status, "too deeply" in text) == (400, True)
 
 
@@ -81,16 +90,46 @@ def test_numbers(number, fault, service):
     assert fault in response.text
 
 
-@pytest.mark.parametrize(("value", "marks"), [("7,", 1), ("7,\n ", 1), ("[],", 2), ('{"a":[[7]]},', 4)])
-def test_values(value, marks, knowledge):
-    """A body of more values than a chart of its size can have is refused before it is parsed."""
-    own = sum(with_member("[7]").count(mark) for mark in (b",", b"[", b"{"))
-    times = (MIB // 16 - own) // marks
-    with serving(create_app(Settings(body_megabytes=1), knowledge)) as base:
+@pytest.mark.parametrize("size", [20_000, 2 * MIB])
+@pytest.mark.parametrize("value", ["7,", "7,\n ", "[],", '{"a":[[7]]},', f"{'[' * 40}7{']' * 40},"])
+@pytest.mark.parametrize("fast_path", [True, False])
+def test_values(value, size, fast_path, knowledge):
+    """A body of more values than a call of its size, or of any size, can have is refused, on both ways of a call."""
+    most = min(4 * MIB // 16, 1000 + size // 10)
+    around = with_member('[%s7, ""]').decode()
+    times = (most - count_values(around.encode())) // count_values(value.encode())
+
+    def body(times: int) -> bytes:
+        text = around.replace("%s", value * times)
+        return text.replace('""', f'"{"x" * (size - len(text))}"').encode()
+
+    assert len(body(times)) == size
+    with serving(create_app(Settings(body_megabytes=4, fast_path=fast_path), knowledge)) as base:
         client = Client(base)
-        assert client.cards(with_member(f"[{value * times}7]"))
-        status, text = diagnosed(client.post(with_member(f"[{value * (times + 1)}7]")))
-    assert (status, "65536 values" in text) == (413, True)
+        assert client.cards(body(times))
+        status, text = diagnosed(client.post(body(times + 1)))
+    assert (status, f"{most} values" in text) == (413, True)
+
+
+def test_a_dense_body_is_not_parsed(service, monkeypatch):
+    """What is refused for its many values costs next to nothing: no parser sees it."""
+    monkeypatch.setattr(request_body, "strict_json", None)
+    assert service.post(with_member(f"[{'[{}],' * 50_000}7]")).status_code == 413
+
+
+def every_call() -> Iterator[dict]:
+    """Yield the calls of the vignettes, of the field, of fixtures and of the benchmarks."""
+    yield from (notation.call(row, TODAY) for row in notation.rows("vignettes.csv"))
+    yield from (json.loads(line)["call"] for line in FIELD.read_text(encoding="utf-8").splitlines())
+    yield from (examples.example("calls", name, TODAY) for name in examples.names("calls"))
+    yield from (hook_call(WATCHED, chart) for chart in (SMALL, LARGE))
+
+
+def test_calls_are_far_from_too_many_values():
+    """Every call that we have, with as few blanks as can be, has less than half of the values that are too many."""
+    texts = [json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode() for body in every_call()]
+    assert len(texts) > 1000
+    assert max(count_values(text) / (1000 + len(text) // 10) for text in texts) < 0.5
 
 
 @pytest.mark.parametrize("size", [1, 2])

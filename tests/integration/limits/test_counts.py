@@ -3,9 +3,9 @@
 import pytest
 
 from tests.support.in_process import decided
+from tests.support.interpreter_steps import counting
 from tests.support.notation import call, concept
 from tests.support.service import ORDER_SELECT, ORDER_SIGN, TODAY
-from tests.support.steps import counting
 
 PLAIN = {"call": "", "site": ""}
 EXPLANATIONS = "/playground/explanations/lumbosacral-plexus-mri-order-sign"
@@ -158,3 +158,39 @@ def test_twice_as_much_takes_twice_the_steps(body, number, modules, knowledge):
         taken.append(steps())
     assert taken[0] > number
     assert taken[1] / taken[0] < 2.5
+
+
+def of_body_sites(number: int) -> dict:
+    """Return a call with radiotherapy of the breast, named so many times, of a patient without cancer on record."""
+    body = calling(reasonCode=[SIGN])
+    course = {"resourceType": "Procedure", "status": "completed", "code": concept("radiotherapy course")}
+    body["prefetch"] = {key: {"resourceType": "Bundle", "entry": []} for key in ("conditions", "procedures")}
+    body["prefetch"]["procedures"]["entry"] = [{"resource": course | {"bodySite": [{"text": "breast"}] * number}}]
+    return body
+
+
+def of_concepts(number: int) -> dict:
+    """Return a call whose reason has a list of so many texts in place of one code."""
+    texts = [{"text": f"text {index}"} for index in range(number)]
+    reason = {"resourceType": "Condition", "id": "c", "code": [SIGN, *texts]}
+    return calling(contained=[reason], reasonReference=[{"reference": "#c"}])
+
+
+@pytest.mark.parametrize(("body", "module"), [(of_body_sites, "history"), (of_concepts, "fhir_fields")])
+def test_lists_that_no_record_has_are_read_in_part(body, module, knowledge):
+    """Of thousands of body sites, or of texts where one is due, no more is read than of hundreds."""
+    taken = []
+    for size in (200, 1000):
+        asked = body(size)
+        decided(PLAIN | {"call": asked["hook"]}, knowledge, TODAY, asked)  # so that what is made once is made
+        with counting("decision", module) as steps:
+            decided(PLAIN | {"call": asked["hook"]}, knowledge, TODAY, asked)
+        taken.append(steps())
+    assert taken[1] < 2 * taken[0]
+
+
+def test_body_sites_that_are_not_read_may_be_anywhere(service):
+    """Radiotherapy of the breast is remote from the plexus; beyond 20 body sites its field is unknown, and counts."""
+    assert service.cards(of_body_sites(20)) == []
+    [card] = service.cards(of_body_sites(21))
+    assert "Radiotherapy, field: see record" in card["detail"]

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.support.authenticated import LEAST, written
-from tests.support.counted import series
+from tests.support.authenticated_service import LEAST, written
+from tests.support.metric_series import series
 from tests.support.service import ORDER_SELECT
 from tests.support.serving import Server, granian
 

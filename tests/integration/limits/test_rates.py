@@ -1,6 +1,5 @@
 """How often a client may call in a minute: its own number, its own count, and when to come back."""
 
-import json
 import logging
 import time
 
@@ -9,9 +8,9 @@ import pytest
 from cds_service.config.settings import Settings
 from cds_service.web import rate_limiter
 from cds_service.web.app import create_app
-from tests.support.authenticated import LEAST, authenticated_service
+from tests.support.authenticated_service import LEAST, authenticated_service
 from tests.support.corpus import call
-from tests.support.service import ORDER_SELECT, Client, serving
+from tests.support.service import ORDER_SELECT, Client, log_lines, serving
 
 FEEDBACK = f"{ORDER_SELECT}/feedback"
 
@@ -73,12 +72,11 @@ def test_counted_and_told(limited, caplog):
     before = refusals(limited)
     statuses(limited, 30)
     assert refusals(limited) - before == 27
-    own = [json.loads(record.getMessage()) for record in caplog.records if record.name == "plexus_cds"]
-    lines = [line for line in own if line["event"] == "rate_limited"]
+    lines = log_lines(caplog, "rate_limited")
     assert 0 < len(lines) + sum(line["suppressed"] for line in lines) <= 27
     assert len(lines) < 27
     assert all(set(line) == {"time", "level", "event", "client", "status", "suppressed"} for line in lines)
-    assert not any(line.get("status") == 429 for line in own if line["event"] == "call")
+    assert not any(line.get("status") == 429 for line in log_lines(caplog, "call"))
 
 
 def refusals(client) -> float:

@@ -1,15 +1,14 @@
 """Typed text costs what its length is worth, whatever is in it, and what is too long for one call is not read."""
 
-import json
 import re
 from random import Random
 
 import pytest
 
 from cds_service.knowledge.typed_text.budget import MOST_LOOKED_AT, MOST_READ
+from tests.support.interpreter_steps import counting
 from tests.support.notation import call
-from tests.support.service import TODAY
-from tests.support.steps import counting
+from tests.support.service import TODAY, log_lines
 
 LONGEST = 2000
 SIGN = "left foot drop"
@@ -38,8 +37,7 @@ def answer(service, caplog):
         caplog.clear()
         caplog.set_level("INFO", "plexus_cds")
         cards = service.cards(body)
-        lines = [record.message for record in caplog.records if record.name == "plexus_cds"]
-        return len(cards), json.loads(lines[-1])["reasons"]
+        return len(cards), log_lines(caplog)[-1]["reasons"]
 
     return ask
 
@@ -108,3 +106,21 @@ def test_twice_the_text_takes_twice_the_steps(knowledge):
         read(repeated[: LONGEST // 2])  # so that what is made once is made
         ratios[text] = steps_of(repeated[: LONGEST // 2]) / steps_of(repeated[: LONGEST // 4])
     assert {text: ratio for text, ratio in ratios.items() if ratio > 2.6} == {}
+
+
+@pytest.mark.parametrize("separator", [" ", ", ", ". ", "\n"])
+def test_what_a_text_repeats_is_read_a_few_times(separator, knowledge):
+    """A text that says the same again and again says what it says once, and costs little more."""
+    reader = knowledge.reason_words
+
+    def steps_of(text: str) -> int:
+        with counting("typed_text") as steps:
+            reader.read(text, TODAY, knowledge.lookback_windows)
+        return steps()
+
+    for text in ("left foot drop", "no leg weakness", "hx of prostate cancer and foot drop", "r/o cauda equina or fx"):
+        few, many = separator.join([text] * 3), separator.join([text] * 150)[:LONGEST]
+        few_mentions = reader.read(few, TODAY, knowledge.lookback_windows)  # and what is made once is made
+        assert few_mentions
+        assert reader.read(many, TODAY, knowledge.lookback_windows) == few_mentions
+        assert steps_of(many) < 5 * steps_of(few)

@@ -2,12 +2,15 @@
 
 import json
 import socket
-import threading
-from contextlib import closing, suppress
+import ssl
+from contextlib import ExitStack, closing, suppress
+from threading import Thread
 
 import pytest
 import requests
 
+from cds_service.config.settings import Settings
+from tests.faults.load import until
 from tests.integration.limits.nginx import nginx
 from tests.support.corpus import call
 from tests.support.service import ORDER_SELECT, Client
@@ -88,6 +91,20 @@ def test_slow_bodies_hold_few_threads(server):
             connection.close()
 
 
+@pytest.mark.parametrize("other", ["/cds-services/other", ORDER_SELECT], ids=["not found", "overloaded"])
+def test_probes_are_answered_meanwhile(other, server):
+    """While all calls wait for bodies that do not arrive, and refused calls for theirs, too, probes are answered."""
+    head = "POST {} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
+    with ExitStack() as waiting:
+        for path in [*[ORDER_SELECT] * Settings().threads, *[other] * 60]:
+            address = ("127.0.0.1", server.port)
+            connection = waiting.enter_context(closing(socket.create_connection(address, 10)))
+            connection.sendall(head.format(path).encode())
+        until(lambda: server.client.get("/cds-services").status_code == 503)
+        assert [server.client.get(probe).status_code for probe in ("/livez", "/readyz", "/metrics")] == [200] * 3
+    until(lambda: server.client.get("/cds-services").status_code == 200)
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -154,7 +171,7 @@ def test_no_other_call_breaks_behind_nginx(size, server, tmp_path):
     """Behind nginx, whose connections calls share, good calls are answered while others are refused."""
     with nginx(tmp_path, server.port) as front:
         statuses: list[int] = []
-        refusing = threading.Thread(target=refused_calls, args=(front, size, statuses))
+        refusing = Thread(target=refused_calls, args=(front, size, statuses))
         refusing.start()
         try:
             good = [front.client.post(call()).status_code for _ in range(ROUNDS)]
@@ -163,11 +180,73 @@ def test_no_other_call_breaks_behind_nginx(size, server, tmp_path):
     assert (good, statuses) == ([200] * ROUNDS, [404] * ROUNDS)
 
 
-def refused_calls(front, size: int, statuses: list[int]) -> None:
+@pytest.fixture(scope="module", name="instances")
+def two_instances():
+    """Give two instances with few threads."""
+    with granian(threads="4") as first, granian(threads="4") as second:
+        yield first, second
+
+
+@pytest.fixture(name="front")
+def nginx_before_both(instances, tmp_path):
+    """Give nginx in front of both instances, each of which it leaves out where a call of it fails."""
+    with nginx(tmp_path, *(instance.port for instance in instances), at_once=100, stalls_for=10) as front:
+        yield front
+
+
+def test_many_refused_calls_leave_both_instances_in(front):
+    """Several clients whose large bodies are refused at the same time all read why, and good calls are answered."""
+    statuses: list[int] = []
+    clients = [Thread(target=refused_calls, args=(front, 4 * 1024 * 1024, statuses, 12)) for _ in range(8)]
+    for client in clients:
+        client.start()
+    try:
+        good = [front.client.post(call()).status_code for _ in range(ROUNDS)]
+    finally:
+        for client in clients:
+            client.join()
+    assert (good, statuses) == ([200] * ROUNDS, [404] * 12 * 8)
+
+
+MANY_HEADERS = "".join(f"X-{number}: 1\r\n" for number in range(120))
+
+ODD = {
+    "a control character in a header": (ORDER_SELECT, "Accept: \x01\r\n", 400),
+    "one in a header that nobody reads": (ORDER_SELECT, "X: \x01\r\n", 200),
+    "many headers": (ORDER_SELECT, MANY_HEADERS, 200),
+    "large headers": (ORDER_SELECT, f"Accept: {'x' * 15_000}\r\nAuthorization: {'x' * 15_000}\r\n", 200),
+    "a path that is none": (f"{ORDER_SELECT}/<", "", 400),
+    "a query that is none": (f"{ORDER_SELECT}?\xe4", "", 400),
+}
+"""What the server of the service refuses before it reads the body, and closes the connection."""
+
+
+@pytest.mark.parametrize(("path", "headers", "status"), ODD.values(), ids=ODD)
+def test_odd_requests_leave_both_instances_in(path, headers, status, front):
+    """A client whose requests cannot be read, with large bodies, does not keep nginx from sending calls of others."""
+    body = json.dumps(call()).encode().ljust(1024 * 1024)
+    lines = f"Host: localhost\r\nContent-Type: application/json\r\n{headers}Connection: close\r\n"
+    request = f"POST {path} HTTP/1.1\r\n{lines}Content-Length: {len(body)}\r\n\r\n".encode("latin-1") + body
+    for _ in range(5):
+        assert [answer_through(front, request) for _ in range(4)] == [status] * 4
+        assert front.client.post(call()).status_code == 200
+
+
+def answer_through(front, request: bytes) -> int:
+    """Send raw bytes to nginx on a connection of their own, and return the status that comes."""
+    tls = ssl.create_default_context(cafile=str(front.folder / "authority.pem"))
+    plain = socket.create_connection(("127.0.0.1", front.port), 10)
+    with tls.wrap_socket(plain, server_hostname="localhost") as connection:
+        with suppress(BrokenPipeError, ConnectionResetError):  # it may be refused while it arrives
+            connection.sendall(request)
+        return int(connection.recv(100).split()[1])
+
+
+def refused_calls(front, size: int, statuses: list[int], rounds: int = ROUNDS) -> None:
     """Send calls that are refused before their body is read, and note what comes; 0 for a connection that broke."""
     client = Client(front.client.base)
     client.session.verify = front.client.session.verify
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         try:
             statuses.append(client.post(b" " * size, "/cds-services/other").status_code)
         except requests.ConnectionError:

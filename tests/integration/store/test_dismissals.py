@@ -1,4 +1,4 @@
-"""A card that was dismissed is not shown again for the same order within the hours that the site sets."""
+"""A card that was dismissed is not shown again to the same user for the same order within the hours of the site."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -7,20 +7,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from cds_service.clock import Clock
 from cds_service.config.settings import Settings
 from cds_service.store import Store
 from cds_service.store.migration import migrate
-from cds_service.store.period import PLAYGROUND
-from cds_service.store.tables import CARDS, DECISIONS, FEEDBACK
+from cds_service.store.period import PLAYGROUND, Period
+from cds_service.store.statistics import statistics
+from cds_service.store.tables import CARDS, DECISIONS, FEEDBACK, ORDER_HASH_KEYS
 from cds_service.web.app import create_app
-from tests.support.authenticated import LEAST, authenticated_service
-from tests.support.counted import rises
+from cds_service.web.services import app_services
+from tests.support.authenticated_service import LEAST, authenticated_service
 from tests.support.databases import rows
+from tests.support.metric_series import rises
 from tests.support.notation import call
-from tests.support.service import ORDER_SELECT, ORDER_SIGN, TODAY, Client, serving
+from tests.support.service import ORDER_SELECT, ORDER_SIGN, TODAY, Client, log_lines, serving
 from tests.support.signing import ISSUER
 
 CARD = "cards.lumbosacral-plexus-mri."
@@ -75,7 +77,7 @@ class Service:
     """A running service, the time that it goes by, and what it logs."""
 
     client: Client
-    parts: object
+    services: object
     time: Time
     caplog: pytest.LogCaptureFixture
 
@@ -107,8 +109,7 @@ class Service:
 
     def lines(self, event: str) -> list[dict]:
         """Return the lines of an event."""
-        logged = [json.loads(record.message) for record in self.caplog.records if record.name == "plexus_cds"]
-        return [line for line in logged if line["event"] == event]
+        return log_lines(self.caplog, event)
 
 
 Start = Callable[..., Service]
@@ -133,10 +134,10 @@ def start(tmp_path, knowledge, caplog) -> Iterator[Start]:
         file.write_text(text, encoding="utf-8")
         settings = {"playground": True} | settings
         app = create_app(Settings(site_file=str(file), store_url=store_url, **settings), knowledge, clock=now.clock)
-        parts = app.extensions["plexus_cds"]
+        services = app_services(app)
         with serving(app) as base, closing((client := Client(base)).session):
-            yield Service(client, parts, now, caplog)
-        parts.recorder.close()
+            yield Service(client, services, now, caplog)
+        services.recorder.close()
 
     with ExitStack() as services:
         yield lambda url, text=ON, **settings: services.enter_context(running(url, text, **settings))
@@ -185,9 +186,81 @@ def test_another_card(body, says, start, url, store):
     assert service.says(body) == HIDDEN
 
 
+def by(user: object = None, body: dict | None = None) -> dict:
+    """Return a call of a user, or of none."""
+    body = body or asking()
+    context = {name: value for name, value in body["context"].items() if name != "userId"}
+    return body | {"context": context if user is None else {"userId": user} | context}
+
+
+OTHER_USERS = {
+    "another clinician": by("Practitioner/another"),
+    "another at the signature": by("Practitioner/another", signing()),
+    "the same id of another type": by("PractitionerRole/example"),
+    "the same id in other letters": by("Practitioner/Example"),
+    "no user": by(),
+    "no user at the signature": by(None, signing()),
+    "an empty user": by(""),
+    "no id": by("Practitioner/"),
+    "no text": by(7),
+}
+
+
+@pytest.mark.parametrize("body", OTHER_USERS.values(), ids=OTHER_USERS)
+def test_another_user(body, start, url):
+    """What one clinician dismissed is shown to another, and wherever the call does not say to whom."""
+    service = start(url)
+    service.dismissed()
+    assert (service.says(body), service.says()) == (INFO, HIDDEN)
+
+
+def test_each_user_dismisses_for_themselves(start, url):
+    """Two clinicians dismiss the card of one order, each their own: only then is it silent for both."""
+    service = start(url)
+    first, second = by("Practitioner/first"), by("Practitioner/second", signing())
+    service.dismissed(first)
+    [card] = service.client.cards(second, ORDER_SIGN)
+    assert (service.says(first), service.says(second)) == (HIDDEN, INFO)
+    service.report(card["uuid"])
+    assert (service.says(first), service.says(second), service.says()) == (HIDDEN, HIDDEN, INFO)
+
+
+@pytest.mark.parametrize("user", [None, "", " ", "Practitioner/", 7, ["Practitioner/1"], {}], ids=str)
+def test_a_call_without_a_user(user, start, url, monkeypatch):
+    """Where a call names no user, its dismissal silences nothing, not even for the next such call."""
+    service = start(url)
+    asked = look_ups(service, monkeypatch)
+    service.dismissed(by(user))
+    assert (service.says(by(user)), service.says(), asked) == (INFO, INFO, [1])
+
+
+@pytest.mark.parametrize(("text", "hashes"), [(ON, 2), ("", 0)], ids=["hides cards", "hides none"])
+def test_what_is_stored_of_a_user(text, hashes, start, url, store):
+    """The store has no user in the clear: a hash of order and user, where it is needed; one order stays one order."""
+    service = start(url, text)
+    for user in ("Practitioner/first-of-the-test", "Practitioner/second-of-the-test", None):
+        service.shown(by(user))
+    cards = rows_after_flush(service, store)
+    assert "of-the-test" not in str([*cards, *rows(store, ORDER_HASH_KEYS)])
+    users = {card.order_user_hash for card in cards if card.order_user_hash}
+    assert [len(user) for user in users] == [64] * hashes
+    assert len({card.order_hash for card in cards} - users) == 1
+    with store.reading() as connection:
+        assert statistics(connection, Period(TODAY, TODAY)).orders.shown == 1
+
+
+def test_a_card_of_the_version_before(start, url, store):
+    """A card that was stored without a user is shown again after its dismissal."""
+    service = start(url)
+    service.dismissed()
+    with store.writing() as connection:
+        connection.execute(update(CARDS).values(order_user_hash=None))
+    assert service.says() == INFO
+
+
 def rows_after_flush(service: Service, store: Store) -> list:
     """Return the cards that were shown, once they are written."""
-    service.parts.recorder.flush()
+    service.services.recorder.flush()
     return list(rows(store, CARDS))
 
 
@@ -224,7 +297,7 @@ def test_over_midnight(hours, says, start, url):
     for _ in range(2):
         service.time.passes(hours=hours / 2)
         service.shown(asking(o1="of-that-day"))  # makes the key of the day, and deletes old ones
-    service.parts.recorder.flush()
+    service.services.recorder.flush()
     assert service.says(signing()) == says
 
 
@@ -325,7 +398,7 @@ def test_two_instances(start, url):
     first, second = start(url), start(url)
     card = first.shown()
     second.report(card)  # perhaps before the first has written its card
-    first.parts.recorder.flush()
+    first.services.recorder.flush()
     assert (first.says(), second.says(signing())) == (HIDDEN, HIDDEN)
 
 
@@ -350,8 +423,8 @@ def test_another_client(tmp_path, knowledge):
 def look_ups(service: Service, monkeypatch) -> list:
     """Return a list to which each look-up in the store adds an entry."""
     calls: list = []
-    look_up = service.parts.dismissals.dismissed
-    monkeypatch.setattr(service.parts.dismissals, "dismissed", lambda *given: calls.append(1) or look_up(*given))
+    look_up = service.services.dismissals.dismissed
+    monkeypatch.setattr(service.services.dismissals, "dismissed", lambda *given: calls.append(1) or look_up(*given))
     return calls
 
 
@@ -413,7 +486,7 @@ def test_what_is_counted(start, url, store):
     [line] = service.lines("call")
     assert (line["outcome"], line["counts"]["cards"], line["against"]) == ("silent", 0, [])
     assert "store" in line["phases_ms"]
-    service.parts.recorder.flush()
+    service.services.recorder.flush()
     with store.reading() as connection:
         outcome = select(func.sum(DECISIONS.c.count)).where(DECISIONS.c.reason == HIDDEN[0])
         assert connection.scalar(outcome.where(DECISIONS.c.outcome == "silent")) == 1
@@ -446,6 +519,6 @@ def test_a_fault_of_ours(start, url, monkeypatch):
     """Whatever goes wrong in the look-up, the card goes out; the fault is logged by its kind alone."""
     service = start(url)
     service.dismissed()
-    monkeypatch.setattr(service.parts.dismissals, "dismissed", None)
+    monkeypatch.setattr(service.services.dismissals, "dismissed", None)
     assert service.says() == INFO
     assert [line["error"] for line in service.lines("fault")] == ["TypeError"]

@@ -13,7 +13,7 @@ from cds_service.store import Store
 from cds_service.store.migration import migrate
 from cds_service.store.tables import ACCEPTED, CARDS, FEEDBACK
 from tests.support.databases import rows, serving_with
-from tests.support.service import ORDER_SELECT, ORDER_SIGN, TODAY
+from tests.support.service import ORDER_SELECT, ORDER_SIGN, TODAY, log_lines
 
 CARD, SUGGESTION = "44dcbf3e-a90e-4503-8bd0-eb24a7bbe9e4", "31be72f8-8cd2-4bc6-bbde-9cdab1f09b14"
 AT = "2026-11-22T08:30:00Z"
@@ -239,7 +239,7 @@ def test_feedback_that_is_none_is_logged_as_such(service, caplog):
     """A body that is no feedback has a line of feedback, not one of a hook call."""
     caplog.set_level("INFO", "plexus_cds")
     assert service.post({"feedback": 5}, f"{ORDER_SELECT}/feedback").status_code == 422
-    line = json.loads([record.message for record in caplog.records if record.name == "plexus_cds"][-1])
+    line = log_lines(caplog)[-1]
     assert (line["event"], line["reason"], line["status"]) == ("feedback", "not_feedback", 422)
     assert "hook" not in line
 

@@ -10,8 +10,8 @@ from cds_service import examples
 from cds_service.store import Recorder
 from cds_service.store.records import DecisionKind, ShownCard, ShownSuggestion, Unrecognized
 from cds_service.store.tables import CARDS, DECISIONS, FEEDBACK, METADATA, SUGGESTIONS, UNRECOGNIZED
-from tests.support.counted import rises
 from tests.support.databases import rows, serving_with
+from tests.support.metric_series import rises
 from tests.support.service import CLOCK, ORDER_SELECT, TODAY
 
 AT = "2026-11-22T08:30:00Z"

@@ -1,6 +1,5 @@
 """Many reports in one body: up to a number they are kept, a part at a time; more are refused as a whole."""
 
-import json
 import sqlite3
 from contextlib import closing
 from types import SimpleNamespace
@@ -9,9 +8,9 @@ from uuid import uuid4
 from cds_service.store import Store, circuit_breaker, writing
 from cds_service.store.migration import migrate
 from cds_service.store.tables import ACCEPTED, FEEDBACK
-from tests.support.counted import rises
 from tests.support.databases import rows, serving_with
-from tests.support.service import ORDER_SELECT
+from tests.support.metric_series import rises
+from tests.support.service import ORDER_SELECT, log_lines
 
 MOST = 1000
 HALF, ALL = 250, 500
@@ -103,5 +102,4 @@ def test_a_long_batch_that_fails_in_the_end_costs_nobody_else(tmp_path, knowledg
 
 def logged_counts(caplog) -> list[tuple[int, int]]:
     """Return status and number of reports that were new, as the log has them."""
-    lines = [json.loads(record.message) for record in caplog.records if '"stored"' in record.message]
-    return [(line["status"], line["stored"]) for line in lines]
+    return [(line["status"], line["stored"]) for line in log_lines(caplog, "feedback") if "stored" in line]

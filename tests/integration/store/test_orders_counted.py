@@ -14,8 +14,8 @@ from cds_service.store.order_hashes import make_key
 from cds_service.store.period import Period
 from cds_service.store.statistics import Outcomes, statistics
 from cds_service.store.tables import CARDS, ORDER_HASH_KEYS
-from tests.support.counted import rises
 from tests.support.databases import rows, serving_with
+from tests.support.metric_series import rises
 from tests.support.service import ORDER_SELECT, ORDER_SIGN, TODAY
 
 EDITS = 5

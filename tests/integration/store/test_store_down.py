@@ -12,8 +12,8 @@ from cds_service.store import READY, UNREACHABLE, Recorder, Store
 from cds_service.store.migration import migrate
 from cds_service.store.records import DecisionKind, ShownCard
 from cds_service.store.tables import CARDS, DECISIONS, FEEDBACK
-from tests.support.counted import series
 from tests.support.databases import rows, running_postgresql, serving_with
+from tests.support.metric_series import series
 from tests.support.service import CLOCK, ORDER_SELECT, TODAY
 
 ARTICLE = examples.example("calls", "article", TODAY)

@@ -1,6 +1,5 @@
 """Sites that have switched on more of the record, and calls that send it."""
 
-import json
 from contextlib import ExitStack
 
 import pytest
@@ -8,8 +7,9 @@ import pytest
 from cds_service.config.settings import Settings
 from cds_service.examples import searchset
 from cds_service.web.app import create_app
-from tests.support.notation import ENTRIES, MORE, SYSTEMS, call, patient
-from tests.support.service import CLOCK, TODAY, Client, serving
+from tests.support.hook_calls import entries
+from tests.support.notation import ENTRIES, MORE, SYSTEMS, call
+from tests.support.service import CLOCK, TODAY, Client, log_lines, serving
 
 SERVER = "http://127.0.0.1:9/fhir"
 """A FHIR server that may be read, and where nobody answers."""
@@ -88,13 +88,7 @@ class Site:
         self.caplog.clear()
         self.caplog.set_level("INFO", "plexus_cds")
         self.response = self.client.post(body)
-        return json.loads(
-            [
-                record.message
-                for record in self.caplog.records
-                if record.name == "plexus_cds" and '"reasons"' in record.message
-            ][-1]
-        )
+        return log_lines(self.caplog, "call")[-1]
 
     def says(self, body) -> str:
         """Return the indicators of the cards of a call, or the reasons for none, or its status."""
@@ -126,11 +120,6 @@ def clients(knowledge, tmp_path_factory):
 def at(clients, caplog):
     """Give a function that returns a site by its name."""
     return lambda name: Site(clients[name], caplog)
-
-
-def entries(text: str) -> list[dict]:
-    """Return the entries of a patient in the notation of the vignettes."""
-    return [entry["resource"] for entry in patient(text, TODAY)["entry"][1:]]
 
 
 def asking(order="lumbar MRI", without=(), **prefetch) -> dict:

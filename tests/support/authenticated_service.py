@@ -13,9 +13,10 @@ from cds_service.config.settings import Settings
 from cds_service.store import Store
 from cds_service.store.migration import migrate
 from cds_service.web.app import create_app
-from tests.support.authenticating import write_clients
-from tests.support.service import CLOCK, ORDER_SELECT, ORDER_SIGN, TODAY, Client, serving
+from cds_service.web.services import app_services
+from tests.support.service import CLOCK, ORDER_SELECT, ORDER_SIGN, TODAY, Client, log_lines, serving
 from tests.support.signing import ISSUER, bearer, key, key_set, public
+from tests.support.token_verifier import write_clients
 
 BASE = "https://cds.example.org"
 """The public URL; the tests reach the service without the proxy that would stand there."""
@@ -36,7 +37,7 @@ class AuthenticatedService:
 
     def __init__(self, client: Client, app) -> None:
         self.client, self.app = client, app
-        self.parts = app.extensions["plexus_cds"]
+        self.services = app_services(app)
 
     def ask(self, path: str, authorization: str | None = None, body=None, **headers: str) -> requests.Response:
         """Ask as an EHR asks there; discovery by GET, all else by POST."""
@@ -63,7 +64,7 @@ def authenticated_service(folder: Path, knowledge, *clients: str, **settings) ->
         client = Client(base)
         yield AuthenticatedService(client, app)
         client.session.close()
-    services = app.extensions["plexus_cds"]
+    services = app_services(app)
     services.recorder.close()
     services.authenticator.close()
 
@@ -77,7 +78,7 @@ def written(folder: Path, *clients: str) -> Path:
 
 def lines(caplog) -> list[dict]:
     """Return what the service logged so far, and forget it."""
-    logged_lines = [json.loads(record.message) for record in caplog.records if record.name == "plexus_cds"]
+    logged_lines = log_lines(caplog)
     caplog.clear()
     return logged_lines
 

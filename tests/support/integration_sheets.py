@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.support.authenticating import write_clients
 from tests.support.signing import key, key_set, public
+from tests.support.token_verifier import write_clients
 
 EPIC, SANDBOX = "https://epic.example.org", "https://sandbox.cds-hooks.org"
 SYSTEM = "urn:oid:1.2.840.114350.1.13.0.1.7.2.696580"

@@ -1,7 +1,7 @@
 """All tests there are, and the requirements that each cites, as the run itself has collected them.
 
 A run of a part of the tests does not know the others: there a process of its own collects them.
-`python -m tests.support.collected` prints them as JSON.
+`python -m tests.support.collected_tests` prints them as JSON.
 """
 
 import contextlib
