@@ -8,6 +8,7 @@ import pytest
 
 from cds_service.cli import main
 from cds_service.clock import SYSTEM_CLOCK
+from cds_service.examples import example
 from tests.support.html_page import Page
 from tests.support.integration_sheets import EPIC, SANDBOX, SYSTEM, cases, hospital, prefetch
 from tests.support.metric_series import rises
@@ -193,6 +194,27 @@ CHANGES = {
     "a contact": ('contact = "extension 5"', "Report problems to: extension 5."),
     "the dialect": ('dialect = "epic"', "lumbar-spine MRI: no order code of yours is mapped (section 6)."),
 }
+
+
+NAMED = {
+    "FDG-PET/CT whole body": True,
+    "CT abdomen and pelvis with IV contrast": True,
+    "MRI LUMBAR SPINE, protocol 7": True,
+    "CT abdomen and pelvis, protocol 7": False,
+}
+"""Names of orders without a code, and whether the sheet says that they are recognized."""
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_what_is_recognized_without_a_code(name, sheet, service):
+    """An MRI is recognized by words in its name, a PET/CT or CT only by its whole name, as the sheet says."""
+    _, text, _ = sheet()
+    assert "Without a known code, an MRI is recognized by words in its name, a PET/CT or CT only where" in text
+    body = example("calls", "article", CLOCK.today())
+    order = body["context"]["draftOrders"]["entry"][0]["resource"]
+    order["code"] = {"text": name}
+    order["reasonCode"] = [{"text": "lumbosacral plexopathy"}]
+    assert bool(service.cards(body)) == NAMED[name]
 
 
 @pytest.mark.parametrize(("site", "says"), CHANGES.values(), ids=CHANGES)
