@@ -22,11 +22,11 @@ _DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2})(?:T.*)?)?)?", re.DOTALL)
 _DAY_LENGTH = len("2024-08-01")
 
 
-def members(value: Any) -> list[Json]:
-    """Return the objects in a member that may hold one, a list of them, or neither."""
+def members(value: Any, most: int | None = None) -> list[Json]:
+    """Return the objects in a member that may hold one, a list of them, or neither; of a list the first `most`."""
     if isinstance(value, list):
         is_one = len(value) == 1 and isinstance(value[0], dict)
-        return value if is_one else [item for item in value if isinstance(item, dict)]
+        return value if is_one else [item for item in value[:most] if isinstance(item, dict)]
     return [value] if isinstance(value, dict) else []
 
 
@@ -40,7 +40,7 @@ def concepts_of(value: Any) -> list[Json]:
     if isinstance(value, dict) and "concept" not in value:
         return [value]
     concepts: list[Json] = []
-    for item in _first_members(value, _MAX_CONCEPTS):
+    for item in members(value, _MAX_CONCEPTS):
         if "concept" in item:
             concepts += members(item["concept"])
         elif item:
@@ -55,7 +55,7 @@ def codings(concepts: Any, own: Mapping[str, str] = _NO_SYSTEMS) -> list[tuple[s
     """
     pairs = []
     for concept in concepts_of(concepts):
-        for coding in _codings_of(concept):
+        for coding in members(concept.get("coding"), _MAX_CODINGS):
             system, code = coding.get("system"), coding.get("code")
             if system and code and isinstance(system, str) and isinstance(code, str):
                 pairs.append((system, code))
@@ -83,7 +83,7 @@ def certainties(concepts: Any) -> list[str]:
     """
     flags = []
     for concept in concepts_of(concepts):
-        for coding in _codings_of(concept):
+        for coding in members(concept.get("coding"), _MAX_CODINGS):
             for extension in members(coding.get("extension")):
                 if extension.get("url") == _CERTAINTY_URL:
                     coded = extension.get("valueCoding")
@@ -99,7 +99,7 @@ def words_of(concepts: Any) -> str:
     texts = []
     for concept in concepts_of(concepts):
         texts.append(text_of(concept.get("text")))
-        texts += [text_of(coding.get("display")) for coding in _codings_of(concept)]
+        texts += [text_of(coding.get("display")) for coding in members(concept.get("coding"), _MAX_CODINGS)]
     return " | ".join(filter(None, dict.fromkeys(texts)))
 
 
@@ -112,7 +112,9 @@ def typed_text(concepts: Any, known_systems: Collection[str]) -> str:
     for concept in concepts_of(concepts):
         texts.append(text_of(concept.get("text")))
         texts += [
-            text_of(coding.get("display")) for coding in _codings_of(concept) if not _is_known(coding, known_systems)
+            text_of(coding.get("display"))
+            for coding in members(concept.get("coding"), _MAX_CODINGS)
+            if not _is_known(coding, known_systems)
         ]
     return " | ".join(filter(None, dict.fromkeys(texts)))
 
@@ -123,7 +125,7 @@ def status_codes(value: Any) -> list[str]:
         return [value.strip().lower()]
     codes = []
     for concept in members(value):
-        coded = [text_of(coding.get("code")).strip().lower() for coding in _codings_of(concept)]
+        coded = [text_of(coding.get("code")).strip().lower() for coding in members(concept.get("coding"), _MAX_CODINGS)]
         codes += coded or [_text_as_code(concept)]
     return codes
 
@@ -186,14 +188,6 @@ def months_since(then: PartialDate, today: date) -> int:
     """Return the whole months from a date to today, 0 or more, at the precision of the date."""
     months = (today.year - then.last.year) * 12 + today.month - then.last.month
     return max(0, months - (len(then.text) == _DAY_LENGTH and then.last.day > today.day))
-
-
-def _codings_of(concept: Json) -> list[Json]:
-    return _first_members(concept.get("coding"), _MAX_CODINGS)
-
-
-def _first_members(value: Any, count: int) -> list[Json]:
-    return members(value[:count] if isinstance(value, list) else value)
 
 
 def _is_known(coding: Json, known_systems: Collection[str]) -> bool:

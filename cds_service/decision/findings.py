@@ -206,7 +206,11 @@ def _relevant_entries(
     without_code = 0
     not_read: dict[str, int] = defaultdict(int)
     for entry in entries:
-        pairs = codings(entry.get("code"), site.systems)
+        code = entry.get("code")
+        if code is None and "category" not in entry:
+            without_code += 1
+            continue
+        pairs = codings(code, site.systems)
         terms = entry_filter.meaning(entry, pairs)
         is_own = bool(site.studies) and own_study(pairs, site.studies, names) is not None
         is_read = is_own or terms is not UNREAD
