@@ -65,7 +65,7 @@ OTHERS = {
     "footnote": "[^1]\n\n[^1]: a footnote",
     "emphasis": "**bold** _it_ \\* \\",
     "long": "x" * 2_000,
-    "many brackets": "[[[ and so on, in brackets " * 20,
+    "many brackets": "[and so on in many brackets " * 20,
     "many stars": "*_" * 500,
     "many angles": "<" * 500,
     "accents": "\u0301" * 500,
