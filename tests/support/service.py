@@ -81,11 +81,18 @@ def explained(client: Client, call: dict, path: str = EXPLANATIONS) -> dict:
     return response.json()
 
 
+_AT_ANY_MOMENT = "store_write_failed"
+
+
 def log_lines(caplog, event: str = "") -> list[dict]:
-    """Return the lines that the services of this process logged, or those of one event."""
+    """Return the lines that the services of this process logged, or those of one event.
+
+    Without an event those of a recorder that cannot write are left out: its thread logs at any moment, and it may be
+    that of another test.
+    """
     records = [record for record in caplog.records if record.name == "plexus_cds"]
     lines = [json.loads(line) for record in records for line in record.getMessage().split("\n")]
-    return [line for line in lines if event in ("", line["event"])]
+    return [line for line in lines if line["event"] == event or (not event and line["event"] != _AT_ANY_MOMENT)]
 
 
 @contextmanager
@@ -94,5 +101,5 @@ def without_lines_of_store(caplog) -> Iterator[None]:
 
     The handler is the same for all tests of a process, so the filter goes again.
     """
-    with caplog.filtering(lambda record: '"store_write_failed"' not in record.getMessage()):
+    with caplog.filtering(lambda record: f'"{_AT_ANY_MOMENT}"' not in record.getMessage()):
         yield
