@@ -108,15 +108,15 @@ def typed_text(concepts: Any, known_systems: Collection[str]) -> str:
 
     The display of a system that is `known` is that system's wording of the code (contract section 4).
     """
-    texts = []
+    texts: list[str] = []
     for concept in concepts_of(concepts):
-        texts.append(text_of(concept.get("text")))
-        texts += [
-            text_of(coding.get("display"))
-            for coding in members(concept.get("coding"), _MAX_CODINGS)
-            if not _is_known(coding, known_systems)
-        ]
-    return " | ".join(filter(None, dict.fromkeys(texts)))
+        if text := text_of(concept.get("text")):
+            texts.append(text)
+        for coding in members(concept.get("coding"), _MAX_CODINGS):
+            display = text_of(coding.get("display"))
+            if display and display != text and not _is_known(coding, known_systems):
+                texts.append(display)
+    return texts[0] if len(texts) == 1 else " | ".join(dict.fromkeys(texts))
 
 
 def status_codes(value: Any) -> list[str]:

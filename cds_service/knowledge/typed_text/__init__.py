@@ -98,11 +98,14 @@ class Reading:
 
     def __init__(self, reader: TypedTextReader, text: str, today: date, limits: Mapping[str, int]) -> None:
         self._reader, self.text, self._today, self.limits = reader, text, today, limits
+        self._topics: AbstractSet[str] | None = None
 
-    @cached_property
+    @property
     def topics(self) -> AbstractSet[str]:
-        """The topics of which the text may say something."""
-        return self._reader.prefilter.topics(self.text)
+        """Return the topics of which the text may say something."""
+        if self._topics is None:  # asked of each text of a record: a cached_property takes longer
+            self._topics = self._reader.prefilter.topics(self.text)
+        return self._topics
 
     @cached_property
     def may_open_in_doubt(self) -> bool:
@@ -143,17 +146,18 @@ class TypedText:
 
     def __init__(self, reading: Reading, every_topic: AbstractSet[str], budget: TextBudget) -> None:
         self._reading, self._every_topic, self._budget = reading, every_topic, budget
+        self._topics: AbstractSet[str] | None = None if reading.text else frozenset()
 
     def mentions_of(self, topics: Collection[str]) -> list[Mention]:
         """Return what the text says of some topics, each once; a text that cannot speak of them is not read."""
-        if self._topics.isdisjoint(topics):
+        if self._possible_topics().isdisjoint(topics):
             return []
         return [mention for mention in self.mentions if mention.topic in topics]
 
     @property
     def mentions(self) -> list[Mention]:
         """Return what the text says, each once."""
-        return self._reading.mentions if self._topics and self._may_be_read else []
+        return self._reading.mentions if self._possible_topics() and self._may_be_read else []
 
     @property
     def opening(self) -> Certainty:
@@ -165,11 +169,11 @@ class TypedText:
             return Certainty.ASSERTED
         return self._reading.opening if self._may_be_read else Certainty.UNCLEAR
 
-    @cached_property
-    def _topics(self) -> AbstractSet[str]:
-        if not self._reading.text:
-            return frozenset()
-        return self._reading.topics if self._budget.allows_look(self._reading.text) else self._every_topic
+    def _possible_topics(self) -> AbstractSet[str]:
+        if self._topics is None:
+            is_looked_at = self._budget.allows_look(self._reading.text)
+            self._topics = self._reading.topics if is_looked_at else self._every_topic
+        return self._topics
 
     @cached_property
     def _may_be_read(self) -> bool:

@@ -34,11 +34,15 @@ class Prefilter:
         """Return the topics of which a text may have a finding."""
         text = folded(text)
         words = set(WORD.findall(text))
-        corrections = set(chain.from_iterable(map(self._vocabulary.corrections, words)))
-        begins = (words | corrections) & self._first_words
-        if not words.isdisjoint(NUMBERED) or ((begins or corrections) and MAY_MAKE_WORDS.search(text)):
+        corrections = self._vocabulary.corrections_of(words)
+        if not words.isdisjoint(NUMBERED):
             return self.every_topic
         words |= corrections
+        begins = words & self._first_words
+        if not begins and not corrections:
+            return frozenset()
+        if MAY_MAKE_WORDS.search(text):
+            return self.every_topic
         return {topic for word in begins for topic, needed in self._findings.get(word, ()) if _has_all(words, needed)}
 
     def may_open_in_doubt(self, text: str) -> bool:

@@ -4,8 +4,9 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, combinations
 from typing import NamedTuple
 
 from rapidfuzz.distance import OSA
@@ -40,6 +41,10 @@ NUMBERED = frozenset({"egfr", "gfr"})
 WORD = re.compile(r"[a-z0-9]+")
 
 _SHORTEST_FORGIVEN = 6
+
+_COMPARED = 7
+"""First letters of a word by which words that may be alike are found: few words begin alike, so more letters only cost.
+"""
 
 
 def folded(text: str) -> str:
@@ -111,13 +116,14 @@ class Vocabulary:
         plain = (phrase for phrase in phrases if phrase.topic != "list" or phrase.means not in unwanted)
         self._plain = frozenset(chain.from_iterable(map(_words_of, plain)))
         lenient = chain.from_iterable(_words_of(phrase) for phrase in phrases if phrase.is_lenient)
+        forgiven = sorted({word for word in lenient if len(word) >= _SHORTEST_FORGIVEN})
         self._forgiven: dict[str, list[str]] = defaultdict(list)
-        """By each of them, and by each of them without one letter, the words of which a typing error is forgiven."""
-        for word in sorted({word for word in lenient if len(word) >= _SHORTEST_FORGIVEN}):
-            for shortened in _without_one_letter(word):
-                self._forgiven[shortened].append(word)
-        self._alike = frozenset(self._forgiven)
-        self._longest_alike = max(map(len, self._alike), default=0) + 1
+        """By its beginning, and by that without each of its letters, the words of which a typing error is forgiven."""
+        for word in forgiven:
+            for beginning in _without_one_letter(word[:_COMPARED]):
+                self._forgiven[beginning].append(word)
+        self._beginnings_alike = frozenset(self._forgiven)
+        self._longest_alike = max(map(len, forgiven), default=0) + 1
 
     @staticmethod
     def spellings_of(rows: Rows, cue: str) -> Iterator[Words]:
@@ -223,22 +229,25 @@ class Vocabulary:
     def corrections(self, word: str) -> Sequence[str]:
         """Return the words that a word is a typing error of, which is none of ours itself.
 
-        Words that differ by one error are alike without one letter of each, so few are compared.
+        Words that differ by one error begin alike, without one letter of each beginning, so few are compared.
         """
-        if not _SHORTEST_FORGIVEN - 1 <= len(word) <= self._longest_alike:
+        if word in self._known_words or not _SHORTEST_FORGIVEN - 1 <= len(word) <= self._longest_alike:
             return ()
-        if word in self._known_words or not word.isalpha():
+        beginnings = _without_one_letter(word[:_COMPARED])
+        if self._beginnings_alike.isdisjoint(beginnings) or not word.isalpha():
             return ()
-        shortened = _without_one_letter(word)
-        if self._alike.isdisjoint(shortened):
-            return ()
-        alike = {correction for letters in shortened for correction in self._forgiven.get(letters, ())}
+        alike = {correction for beginning in beginnings for correction in self._forgiven.get(beginning, ())}
         return sorted(correction for correction in alike if OSA.distance(word, correction, score_cutoff=1) == 1)
+
+    def corrections_of(self, words: AbstractSet[str]) -> set[str]:
+        """Return the words that any of some words are typing errors of."""
+        unknown = words - self._known_words
+        return {correction for word in unknown for correction in self.corrections(word)}
 
 
 def _without_one_letter(word: str) -> list[str]:
     """Return a word, and what is left of it without each of its letters."""
-    return [word, *[word[:index] + word[index + 1 :] for index in range(len(word))]]
+    return [word, *map("".join, combinations(word, len(word) - 1))]
 
 
 def reason_word_faults(rows: Rows) -> Iterator[str]:
