@@ -102,7 +102,8 @@ def decide(
         click.echo(json.dumps(shown.body, indent=2))
         return
     description = describe(decision, body, hook, knowledge, site, day)
-    click.echo(json.dumps(description, indent=2) if as_json else render(description))
+    words = {term: word.name for term, word in knowledge.about.words.items()}
+    click.echo(json.dumps(description, indent=2) if as_json else render(description, words))
 
 
 def _new_id() -> str:

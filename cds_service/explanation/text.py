@@ -1,15 +1,16 @@
 """The description of a decision as text, for `plexus-cds decide`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cds_service.decision.orders import NO_CODE
 from cds_service.explanation.steps import ELSEWHERE
 
-_STATES = {"passed": "Do not apply", "holds": "Applies", "not reached": "Not checked"}
+Words = Mapping[str, str]
+"""The names of histories, presentations and suggestions by their term: `{"history.in_reach": ...}`, of about_words.csv."""
 
 
-def render(description: dict[str, Any]) -> str:
+def render(description: dict[str, Any], words: Words) -> str:
     """Return what `describe` returns as lines of text, in the same steps."""
     lines = ["Shadow mode: no card is shown."] if description["is_shadow"] else []
     lines += ["Orders", *_orders(description["orders"])]
@@ -18,7 +19,7 @@ def render(description: dict[str, Any]) -> str:
         system = "no code" if row["system"] == NO_CODE else row["system"]
         lines.append(f"  No supported code: {row['count']} {row['resource']} ({system})")
     for outcome in description["outcomes"]:
-        lines += _outcome(outcome)
+        lines += _outcome(outcome, words)
     return "\n".join(lines)
 
 
@@ -50,7 +51,7 @@ def _record(record: dict[str, Any] | None) -> Iterator[str]:
     yield from (f"  {words}: {record[member]}" for member, words in counters.items() if record[member])
 
 
-def _outcome(outcome: dict[str, Any]) -> Iterator[str]:
+def _outcome(outcome: dict[str, Any], words: Words) -> Iterator[str]:
     heading = f"{outcome['order']}, {outcome['name']}" if outcome["order"] else "All orders"
     yield heading
     if outcome["history"]:
@@ -64,11 +65,11 @@ def _outcome(outcome: dict[str, Any]) -> Iterator[str]:
         if not outcome["unused_entries"] and not outcome["not_used"]:
             yield "    none"
         yield "  Decision table"
-        yield from (_cell(cell) for cell in outcome["decision_table"] if cell["is_here"])
+        yield from (_cell(cell, words) for cell in outcome["decision_table"] if cell["is_here"])
     yield "  Reasons for no card"
-    yield from _silences(outcome["silences"])
+    yield f"    {_silences(outcome['silences'])}"
     yield "  Outcome"
-    yield from _result(outcome)
+    yield from _result(outcome, words)
 
 
 def _finding(finding: dict[str, Any]) -> str:
@@ -77,26 +78,28 @@ def _finding(finding: dict[str, Any]) -> str:
     return f"    {finding['words']} [{references}] - {use}{finding['why']}"
 
 
-def _cell(cell: dict[str, str]) -> str:
+def _cell(cell: dict[str, str], words: Words) -> str:
     card = f"card, {cell['indicator']}" if cell["indicator"] else f"no card ({cell['reason']})"
-    recommended = f", recommends {cell['recommended']}" if cell["recommended"] else ""
-    return f"    History {_plain(cell['history'])}, signs {_plain(cell['presentation'])}: {card}{recommended}"
+    recommended = f", recommended: {words['suggestion.' + cell['recommended']]}" if cell["recommended"] else ""
+    history, sign = words[f"history.{cell['history']}"], words[f"presentation.{cell['presentation']}"]
+    return f"    History: {history}. Sign: {sign}. Result: {card}{recommended}"
 
 
-def _silences(silences: list[dict[str, str]]) -> Iterator[str]:
-    for state, words in _STATES.items():
-        reasons = [silence["reason"] for silence in silences if silence["state"] == state]
-        if reasons:
-            yield f"    {words}: {', '.join(reasons)}"
+def _silences(silences: list[dict[str, str]]) -> str:
+    """Return how many reasons for no card were tested, in their order, and the one that applies."""
+    for number, silence in enumerate(silences, 1):
+        if silence["state"] == "holds":
+            return f"Number {number} of {len(silences)} applies: {silence['reason']}"
+    return f"None of {len(silences)} applies"
 
 
-def _result(outcome: dict[str, Any]) -> Iterator[str]:
+def _result(outcome: dict[str, Any], words: Words) -> Iterator[str]:
     if outcome["silence"]:
         yield f"    No card ({outcome['silence']['reason']}): {outcome['silence']['words']}"
         return
     card = outcome["card"]
     yield f"    Card ({card['indicator']}): proposes {card['proposes']}"
-    yield f"    Recommended suggestion: {card['recommended'] or 'none'}"
+    yield f"    Recommended suggestion: {words['suggestion.' + card['recommended']] if card['recommended'] else 'none'}"
     for row in card["against"]:
         named = f" {'; '.join(row['findings'])}" if row["findings"] else ""
         places = f" [{', '.join(row['references'])}]" if row["references"] else ""

@@ -25,7 +25,7 @@ from cds_service.model import PREFETCH_KEYS
 from cds_service.web.call_summary import CallSummary
 from cds_service.web.request_context import Interval, RequestContext
 
-_COUNTS = ("cards", "skipped", "other_patient", "not_sent", "unread", *PREFETCH_KEYS)
+_COUNTS = ("cards", "skipped", "other_patient", "not_sent", "unread", "ignored_keys", *PREFETCH_KEYS)
 
 ATTRIBUTES = frozenset(
     (

@@ -80,6 +80,7 @@ def test_a_call_is_a_span_in_its_caller_s_trace(fast_path, monkeypatch):
         "plexus_cds.count.skipped": 0,
         "plexus_cds.count.other_patient": 0,
         "plexus_cds.count.not_sent": 0,
+        "plexus_cds.count.ignored_keys": 0,
         "plexus_cds.count.unread": 0,
         "plexus_cds.prefetch.conditions": "bundle",
         "plexus_cds.prefetch.procedures": "bundle",
