@@ -7,7 +7,7 @@ from cds_service.decision.orders import NO_CODE
 from cds_service.explanation.steps import ELSEWHERE
 
 Words = Mapping[str, str]
-"""The names of histories, presentations and suggestions by their term: `{"history.in_reach": ...}`, of about_words.csv."""
+"""Names of histories, presentations and suggestions by their term: `{"history.in_reach": ...}` (about_words.csv)."""
 
 
 def render(description: dict[str, Any], words: Words) -> str:
