@@ -72,9 +72,16 @@ class TypedTextReader:
 
         A text beyond the budget says nothing, and its opening is unclear.
         """
-        return TypedText(self._reading(text, today, limits), self.prefilter.every_topic, budget or TextBudget())
+        return TypedText(self, text, today, limits, budget or TextBudget())
 
-    def _reading(self, text: str, today: date, limits: Mapping[str, int]) -> "Reading":
+    def topics(self, text: str, today: date, limits: Mapping[str, int]) -> AbstractSet[str]:
+        """Return the topics of which a text may say something."""
+        if self._remembered is None:  # most texts say nothing, and need no reading
+            return self.prefilter.topics(text)
+        return self.reading(text, today, limits).topics
+
+    def reading(self, text: str, today: date, limits: Mapping[str, int]) -> "Reading":
+        """Return what a text says as of a day."""
         if self._remembered is None or may_have_time(folded(text)):
             return Reading(self, text, today, limits)
         key: tuple[str | int, ...] = (text, *limits.values())
@@ -97,20 +104,17 @@ class Reading:
     """What a text says as of a day, read as far as it is asked; its sentences are parted once for all of it."""
 
     def __init__(self, reader: TypedTextReader, text: str, today: date, limits: Mapping[str, int]) -> None:
-        self._reader, self.text, self._today, self.limits = reader, text, today, limits
-        self._topics: AbstractSet[str] | None = None
+        self._reader, self._text, self._today, self._limits = reader, text, today, limits
 
-    @property
+    @cached_property
     def topics(self) -> AbstractSet[str]:
-        """Return the topics of which the text may say something."""
-        if self._topics is None:  # asked of each text of a record: a cached_property takes longer
-            self._topics = self._reader.prefilter.topics(self.text)
-        return self._topics
+        """The topics of which the text may say something."""
+        return self._reader.prefilter.topics(self._text)
 
     @cached_property
     def may_open_in_doubt(self) -> bool:
         """Tell whether the text may open with anything but an assertion."""
-        return self._reader.prefilter.may_open_in_doubt(self.text)
+        return self._reader.prefilter.may_open_in_doubt(self._text)
 
     @cached_property
     def mentions(self) -> list[Mention]:
@@ -128,8 +132,8 @@ class Reading:
 
     @cached_property
     def _sentences(self) -> list[Sentence]:
-        low_filtration = self.limits["egfr_below"]
-        return list(self._reader.sentences.read(self.text, self._today, low_filtration=low_filtration))
+        low_filtration = self._limits["egfr_below"]
+        return list(self._reader.sentences.read(self._text, self._today, low_filtration=low_filtration))
 
     def _mentions(self, sentence: Sentence) -> Iterator[Mention]:
         findings = held(sentence, self._reader.vocabulary)
@@ -138,15 +142,17 @@ class Reading:
         context = Context(sentence, findings, self._reader.vocabulary)
         for finding in findings:
             row = finding.phrase
-            yield Mention(row.topic, row.means, row.wording, context.certainty(finding, self._today, self.limits))
+            yield Mention(row.topic, row.means, row.wording, context.certainty(finding, self._today, self._limits))
 
 
 class TypedText:
     """One text as it was typed, within a budget: what it speaks of, and how it opens."""
 
-    def __init__(self, reading: Reading, every_topic: AbstractSet[str], budget: TextBudget) -> None:
-        self._reading, self._every_topic, self._budget = reading, every_topic, budget
-        self._topics: AbstractSet[str] | None = None if reading.text else frozenset()
+    def __init__(
+        self, reader: TypedTextReader, text: str, today: date, limits: Mapping[str, int], budget: TextBudget
+    ) -> None:
+        self._reader, self._text, self._today, self._limits, self._budget = reader, text, today, limits, budget
+        self._topics: AbstractSet[str] | None = None if text else frozenset()
 
     def mentions_of(self, topics: Collection[str]) -> list[Mention]:
         """Return what the text says of some topics, each once; a text that cannot speak of them is not read."""
@@ -169,12 +175,19 @@ class TypedText:
             return Certainty.ASSERTED
         return self._reading.opening if self._may_be_read else Certainty.UNCLEAR
 
-    def _possible_topics(self) -> AbstractSet[str]:
-        if self._topics is None:
-            is_looked_at = self._budget.allows_look(self._reading.text)
-            self._topics = self._reading.topics if is_looked_at else self._every_topic
-        return self._topics
+    @cached_property
+    def _reading(self) -> Reading:
+        return self._reader.reading(self._text, self._today, self._limits)
 
     @cached_property
     def _may_be_read(self) -> bool:
-        return self._budget.allows_reading(self._reading.text)
+        return self._budget.allows_reading(self._text)
+
+    def _possible_topics(self) -> AbstractSet[str]:
+        if self._topics is None:
+            is_looked_at = self._budget.allows_look(self._text)
+            reader = self._reader
+            self._topics = (
+                reader.topics(self._text, self._today, self._limits) if is_looked_at else reader.prefilter.every_topic
+            )
+        return self._topics
