@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, groupby
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -97,23 +97,17 @@ class Context:
 
     def _cues_outside(self) -> list[Span]:
         """Return the cues, of several at one place the longest; none within a longer finding ("no rectal tone")."""
-        words = self._sentence.words
-        longest = _longest_ends(self._findings, len(words))
+        size = len(self._sentence.words)
+        longest = _longest_ends(self._findings, size)
         farthest = [0, *accumulate(longest, max)]  # of the findings that begin before each word, the last end
         cues: list[Span] = []
         index = 0
-        while index < len(words):
-            if words[index] not in self._vocabulary.cues:
-                index += 1
+        for start, group in groupby(self._sentence.cues, _start):
+            if start < index:
                 continue
-            spans = [
-                span
-                for span in self._vocabulary.cues_at(words, index)
-                if span.end > farthest[index] and span.end >= longest[index]
-            ]
-            end = max((span.end for span in spans), default=index + 1)
-            cues += [span for span in spans if span.end == end]
-            index = max(index + 1, end)
+            spans = [span for span in group if span.end > farthest[start] and span.end >= longest[start]]
+            index = spans[-1].end if spans else start + 1
+            cues += [span for span in spans if span.end == index]
         return cues
 
     def _governing(self) -> list[_Scope | None]:
@@ -219,9 +213,11 @@ class Context:
 
     def _is_own(self, index: int) -> bool:
         words = self._sentence.words
-        if words[index][0] == "@" or words[index] == GRADE:
-            return True
-        return any(cue.phrase.means in ("side", "own_verb") for cue in self._vocabulary.cues_at(words, index))
+        return words[index][0] == "@" or words[index] == GRADE or index in self._own_cue_starts
+
+    @cached_property
+    def _own_cue_starts(self) -> set[int]:
+        return {cue.start for cue in self._sentence.cues if cue.phrase.means in ("side", "own_verb")}
 
     def _said_after_finding(self, finding: Span) -> Certainty | None:
         """Return what its comma item says after a finding: that it was ruled out, is in question, is unlikely.
@@ -396,7 +392,7 @@ class Context:
         named_from = self._named_from(finding)
         for index in indexes[0 if is_first else first_after : bisect_left(indexes, end)]:
             time = self._sentence.time(index)
-            if time and (index < finding.end or time.is_duration or index < named_from):
+            if index < finding.end or time.is_duration or index < named_from:
                 yield time
 
     def _first_end_of_other(self, finding: Span, indexes: Sequence[int]) -> int:
@@ -420,9 +416,8 @@ class Context:
     def _time_indexes(self) -> dict[int, list[int]]:
         """By comma item, the places of its times."""
         indexes: dict[int, list[int]] = defaultdict(list)
-        for index, word in enumerate(self._sentence.words):
-            if word[0] == "@":
-                indexes[self._sentence.items[index]].append(index)
+        for index in self._sentence.time_places:
+            indexes[self._sentence.items[index]].append(index)
         return dict(indexes)
 
     @cached_property
