@@ -19,7 +19,7 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 _MONTH = rf"(?P<month>(?:{'|'.join(_MONTHS)})[a-z]{{0,6}})"
 _YEAR = r"(?P<year>(?:19|20)\d\d)"
 _SINCE = (
-    r"(?:(?<![a-z])(?P<since>since|from|x|for|over|past|last|these|this|on|>|~)\s*(?:the\s+)?(?:past\s+|last\s+)?)?"
+    r"(?<![a-z])(?:(?P<since>since|from|x|for|over|past|last|these|this|on|>|~)\s*(?:the\s+)?(?:past\s+|last\s+)?)?"
 )
 _OF = r"(?:\s+(?:of|ho|hx of|hx|history of|history|duration))?"
 _IN_FIGURES = r"\d[\s-]*[hdwmy]"
@@ -97,20 +97,20 @@ _FORMS: tuple[tuple[str, str, _Read], ...] = (
         _day,
     ),
     (
-        rf"{_MONTH}\.?\s+\d",
+        _YEAR,
         rf"{_SINCE}\b{_MONTH}\.?\s+(?P<day>\d\d?)(?:st|nd|rd|th)?,?\s+{_YEAR}\b",
         _day,
     ),
     (r"\d[/-](?:19|20)", rf"{_SINCE}\b(?P<month>\d\d?)[/-]{_YEAR}\b", _month),
     (r"(?:19|20)\d\d-\d", rf"{_SINCE}\b{_YEAR}-(?P<month>\d\d?)\b", _month),
-    (rf"{_MONTH}\.?,?\s+(?:of\s+)?\d", rf"{_SINCE}\b{_MONTH}\.?,?\s+(?:of\s+)?{_YEAR}\b", _month),
+    (_YEAR, rf"{_SINCE}\b{_MONTH}\.?,?\s+(?:of\s+)?{_YEAR}\b", _month),
     (_IN_FIGURES, rf"{_SINCE}\b{_NUMBER}{_UNIT}\b\s*(?P<ago>ago|prior|earlier)\b", _ago),
     (_IN_FIGURES, rf"{_SINCE}\b{_NUMBER}{_UNIT}\b{_OF}", _ago),
     (_IN_WORDS, rf"{_SINCE}\b{_SPELLED_NUMBER}{_LONG_UNIT}\b\s*(?P<ago>ago|prior|earlier)\b", _ago),
     (_IN_WORDS, rf"{_SINCE}\b{_SPELLED_NUMBER}{_LONG_UNIT}\b{_OF}", _ago),
     (_NAMED, rf"{_SINCE}\b(?P<named>{_NAMED})\b", _named),
     (r"last\s+year", r"(?P<since>since\s+)?\blast\s+year\b", _last_year),
-    (r"(?:19|20)\d\d", rf"{_SINCE}\b{_YEAR}\b", _year),
+    (_YEAR, rf"{_SINCE}\b{_YEAR}\b", _year),
 )
 """The forms of a time, of text in lower case, in the order in which they are tried.
 
@@ -120,7 +120,7 @@ The first pattern is a part of the second that is looked for many times faster, 
 _PATTERNS = tuple((re.compile(needed), re.compile(pattern), read) for needed, pattern, read in _FORMS)
 _HINT = re.compile(r"\d|ago\b|night|yester|today|day\b|tonight|morning|this am\b|week|month|year|day|hour")
 """Every time has one of these: a text without it has none, and most have none."""
-_TIMES_TWO = re.compile(r"\bx(?=\d)")
+_TIMES_TWO = re.compile(r"x(?<!\w.)(?=\d)")
 """As in "x2 wks", where no space parts the sign from the number."""
 
 
