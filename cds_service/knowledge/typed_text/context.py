@@ -37,6 +37,16 @@ _NO_EVENT = frozenset({"lower_body", "upper_limb", "spine", "other_question", "s
 _HAS_AFTERCARE = frozenset({"emergency", "trauma"})
 """The topics that are past where it is followed up: a sign that is followed up is there."""
 
+_CHANGES_NOTHING = frozenset(
+    {
+        *("abbreviation", "idiom", "filler", "real_word", "break", "side", "own_verb"),
+        *("termination", "mild_termination", "reporter", "recent", "worse", "after"),
+    }
+)
+"""The cues that only limit what others say."""
+
+_NO_CUES: Mapping[str, Span] = {}
+
 _ONLY_NAMES = frozenset({"lower_body", "upper_limb"})
 """The topics that take nothing said after them from the finding before."""
 
@@ -54,16 +64,24 @@ class Context:
     def __init__(self, sentence: Sentence, findings: Sequence[Span], vocabulary: Vocabulary) -> None:
         self._sentence, self._findings, self._vocabulary = sentence, findings, vocabulary
         self._cues = self._cues_outside()
-        self._scopes = self._governing()
         self._own_by_segment: dict[int, bool] = {}
         self._parting_cues: dict[tuple[str, bool], list[Span]] = {}
 
     def certainty(self, finding: Span, today: date, limits: Mapping[str, int]) -> Certainty:
         """Return how certain the sentence is of a finding; `limits` are days by topic."""
+        if self._is_all_asserted:
+            return Certainty.ASSERTED
         certainty = self._certainty_now(finding)
         if certainty is Certainty.ASSERTED and self._is_past(finding, today, limits):
             return Certainty.PAST
         return certainty
+
+    @cached_property
+    def _is_all_asserted(self) -> bool:
+        """Tell whether the sentence has nothing by which it could say that something is not so: most have not."""
+        words = self._sentence.words
+        has_mark = self._sentence.time_places or ASKED_BEFORE in words or ASKED_AFTER in words
+        return not has_mark and all(cue.phrase.means in _CHANGES_NOTHING for cue in self._cues)
 
     def opening(self) -> Certainty | None:
         """Return how certain the sentence is of the first thing in it, or None where it has nothing but cues."""
@@ -110,21 +128,21 @@ class Context:
             cues += [span for span in spans if span.end == index]
         return cues
 
-    def _governing(self) -> list[_Scope | None]:
-        """Return what governs each word: the last denial, question or doubt before it that no word has ended.
+    @cached_property
+    def _scopes(self) -> list[_Scope | None]:
+        """What governs each word: the last denial, question or doubt before it that no word has ended.
 
         What stands right after its cue does not end it ("denies any new weakness"), nor after "or".
         """
-        by_start: dict[int, dict[str, Span]] = defaultdict(dict)
+        by_start: dict[int, dict[str, Span]] = {}
         for cue in self._cues:
-            by_start[cue.start][cue.phrase.means] = cue
+            by_start.setdefault(cue.start, {})[cue.phrase.means] = cue
         scopes: list[_Scope | None] = []
         scope, right_after = None, -1
         for index, word in enumerate(self._sentence.words):
             scopes.append(scope)
-            cues_here = by_start.get(index, {})
-            opened = self._opened(index, cues_here)
-            if opened:
+            cues_here = by_start.get(index, _NO_CUES)
+            if (cues_here or word == ASKED_BEFORE) and (opened := self._opened(index, cues_here)):
                 certainty, right_after = opened
                 scope = _Scope(certainty, self._sentence.segments[index])
             elif "termination" in cues_here and not (

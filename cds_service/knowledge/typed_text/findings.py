@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from itertools import chain, pairwise
+from itertools import pairwise
 
 from cds_service.knowledge.typed_text.sentences import Sentence
 from cds_service.knowledge.typed_text.vocabulary import DURATION, PARTS, Span, Vocabulary
@@ -20,14 +20,15 @@ _PART_OF_THE_BODY = "part_of_the_body"
 def held(sentence: Sentence, vocabulary: Vocabulary) -> list[Span]:
     """Return the findings of a sentence; of one topic none within a longer one, and of the same words the first row."""
     spans = [span for span in vocabulary.findings_in(sentence.words) if _stays_within(span, sentence)]
-    findings = sorted((span for span in spans if span.phrase.topic != "list"), key=_row)
+    findings = sorted([span for span in spans if span.phrase.topic != "list"], key=_row)
     if not findings:
         return []
     beside = _Beside(sentence, spans, vocabulary)
-    by_topic: dict[str, list[Span]] = defaultdict(list)
+    by_topic: dict[str, list[Span]] = {}
     for span in findings:
         if beside.fits(span):
-            by_topic[_PART_OF_THE_BODY if span.phrase.topic in _NAMES_A_PART else span.phrase.topic].append(span)
+            topic = span.phrase.topic
+            by_topic.setdefault(_PART_OF_THE_BODY if topic in _NAMES_A_PART else topic, []).append(span)
     return [span for spans_of_topic in by_topic.values() for span in _not_covered(spans_of_topic)]
 
 
@@ -49,6 +50,8 @@ def _stays_within(span: Span, sentence: Sentence) -> bool:
 
 def _not_covered(spans: Sequence[Span]) -> list[Span]:
     """Return the spans that lie within no longer one; of those of the same words the first."""
+    if len(spans) == 1:
+        return [*spans]
     uncovered: set[int] = set()
     longest_end = -1
     for number in sorted(range(len(spans)), key=lambda number: (spans[number].start, -spans[number].end, number)):
@@ -69,30 +72,25 @@ class _Beside:
 
     def __init__(self, sentence: Sentence, spans: Sequence[Span], vocabulary: Vocabulary) -> None:
         self._sentence, self._vocabulary, self._spans = sentence, vocabulary, spans
-        self._lists: dict[str, dict[int, list[Span]]] = defaultdict(lambda: defaultdict(list))
+        self._lists: dict[str, dict[int, list[Span]]] = {}
         """By name and comma item."""
         for span in spans:
             if span.phrase.topic == "list":
-                self._lists[span.phrase.means][sentence.items[span.start]].append(span)
+                of_name = self._lists.setdefault(span.phrase.means, {})
+                of_name.setdefault(sentence.items[span.start], []).append(span)
         times = [sentence.time(place) for place in sentence.time_places]
         self._has_duration = any(time.is_duration for time in times)
         self._has_days = any(time.is_days for time in times)
-        # "wrist dorsiflexion" is of the arm, though dorsiflexion alone is of the leg
-        self._parts_named = _not_within_longer(
-            [span for span in spans if span.phrase.topic == "list" and span.phrase.means in PARTS]
-        )
-        self._parts_by_segment = {is_exact: self._by_segment(exact=is_exact) for is_exact in (False, True)}
+        self._is_all: dict[tuple[str, int], bool] = {}
         self._nearest_parts: dict[tuple[bool, int], set[str]] = {}
         self._bare: dict[int, bool] = {}
 
     def fits(self, span: Span) -> bool:
         """Tell whether the lists that a row wants stand beside it, and none that it does not want."""
-        phrase = span.phrase
-        if not (phrase.unwanted or phrase.wanted):
-            return True
-        if any(self._is_unwanted(name, span) for name in phrase.unwanted):
-            return False
-        return all(self._is_wanted(name, span) for name in phrase.wanted)
+        for name in span.phrase.unwanted:
+            if self._is_unwanted(name, span):
+                return False
+        return not span.phrase.wanted or all(self._is_wanted(name, span) for name in span.phrase.wanted)
 
     def _is_unwanted(self, name: str, span: Span) -> bool:
         if name in PARTS:
@@ -103,16 +101,17 @@ class _Beside:
 
     def _is_in_item(self, name: str, span: Span) -> bool:
         """Tell whether a list stands in the comma item of a finding, or is all of the next ("radiation, prostate")."""
-        if name not in self._lists:
-            return False
-        by_item, item = self._lists[name], self._sentence.items[span.start]
-        return item in by_item or (item + 1 in by_item and self._is_all_of(item + 1, by_item[item + 1]))
+        by_item, item = self._lists.get(name), self._sentence.items[span.start]
+        return by_item is not None and (item in by_item or (item + 1 in by_item and self._is_all_of(name, item + 1)))
 
-    def _is_all_of(self, item: int, spans: Sequence[Span]) -> bool:
-        """Tell whether a comma item has nothing but the words of some spans, and fillers."""
-        covered = set(chain.from_iterable(range(span.start, span.end) for span in spans))
-        words, fillers = self._sentence.words, self._vocabulary.fillers
-        return all(index in covered or words[index] in fillers for index in self._sentence.in_item(item))
+    def _is_all_of(self, name: str, item: int) -> bool:
+        """Tell whether a comma item has nothing but words of one list, and fillers."""
+        if (name, item) not in self._is_all:
+            covered = {place for span in self._lists[name][item] for place in range(span.start, span.end)}
+            words, fillers = self._sentence.words, self._vocabulary.fillers
+            others = [place for place in self._sentence.in_item(item) if words[place] not in fillers]
+            self._is_all[name, item] = covered.issuperset(others)
+        return self._is_all[name, item]
 
     def _is_wanted(self, name: str, span: Span) -> bool:
         """Tell whether a list stands beside: a trigger must be of it, and a brake need only stand in its sentence."""
@@ -142,6 +141,17 @@ class _Beside:
             if after in by_segment:
                 return by_segment[after]
         return next((by_segment[before] for before in range(own - 1, -1, -1) if before in by_segment), set())
+
+    @cached_property
+    def _parts_named(self) -> list[Span]:
+        """The parts of the body: "wrist dorsiflexion" is of the arm, though dorsiflexion alone is of the leg."""
+        by_item = [self._lists[name] for name in PARTS if name in self._lists]
+        return _not_within_longer([span for spans in by_item for of_item in spans.values() for span in of_item])
+
+    @cached_property
+    def _parts_by_segment(self) -> dict[bool, dict[int, set[str]]]:
+        """By whether they must be spelled right, and segment."""
+        return {is_exact: self._by_segment(exact=is_exact) for is_exact in (False, True)}
 
     def _own_parts(self, span: Span, *, exact: bool) -> set[str]:
         """Return the parts in its segment, but for those of a denial behind it ("arm weakness no leg weakness")."""

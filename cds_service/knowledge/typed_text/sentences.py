@@ -4,7 +4,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 
 from cds_service.knowledge.typed_text.times import TypedTime, cut_times
@@ -89,17 +89,17 @@ class Sentence:
     "no pain or numbness, left leg weakness" has two items, and three segments.
     """
 
-    words: list[str] = field(default_factory=list)
-    items: list[int] = field(default_factory=list)
-    segments: list[int] = field(default_factory=list)
-    after_or: set[int] = field(default_factory=set)
+    words: list[str]
+    items: list[int]
+    segments: list[int]
+    after_or: set[int]
     """The segments that "or", "nor" or "/" parts from the one before."""
-    after_comma: set[int] = field(default_factory=set)
-    times: Sequence[TypedTime] = ()
+    after_comma: set[int]
+    times: Sequence[TypedTime]
     """Those of its text."""
-    time_places: Sequence[int] = ()
+    time_places: Sequence[int]
     """The places of the words that stand for a time."""
-    cues: Sequence[Span] = ()
+    cues: Sequence[Span]
     """The cues that begin at each word, in order; they may overlap."""
 
     def time(self, place: int) -> TypedTime:
@@ -118,20 +118,6 @@ class Sentence:
         """Tell whether words end a comma item in which others stand before them."""
         has_before = start > 0 and self.items[start - 1] == self.items[start]
         return has_before and (end >= len(self.words) or self.items[end] != self.items[start])
-
-    def add(self, word: str, separators: Sequence[str]) -> None:
-        """Add a word, which these separators part from the one before."""
-        item, segment = (self.items[-1], self.segments[-1]) if self.words else (0, 0)
-        if separators and self.words:
-            segment += 1
-            item += "," in separators
-            if "," in separators:
-                self.after_comma.add(segment)
-            if not _OR.isdisjoint(separators):
-                self.after_or.add(segment)
-        self.words.append(word)
-        self.items.append(item)
-        self.segments.append(segment)
 
 
 class SentenceReader:
@@ -180,31 +166,49 @@ class SentenceReader:
         return remaining
 
     def _sentence(self, words: list[str], times: Sequence[TypedTime]) -> Sentence:
-        sentence = Sentence(times=times)
+        kept: list[str] = []
+        items: list[int] = []
+        segments: list[int] = []
+        after_or, after_comma = set[int](), set[int]()
+        item = segment = 0
         separators: list[str] = []
         for index, word in enumerate(words):
-            if word not in _SEPARATORS:
-                sentence.add(word, separators)
+            if word in _SEPARATORS:
+                if word != "," or not self._looks_back(words, index + 1):
+                    separators.append(word)
+                continue
+            if separators and kept:
+                segment += 1
+                if "," in separators:
+                    item += 1
+                    after_comma.add(segment)
+                if not _OR.isdisjoint(separators):
+                    after_or.add(segment)
+            if separators:
                 separators = []
-            elif word != "," or not self._looks_back(words[index + 1 :]):
-                separators.append(word)
-        sentence.time_places = [place for place, word in enumerate(sentence.words) if word[0] == "@"]
-        sentence.cues = self._vocabulary.cues_in(sentence.words)
-        return sentence
+            kept.append(word)
+            items.append(item)
+            segments.append(segment)
+        time_places = [place for place, word in enumerate(kept) if word[0] == "@"]
+        cues = self._vocabulary.cues_in(kept)
+        return Sentence(kept, items, segments, after_or, after_comma, times, time_places, cues)
 
-    def _looks_back(self, words: list[str]) -> bool:
+    def _looks_back(self, words: Sequence[str], start: int) -> bool:
         """Tell whether the next comma item is nothing but a time, or what is said of the item before ("resolved")."""
-        item = words[: words.index(",")] if "," in words else words
-        reached, has_cue = {0}, False
-        for index, word in enumerate(item):
+        end = words.index(",", start) if "," in words[start:] else len(words)
+        reached, has_cue = {start}, False
+        for index in range(start, end):
             if index not in reached:
                 continue
-            ends = {span.end for span in self._vocabulary.cues_at(item, index) if span.phrase.means in _LOOKS_BACK}
+            word = words[index]
+            ends = {span.end for span in self._vocabulary.cues_at(words, index) if span.phrase.means in _LOOKS_BACK}
             if word[0] == "@" or word == ASKED_AFTER:
                 ends.add(index + 1)
             has_cue = has_cue or bool(ends)
-            reached |= ends | ({index + 1} if word in self._vocabulary.fillers else set())
-        return has_cue and len(item) in reached
+            reached |= ends
+            if word in self._vocabulary.fillers:
+                reached.add(index + 1)
+        return has_cue and end in reached
 
 
 def _without_repeats(words: list[str]) -> list[str]:

@@ -180,8 +180,11 @@ class Vocabulary:
 
     def cues_in(self, words: Sequence[str]) -> list[Span]:
         """Return the cues that begin at each word, in order."""
-        starts = (index for index, word in enumerate(words) if word in self._cue_nodes)
-        return list(chain.from_iterable(self.cues_at(words, index) for index in starts))
+        spans: list[Span] = []
+        for index, word in enumerate(words):
+            if word in self._cue_nodes:
+                spans += self.cues_at(words, index)
+        return spans
 
     def findings_in(self, words: Sequence[str]) -> list[Span]:
         """Return the findings and lists that begin at each word, or at what it is a typing error of."""
