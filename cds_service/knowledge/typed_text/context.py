@@ -6,7 +6,7 @@ cues and findings stand in order, none of the cues overlap, and the nearest one 
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from functools import cached_property
 from itertools import accumulate, groupby
@@ -95,7 +95,7 @@ class Context:
         for cue in self._cues_of_item(item):
             if cue.start > first and (certainty := self._said_after(cue)):
                 return certainty
-        if self._is_of_relative(item) or self._ends_with_relative():
+        if item in self._items_of_relatives or self._ends_with_relative():
             return Certainty.DENIED
         scope = self._scopes[first]
         return scope.certainty if scope else self._asked_after(first) or Certainty.ASSERTED
@@ -103,7 +103,7 @@ class Context:
     def _ends_with_relative(self) -> bool:
         """Tell whether a comma item is nothing but a relative ("Prostate cancer, father")."""
         for cue in self._cues:
-            if cue.phrase.means == "family" and self._is_of_relative(self._sentence.items[cue.start]):
+            if cue.phrase.means == "family" and self._sentence.items[cue.start] in self._items_of_relatives:
                 other_words = (
                     i for i in self._words_by_item[self._sentence.items[cue.start]] if not cue.start <= i < cue.end
                 )
@@ -191,7 +191,7 @@ class Context:
 
     def _certainty_now(self, finding: Span) -> Certainty:
         start = finding.start
-        if self._is_of_relative(self._sentence.items[start]) or self._is_taken_back_before(start):
+        if self._sentence.items[start] in self._items_of_relatives or self._is_taken_back_before(start):
             return Certainty.DENIED
         said_after = self._said_after_finding(finding)
         if said_after is Certainty.DENIED:
@@ -203,11 +203,15 @@ class Context:
             return Certainty.UNCLEAR
         return scope.certainty
 
-    def _is_of_relative(self, item: int) -> bool:
-        return bool(self._cues_of_item(item, "family")) and not self._cues_of_item(item, "reporter")
+    @cached_property
+    def _items_of_relatives(self) -> set[int]:
+        """The comma items that speak of a relative, who does not tell what is in them."""
+        return {item for item, names in self._names_by_item.items() if "family" in names and "reporter" not in names}
 
     def _is_taken_back_before(self, start: int) -> bool:
         """Tell whether a word right before a finding takes it back ("resolved foot drop")."""
+        if not self._takes_back:
+            return False
         segments = self._sentence.segments
         cue = _last_before(self._takes_back, start)
         return (
@@ -270,10 +274,10 @@ class Context:
     @cached_property
     def _cluster_ends(self) -> list[int]:
         """By the start of a finding, where the findings end that overlap it, or one another from there on."""
-        longest = _longest_ends(self._findings, len(self._sentence.words))
-        ends = longest.copy()
+        ends = _longest_ends(self._findings, len(self._sentence.words))
         for start in range(len(ends) - 1, -1, -1):
-            ends[start] = max(ends[start : max(start + 1, longest[start])])
+            if ends[start] > start + 1:
+                ends[start] = max(ends[start : ends[start]])
         return ends
 
     def _said_after(self, cue: Span) -> Certainty | None:
@@ -295,13 +299,13 @@ class Context:
         return {items[index]: index for index, word in enumerate(words) if word == ASKED_AFTER}
 
     def _nearer(self, end: int, start: int) -> bool:
-        return self._first_ends[end] <= start
+        return self._first_ends.at(end) <= start
 
     @cached_property
-    def _first_ends(self) -> list[int]:
-        """By place, the first end of the findings that begin there or later, but for those that only name a part."""
+    def _first_ends(self) -> "_FirstEnds":
+        """The first end of the findings, but for those that only name a part."""
         findings = [finding for finding in self._findings if finding.phrase.topic not in _ONLY_NAMES]
-        return _first_ends(findings, len(self._sentence.words))
+        return _FirstEnds(findings, self._beyond)
 
     def _is_clean(self, first: int, last: int) -> bool:
         """Tell whether nothing but words of the table, and times stands between two places: no other disease."""
@@ -309,9 +313,8 @@ class Context:
 
     @cached_property
     def _unclean_before(self) -> list[int]:
-        is_plain = self._vocabulary.is_plain
-        unclean = (word[0] != "@" and not is_plain(word) for word in self._sentence.words)
-        return [0, *accumulate(map(int, unclean))]
+        plain = self._vocabulary.plain_words
+        return [0, *accumulate(word not in plain and word[0] != "@" for word in self._sentence.words)]
 
     def _is_parted(self, first: int, last: int, name: str, *, mildly: bool = False) -> bool:
         """Tell whether a cue of this name, and no mild one unless it shall count, stands between two places."""
@@ -417,7 +420,7 @@ class Context:
         """Return the first end of an event that has the later times: one of another topic, or one behind a time."""
         first_time = indexes[min(bisect_left(indexes, finding.end), len(indexes) - 1)]
         return min(
-            ends[finding.end if topic != finding.phrase.topic else max(finding.end, first_time + 1)]
+            ends.at(finding.end if topic != finding.phrase.topic else max(finding.end, first_time + 1))
             for topic, ends in self._event_ends.items()
         )
 
@@ -452,13 +455,17 @@ class Context:
         return ends
 
     @cached_property
-    def _event_ends(self) -> dict[str, list[int]]:
-        """By topic and place, the first end of the events that begin there or later; `""` if there are none."""
-        by_topic: dict[str, list[Span]] = defaultdict(list)
+    def _event_ends(self) -> dict[str, "_FirstEnds"]:
+        """By topic, the first end of its events; `""` if there are none."""
+        by_topic: dict[str, list[Span]] = {}
         for event in self._events:
-            by_topic[event.phrase.topic].append(event)
-        size = len(self._sentence.words)
-        return {topic: _first_ends(events, size) for topic, events in by_topic.items()} or {"": _first_ends((), size)}
+            by_topic.setdefault(event.phrase.topic, []).append(event)
+        return {topic: _FirstEnds(events, self._beyond) for topic, events in (by_topic or {"": []}).items()}
+
+    @property
+    def _beyond(self) -> int:
+        """Return an end beyond the last word."""
+        return len(self._sentence.words) + 1
 
 
 _start: Callable[[Span], int] = attrgetter("start")
@@ -479,9 +486,14 @@ def _longest_ends(spans: Sequence[Span], size: int) -> list[int]:
     return ends
 
 
-def _first_ends(spans: Sequence[Span], size: int) -> list[int]:
-    """Return by place the first end of the spans that begin there or later; beyond the last word where none does."""
-    ends = [size + 1] * (size + 2)
-    for span in spans:
-        ends[span.start] = min(ends[span.start], span.end)
-    return list(accumulate(reversed(ends), min))[::-1]
+class _FirstEnds:
+    """The first end of the spans that begin at a place or later."""
+
+    def __init__(self, spans: Iterable[Span], otherwise: int) -> None:
+        ordered = sorted(spans, key=_start)
+        self._starts = [span.start for span in ordered]
+        self._ends = [otherwise, *accumulate([span.end for span in reversed(ordered)], min)]
+
+    def at(self, place: int) -> int:
+        """Return the first end from a place on."""
+        return self._ends[len(self._starts) - bisect_left(self._starts, place)]

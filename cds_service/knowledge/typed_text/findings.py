@@ -50,15 +50,15 @@ def _stays_within(span: Span, sentence: Sentence) -> bool:
 
 def _not_covered(spans: Sequence[Span]) -> list[Span]:
     """Return the spans that lie within no longer one; of those of the same words the first."""
-    if len(spans) == 1:
-        return [*spans]
-    uncovered: set[int] = set()
-    longest_end = -1
-    for number in sorted(range(len(spans)), key=lambda number: (spans[number].start, -spans[number].end, number)):
-        if spans[number].end > longest_end:
-            longest_end = spans[number].end
-            uncovered.add(number)
-    return [span for number, span in enumerate(spans) if number in uncovered]
+    longest: dict[int, Span] = {}
+    for span in spans:
+        if span.start not in longest or span.end > longest[span.start].end:
+            longest[span.start] = span
+    uncovered: list[Span] = []
+    for _, span in sorted(longest.items()):
+        if not uncovered or span.end > uncovered[-1].end:
+            uncovered.append(span)
+    return sorted(uncovered, key=_row)
 
 
 def _not_within_longer(spans: Sequence[Span]) -> list[Span]:

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Callable
 from datetime import date, timedelta
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 _UNITS = {"h": 0.05, "d": 1, "w": 7, "m": 30, "y": 365}
@@ -88,19 +90,16 @@ def _dated(year: int, month: int, day: int | None, match: re.Match[str]) -> Type
     return TypedTime(last, match["since"] is not None)
 
 
+_DATE_IN_FIGURES = r"\d[/-]\d\d?[/-]\d"
 _Read = Callable[[re.Match[str], date], TypedTime | None]
 _FORMS: tuple[tuple[str, str, _Read], ...] = (
-    (r"\d-\d\d?-\d", rf"{_SINCE}\b{_YEAR}-(?P<month>\d\d?)-(?P<day>\d\d?)\b", _day),
+    (_DATE_IN_FIGURES, rf"{_SINCE}\b{_YEAR}-(?P<month>\d\d?)-(?P<day>\d\d?)\b", _day),
     (
-        r"\d[/-]\d\d?[/-]\d",
+        _DATE_IN_FIGURES,
         rf"{_SINCE}\b(?P<month>\d\d?)[/-](?P<day>\d\d?)[/-](?P<year>(?:19|20)?\d\d)\b",
         _day,
     ),
-    (
-        _YEAR,
-        rf"{_SINCE}\b{_MONTH}\.?\s+(?P<day>\d\d?)(?:st|nd|rd|th)?,?\s+{_YEAR}\b",
-        _day,
-    ),
+    (_YEAR, rf"{_SINCE}\b{_MONTH}\.?\s+(?P<day>\d\d?)(?:st|nd|rd|th)?,?\s+{_YEAR}\b", _day),
     (r"\d[/-](?:19|20)", rf"{_SINCE}\b(?P<month>\d\d?)[/-]{_YEAR}\b", _month),
     (r"(?:19|20)\d\d-\d", rf"{_SINCE}\b{_YEAR}-(?P<month>\d\d?)\b", _month),
     (_YEAR, rf"{_SINCE}\b{_MONTH}\.?,?\s+(?:of\s+)?{_YEAR}\b", _month),
@@ -117,7 +116,11 @@ _FORMS: tuple[tuple[str, str, _Read], ...] = (
 The first pattern is a part of the second that is looked for many times faster, as it begins with few characters.
 """
 
-_PATTERNS = tuple((re.compile(needed), re.compile(pattern), read) for needed, pattern, read in _FORMS)
+_PATTERNS = tuple(
+    (re.compile(needed), [(re.compile(pattern), read) for _, pattern, read in forms])
+    for needed, forms in groupby(_FORMS, key=itemgetter(0))
+)
+"""By what it needs, the forms that stand one after another above."""
 _HINT = re.compile(r"\d|ago\b|night|yester|today|day\b|tonight|morning|this am\b|week|month|year|day|hour")
 """Every time has one of these: a text without it has none, and most have none."""
 _TIMES_TWO = re.compile(r"x(?<!\w.)(?=\d)")
@@ -135,16 +138,19 @@ def cut_times(text: str, today: date) -> tuple[str, list[TypedTime]]:
     if not _HINT.search(text):
         return text, times
     text = _TIMES_TWO.sub("x ", text)
-    for needed, pattern, read in _PATTERNS:
-        if not needed.search(text):
-            continue
 
-        def mark(match: re.Match[str], read: Callable[..., TypedTime | None] = read) -> str:
+    def cut(text: str, pattern: re.Pattern[str], read: _Read) -> str:
+        def mark(match: re.Match[str]) -> str:
             time = read(match, today)
             if time is None:
                 return match[0]
             times.append(time)
             return f" @{len(times) - 1} "
 
-        text = pattern.sub(mark, text)
+        return pattern.sub(mark, text)
+
+    for needed, forms in _PATTERNS:
+        if needed.search(text):
+            for pattern, read in forms:
+                text = cut(text, pattern, read)
     return text, times

@@ -82,7 +82,7 @@ class Begun(NamedTuple):
 class _Node:
     """A node of a trie: the phrases that end with some words, and what may stand next in the longer ones."""
 
-    __slots__ = ("after_fillers", "lists", "next_words", "phrases")
+    __slots__ = ("after_fillers", "lists", "next_words", "phrases", "starts")
 
     def __init__(self) -> None:
         self.phrases: list[Phrase] = []
@@ -93,6 +93,9 @@ class _Node:
         self.lists: dict[tuple[int, bool], tuple[Element, bool, _Node]] = {}
         """By a list, whose longest choice counts, and whether its phrases are lenient; fillers may stand before."""
 
+        self.starts: set[str] = set()
+        """The words that may stand next, but for fillers."""
+
     def add(self, phrase: Phrase) -> None:
         """Add a phrase below: its first element by each choice of words."""
         nodes = [self]
@@ -100,7 +103,10 @@ class _Node:
             if number == 0 or phrase.topic in _WITHOUT_FILLERS:
                 choices = list(chain.from_iterable(element.values()))
                 nodes = [node._at(choice) for node in nodes for choice in choices]  # noqa: SLF001 - of this class
-            elif len(element) == 1:
+                continue
+            for node in nodes:
+                node.starts.update(element)
+            if len(element) == 1:
                 [word] = element
                 nodes = [node.after_fillers.setdefault(word, _Node()) for node in nodes]
             else:
@@ -112,6 +118,7 @@ class _Node:
     def _at(self, words: Words) -> "_Node":
         node = self
         for word in words:
+            node.starts.add(word)
             node = node.next_words.setdefault(word, _Node())
         return node
 
@@ -142,7 +149,8 @@ class Vocabulary:
         self._known_words = frozenset(chain.from_iterable(map(_words_of, phrases)))
         unwanted = {name for phrase in phrases for name in phrase.unwanted} - {*PARTS}
         plain = (phrase for phrase in phrases if phrase.topic != "list" or phrase.means not in unwanted)
-        self._plain = frozenset(chain.from_iterable(map(_words_of, plain)))
+        self.plain_words = frozenset(chain.from_iterable(map(_words_of, plain)))
+        """Those of the table, other than of what must not stand beside a finding ("UTI")."""
         lenient = chain.from_iterable(_words_of(phrase) for phrase in phrases if phrase.is_lenient)
         self._forgiven: dict[str, list[str]] = defaultdict(list)
         """By each of them, and by each of them without one letter, the words of which a typing error is forgiven."""
@@ -158,10 +166,6 @@ class Vocabulary:
         for row in rows:
             if (row["topic"], row["means"]) == ("cue", cue):
                 yield from _spellings(row["words"])
-
-    def is_plain(self, word: str) -> bool:
-        """Tell whether a word stands in the table, other than in what must not stand beside a finding ("UTI")."""
-        return word in self._plain
 
     def cue_starts(self, *means: str) -> frozenset[str]:
         """Return the words that begin a cue of some meanings."""
@@ -222,7 +226,8 @@ class _Search:
 
     def __init__(self, vocabulary: Vocabulary, words: Sequence[str]) -> None:
         self._words, self._roots, self._fillers = words, vocabulary.finding_nodes, vocabulary.fillers
-        self._corrections = {word: vocabulary.corrections(word) for word in set(words).difference(self._roots)}
+        others = set(words).difference(self._roots)
+        self._corrections = {word: corrected for word in others if (corrected := vocabulary.corrections(word))}
         self._spans: list[Span] = []
 
     def spans(self) -> list[Span]:
@@ -242,6 +247,9 @@ class _Search:
             if is_exact or phrase.is_lenient:
                 self._spans.append(Span(start, end, phrase, is_exact))
         if end == len(self._words):
+            return
+        word = self._words[end]
+        if word not in node.starts and word not in self._fillers and word not in self._corrections:
             return
         if node.next_words:
             self._follow_word(node.next_words, start, end, is_exact=is_exact)
