@@ -6,10 +6,10 @@ cues and findings stand in order, none of the cues overlap, and the nearest one 
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, groupby
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -37,6 +37,16 @@ _NO_EVENT = frozenset({"lower_body", "upper_limb", "spine", "other_question", "s
 _HAS_AFTERCARE = frozenset({"emergency", "trauma"})
 """The topics that are past where it is followed up: a sign that is followed up is there."""
 
+_CHANGES_NOTHING = frozenset(
+    {
+        *("abbreviation", "idiom", "filler", "real_word", "break", "side", "own_verb"),
+        *("termination", "mild_termination", "reporter", "recent", "worse", "after"),
+    }
+)
+"""The cues that only limit what others say."""
+
+_NO_CUES: Mapping[str, Span] = {}
+
 _ONLY_NAMES = frozenset({"lower_body", "upper_limb"})
 """The topics that take nothing said after them from the finding before."""
 
@@ -54,16 +64,24 @@ class Context:
     def __init__(self, sentence: Sentence, findings: Sequence[Span], vocabulary: Vocabulary) -> None:
         self._sentence, self._findings, self._vocabulary = sentence, findings, vocabulary
         self._cues = self._cues_outside()
-        self._scopes = self._governing()
         self._own_by_segment: dict[int, bool] = {}
         self._parting_cues: dict[tuple[str, bool], list[Span]] = {}
 
     def certainty(self, finding: Span, today: date, limits: Mapping[str, int]) -> Certainty:
         """Return how certain the sentence is of a finding; `limits` are days by topic."""
+        if self._is_all_asserted:
+            return Certainty.ASSERTED
         certainty = self._certainty_now(finding)
         if certainty is Certainty.ASSERTED and self._is_past(finding, today, limits):
             return Certainty.PAST
         return certainty
+
+    @cached_property
+    def _is_all_asserted(self) -> bool:
+        """Tell whether the sentence has nothing by which it could say that something is not so: most have not."""
+        words = self._sentence.words
+        has_mark = self._sentence.time_places or ASKED_BEFORE in words or ASKED_AFTER in words
+        return not has_mark and all(cue.phrase.means in _CHANGES_NOTHING for cue in self._cues)
 
     def opening(self) -> Certainty | None:
         """Return how certain the sentence is of the first thing in it, or None where it has nothing but cues."""
@@ -77,7 +95,7 @@ class Context:
         for cue in self._cues_of_item(item):
             if cue.start > first and (certainty := self._said_after(cue)):
                 return certainty
-        if self._is_of_relative(item) or self._ends_with_relative():
+        if item in self._items_of_relatives or self._ends_with_relative():
             return Certainty.DENIED
         scope = self._scopes[first]
         return scope.certainty if scope else self._asked_after(first) or Certainty.ASSERTED
@@ -85,7 +103,7 @@ class Context:
     def _ends_with_relative(self) -> bool:
         """Tell whether a comma item is nothing but a relative ("Prostate cancer, father")."""
         for cue in self._cues:
-            if cue.phrase.means == "family" and self._is_of_relative(self._sentence.items[cue.start]):
+            if cue.phrase.means == "family" and self._sentence.items[cue.start] in self._items_of_relatives:
                 other_words = (
                     i for i in self._words_by_item[self._sentence.items[cue.start]] if not cue.start <= i < cue.end
                 )
@@ -97,40 +115,34 @@ class Context:
 
     def _cues_outside(self) -> list[Span]:
         """Return the cues, of several at one place the longest; none within a longer finding ("no rectal tone")."""
-        words = self._sentence.words
-        longest = _longest_ends(self._findings, len(words))
+        size = len(self._sentence.words)
+        longest = _longest_ends(self._findings, size)
         farthest = [0, *accumulate(longest, max)]  # of the findings that begin before each word, the last end
         cues: list[Span] = []
         index = 0
-        while index < len(words):
-            if words[index] not in self._vocabulary.cues:
-                index += 1
+        for start, group in groupby(self._sentence.cues, _start):
+            if start < index:
                 continue
-            spans = [
-                span
-                for span in self._vocabulary.cues_at(words, index)
-                if span.end > farthest[index] and span.end >= longest[index]
-            ]
-            end = max((span.end for span in spans), default=index + 1)
-            cues += [span for span in spans if span.end == end]
-            index = max(index + 1, end)
+            spans = [span for span in group if span.end > farthest[start] and span.end >= longest[start]]
+            index = spans[-1].end if spans else start + 1
+            cues += [span for span in spans if span.end == index]
         return cues
 
-    def _governing(self) -> list[_Scope | None]:
-        """Return what governs each word: the last denial, question or doubt before it that no word has ended.
+    @cached_property
+    def _scopes(self) -> list[_Scope | None]:
+        """What governs each word: the last denial, question or doubt before it that no word has ended.
 
         What stands right after its cue does not end it ("denies any new weakness"), nor after "or".
         """
-        by_start: dict[int, dict[str, Span]] = defaultdict(dict)
+        by_start: dict[int, dict[str, Span]] = {}
         for cue in self._cues:
-            by_start[cue.start][cue.phrase.means] = cue
+            by_start.setdefault(cue.start, {})[cue.phrase.means] = cue
         scopes: list[_Scope | None] = []
         scope, right_after = None, -1
         for index, word in enumerate(self._sentence.words):
             scopes.append(scope)
-            cues_here = by_start.get(index, {})
-            opened = self._opened(index, cues_here)
-            if opened:
+            cues_here = by_start.get(index, _NO_CUES)
+            if (cues_here or word == ASKED_BEFORE) and (opened := self._opened(index, cues_here)):
                 certainty, right_after = opened
                 scope = _Scope(certainty, self._sentence.segments[index])
             elif "termination" in cues_here and not (
@@ -179,7 +191,7 @@ class Context:
 
     def _certainty_now(self, finding: Span) -> Certainty:
         start = finding.start
-        if self._is_of_relative(self._sentence.items[start]) or self._is_taken_back_before(start):
+        if self._sentence.items[start] in self._items_of_relatives or self._is_taken_back_before(start):
             return Certainty.DENIED
         said_after = self._said_after_finding(finding)
         if said_after is Certainty.DENIED:
@@ -191,11 +203,15 @@ class Context:
             return Certainty.UNCLEAR
         return scope.certainty
 
-    def _is_of_relative(self, item: int) -> bool:
-        return bool(self._cues_of_item(item, "family")) and not self._cues_of_item(item, "reporter")
+    @cached_property
+    def _items_of_relatives(self) -> set[int]:
+        """The comma items that speak of a relative, who does not tell what is in them."""
+        return {item for item, names in self._names_by_item.items() if "family" in names and "reporter" not in names}
 
     def _is_taken_back_before(self, start: int) -> bool:
         """Tell whether a word right before a finding takes it back ("resolved foot drop")."""
+        if not self._takes_back:
+            return False
         segments = self._sentence.segments
         cue = _last_before(self._takes_back, start)
         return (
@@ -219,9 +235,11 @@ class Context:
 
     def _is_own(self, index: int) -> bool:
         words = self._sentence.words
-        if words[index][0] == "@" or words[index] == GRADE:
-            return True
-        return any(cue.phrase.means in ("side", "own_verb") for cue in self._vocabulary.cues_at(words, index))
+        return words[index][0] == "@" or words[index] == GRADE or index in self._own_cue_starts
+
+    @cached_property
+    def _own_cue_starts(self) -> set[int]:
+        return {cue.start for cue in self._sentence.cues if cue.phrase.means in ("side", "own_verb")}
 
     def _said_after_finding(self, finding: Span) -> Certainty | None:
         """Return what its comma item says after a finding: that it was ruled out, is in question, is unlikely.
@@ -256,10 +274,10 @@ class Context:
     @cached_property
     def _cluster_ends(self) -> list[int]:
         """By the start of a finding, where the findings end that overlap it, or one another from there on."""
-        longest = _longest_ends(self._findings, len(self._sentence.words))
-        ends = longest.copy()
+        ends = _longest_ends(self._findings, len(self._sentence.words))
         for start in range(len(ends) - 1, -1, -1):
-            ends[start] = max(ends[start : max(start + 1, longest[start])])
+            if ends[start] > start + 1:
+                ends[start] = max(ends[start : ends[start]])
         return ends
 
     def _said_after(self, cue: Span) -> Certainty | None:
@@ -281,13 +299,13 @@ class Context:
         return {items[index]: index for index, word in enumerate(words) if word == ASKED_AFTER}
 
     def _nearer(self, end: int, start: int) -> bool:
-        return self._first_ends[end] <= start
+        return self._first_ends.at(end) <= start
 
     @cached_property
-    def _first_ends(self) -> list[int]:
-        """By place, the first end of the findings that begin there or later, but for those that only name a part."""
+    def _first_ends(self) -> "_FirstEnds":
+        """The first end of the findings, but for those that only name a part."""
         findings = [finding for finding in self._findings if finding.phrase.topic not in _ONLY_NAMES]
-        return _first_ends(findings, len(self._sentence.words))
+        return _FirstEnds(findings, self._beyond)
 
     def _is_clean(self, first: int, last: int) -> bool:
         """Tell whether nothing but words of the table, and times stands between two places: no other disease."""
@@ -295,9 +313,8 @@ class Context:
 
     @cached_property
     def _unclean_before(self) -> list[int]:
-        is_plain = self._vocabulary.is_plain
-        unclean = (word[0] != "@" and not is_plain(word) for word in self._sentence.words)
-        return [0, *accumulate(map(int, unclean))]
+        plain = self._vocabulary.plain_words
+        return [0, *accumulate(word not in plain and word[0] != "@" for word in self._sentence.words)]
 
     def _is_parted(self, first: int, last: int, name: str, *, mildly: bool = False) -> bool:
         """Tell whether a cue of this name, and no mild one unless it shall count, stands between two places."""
@@ -396,14 +413,14 @@ class Context:
         named_from = self._named_from(finding)
         for index in indexes[0 if is_first else first_after : bisect_left(indexes, end)]:
             time = self._sentence.time(index)
-            if time and (index < finding.end or time.is_duration or index < named_from):
+            if index < finding.end or time.is_duration or index < named_from:
                 yield time
 
     def _first_end_of_other(self, finding: Span, indexes: Sequence[int]) -> int:
         """Return the first end of an event that has the later times: one of another topic, or one behind a time."""
         first_time = indexes[min(bisect_left(indexes, finding.end), len(indexes) - 1)]
         return min(
-            ends[finding.end if topic != finding.phrase.topic else max(finding.end, first_time + 1)]
+            ends.at(finding.end if topic != finding.phrase.topic else max(finding.end, first_time + 1))
             for topic, ends in self._event_ends.items()
         )
 
@@ -420,9 +437,8 @@ class Context:
     def _time_indexes(self) -> dict[int, list[int]]:
         """By comma item, the places of its times."""
         indexes: dict[int, list[int]] = defaultdict(list)
-        for index, word in enumerate(self._sentence.words):
-            if word[0] == "@":
-                indexes[self._sentence.items[index]].append(index)
+        for index in self._sentence.time_places:
+            indexes[self._sentence.items[index]].append(index)
         return dict(indexes)
 
     @cached_property
@@ -439,13 +455,17 @@ class Context:
         return ends
 
     @cached_property
-    def _event_ends(self) -> dict[str, list[int]]:
-        """By topic and place, the first end of the events that begin there or later; `""` if there are none."""
-        by_topic: dict[str, list[Span]] = defaultdict(list)
+    def _event_ends(self) -> dict[str, "_FirstEnds"]:
+        """By topic, the first end of its events; `""` if there are none."""
+        by_topic: dict[str, list[Span]] = {}
         for event in self._events:
-            by_topic[event.phrase.topic].append(event)
-        size = len(self._sentence.words)
-        return {topic: _first_ends(events, size) for topic, events in by_topic.items()} or {"": _first_ends((), size)}
+            by_topic.setdefault(event.phrase.topic, []).append(event)
+        return {topic: _FirstEnds(events, self._beyond) for topic, events in (by_topic or {"": []}).items()}
+
+    @property
+    def _beyond(self) -> int:
+        """Return an end beyond the last word."""
+        return len(self._sentence.words) + 1
 
 
 _start: Callable[[Span], int] = attrgetter("start")
@@ -466,9 +486,14 @@ def _longest_ends(spans: Sequence[Span], size: int) -> list[int]:
     return ends
 
 
-def _first_ends(spans: Sequence[Span], size: int) -> list[int]:
-    """Return by place the first end of the spans that begin there or later; beyond the last word where none does."""
-    ends = [size + 1] * (size + 2)
-    for span in spans:
-        ends[span.start] = min(ends[span.start], span.end)
-    return list(accumulate(reversed(ends), min))[::-1]
+class _FirstEnds:
+    """The first end of the spans that begin at a place or later."""
+
+    def __init__(self, spans: Iterable[Span], otherwise: int) -> None:
+        ordered = sorted(spans, key=_start)
+        self._starts = [span.start for span in ordered]
+        self._ends = [otherwise, *accumulate([span.end for span in reversed(ordered)], min)]
+
+    def at(self, place: int) -> int:
+        """Return the first end from a place on."""
+        return self._ends[len(self._starts) - bisect_left(self._starts, place)]

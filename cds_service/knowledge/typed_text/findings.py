@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 
@@ -19,32 +19,28 @@ _PART_OF_THE_BODY = "part_of_the_body"
 
 def held(sentence: Sentence, vocabulary: Vocabulary) -> list[Span]:
     """Return the findings of a sentence; of one topic none within a longer one, and of the same words the first row."""
-    spans = _spans(sentence, vocabulary)
-    findings = [span for span in spans if span.phrase.topic != "list"]
+    spans = [span for span in vocabulary.findings_in(sentence.words) if _stays_within(span, sentence)]
+    findings = sorted([span for span in spans if span.phrase.topic != "list"], key=_row)
     if not findings:
         return []
-    beside = _Beside(sentence, [span for span in spans if span.phrase.topic == "list"], vocabulary)
-    by_topic: dict[str, list[Span]] = defaultdict(list)
+    beside = _Beside(sentence, spans, vocabulary)
+    by_topic: dict[str, list[Span]] = {}
     for span in findings:
         if beside.fits(span):
-            by_topic[_PART_OF_THE_BODY if span.phrase.topic in _NAMES_A_PART else span.phrase.topic].append(span)
+            topic = span.phrase.topic
+            by_topic.setdefault(_PART_OF_THE_BODY if topic in _NAMES_A_PART else topic, []).append(span)
     return [span for spans_of_topic in by_topic.values() for span in _not_covered(spans_of_topic)]
 
 
-def _spans(sentence: Sentence, vocabulary: Vocabulary) -> list[Span]:
-    """Return all findings and lists in a sentence, in the order of the table."""
-    everything = (
-        span
-        for index in range(len(sentence.words))
-        for span in vocabulary.findings_at(sentence.words, index)
-        if _stays_within(span, sentence)
-    )
-    return sorted(dict.fromkeys(everything), key=lambda span: (span.phrase.row, span.start, -span.end))
+def _row(span: Span) -> int:
+    return span.phrase.row
 
 
 def _stays_within(span: Span, sentence: Sentence) -> bool:
     """Tell whether a phrase crosses no comma, and "and" or "or" only between two choices of one list."""
     first, last = span.start, span.end - 1
+    if first == last:
+        return True
     if sentence.items[first] != sentence.items[last]:
         return False
     if sentence.segments[first] == sentence.segments[last] or span.phrase.topic == "list":
@@ -54,13 +50,15 @@ def _stays_within(span: Span, sentence: Sentence) -> bool:
 
 def _not_covered(spans: Sequence[Span]) -> list[Span]:
     """Return the spans that lie within no longer one; of those of the same words the first."""
-    uncovered: set[int] = set()
-    longest_end = -1
-    for number in sorted(range(len(spans)), key=lambda number: (spans[number].start, -spans[number].end, number)):
-        if spans[number].end > longest_end:
-            longest_end = spans[number].end
-            uncovered.add(number)
-    return [span for number, span in enumerate(spans) if number in uncovered]
+    longest: dict[int, Span] = {}
+    for span in spans:
+        if span.start not in longest or span.end > longest[span.start].end:
+            longest[span.start] = span
+    uncovered: list[Span] = []
+    for _, span in sorted(longest.items()):
+        if not uncovered or span.end > uncovered[-1].end:
+            uncovered.append(span)
+    return sorted(uncovered, key=_row)
 
 
 def _not_within_longer(spans: Sequence[Span]) -> list[Span]:
@@ -72,23 +70,27 @@ def _not_within_longer(spans: Sequence[Span]) -> list[Span]:
 class _Beside:
     """What stands in a sentence beside its findings."""
 
-    def __init__(self, sentence: Sentence, lists: Sequence[Span], vocabulary: Vocabulary) -> None:
-        # "wrist dorsiflexion" is of the arm, though dorsiflexion alone is of the leg
-        self._parts_named = _not_within_longer([span for span in lists if span.phrase.means in PARTS])
-        self._sentence, self._vocabulary = sentence, vocabulary
-        self._all_lists = lists
-        self._lists = {span.phrase.means for span in lists}
-        self._lists_by_item = {(span.phrase.means, sentence.items[span.start]) for span in lists}
-        self._has_duration = any(time.is_duration for time in sentence.all_times())
-        self._has_days = any(time.is_days for time in sentence.all_times())
-        self._parts_by_segment = {is_exact: self._by_segment(exact=is_exact) for is_exact in (False, True)}
+    def __init__(self, sentence: Sentence, spans: Sequence[Span], vocabulary: Vocabulary) -> None:
+        self._sentence, self._vocabulary, self._spans = sentence, vocabulary, spans
+        self._lists: dict[str, dict[int, list[Span]]] = {}
+        """By name and comma item."""
+        for span in spans:
+            if span.phrase.topic == "list":
+                of_name = self._lists.setdefault(span.phrase.means, {})
+                of_name.setdefault(sentence.items[span.start], []).append(span)
+        times = [sentence.time(place) for place in sentence.time_places]
+        self._has_duration = any(time.is_duration for time in times)
+        self._has_days = any(time.is_days for time in times)
+        self._is_all: dict[tuple[str, int], bool] = {}
+        self._nearest_parts: dict[tuple[bool, int], set[str]] = {}
         self._bare: dict[int, bool] = {}
 
     def fits(self, span: Span) -> bool:
         """Tell whether the lists that a row wants stand beside it, and none that it does not want."""
-        if any(self._is_unwanted(name, span) for name in span.phrase.unwanted):
-            return False
-        return all(self._is_wanted(name, span) for name in span.phrase.wanted)
+        for name in span.phrase.unwanted:
+            if self._is_unwanted(name, span):
+                return False
+        return not span.phrase.wanted or all(self._is_wanted(name, span) for name in span.phrase.wanted)
 
     def _is_unwanted(self, name: str, span: Span) -> bool:
         if name in PARTS:
@@ -99,20 +101,17 @@ class _Beside:
 
     def _is_in_item(self, name: str, span: Span) -> bool:
         """Tell whether a list stands in the comma item of a finding, or is all of the next ("radiation, prostate")."""
-        item = self._sentence.items[span.start]
-        return (name, item) in self._lists_by_item or (name, item + 1) in self._is_only_list
+        by_item, item = self._lists.get(name), self._sentence.items[span.start]
+        return by_item is not None and (item in by_item or (item + 1 in by_item and self._is_all_of(name, item + 1)))
 
-    @cached_property
-    def _is_only_list(self) -> set[tuple[str, int]]:
-        """The comma items that have nothing but words of one list, with its name."""
-        sentence, covered = self._sentence, defaultdict[tuple[str, int], set[int]](set)
-        for span in self._all_lists:
-            covered[span.phrase.means, sentence.items[span.start]].update(range(span.start, span.end))
-        plain: dict[int, set[int]] = defaultdict(set)
-        for index, word in enumerate(sentence.words):
-            if word not in self._vocabulary.fillers:
-                plain[sentence.items[index]].add(index)
-        return {key for key, indexes in covered.items() if plain[key[1]] <= indexes}
+    def _is_all_of(self, name: str, item: int) -> bool:
+        """Tell whether a comma item has nothing but words of one list, and fillers."""
+        if (name, item) not in self._is_all:
+            covered = {place for span in self._lists[name][item] for place in range(span.start, span.end)}
+            words, fillers = self._sentence.words, self._vocabulary.fillers
+            others = [place for place in self._sentence.in_item(item) if words[place] not in fillers]
+            self._is_all[name, item] = covered.issuperset(others)
+        return self._is_all[name, item]
 
     def _is_wanted(self, name: str, span: Span) -> bool:
         """Tell whether a list stands beside: a trigger must be of it, and a brake need only stand in its sentence."""
@@ -130,12 +129,29 @@ class _Beside:
         own = sentence.segments[span.start]
         if own in by_segment and (parts := self._own_parts(span, exact=exact)):
             return parts | self._listed_before(own, by_segment)
+        if (exact, own) not in self._nearest_parts:
+            self._nearest_parts[exact, own] = self._parts_elsewhere(own, by_segment)
+        return self._nearest_parts[exact, own]
+
+    def _parts_elsewhere(self, own: int, by_segment: Mapping[int, set[str]]) -> set[str]:
+        sentence = self._sentence
         for after in range(own + 1, sentence.segments[-1] + 1):
             if after in sentence.after_comma and not self._is_bare(after):
                 break
             if after in by_segment:
                 return by_segment[after]
         return next((by_segment[before] for before in range(own - 1, -1, -1) if before in by_segment), set())
+
+    @cached_property
+    def _parts_named(self) -> list[Span]:
+        """The parts of the body: "wrist dorsiflexion" is of the arm, though dorsiflexion alone is of the leg."""
+        by_item = [self._lists[name] for name in PARTS if name in self._lists]
+        return _not_within_longer([span for spans in by_item for of_item in spans.values() for span in of_item])
+
+    @cached_property
+    def _parts_by_segment(self) -> dict[bool, dict[int, set[str]]]:
+        """By whether they must be spelled right, and segment."""
+        return {is_exact: self._by_segment(exact=is_exact) for is_exact in (False, True)}
 
     def _own_parts(self, span: Span, *, exact: bool) -> set[str]:
         """Return the parts in its segment, but for those of a denial behind it ("arm weakness no leg weakness")."""
@@ -149,12 +165,7 @@ class _Beside:
     @cached_property
     def _denials(self) -> list[int]:
         """The places of the words that deny what follows them."""
-        words = self._sentence.words
-        return [
-            index
-            for index in range(len(words))
-            if any(span.phrase.means == "denial" for span in self._vocabulary.cues_at(words, index))
-        ]
+        return [cue.start for cue in self._sentence.cues if cue.phrase.means == "denial"]
 
     @cached_property
     def _parts_in_order(self) -> dict[tuple[bool, int], tuple[list[int], list[set[str]]]]:
@@ -185,11 +196,19 @@ class _Beside:
     def _is_bare(self, segment: int) -> bool:
         """Tell whether a segment names a part of the body and says nothing of it."""
         if segment not in self._bare:
-            words = [self._sentence.words[index] for index in self._sentence.within(segment)]
-            spans = _all_at(words, self._vocabulary)
-            self._bare[segment] = all(span.phrase.topic in _NAMES_A_PART for span in spans)
+            self._bare[segment] = segment not in self._speaking_segments and self._names_only_parts(segment)
         return self._bare[segment]
 
+    @cached_property
+    def _speaking_segments(self) -> set[int]:
+        """The segments that say something by a word alone."""
+        segments = self._sentence.segments
+        return {
+            segments[span.start]
+            for span in self._spans
+            if span.end == span.start + 1 and span.phrase.topic not in _NAMES_A_PART
+        }
 
-def _all_at(words: Sequence[str], vocabulary: Vocabulary) -> Iterable[Span]:
-    return (span for index in range(len(words)) for span in vocabulary.findings_at(words, index))
+    def _names_only_parts(self, segment: int) -> bool:
+        words = [self._sentence.words[index] for index in self._sentence.within(segment)]
+        return all(span.phrase.topic in _NAMES_A_PART for span in self._vocabulary.findings_in(words))

@@ -1,12 +1,14 @@
 """Step 1: a typed text -> its sentences, each parted into comma items and segments."""
 
 import re
+from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 
 from cds_service.knowledge.typed_text.times import TypedTime, cut_times
-from cds_service.knowledge.typed_text.vocabulary import Vocabulary, folded
+from cds_service.knowledge.typed_text.vocabulary import IDIOM, Span, Vocabulary, folded
 
 ASKED_BEFORE, ASKED_AFTER = "?>", "<?"
 """A question mark before what it is of, and after it."""
@@ -20,34 +22,40 @@ _MOST_WORDS = 400
 _MAY_REPEAT = 60
 """Words of a sentence from which on it is looked at for what it repeats."""
 
-_REPEATED = re.compile(r"(?<!\S)((?:\S+ ){1,12}?)\1{3,}")
-"""The same few words four times in a row or more."""
+_MOST_REPEATS = 3
+_REPEATED = re.compile(rf"([^ ]{{1,12}}?)\1{{{_MOST_REPEATS},}}")
+"""The same few words in a row, and once more; each word is a character, and a blank if it is not there so often."""
 
 _LOOKS_BACK = frozenset(
     {"denial", "denied_after", "question_after", "doubted_after", "past", "past_item", "aftercare", "chronic", "worse"}
 )
 """The cues of which a comma item may consist that belongs to the one before it ("foot drop, resolved")."""
 
-_IDIOM = "idiom"
-
 _SPELLED_ALIKE = (
-    (re.compile(r"n['\u2019`]t\b"), "nt"),
-    (re.compile(r"\b([a-z])(?:/| ?& ?)([a-z])\b"), r"\1\2"),  # r/o, h/o, s/p, b/l, B&B
-    (re.compile(r"\bw/(?!o\b)"), "with "),
-    (re.compile(r"\(\s*[-\u2013]\s*\)|(?<=\s)-ve\b|^-ve\b"), " neg "),
-    (re.compile(r"\(\s*\+\s*\)|\+ve\b|(?<=\s)\+(?=\s?[a-z])"), " positive "),
+    ("'\u2019`", re.compile(r"n['\u2019`]t\b"), "nt"),
+    ("/&", re.compile(r"\b([a-z])(?:/| ?& ?)([a-z])\b"), r"\1\2"),  # r/o, h/o, s/p, b/l, B&B
+    ("/", re.compile(r"w/(?<!\w..)(?!o\b)"), "with "),
+    ("-\u2013", re.compile(r"\(\s*[-\u2013]\s*\)|-ve\b(?:(?<=\s...)|(?<=^...))"), " neg "),
+    ("+", re.compile(r"\(\s*\+\s*\)|\+ve\b|(?<=\s)\+(?=\s?[a-z])"), " positive "),
     (
-        re.compile(r"\b\d+[\s-]*(?:y|yr|yrs|year|years|mo|month|months|wk|week|weeks|day|days)?[\s/-]*(?:old|o)\b"),
+        "o",
+        re.compile(
+            r"\d(?<!\w.)\d*[\s-]*(?:y|yr|yrs|year|years|mo|month|months|wk|week|weeks|day|days)?[\s/-]*(?:old|o)\b"
+        ),
         " ",
     ),  # an age
-    (re.compile(r"\b[0-4][+-]?\s*/\s*5\b"), f" {GRADE} "),
-    (re.compile(r"\b5\s*/\s*5\b"), " normal "),
-    (re.compile(r",\s*(?=stage\b)"), " "),
-    (re.compile(r"\b2/2(?=\s+[a-z])"), " due to "),
-    (re.compile(r"\s*\?\s*(no|yes)(?=\s*(?:[.,;\n]|$))\.?"), r", \1;"),  # answered: "trauma? no."
-    (re.compile(r"(?<=[:\u2013-])\s*no\.(?=\s|$)"), " no;"),
-    (re.compile(r"@(?=\d)"), " "),  # typed ("pain @8/10"), it is none of the times that `cut_times` marks so
+    ("/", re.compile(r"[0-4](?<!\w.)[+-]?\s*/\s*5\b"), f" {GRADE} "),
+    ("/", re.compile(r"5(?<!\w.)\s*/\s*5\b"), " normal "),
+    (",", re.compile(r",\s*(?=stage\b)"), " "),
+    ("/", re.compile(r"2/2(?<!\w...)(?=\s+[a-z])"), " due to "),
+    ("?", re.compile(r"\s*\?\s*(no|yes)(?=\s*(?:[.,;\n]|$))\.?"), r", \1;"),  # answered: "trauma? no."
+    (".", re.compile(r"(?<=[:\u2013-])\s*no\.(?=\s|$)"), " no;"),
+    ("@", re.compile(r"@(?=\d)"), " "),  # typed ("pain @8/10"), it is none of the times that `cut_times` marks so
 )
+"""Characters of which a text must have one, what is looked for, and what stands for it.
+
+A pattern begins with what is rare, and looks back from there whether a word begins (`\\b`): it is found much faster so.
+"""
 _MARKS = re.compile(r"['\u2019`/&(+\d@-]|,\s*stage\b|\?\s*(?:no|yes)\b|:\s*no\.")
 """Where a text has none of these, nothing in it is spelled alike: most texts."""
 
@@ -69,7 +77,7 @@ _TITLE = re.compile(r"\bMs\.?\s+(?=[A-Z][a-z])")
 _LIKE_A_COMMA = re.compile(r"[:,]\s*\n|\n\s{0,80}[-*\u2022]\s*|\s[-\u2013\u2014]+>?\s|--+>?|[()\[\]]|\u2022")
 _QUESTION_BEFORE = re.compile(r"(?<!\?)\?+\s*(?=[a-z@])")
 _QUESTION = re.compile(r"(?<!<)\?(?!>)")
-_SENTENCE_END = re.compile(r"[;\n!|]|(?<!\d)\.(?=\s|$|[a-z])|(?<=\d)\.(?=\s|$)")
+_SENTENCE_END = re.compile(r";|\n|!|\||\.(?=\s|$|(?<!\d\.)[a-z])")
 _DECIMALS = re.compile(r"(?<=\d)\.\d+")
 """They are no words: the zero of "creatinine 5.0" denies nothing."""
 _TOKEN = re.compile(r"@\d+|[a-z0-9]+|<\?|\?>|[,/&+]")
@@ -84,45 +92,35 @@ class Sentence:
     "no pain or numbness, left leg weakness" has two items, and three segments.
     """
 
-    words: list[str] = field(default_factory=list)
-    items: list[int] = field(default_factory=list)
-    segments: list[int] = field(default_factory=list)
-    after_or: set[int] = field(default_factory=set)
+    words: list[str]
+    items: list[int]
+    segments: list[int]
+    after_or: set[int]
     """The segments that "or", "nor" or "/" parts from the one before."""
-    after_comma: set[int] = field(default_factory=set)
-    times: Sequence[TypedTime] = ()
+    after_comma: set[int]
+    times: Sequence[TypedTime]
+    """Those of its text."""
+    time_places: Sequence[int]
+    """The places of the words that stand for a time."""
+    cues: Sequence[Span]
+    """The cues that begin at each word, in order; they may overlap."""
 
-    def time(self, index: int) -> TypedTime | None:
-        """Return the time that a word stands for."""
-        word = self.words[index]
-        return self.times[int(word[1:])] if word[0] == "@" else None
+    def time(self, place: int) -> TypedTime:
+        """Return the time that stands at one of the `time_places`."""
+        return self.times[int(self.words[place][1:])]
 
-    def all_times(self) -> Iterator[TypedTime]:
-        """Yield the times of the sentence."""
-        return (time for time in map(self.time, range(len(self.words))) if time)
-
-    def within(self, segment: int) -> list[int]:
+    def within(self, segment: int) -> range:
         """Return the places of the words of a segment."""
-        return [index for index, number in enumerate(self.segments) if number == segment]
+        return range(bisect_left(self.segments, segment), bisect_right(self.segments, segment))
+
+    def in_item(self, item: int) -> range:
+        """Return the places of the words of a comma item."""
+        return range(bisect_left(self.items, item), bisect_right(self.items, item))
 
     def ends_item(self, start: int, end: int) -> bool:
         """Tell whether words end a comma item in which others stand before them."""
         has_before = start > 0 and self.items[start - 1] == self.items[start]
         return has_before and (end >= len(self.words) or self.items[end] != self.items[start])
-
-    def add(self, word: str, separators: Sequence[str]) -> None:
-        """Add a word, which these separators part from the one before."""
-        item, segment = (self.items[-1], self.segments[-1]) if self.words else (0, 0)
-        if separators and self.words:
-            segment += 1
-            item += "," in separators
-            if "," in separators:
-                self.after_comma.add(segment)
-            if not _OR.isdisjoint(separators):
-                self.after_or.add(segment)
-        self.words.append(word)
-        self.items.append(item)
-        self.segments.append(segment)
 
 
 class SentenceReader:
@@ -130,7 +128,7 @@ class SentenceReader:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
-        self._idiom_starts = vocabulary.cue_starts(_IDIOM)
+        self._idiom_starts = vocabulary.cue_starts(IDIOM)
         self._short_forms = re.compile(rf"\b({'|'.join(vocabulary.abbreviations)})\.(?=\s*\S)")
         self._breaks = re.compile(rf"\b(?:{'|'.join(vocabulary.breaks)})\b")
 
@@ -148,8 +146,10 @@ class SentenceReader:
 
     def _spelled_alike(self, text: str, low_filtration: int) -> str:
         if _MARKS.search(text):
-            for pattern, replacement in _SPELLED_ALIKE:
-                text = pattern.sub(replacement, text)
+            characters = set(text)
+            for needed, pattern, replacement in _SPELLED_ALIKE:
+                if not characters.isdisjoint(needed):
+                    text = pattern.sub(replacement, text)
         if "." in text:
             text = self._short_forms.sub(r"\1 ", text)
         if "gfr" in text:
@@ -163,44 +163,70 @@ class SentenceReader:
         remaining: list[str] = []
         index = 0
         while index < len(words):
-            cues = self._vocabulary.cues_at(words, index) if words[index] in self._idiom_starts else ()
-            ends = [span.end for span in cues if span.phrase.means == _IDIOM]
-            if not ends:
+            end = self._vocabulary.idiom_end(words, index) if words[index] in self._idiom_starts else None
+            if end is None:
                 remaining.append(words[index])
-            index = max(ends, default=index + 1)
+            index = end or index + 1
         return remaining
 
     def _sentence(self, words: list[str], times: Sequence[TypedTime]) -> Sentence:
-        sentence = Sentence(times=times)
+        kept: list[str] = []
+        items: list[int] = []
+        segments: list[int] = []
+        after_or, after_comma = set[int](), set[int]()
+        item = segment = 0
         separators: list[str] = []
         for index, word in enumerate(words):
-            if word not in _SEPARATORS:
-                sentence.add(word, separators)
+            if word in _SEPARATORS:
+                if word != "," or not self._looks_back(words, index + 1):
+                    separators.append(word)
+                continue
+            if separators and kept:
+                segment += 1
+                if "," in separators:
+                    item += 1
+                    after_comma.add(segment)
+                if not _OR.isdisjoint(separators):
+                    after_or.add(segment)
+            if separators:
                 separators = []
-            elif word != "," or not self._looks_back(words[index + 1 :]):
-                separators.append(word)
-        return sentence
+            kept.append(word)
+            items.append(item)
+            segments.append(segment)
+        time_places = [place for place, word in enumerate(kept) if word[0] == "@"]
+        cues = self._vocabulary.cues_in(kept)
+        return Sentence(kept, items, segments, after_or, after_comma, times, time_places, cues)
 
-    def _looks_back(self, words: list[str]) -> bool:
+    def _looks_back(self, words: Sequence[str], start: int) -> bool:
         """Tell whether the next comma item is nothing but a time, or what is said of the item before ("resolved")."""
-        item = words[: words.index(",")] if "," in words else words
-        reached, has_cue = {0}, False
-        for index, word in enumerate(item):
+        end = words.index(",", start) if "," in words[start:] else len(words)
+        reached, has_cue = {start}, False
+        for index in range(start, end):
             if index not in reached:
                 continue
-            ends = {span.end for span in self._vocabulary.cues_at(item, index) if span.phrase.means in _LOOKS_BACK}
+            word = words[index]
+            ends = {span.end for span in self._vocabulary.cues_at(words, index) if span.phrase.means in _LOOKS_BACK}
             if word[0] == "@" or word == ASKED_AFTER:
                 ends.add(index + 1)
             has_cue = has_cue or bool(ends)
-            reached |= ends | ({index + 1} if word in self._vocabulary.fillers else set())
-        return has_cue and len(item) in reached
+            reached |= ends
+            if word in self._vocabulary.fillers:
+                reached.add(index + 1)
+        return has_cue and end in reached
 
 
 def _without_repeats(words: list[str]) -> list[str]:
     """Return words with at most three of what a long sentence repeats without end, which no clinician does."""
     if len(words) < _MAY_REPEAT:
         return words
-    return _REPEATED.sub(r"\1\1\1", " ".join(words) + " ").split()
+    frequent = [word for word, count in Counter(words).items() if count > _MOST_REPEATS]
+    characters = {word: chr(ord(" ") + number) for number, word in enumerate(frequent, 1)}
+    kept: list[str] = []
+    start = 0
+    for match in _REPEATED.finditer("".join(characters.get(word, " ") for word in words)):
+        kept += words[start : match.start() + _MOST_REPEATS * len(match[1])]
+        start = match.end()
+    return kept + words[start:]
 
 
 def _filtration(match: re.Match[str], low: int) -> str:

@@ -25,9 +25,12 @@ PARTS = ("leg", "seat", "back", "arm", "other_part")
 DURATION = "duration"
 """What may stand in `beside` and is no list: a time since when ("x 3 mo")."""
 
+IDIOM = "idiom"
+"""The cue that stands for words that are not read."""
+
 CUES = frozenset(
     {
-        *("abbreviation", "idiom", "filler", "real_word", "break"),
+        *("abbreviation", IDIOM, "filler", "real_word", "break"),
         *("denial", "denied_before", "denied_after", "question", "question_after", "doubt", "doubted_after"),
         *("termination", "mild_termination", "own_verb", "side", "family", "reporter"),
         *("past", "past_item", "aftercare", "recent", "chronic", "chronic_sphincter", "worse", "after"),
@@ -39,6 +42,9 @@ NUMBERED = frozenset({"egfr", "gfr"})
 """What a finding is of by its number alone."""
 
 WORD = re.compile(r"[a-z0-9]+")
+
+_WITHOUT_FILLERS = frozenset({"cue", "list"})
+"""The topics of the phrases between whose words no filler may stand."""
 
 _SHORTEST_FORGIVEN = 6
 
@@ -78,16 +84,48 @@ class Begun(NamedTuple):
     next_words: frozenset[str]
 
 
-class Beginnings(NamedTuple):
-    """The phrases that begin with a word, by what may stand second: few of them go on in a given text."""
+class _Node:
+    """A node of a trie: the phrases that end with some words, and what may stand next in the longer ones."""
 
-    every: tuple[Begun, ...]
-    whole: tuple[Begun, ...]
-    """Those of one word."""
-    by_next_word: Mapping[str, tuple[Begun, ...]]
-    """Those of one word, and those that go on with this one."""
-    forgives: bool
-    """Some of those that go on forgive a typing error in the next word."""
+    __slots__ = ("after_fillers", "lists", "next_words", "phrases", "starts")
+
+    def __init__(self) -> None:
+        self.phrases: list[Phrase] = []
+        self.next_words: dict[str, _Node] = {}
+        """By the word right after."""
+        self.after_fillers: dict[str, _Node] = {}
+        """By a word before which fillers may stand."""
+        self.lists: dict[tuple[int, bool], tuple[Element, bool, _Node]] = {}
+        """By a list, whose longest choice counts, and whether its phrases are lenient; fillers may stand before."""
+
+        self.starts: set[str] = set()
+        """The words that may stand next, but for fillers."""
+
+    def add(self, phrase: Phrase) -> None:
+        """Add a phrase below: its first element by each choice of words."""
+        nodes = [self]
+        for number, element in enumerate(phrase.elements):
+            if number == 0 or phrase.topic in _WITHOUT_FILLERS:
+                choices = list(chain.from_iterable(element.values()))
+                nodes = [node._at(choice) for node in nodes for choice in choices]  # noqa: SLF001 - of this class
+                continue
+            for node in nodes:
+                node.starts.update(element)
+            if len(element) == 1:
+                [word] = element
+                nodes = [node.after_fillers.setdefault(word, _Node()) for node in nodes]
+            else:
+                key, edge = (id(element), phrase.is_lenient), (element, phrase.is_lenient)
+                nodes = [node.lists.setdefault(key, (*edge, _Node()))[2] for node in nodes]
+        for node in nodes:
+            node.phrases.append(phrase)
+
+    def _at(self, words: Words) -> "_Node":
+        node = self
+        for word in words:
+            node.starts.add(word)
+            node = node.next_words.setdefault(word, _Node())
+        return node
 
 
 class Span(NamedTuple):
@@ -110,11 +148,14 @@ class Vocabulary:
         phrases = list(_phrases(rows))
         self.cues = _by_first_word(phrase for phrase in phrases if phrase.topic == "cue")
         self.findings = _by_first_word(phrase for phrase in phrases if phrase.topic != "cue")
-        self._cues, self._findings = _beginnings(self.cues), _beginnings(self.findings)
+        self._cue_nodes = _nodes_by_first_word(phrase for phrase in phrases if phrase.topic == "cue")
+        self._idiom_nodes = _nodes_by_first_word(phrase for phrase in phrases if phrase.means == IDIOM)
+        self.finding_nodes = _nodes_by_first_word(phrase for phrase in phrases if phrase.topic != "cue")
         self._known_words = frozenset(chain.from_iterable(map(_words_of, phrases)))
         unwanted = {name for phrase in phrases for name in phrase.unwanted} - {*PARTS}
         plain = (phrase for phrase in phrases if phrase.topic != "list" or phrase.means not in unwanted)
-        self._plain = frozenset(chain.from_iterable(map(_words_of, plain)))
+        self.plain_words = frozenset(chain.from_iterable(map(_words_of, plain)))
+        """Those of the table, other than of what must not stand beside a finding ("UTI")."""
         lenient = chain.from_iterable(_words_of(phrase) for phrase in phrases if phrase.is_lenient)
         forgiven = sorted({word for word in lenient if len(word) >= _SHORTEST_FORGIVEN})
         self._forgiven: dict[str, list[str]] = defaultdict(list)
@@ -132,10 +173,6 @@ class Vocabulary:
             if (row["topic"], row["means"]) == ("cue", cue):
                 yield from _spellings(row["words"])
 
-    def is_plain(self, word: str) -> bool:
-        """Tell whether a word stands in the table, other than in what must not stand beside a finding ("UTI")."""
-        return word in self._plain
-
     def cue_starts(self, *means: str) -> frozenset[str]:
         """Return the words that begin a cue of some meanings."""
         return frozenset(
@@ -143,88 +180,25 @@ class Vocabulary:
         )
 
     def cues_at(self, words: Sequence[str], index: int) -> list[Span]:
-        """Return the cues that begin at a word; a typing error is never forgiven in them."""
-        beginnings = self._cues.get(words[index])
-        return self._exact(beginnings, words, index) if beginnings is not None else []
+        """Return the cues that begin at a word, the longest last; a typing error is never forgiven in them."""
+        return _exact_spans(self._cue_nodes, words, index)
 
-    def findings_at(self, words: Sequence[str], index: int) -> list[Span]:
-        """Return the findings and lists that begin at a word, or at what it is a typing error of."""
-        word = words[index]
-        beginnings = self._findings.get(word)
-        spans = self._exact(beginnings, words, index) if beginnings is not None else []
-        for correction in self.corrections(word):
-            for begun in self.findings.get(correction, ()):
-                if begun.phrase.is_lenient and (span := self._match(begun, words, index, is_exact=False)):
-                    spans.append(span)
+    def idiom_end(self, words: Sequence[str], index: int) -> int | None:
+        """Return where the longest idiom ends that begins at a word, or None."""
+        spans = _exact_spans(self._idiom_nodes, words, index)
+        return spans[-1].end if spans else None
+
+    def cues_in(self, words: Sequence[str]) -> list[Span]:
+        """Return the cues that begin at each word, in order."""
+        spans: list[Span] = []
+        for index, word in enumerate(words):
+            if word in self._cue_nodes:
+                spans += self.cues_at(words, index)
         return spans
 
-    def _exact(self, beginnings: Beginnings, words: Sequence[str], index: int) -> list[Span]:
-        """Return where phrases stand that begin with a word as it is spelled."""
-        return [
-            span
-            for begun in self._going_on(beginnings, words, index)
-            if (span := self._match(begun, words, index, is_exact=True))
-        ]
-
-    def _going_on(self, beginnings: Beginnings, words: Sequence[str], index: int) -> Sequence[Begun]:
-        """Return the phrases that the word after the first lets go on: most end there, at little cost."""
-        if index + 1 >= len(words):
-            return beginnings.whole
-        word = words[index + 1]
-        if word in self.fillers:
-            return beginnings.every
-        going_on = beginnings.by_next_word.get(word, beginnings.whole)
-        if not beginnings.forgives or not self.corrections(word):
-            return going_on
-        return [begun for begun in beginnings.every if begun.phrase.is_lenient or begun in going_on]
-
-    def _match(self, begun: Begun, words: Sequence[str], index: int, *, is_exact: bool) -> Span | None:
-        """Return where a phrase stands that begins at a word, fillers between its elements, or None."""
-        phrase, first, next_words = begun
-        if is_exact and not next_words:
-            return Span(index, index + 1, phrase, is_exact)
-        fits = True if is_exact and len(first) == 1 else self._fits(first, words, index, phrase)
-        end = index + len(first)
-        for element in phrase.elements[1:]:
-            if fits is None:
-                return None
-            is_exact = is_exact and fits
-            longest = self._longest_choice(element, words, end, phrase)
-            if longest is None and phrase.topic not in ("cue", "list"):
-                while longest is None and end < len(words) and words[end] in self.fillers:
-                    end += 1
-                    longest = self._longest_choice(element, words, end, phrase)
-            end, fits = longest or (end, None)
-        return None if fits is None else Span(index, end, phrase, is_exact and fits)
-
-    def _longest_choice(
-        self, element: Element, words: Sequence[str], start: int, phrase: Phrase
-    ) -> tuple[int, bool] | None:
-        """Return where the longest choice of an element ends that stands at a word, and whether it is spelled right."""
-        if start >= len(words):
-            return None
-        word, longest = words[start], None
-        corrections = self.corrections(word) if phrase.is_lenient else ()
-        for spelled in (word, *corrections) if corrections else (word,):
-            for choice in element.get(spelled, ()):
-                fits = self._fits(choice, words, start, phrase)
-                if fits is not None and (longest is None or (start + len(choice), fits) > longest):
-                    longest = start + len(choice), fits
-        return longest
-
-    def _fits(self, choice: Words, words: Sequence[str], start: int, phrase: Phrase) -> bool | None:
-        """Tell whether words stand at a place: True as they are spelled, False with typing errors, None if not."""
-        if len(choice) == 1 and choice[0] == words[start]:
-            return True
-        typed = tuple(words[start : start + len(choice)])
-        if typed == choice:
-            return True
-        if len(typed) < len(choice) or not phrase.is_lenient:
-            return None
-        same = (
-            expected == word or expected in self.corrections(word) for expected, word in zip(choice, typed, strict=True)
-        )
-        return False if all(same) else None
+    def findings_in(self, words: Sequence[str]) -> list[Span]:
+        """Return the findings and lists that begin at each word, or at what it is a typing error of."""
+        return _Search(self, words).spans()
 
     def corrections(self, word: str) -> Sequence[str]:
         """Return the words that a word is a typing error of, which is none of ours itself.
@@ -243,6 +217,108 @@ class Vocabulary:
         """Return the words that any of some words are typing errors of."""
         unknown = words - self._known_words
         return {correction for word in unknown for correction in self.corrections(word)}
+
+
+def _exact_spans(nodes: Mapping[str, _Node], words: Sequence[str], index: int) -> list[Span]:
+    """Return the phrases of a trie that begin at a word, the longest last; no typing error and no filler is passed."""
+    spans: list[Span] = []
+    node, end = nodes.get(words[index]), index + 1
+    while node is not None:
+        spans += [Span(index, end, phrase, is_exact=True) for phrase in node.phrases]
+        node = node.next_words.get(words[end]) if end < len(words) else None
+        end += 1
+    return spans
+
+
+class _Search:
+    """What stands in the words of one sentence; a word is looked up for typing errors once."""
+
+    def __init__(self, vocabulary: Vocabulary, words: Sequence[str]) -> None:
+        self._words, self._roots, self._fillers = words, vocabulary.finding_nodes, vocabulary.fillers
+        others = set(words).difference(self._roots)
+        self._corrections = {word: corrected for word in others if (corrected := vocabulary.corrections(word))}
+        self._spans: list[Span] = []
+
+    def spans(self) -> list[Span]:
+        """Return the findings and lists, in the order in which they begin."""
+        for index, word in enumerate(self._words):
+            node = self._roots.get(word)
+            if node is not None:
+                self._follow(node, index, index + 1, is_exact=True)
+            for correction in self._corrections.get(word, ()):
+                if correction in self._roots:
+                    self._follow(self._roots[correction], index, index + 1, is_exact=False)
+        return self._spans
+
+    def _follow(self, node: _Node, start: int, end: int, *, is_exact: bool) -> None:
+        """Add the phrases of a node whose words stand from `start` to `end`, and those that go on from there."""
+        for phrase in node.phrases:
+            if is_exact or phrase.is_lenient:
+                self._spans.append(Span(start, end, phrase, is_exact))
+        if end == len(self._words):
+            return
+        word = self._words[end]
+        if word not in node.starts and word not in self._fillers and word not in self._corrections:
+            return
+        if node.next_words:
+            self._follow_word(node.next_words, start, end, is_exact=is_exact)
+        if node.after_fillers:
+            self._follow_after_fillers(node.after_fillers, start, end, is_exact=is_exact)
+        for element, is_lenient, child in node.lists.values():
+            if choice := self._first_choice(element, end, is_lenient=is_lenient):
+                self._follow(child, start, choice[0], is_exact=is_exact and choice[1])
+
+    def _follow_word(self, children: Mapping[str, _Node], start: int, end: int, *, is_exact: bool) -> None:
+        word = self._words[end]
+        if word in children:
+            self._follow(children[word], start, end + 1, is_exact=is_exact)
+        for correction in self._corrections.get(word, ()):
+            if correction in children:
+                self._follow(children[correction], start, end + 1, is_exact=False)
+
+    def _follow_after_fillers(self, children: Mapping[str, _Node], start: int, end: int, *, is_exact: bool) -> None:
+        """Go on with each word where it stands first, be it right here or behind fillers."""
+        self._follow_word(children, start, end, is_exact=is_exact)
+        while self._words[end] in self._fillers and end + 1 < len(self._words):
+            if self._words[end] in children:
+                children = {word: child for word, child in children.items() if word != self._words[end]}
+            end += 1
+            self._follow_word(children, start, end, is_exact=is_exact)
+
+    def _first_choice(self, element: Element, start: int, *, is_lenient: bool) -> tuple[int, bool] | None:
+        """Return where the longest choice of a list ends at a place or behind fillers, and whether it is exact."""
+        longest = self._longest_choice(element, start, is_lenient=is_lenient)
+        while longest is None and start < len(self._words) and self._words[start] in self._fillers:
+            start += 1
+            longest = self._longest_choice(element, start, is_lenient=is_lenient)
+        return longest
+
+    def _longest_choice(self, element: Element, start: int, *, is_lenient: bool) -> tuple[int, bool] | None:
+        if start == len(self._words):
+            return None
+        word = self._words[start]
+        choices = [*element.get(word, ())]
+        if is_lenient:
+            choices += chain.from_iterable(element.get(spelled, ()) for spelled in self._corrections.get(word, ()))
+        ends = (
+            (start + len(choice), fits)
+            for choice in choices
+            if (fits := self._fits(choice, start, is_lenient=is_lenient)) is not None
+        )
+        return max(ends, default=None)
+
+    def _fits(self, choice: Words, start: int, *, is_lenient: bool) -> bool | None:
+        """Tell whether words stand at a place: True as they are spelled, False with typing errors, None if not."""
+        typed = tuple(self._words[start : start + len(choice)])
+        if typed == choice:
+            return True
+        if len(typed) < len(choice) or not is_lenient:
+            return None
+        same = (
+            expected == word or expected in self._corrections.get(word, ())
+            for expected, word in zip(choice, typed, strict=True)
+        )
+        return False if all(same) else None
 
 
 def _without_one_letter(word: str) -> list[str]:
@@ -280,21 +356,12 @@ def _by_first_word(phrases: Iterable[Phrase]) -> dict[str, list[Begun]]:
     return dict(table)
 
 
-def _beginnings(table: Mapping[str, Sequence[Begun]]) -> dict[str, Beginnings]:
-    return {word: _beginnings_of(begins) for word, begins in table.items()}
-
-
-def _beginnings_of(begins: Sequence[Begun]) -> Beginnings:
-    next_words = frozenset(chain.from_iterable(begun.next_words for begun in begins))
-    return Beginnings(
-        tuple(begins),
-        tuple(begun for begun in begins if not begun.next_words),
-        {
-            word: tuple(begun for begun in begins if not begun.next_words or word in begun.next_words)
-            for word in next_words
-        },
-        any(begun.next_words and begun.phrase.is_lenient for begun in begins),
-    )
+def _nodes_by_first_word(phrases: Iterable[Phrase]) -> Mapping[str, _Node]:
+    """Return the trie of some phrases: its nodes below the first word."""
+    root = _Node()
+    for phrase in phrases:
+        root.add(phrase)
+    return root.next_words
 
 
 def _words_of(phrase: Phrase) -> Iterator[str]:
