@@ -157,7 +157,7 @@ def _in_condition(entry_filter: EntryFilter, condition: Json, terms: Terms) -> l
     opening = entry_filter.opening_certainty(condition)
     if opening in (Certainty.ASSERTED, Certainty.PAST):
         findings = history.condition_findings(entry_filter, condition, terms)
-        if not entry_filter.codings(condition.get("code")):
+        if not terms and not entry_filter.codings(condition.get("code")):
             findings += history.text_findings(entry_filter, condition)
         return findings + signs.condition_findings(entry_filter, condition, terms)
     entry_filter.note_certainty(condition, opening)
