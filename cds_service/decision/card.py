@@ -134,10 +134,11 @@ def _check_first(recommendation: Recommendation, knowledge: Knowledge) -> str:
     """Return a paragraph per caution; the one on iodinated contrast only if the CT is offered."""
     findings, texts = recommendation.findings, knowledge.card["check_first"]
     cautions = {"device": findings.of(FindingKind.DEVICE), "contrast": findings.of(FindingKind.CONTRAST)}
-    if "alternative" in suggestion_kinds(recommendation, knowledge):
-        cautions["iodine"] = findings.of(FindingKind.IODINE)
+    iodine = findings.of(FindingKind.IODINE)
+    if iodine and "alternative" in suggestion_kinds(recommendation, knowledge):
+        cautions["iodine"] = iodine
     return "\n\n".join(
-        fill(texts[name], findings=render_sources(of_kind, texts)) for name, of_kind in cautions.items() if of_kind
+        [fill(texts[name], findings=render_sources(of_kind, texts)) for name, of_kind in cautions.items() if of_kind]
     )
 
 

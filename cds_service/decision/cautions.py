@@ -85,8 +85,9 @@ def devices_in_body(devices: Sequence[Finding]) -> list[Finding]:
 
 def _studies(entry_filter: EntryFilter, procedure: Json, terms: Terms) -> list[Term]:
     """Return the studies that an entry is, by codes of the site, by ours, or by words that name a plexus MRI."""
-    pairs = entry_filter.codings(procedure.get("code"))
-    own = own_study(pairs, entry_filter.site.studies, entry_filter.knowledge.known_systems)
+    own = None
+    if studies := entry_filter.site.studies:
+        own = own_study(entry_filter.codings(procedure.get("code")), studies, entry_filter.knowledge.known_systems)
     if own or terms.get("order"):
         return [*([Term("site", own, "")] if own else []), *terms.get("order", ())]
     words = words_of(procedure.get("code"))[:MAX_TEXT_LENGTH]

@@ -150,23 +150,23 @@ def _in_reason(entry_filter: EntryFilter, reason: Json) -> list[Finding]:
     ]
 
 
-def _in_condition(entry_filter: EntryFilter, condition: Json, terms: Terms) -> Iterator[Finding]:
-    """Yield the findings of one Condition of the record, unless its own text denies them (contract section 4)."""
+def _in_condition(entry_filter: EntryFilter, condition: Json, terms: Terms) -> list[Finding]:
+    """Return the findings of one Condition of the record, unless its own text denies them (contract section 4)."""
     if not entry_filter.is_verified(condition):
-        return
+        return []
     opening = entry_filter.opening_certainty(condition)
     if opening in (Certainty.ASSERTED, Certainty.PAST):
-        yield from history.condition_findings(entry_filter, condition, terms)
-        if not entry_filter.codings(condition.get("code")):
-            yield from history.text_findings(entry_filter, condition)
-    else:
-        entry_filter.note_certainty(condition, opening)
-        if terms:
-            entry_filter.unused["taken back by its own text"] += 1
-    if opening is not Certainty.DENIED:
-        findings = signs.condition_findings(entry_filter, condition, terms)
-        doubted = opening not in (Certainty.ASSERTED, Certainty.PAST)
-        yield from (finding for finding in findings if not (doubted and finding.kind is FindingKind.PRESENTATION))
+        findings = history.condition_findings(entry_filter, condition, terms)
+        if not terms and not entry_filter.codings(condition.get("code")):
+            findings += history.text_findings(entry_filter, condition)
+        return findings + signs.condition_findings(entry_filter, condition, terms)
+    entry_filter.note_certainty(condition, opening)
+    if terms:
+        entry_filter.unused["taken back by its own text"] += 1
+    if opening is Certainty.DENIED:
+        return []
+    findings = signs.condition_findings(entry_filter, condition, terms)
+    return [finding for finding in findings if finding.kind is not FindingKind.PRESENTATION]
 
 
 def _in_record(entry_filter: EntryFilter, record: PatientRecord) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ _BY_REACH = {Reach.PLEXUS_ADJACENT.value: Field.UNCERTAIN, Reach.REMOTE.value: F
 
 _EXCLUDED = "excluded"
 _SKIN = "skin"
+_HISTORY_KINDS = (FindingKind.MALIGNANCY, FindingKind.RADIOTHERAPY, FindingKind.OTHER_NEOPLASM)
 _MAX_SITES = 20
 """Body sites of a Procedure that are read; real ones have fewer."""
 
@@ -34,8 +35,9 @@ def tumor_term(entry_filter: EntryFilter, entry: Json, terms: Terms) -> Term | N
 
 def condition_findings(
     entry_filter: EntryFilter, condition: Json, terms: Terms, *, from_order: bool = False
-) -> Iterator[Finding]:
-    """Yield the tumor and the radiotherapy that a verified Condition or reason is coded with (contract section 3)."""
+) -> list[Finding]:
+    """Return the tumor and the radiotherapy that a verified Condition or reason is coded with (contract section 3)."""
+    findings = []
     if term := tumor_term(entry_filter, condition, terms):
         kind = FindingKind.MALIGNANCY
         if term.means.startswith(_EXCLUDED):
@@ -43,12 +45,11 @@ def condition_findings(
             entry_filter.note(condition, Omission.NO_MALIGNANCY)
             kind = FindingKind.OTHER_NEOPLASM
         if reach := _reach(term):
-            yield entry_filter.condition_finding(kind, term, condition, from_order=from_order, reach=reach)
+            findings.append(entry_filter.condition_finding(kind, term, condition, from_order=from_order, reach=reach))
     for term in terms.get("radiation_history", ())[:1]:
-        field = _FIELDS[term.means]
-        yield entry_filter.condition_finding(
-            FindingKind.RADIOTHERAPY, term, condition, from_order=from_order, field=field
-        )
+        kind, field = FindingKind.RADIOTHERAPY, _FIELDS[term.means]
+        findings.append(entry_filter.condition_finding(kind, term, condition, from_order=from_order, field=field))
+    return findings
 
 
 def text_findings(entry_filter: EntryFilter, entry: Json, *, from_order: bool = False) -> Iterator[Finding]:
@@ -88,22 +89,21 @@ def assess_history(findings: list[Finding]) -> tuple[list[Finding], list[Finding
     Radiotherapy of an unknown field counts, unless all tumors on record are remote and none is metastatic. Coded
     history decides; history in free text is listed beside it and adds nothing to it (contract sections 3 and 6).
     """
-    typed = [finding for finding in findings if finding.as_typed]
-    findings = [finding for finding in findings if not finding.as_typed]
-    malignancies = [finding for finding in findings if finding.kind is FindingKind.MALIGNANCY]
-    tumors = [*malignancies, *(finding for finding in findings if finding.kind is FindingKind.OTHER_NEOPLASM)]
+    of_kind: dict[FindingKind, list[Finding]] = {kind: [] for kind in _HISTORY_KINDS}
+    typed: list[Finding] = []
+    for finding in findings:
+        if finding.kind in of_kind:
+            (typed if finding.as_typed else of_kind[finding.kind]).append(finding)
+    malignancies, radiotherapy, other_neoplasms = of_kind.values()
+    tumors = malignancies + other_neoplasms
     metastasis = any(finding.metastatic for finding in tumors)
     near = metastasis or not tumors or any(finding.reach is not Reach.REMOTE for finding in tumors)
-    radiotherapy = [
-        _without_inferred_field(finding, metastasis=metastasis)
-        for finding in findings
-        if finding.kind is FindingKind.RADIOTHERAPY
-    ]
     counted: list[Finding] = []
     elsewhere: list[Finding] = []
     for finding in radiotherapy:
         unknown_counts = near and (bool(malignancies) or finding.means != _NEEDS_MALIGNANCY)
-        (counted if _counts(finding, unknown_counts=unknown_counts) else elsewhere).append(finding)
+        course = _without_inferred_field(finding, metastasis=metastasis)
+        (counted if _counts(course, unknown_counts=unknown_counts) else elsewhere).append(course)
     overall = _history(malignancies, counted)
     if typed and overall is History.NONE:
         overall = History.IN_WORDS

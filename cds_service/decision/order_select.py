@@ -4,7 +4,7 @@ The order of the steps is that of contract sections 2 to 7.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -42,14 +42,13 @@ def decide(
     if not request.names_a_draft:
         return Decision((Silence("selection_not_found"),))
     orders, unrecognized = selected_orders(request, knowledge, site, today)
-    unrecognized_codes = Counter(("ServiceRequest", system) for system in unrecognized)
     if not orders:
         reason = "not_a_draft" if selects_closed_order(request, knowledge, site) else "nothing_watched"
-        return Decision((Silence(reason),), unrecognized=counts_by_system(unrecognized_codes))
+        return Decision((Silence(reason),), unrecognized=_unrecognized(unrecognized, {}))
     drafted = tuple(Silence("already_drafted", order) for order in orders if order.already_drafted)
     open_orders = [order for order in orders if not order.already_drafted]
     if not open_orders:
-        return Decision(drafted, unrecognized=counts_by_system(unrecognized_codes))
+        return Decision(drafted, unrecognized=_unrecognized(unrecognized, {}))
 
     request = with_own_keys(request, site.prefetch_aliases)
     record = read_record(request, fetch, site.optional_keys, site.condition_keys, site.prefetch_parts)
@@ -65,10 +64,17 @@ def decide(
     cards = tuple(
         build_card(recommendation, request, record, knowledge, site, today, new_id) for recommendation in shown
     )
-    unrecognized_codes.update(record_findings.entry_filter.unrecognized)
-    return Decision(
-        (*drafted, *outcomes), cards, record, site.is_shadow, request.patient_id, counts_by_system(unrecognized_codes)
-    )
+    not_recognized = _unrecognized(unrecognized, record_findings.entry_filter.unrecognized)
+    return Decision((*drafted, *outcomes), cards, record, site.is_shadow, request.patient_id, not_recognized)
+
+
+def _unrecognized(order_systems: Sequence[str], in_record: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
+    """Return how many orders and entries were not recognized, by resource type and code system; mostly none."""
+    if not order_systems and not in_record:
+        return {}
+    counts = Counter(("ServiceRequest", system) for system in order_systems)
+    counts.update(in_record)
+    return counts_by_system(counts)
 
 
 def _may_be_misleading(outcomes: list[Recommendation | Silence], record: PatientRecord) -> bool:

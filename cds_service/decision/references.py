@@ -7,6 +7,8 @@ from itertools import islice
 from cds_service.decision.fhir_fields import is_of, members, reference_of, text_of
 from cds_service.model import HookRequest, Json, PatientRecord
 
+_REASON_CONCEPTS, _REASON_REFERENCES = ("reasonCode", "reasonCodeableConcept"), "reasonReference"
+_REASONS = frozenset({*_REASON_CONCEPTS, _REASON_REFERENCES, "reason"})
 _MAX_REASONS = 100
 """Reasons per resource that are read; real resources have fewer, and text takes time."""
 
@@ -42,7 +44,7 @@ class ReferenceResolver:
 
 def reasons(resource: Json, references: ReferenceResolver) -> Iterator[Json]:
     """Yield each reason in the shape of a Condition: its concept, what it refers to, or nothing that can be read."""
-    return islice(_reasons(resource, references), _MAX_REASONS)
+    return iter(()) if _REASONS.isdisjoint(resource) else islice(_reasons(resource, references), _MAX_REASONS)
 
 
 def referenced_names(resource: Json) -> Iterator[str]:
@@ -114,9 +116,9 @@ class _ResourceReferences:
 
 def _reason_members(resource: Json) -> Iterator[Json]:
     """Yield the reasons as R5 has them: concept and reference in one; up to R4 each is a member of its own."""
-    for name in ("reasonCode", "reasonCodeableConcept"):
+    for name in _REASON_CONCEPTS:
         for concept in members(resource.get(name)):
             yield {"concept": concept}
-    for reference in members(resource.get("reasonReference")):
+    for reference in members(resource.get(_REASON_REFERENCES)):
         yield {"reference": reference}
     yield from members(resource.get("reason"))

@@ -75,13 +75,13 @@ def reason_findings(entry_filter: EntryFilter, reason: Json, terms: Terms) -> It
         yield entry_filter.condition_finding(kind, term, reason, from_order=True)
 
 
-def condition_findings(entry_filter: EntryFilter, condition: Json, terms: Terms) -> Iterator[Finding]:
-    """Yield the findings of a Condition, by codes and free text, if its status and date count (contract section 4)."""
-    coded, typed = list(_coded_terms(terms)), list(_typed_terms(entry_filter, condition))
-    for kind, term in [*coded, *typed]:
-        counts_as = _kind_on_record(entry_filter, condition, kind, term)
-        if counts_as is not None:
-            yield entry_filter.condition_finding(counts_as, term, condition)
+def condition_findings(entry_filter: EntryFilter, condition: Json, terms: Terms) -> list[Finding]:
+    """Return the findings of a Condition, by codes and free text, if its status and date count (contract section 4)."""
+    return [
+        entry_filter.condition_finding(counts_as, term, condition)
+        for kind, term in [*_coded_terms(terms), *_typed_terms(entry_filter, condition)]
+        if (counts_as := _kind_on_record(entry_filter, condition, kind, term)) is not None
+    ]
 
 
 def procedure_findings(entry_filter: EntryFilter, procedure: Json) -> Iterator[Finding]:

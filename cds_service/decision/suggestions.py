@@ -6,7 +6,7 @@ from typing import Any
 from cds_service.decision.fhir_fields import members, text_of
 from cds_service.decision.rendering import fill, render_sources, render_treatment
 from cds_service.knowledge import Knowledge
-from cds_service.model import FindingKind, HookRequest, Json, Recommendation, Site
+from cds_service.model import FindingKind, Findings, HookRequest, Json, Recommendation, Site
 
 _PAMA_RATING = "http://fhir.org/argonaut/Extension/pama-rating"
 """The Argonaut extension that rates the study of an order."""
@@ -50,18 +50,22 @@ def build_suggestions(
     new_id: Callable[[], str],
 ) -> list[dict[str, Any]]:
     """Return the suggestions of the card, each with one action (CDS Hooks 2.0.1, Suggestion)."""
-    texts = knowledge.card["suggestions"]
+    texts, findings = knowledge.card, recommendation.findings
     short, full = short_names(recommendation, knowledge), full_names(recommendation, knowledge)
-    return [
-        _suggestion(
-            fill(texts[kind]["label"], **short),
-            fill(texts[kind]["action"], **full) + _notes(kind, recommendation, knowledge),
-            _action(kind, recommendation, request, knowledge, site),
-            new_id(),
-            recommended=kind == recommendation.recommended,
-        )
-        for kind in suggestion_kinds(recommendation, knowledge)
-    ]
+    treatment = _treatment_note(findings, texts)
+    suggestions = []
+    for kind in suggestion_kinds(recommendation, knowledge):
+        wording = texts["suggestions"][kind]
+        description = fill(wording["action"], **full) + treatment
+        if kind == "alternative":
+            description += _iodine_note(findings, texts)
+        suggestion: dict[str, Any] = {"label": fill(wording["label"], **short), "uuid": new_id()}
+        if kind == recommendation.recommended:
+            suggestion["isRecommended"] = True
+        action_type, resource = _action(kind, recommendation, request, knowledge, site)
+        suggestion["actions"] = [{"type": action_type, "description": description, "resource": resource}]
+        suggestions.append(suggestion)
+    return suggestions
 
 
 def suggestion_kinds(recommendation: Recommendation, knowledge: Knowledge) -> list[str]:
@@ -133,31 +137,17 @@ def full_names(recommendation: Recommendation, knowledge: Knowledge) -> dict[str
     return {"order": wording["name"], **{name: proposals[study]["code"]["text"] for name, study in studies.items()}}
 
 
-def _suggestion(
-    label: str,
-    description: str,
-    action: tuple[str, dict[str, Any]],
-    uuid: str,
-    *,
-    recommended: bool,
-) -> dict[str, Any]:
-    suggestion: dict[str, Any] = {"label": label, "uuid": uuid}
-    if recommended:
-        suggestion["isRecommended"] = True
-    action_type, resource = action
-    return suggestion | {"actions": [{"type": action_type, "description": description, "resource": resource}]}
+def _treatment_note(findings: Findings, texts: Mapping[str, Any]) -> str:
+    """Return the earlier radiotherapy as a note for radiology, or no text."""
+    treatment = render_treatment(findings, texts)
+    return fill(texts["notes"]["treatment"], treatment=treatment) if treatment else ""
 
 
-def _notes(kind: str, recommendation: Recommendation, knowledge: Knowledge) -> str:
-    """Return notes for radiology: earlier radiotherapy and, with a CT, the cautions on its contrast."""
-    texts, findings, notes = knowledge.card, recommendation.findings, ""
-    if treatment := render_treatment(findings, texts):
-        notes += fill(texts["notes"]["treatment"], treatment=treatment)
-    if kind == "alternative":
-        contrast = [caution for caution in findings.of(FindingKind.CONTRAST) if caution.means in _CT_CONTRAST_CAUTIONS]
-        if cautions := [*findings.of(FindingKind.IODINE), *contrast]:
-            notes += fill(texts["notes"]["iodine"], findings=render_sources(cautions, texts["check_first"]))
-    return notes
+def _iodine_note(findings: Findings, texts: Mapping[str, Any]) -> str:
+    """Return the cautions on the contrast of a CT as a note for radiology, or no text."""
+    contrast = [caution for caution in findings.of(FindingKind.CONTRAST) if caution.means in _CT_CONTRAST_CAUTIONS]
+    cautions = [*findings.of(FindingKind.IODINE), *contrast]
+    return fill(texts["notes"]["iodine"], findings=render_sources(cautions, texts["check_first"])) if cautions else ""
 
 
 def _action(

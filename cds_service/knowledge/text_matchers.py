@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, groupby
 
 from cds_service.knowledge.typed_text import folded
 from cds_service.model import Term
@@ -133,8 +133,11 @@ class SiteTextMatcher:
     def __init__(self, rows: Iterable[Mapping[str, str]]) -> None:
         spelled = ((_normalized_site(spelling), row) for row in rows for spelling in row["words"].split(";"))
         self._terms = {words: Term("site_words", row["means"], row["wording"]) for words, row in spelled}
-        longest_first = sorted(self._terms, key=lambda words: (-len(words), words))
-        self._pattern = re.compile(rf"\b(?:{'|'.join(map(re.escape, longest_first))})\b")
+        # By first letter, which a search passes over at once, and the longest first.
+        listed = sorted(self._terms, key=lambda words: (words[:1], -len(words), words))
+        by_letter = groupby(listed, key=lambda words: words[:1])
+        alternatives = (f"{letter}(?:{'|'.join(re.escape(word[1:]) for word in group)})" for letter, group in by_letter)
+        self._pattern = re.compile(rf"\b(?:{'|'.join(alternatives)})\b")
 
     def terms(self, text: str) -> list[Term]:
         """Return what the sites that a text names mean, in its order."""

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from http import HTTPStatus
 from multiprocessing import util
-from typing import Any
 
 from flask import Flask
 
@@ -61,40 +60,33 @@ def shown_cards(
 ) -> Iterator[ShownCard]:
     """Yield the row of each card of an answer, in the order of the cards."""
     now, record = services.clock.now(), decision.record
-    common = {
-        "shown_at": now,
-        "day": services.clock.day_of(now),
-        "service": context.service,
-        "client": context.client,
-        "knowledge": services.knowledge.version,
-        "incomplete": bool(record and (record.unread or record.skipped)),
-        "patient": _pseudonym(decision.patient_id, services.privacy.patient_key),
-    }
+    day = services.clock.day_of(now)
+    is_incomplete = bool(record and (record.unread or record.skipped))
+    patient = _pseudonym(decision.patient_id, services.privacy.patient_key)
     recommendations = [outcome for outcome in decision.outcomes if isinstance(outcome, Recommendation)]
     for recommendation, card, kinds in zip(recommendations, answer.cards, answer.kinds, strict=True):
         order = context.client, decision.patient_id, recommendation.order.order.reference
-        digests = {
-            "order_digest": _digest(*order),
-            "order_user_digest": _digest(*order, context.user_id) if context.user_id else "",
-        }
-        yield _shown_card(recommendation, card, kinds, common | digests)
-
-
-def _shown_card(
-    recommendation: Recommendation, card: dict[str, Any], kinds: tuple[str, ...], common: dict[str, Any]
-) -> ShownCard:
-    suggestions = zip(kinds, card.get("suggestions", ()), strict=True)
-    return ShownCard(
-        **common,
-        uuid=card["uuid"],
-        study=recommendation.order.study,
-        indicator=recommendation.indicator,
-        history=recommendation.findings.history.value,
-        presentation=recommendation.findings.presentation.value,
-        suggestions=tuple(
-            ShownSuggestion(suggestion["uuid"], kind, "isRecommended" in suggestion) for kind, suggestion in suggestions
-        ),
-    )
+        suggestions = [
+            ShownSuggestion(suggestion["uuid"], kind, "isRecommended" in suggestion)
+            for kind, suggestion in zip(kinds, card.get("suggestions", ()), strict=True)
+        ]
+        yield ShownCard(
+            uuid=card["uuid"],
+            service=context.service,
+            shown_at=now,
+            day=day,
+            client=context.client,
+            knowledge=services.knowledge.version,
+            study=recommendation.order.study,
+            indicator=recommendation.indicator,
+            history=recommendation.findings.history.value,
+            presentation=recommendation.findings.presentation.value,
+            incomplete=is_incomplete,
+            patient=patient,
+            suggestions=tuple(suggestions),
+            order_digest=_digest(*order),
+            order_user_digest=_digest(*order, context.user_id) if context.user_id else "",
+        )
 
 
 def _digest(*identity: str) -> str:
@@ -107,5 +99,7 @@ def _digest(*identity: str) -> str:
 
 def _pseudonym(patient_id: str, key: str) -> str | None:
     """Return an HMAC of the patient's id that only the site's key can link back, or None where the site sets no key."""
+    if not key:
+        return None
     message = patient_id.encode(errors="surrogatepass")  # JSON can hold lone surrogates
-    return hmac.new(key.encode(), message, hashlib.sha256).hexdigest() if key else None
+    return hmac.new(key.encode(), message, hashlib.sha256).hexdigest()

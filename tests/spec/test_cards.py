@@ -1,6 +1,7 @@
 """Cards, in the answers to many calls (CDS Hooks 2.0.1, Card Attributes)."""
 
 from dataclasses import replace
+from uuid import RFC_4122, UUID
 
 import pytest
 
@@ -66,10 +67,11 @@ def test_every_body_is_strict_json(service):
 @pytest.mark.requirement("C-01", broken="one UUID on two cards, so that feedback cannot tell them apart")
 @pytest.mark.requirement("C-18", broken="one UUID on two suggestions")
 def test_no_uuid_comes_twice(service):
-    """Cards and suggestions have UUIDs, each its own over all answers."""
+    """Cards and suggestions have random UUIDs (version 4), each its own over all answers."""
     found = [card["uuid"] for card in cards(service)]
     found += [suggestion["uuid"] for card in cards(service) for suggestion in card["suggestions"]]
     assert len(set(found)) == len(found)
+    assert [own_id for own_id in found if (UUID(own_id).version, UUID(own_id).variant) != (4, RFC_4122)] == []
     assert [fault for card in cards(service) for fault in of("C-01", card_faults(card))] == []
 
 
