@@ -5,6 +5,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from math import ceil
 
 from cds_service import metrics
 from cds_service.background import BackgroundWorker
@@ -56,13 +57,18 @@ class WriteBuffer:
             waited = time.monotonic() - self._since
             return bool(self._cards or (self._counts and (waited > _COUNTS_AFTER or self._counts.total() > _COUNTS_AT)))
 
-    def take(self) -> Batch | None:
-        """Take out as much as is written at once, or nothing where there is nothing."""
+    def batches(self) -> int:
+        """Return in how many batches all that waits now is taken out."""
+        with self._lock:
+            return max(ceil(len(self._cards) / _BATCH_CARDS), bool(self._counts))
+
+    def take(self) -> Batch:
+        """Take out as much as is written at once."""
         with self._lock:
             cards = [self._cards.popleft() for _ in range(min(_BATCH_CARDS, len(self._cards)))]
             counts, self._counts = self._counts, Counter()
             self._since = time.monotonic()
-            return (cards, counts) if cards or counts else None
+            return cards, counts
 
     def requeue(self, batch: Batch) -> None:
         """Keep for later what could not be written."""
@@ -131,7 +137,8 @@ class Recorder:
             self.last_error = "the write before does not end"
             return False
         try:
-            return all(self._write(batch) for batch in iter(self._buffer.take, None))
+            # not until nothing waits: while calls come faster than a batch is written, that never is
+            return all(self._write(self._buffer.take()) for _ in range(self._buffer.batches()))
         finally:
             self._writing.release()
 

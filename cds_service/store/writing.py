@@ -52,7 +52,7 @@ def _hash_orders(connection: Connection, rows: Sequence[dict[str, Any]]) -> set[
             digest = row.pop(f"{name}_digest")
             row[f"{name}_hash"] = hash_order(keys[row["day"]], digest) if digest else None
     hashes = {row["order_hash"] for row in rows if row["order_hash"] and row["client"] != PLAYGROUND}
-    stored = connection.scalars(select(CARDS.c.order_hash).where(CARDS.c.order_hash.in_(hashes)))
+    stored = connection.scalars(select(CARDS.c.order_hash).where(CARDS.c.order_hash.in_(hashes)).distinct())
     return hashes - set(stored)
 
 

@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
 from itertools import islice
+from threading import Event
 
 from cds_service import examples
 from cds_service.store import READY, UNREACHABLE, Recorder, Store
@@ -161,6 +162,27 @@ def test_a_fault_of_ours_in_writing_costs_one_row(store):
     assert recorder.flush()
     assert (recorder.lost, recorder.last_error) == (1, "AttributeError")
     assert sorted(row.uuid for row in rows(store, CARDS)) == ["card-1", "card-2"]
+    recorder.close()
+
+
+def test_cards_that_keep_coming_hold_no_flush_up(store):
+    """A flush writes what was recorded before it, and ends while further cards come: feedback waits for it."""
+    recorder, flushed = Recorder(store, bound=50), Event()
+
+    def record_cards():
+        for number in range(1_000_000):
+            recorder.record([shown(f"later-{number}")], [])
+            if flushed.is_set():
+                return
+
+    recorder.record([shown(1)], [KIND])
+    with ThreadPoolExecutor(1) as pool:
+        recording = pool.submit(record_cards)
+        has_written = recorder.flush()
+        is_recording = not recording.done()
+        flushed.set()
+    assert (has_written, is_recording) == (True, True)
+    assert [row.count for row in rows(store, DECISIONS)] == [1]
     recorder.close()
 
 
