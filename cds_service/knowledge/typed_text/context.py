@@ -52,10 +52,11 @@ _ONLY_NAMES = frozenset({"lower_body", "upper_limb"})
 
 
 class _Scope(NamedTuple):
-    """What governs words, and the segment in which its cue stands."""
+    """What governs words, the segment in which its cue stands, and where that cue ends."""
 
     certainty: Certainty
     segment: int
+    end: int
 
 
 class Context:
@@ -144,7 +145,7 @@ class Context:
             cues_here = by_start.get(index, _NO_CUES)
             if (cues_here or word == ASKED_BEFORE) and (opened := self._opened(index, cues_here)):
                 certainty, right_after = opened
-                scope = _Scope(certainty, self._sentence.segments[index])
+                scope = _Scope(certainty, self._sentence.segments[index], right_after)
             elif "termination" in cues_here and not (
                 "mild_termination" in cues_here and self._goes_on(index, right_after)
             ):
@@ -197,7 +198,7 @@ class Context:
         if said_after is Certainty.DENIED:
             return said_after
         scope = self._scopes[start]
-        if scope is None:
+        if scope is None or self._is_only_dated_by(scope, finding):
             return said_after or Certainty.ASSERTED
         if scope.certainty is Certainty.DENIED and self._brings_its_own(scope, self._sentence.segments[start]):
             return Certainty.UNCLEAR
@@ -224,6 +225,14 @@ class Context:
     @cached_property
     def _takes_back(self) -> list[Span]:
         return [cue for cue in self._cues if cue.phrase.means == "denied_before"]
+
+    def _is_only_dated_by(self, scope: _Scope, finding: Span) -> bool:
+        """Tell whether what is denied is dated by an injury: "no weakness after a fall" denies no fall."""
+        if scope.certainty is not Certainty.DENIED or finding.phrase.topic != "trauma":
+            return False
+        after = _last_before(self._after_cues, finding.start)
+        segments = self._sentence.segments
+        return after is not None and after.start > scope.end and segments[after.start] == segments[finding.start]
 
     def _brings_its_own(self, scope: _Scope, segment: int) -> bool:
         """Tell whether a later item of a denied list has a side, a grade, a time or a verb of its own."""
@@ -430,8 +439,12 @@ class Context:
         return self._after_ends[place] if place < len(self._after_ends) else len(self._sentence.words)
 
     @cached_property
+    def _after_cues(self) -> list[Span]:
+        return [cue for cue in self._cues if cue.phrase.means == "after"]
+
+    @cached_property
     def _after_ends(self) -> list[int]:
-        return [cue.end for cue in self._cues if cue.phrase.means == "after"]
+        return [cue.end for cue in self._after_cues]
 
     @cached_property
     def _time_indexes(self) -> dict[int, list[int]]:
