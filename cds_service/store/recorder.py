@@ -127,7 +127,7 @@ class Recorder:
         self._worker.wake()
 
     def flush(self) -> bool:
-        """Write all that was recorded, and tell whether the store could be used; what it has not is kept for later."""
+        """Write all that was recorded so far, and tell whether the store could be used; what it has not is kept."""
         try:
             _writer()  # loaded before the lock is taken: whoever waits for that gives up after a while
         except (OSError, ImportError) as error:  # no file descriptors are left, or the disk fails
