@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import cached_property
 from itertools import pairwise
 
@@ -15,6 +16,7 @@ ACUTE = "acute"
 _NAMES_A_PART = frozenset({"list", "lower_body", "upper_limb"})
 """The topics that say nothing of the part of the body that they name."""
 _PART_OF_THE_BODY = "part_of_the_body"
+_NO_PARTS: AbstractSet[str] = frozenset()
 
 
 def held(sentence: Sentence, vocabulary: Vocabulary) -> list[Span]:
@@ -82,7 +84,7 @@ class _Beside:
         self._has_duration = any(time.is_duration for time in times)
         self._has_days = any(time.is_days for time in times)
         self._is_all: dict[tuple[str, int], bool] = {}
-        self._nearest_parts: dict[tuple[bool, int], set[str]] = {}
+        self._parts_of: dict[tuple[bool, int, int], AbstractSet[str]] = {}
         self._bare: dict[int, bool] = {}
 
     def fits(self, span: Span) -> bool:
@@ -119,28 +121,38 @@ class _Beside:
             return name in self._parts(span, exact=True) if name in PARTS else self._is_in_item(name, span)
         return name in self._lists or (name == ACUTE and self._has_days)
 
-    def _parts(self, span: Span, *, exact: bool) -> set[str]:
+    def _parts(self, span: Span, *, exact: bool) -> AbstractSet[str]:
         """Return the parts of the body that a sign is of.
 
         Those of its segment with the bare parts listed just before it; else of the nearest segment after it in its
         comma item, or of a next item that is nothing but a part; else of the nearest segment before it.
         """
-        sentence, by_segment = self._sentence, self._parts_by_segment[exact]
-        own = sentence.segments[span.start]
-        if own in by_segment and (parts := self._own_parts(span, exact=exact)):
-            return parts | self._listed_before(own, by_segment)
-        if (exact, own) not in self._nearest_parts:
-            self._nearest_parts[exact, own] = self._parts_elsewhere(own, by_segment)
-        return self._nearest_parts[exact, own]
+        key = exact, span.start, span.end
+        if key not in self._parts_of:
+            by_segment, own = self._parts_by_segment[exact], self._sentence.segments[span.start]
+            if own in by_segment and (parts := self._own_parts(span, exact=exact)):
+                self._parts_of[key] = parts | self._listed_before(own, by_segment)
+            else:
+                self._parts_of[key] = self._parts_elsewhere[exact][own] if by_segment else _NO_PARTS
+        return self._parts_of[key]
 
-    def _parts_elsewhere(self, own: int, by_segment: Mapping[int, set[str]]) -> set[str]:
-        sentence = self._sentence
-        for after in range(own + 1, sentence.segments[-1] + 1):
-            if after in sentence.after_comma and not self._is_bare(after):
-                break
-            if after in by_segment:
-                return by_segment[after]
-        return next((by_segment[before] for before in range(own - 1, -1, -1) if before in by_segment), set())
+    @cached_property
+    def _parts_elsewhere(self) -> dict[bool, list[AbstractSet[str]]]:
+        """By whether they must be spelled right, and segment, the parts of the nearest other one."""
+        return {is_exact: self._elsewhere(by_segment) for is_exact, by_segment in self._parts_by_segment.items()}
+
+    def _elsewhere(self, by_segment: Mapping[int, AbstractSet[str]]) -> list[AbstractSet[str]]:
+        parts: list[AbstractSet[str]] = []
+        before: AbstractSet[str] = _NO_PARTS
+        for segment in range(self._sentence.segments[-1] + 1):
+            parts.append(before)
+            before = by_segment.get(segment, before)
+        after: AbstractSet[str] | None = None
+        for segment in reversed(range(len(parts))):
+            parts[segment] = parts[segment] if after is None else after
+            ends = segment in self._sentence.after_comma and not self._is_bare(segment)
+            after = None if ends else by_segment.get(segment, after)
+        return parts
 
     @cached_property
     def _parts_named(self) -> list[Span]:

@@ -78,7 +78,7 @@ _LIKE_A_COMMA = re.compile(r"[:,]\s*\n|\n\s{0,80}[-*\u2022]\s*|\s[-\u2013\u2014]
 _QUESTION_BEFORE = re.compile(r"(?<!\?)\?+\s*(?=[a-z@])")
 _QUESTION = re.compile(r"(?<!<)\?(?!>)")
 _SENTENCE_END = re.compile(r";|\n|!|\||\.(?=\s|$|(?<!\d\.)[a-z])")
-_DECIMALS = re.compile(r"(?<=\d)\.\d+")
+_DECIMALS = re.compile(r"\.(?<=\d.)\d+")
 """They are no words: the zero of "creatinine 5.0" denies nothing."""
 _TOKEN = re.compile(r"@\d+|[a-z0-9]+|<\?|\?>|[,/&+]")
 _OR = frozenset({"or", "nor", "/", "ou", "oder"})
@@ -129,7 +129,8 @@ class SentenceReader:
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
         self._idiom_starts = vocabulary.cue_starts(IDIOM)
-        self._short_forms = re.compile(rf"\b({'|'.join(vocabulary.abbreviations)})\.(?=\s*\S)")
+        short_forms = "|".join(rf"(?<=\b{form}\.)" for form in vocabulary.abbreviations)
+        self._stops_of_short_forms = re.compile(rf"\.(?:{short_forms})(?=\s*\S)")
         self._breaks = re.compile(rf"\b(?:{'|'.join(vocabulary.breaks)})\b")
 
     def read(self, text: str, today: date, *, low_filtration: int) -> Iterator[Sentence]:
@@ -151,7 +152,7 @@ class SentenceReader:
                 if not characters.isdisjoint(needed):
                     text = pattern.sub(replacement, text)
         if "." in text:
-            text = self._short_forms.sub(r"\1 ", text)
+            text = self._stops_of_short_forms.sub(" ", text)
         if "gfr" in text:
             text = _FILTRATION.sub(lambda match: _filtration(match, low_filtration), text)
         return text

@@ -23,6 +23,8 @@ _YEAR = r"(?P<year>(?:19|20)\d\d)"
 _SINCE = (
     r"(?<![a-z])(?:(?P<since>since|from|x|for|over|past|last|these|this|on|>|~)\s*(?:the\s+)?(?:past\s+|last\s+)?)?"
 )
+_STARTS_NUMBER = r"(?<![a-z])(?=[sfxoptl>~\d])"
+"""Where one of the words above, or a number begins; few places pass."""
 _OF = r"(?:\s+(?:of|ho|hx of|hx|history of|history|duration))?"
 _IN_FIGURES = r"\d[\s-]*[hdwmy]"
 _IN_WORDS = rf"\s(?:{_LONG_UNITS})\b"
@@ -103,13 +105,13 @@ _FORMS: tuple[tuple[str, str, _Read], ...] = (
     (r"\d[/-](?:19|20)", rf"{_SINCE}\b(?P<month>\d\d?)[/-]{_YEAR}\b", _month),
     (r"(?:19|20)\d\d-\d", rf"{_SINCE}\b{_YEAR}-(?P<month>\d\d?)\b", _month),
     (_YEAR, rf"{_SINCE}\b{_MONTH}\.?,?\s+(?:of\s+)?{_YEAR}\b", _month),
-    (_IN_FIGURES, rf"{_SINCE}\b{_NUMBER}{_UNIT}\b\s*(?P<ago>ago|prior|earlier)\b", _ago),
-    (_IN_FIGURES, rf"{_SINCE}\b{_NUMBER}{_UNIT}\b{_OF}", _ago),
+    (_IN_FIGURES, rf"{_STARTS_NUMBER}{_SINCE}\b{_NUMBER}{_UNIT}\b\s*(?P<ago>ago|prior|earlier)\b", _ago),
+    (_IN_FIGURES, rf"{_STARTS_NUMBER}{_SINCE}\b{_NUMBER}{_UNIT}\b{_OF}", _ago),
     (_IN_WORDS, rf"{_SINCE}\b{_SPELLED_NUMBER}{_LONG_UNIT}\b\s*(?P<ago>ago|prior|earlier)\b", _ago),
     (_IN_WORDS, rf"{_SINCE}\b{_SPELLED_NUMBER}{_LONG_UNIT}\b{_OF}", _ago),
     (_NAMED, rf"{_SINCE}\b(?P<named>{_NAMED})\b", _named),
     (r"last\s+year", r"(?P<since>since\s+)?\blast\s+year\b", _last_year),
-    (_YEAR, rf"{_SINCE}\b{_YEAR}\b", _year),
+    (_YEAR, rf"{_STARTS_NUMBER}{_SINCE}\b{_YEAR}\b", _year),
 )
 """The forms of a time, of text in lower case, in the order in which they are tried.
 
