@@ -120,13 +120,19 @@ def typed_text(concepts: Any, known_systems: Collection[str]) -> str:
 
 
 def status_codes(value: Any) -> list[str]:
-    """Return the codes of a status in small letters: a string up to STU3, a CodeableConcept since R4."""
+    """Return the codes of a status in small letters: a string up to STU3, a CodeableConcept since R4.
+
+    A display stands in for a missing code, and a text for missing codings.
+    """
     if isinstance(value, str):
-        return [value.strip().lower()]
+        return [_as_status(value)]
     codes = []
     for concept in members(value):
-        coded = [text_of(coding.get("code")).strip().lower() for coding in members(concept.get("coding"), _MAX_CODINGS)]
-        codes += coded or [_text_as_code(concept)]
+        coded = [
+            _as_status(text_of(coding.get("code")) or text_of(coding.get("display")))
+            for coding in members(concept.get("coding"), _MAX_CODINGS)
+        ]
+        codes += coded or [_as_status(text_of(concept.get("text")))]
     return codes
 
 
@@ -197,9 +203,9 @@ def _is_known(coding: Json, known_systems: Collection[str]) -> bool:
     return isinstance(system, str) and system in known_systems
 
 
-def _text_as_code(concept: Json) -> str:
-    """Return the text of a status in the spelling of a code."""
-    return text_of(concept.get("text")).strip().lower().replace(" ", "-")
+def _as_status(text: str) -> str:
+    """Return a status in the spelling of a code."""
+    return text.strip().lower().replace(" ", "-")
 
 
 def _parse_date(text: str) -> PartialDate | None:

@@ -75,6 +75,17 @@ CONDITIONS = {
     "a subject that is a text: taken as asked for": (condition(patient=None, subject="Patient/x"), IN_REACH),
     "a subject by UUID": (condition(patient={"reference": "urn:uuid:pt-1"}), IN_REACH),
     "a status in words only": (condition(verificationStatus={"text": " Entered in error"}), SILENT),
+    "a suspicion in words only": (condition(verificationStatus={"text": "Suspected"}), SILENT),
+    "ruled out in words only": (condition(verificationStatus={"text": "Ruled out"}), SILENT),
+    "a possibility in words only": (condition(verificationStatus={"text": "possible"}), SILENT),
+    "confirmed in words only": (condition(verificationStatus={"text": "Confirmed"}), IN_REACH),
+    "a status by its display": (condition(verificationStatus={"coding": [{"display": "Refuted"}]}), SILENT),
+    "confirmed by its display": (condition(verificationStatus={"coding": [{"display": "Confirmed"}]}), IN_REACH),
+    "suspected in SNOMED CT": (condition(verificationStatus=coded("sct|415684004")), SILENT),
+    "possible in SNOMED CT": (condition(verificationStatus=coded("sct|410590009")), SILENT),
+    "absent in SNOMED CT": (condition(verificationStatus=coded("sct|410516002")), SILENT),
+    "not present in SNOMED CT": (condition(verificationStatus=coded("sct|410594000")), SILENT),
+    "present in SNOMED CT": (condition(verificationStatus=coded("sct|410605003")), IN_REACH),
     "codes that are no list": (condition({"coding": PROSTATE_CANCER["coding"][0]}), IN_REACH),
 }
 SIGN = "warning:in_reach:specific"
