@@ -1,5 +1,6 @@
 """`POST /cds-services/{id}`: one hook call (CDS Hooks 2.0.1, Calling a CDS Service)."""
 
+from datetime import date
 from typing import Any
 
 from flask import Blueprint, Response
@@ -34,8 +35,9 @@ def respond(services: AppServices, context: RequestContext, service_id: str) -> 
     stopwatch.enter("read")
     body = json_body(context.environ, services.body_limit, services.body_depth)
     stopwatch.enter("decide")
-    site = services.site_source.current(services.clock.today())
-    context.decision = _decide(body, services, site, context)
+    today = services.clock.today()  # once, for midnight may come meanwhile
+    site = services.site_source.current(today)
+    context.decision = _decide(body, services, site, today, context)
     context.answer = _answer(context.decision, services, site, context)
     if site.dismissal_hours and context.answer.cards:
         stopwatch.enter("store")
@@ -53,7 +55,7 @@ def _answer(decision: Decision, services: AppServices, site: Site, context: Requ
     return answer(decision, context.hook, dialect, services.knowledge, site, services.new_id)
 
 
-def _decide(body: Any, services: AppServices, site: Site, context: RequestContext) -> Decision:
+def _decide(body: Any, services: AppServices, site: Site, today: date, context: RequestContext) -> Decision:
     """Return the decision, and note in the context how the record was retrieved, for the log."""
     try:
         decision = decide(
@@ -61,7 +63,7 @@ def _decide(body: Any, services: AppServices, site: Site, context: RequestContex
             context.hook,
             services.knowledge,
             site,
-            today=services.clock.today(),
+            today=today,
             fetch=context.stopwatch.around(_fetcher(services, context)),
             new_id=services.new_id,
         )
