@@ -444,7 +444,7 @@ class Context:
 
     @cached_property
     def _after_ends(self) -> list[int]:
-        return [cue.end for cue in self._after_cues]
+        return [cue.end for cue in self._cues if cue.phrase.means in ("after", "chronic_sphincter")]
 
     @cached_property
     def _time_indexes(self) -> dict[int, list[int]]:
