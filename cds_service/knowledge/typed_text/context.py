@@ -46,6 +46,7 @@ _CHANGES_NOTHING = frozenset(
 """The cues that only limit what others say."""
 
 _NO_CUES: Mapping[str, Span] = {}
+_NO_LISTS: Mapping[str, Sequence[Span]] = {}
 
 _ONLY_NAMES = frozenset({"lower_body", "upper_limb"})
 """The topics that take nothing said after them from the finding before."""
@@ -93,8 +94,8 @@ class Context:
         if first is None:
             return None
         item = self._sentence.items[first]
-        for cue in self._cues_of_item(item):
-            if cue.start > first and (certainty := self._said_after(cue)):
+        for cue in self._cues:
+            if cue.start > first and self._sentence.items[cue.start] == item and (certainty := self._said_after(cue)):
                 return certainty
         if item in self._items_of_relatives or self._ends_with_relative():
             return Certainty.DENIED
@@ -168,18 +169,17 @@ class Context:
                 return certainty, cues_here[name].end
         return None
 
-    def _cues_of_item(self, item: int, means: str | None = None) -> list[Span]:
-        """Return the cues of a comma item: all, or those of one meaning."""
-        return self._cues_by_item.get((item, means), [])
+    def _cues_of_item(self, item: int, means: str) -> Sequence[Span]:
+        """Return the cues of one meaning in a comma item."""
+        return self._cues_by_item.get(item, _NO_LISTS).get(means, ())
 
     @cached_property
-    def _cues_by_item(self) -> dict[tuple[int, str | None], list[Span]]:
-        by_item: dict[tuple[int, str | None], list[Span]] = defaultdict(list)
+    def _cues_by_item(self) -> dict[int, dict[str, list[Span]]]:
+        """By comma item and meaning, the cues."""
+        by_item: dict[int, dict[str, list[Span]]] = {}
         for cue in self._cues:
-            item = self._sentence.items[cue.start]
-            by_item[item, cue.phrase.means].append(cue)
-            by_item[item, None].append(cue)
-        return dict(by_item)
+            by_item.setdefault(self._sentence.items[cue.start], {}).setdefault(cue.phrase.means, []).append(cue)
+        return by_item
 
     @cached_property
     def _words_by_item(self) -> dict[int, list[int]]:
@@ -207,7 +207,7 @@ class Context:
     @cached_property
     def _items_of_relatives(self) -> set[int]:
         """The comma items that speak of a relative, who does not tell what is in them."""
-        return {item for item, names in self._names_by_item.items() if "family" in names and "reporter" not in names}
+        return {item for item, cues in self._cues_by_item.items() if "family" in cues and "reporter" not in cues}
 
     def _is_taken_back_before(self, start: int) -> bool:
         """Tell whether a word right before a finding takes it back ("resolved foot drop")."""
@@ -341,7 +341,7 @@ class Context:
     def _is_past(self, finding: Span, today: date, limits: Mapping[str, int]) -> bool:
         """Tell whether a finding is of the past: by a word before it, a word of its comma item, or an old date."""
         topic = finding.phrase.topic
-        names = self._names_by_item.get(self._sentence.items[finding.start], set())
+        names = self._cues_by_item.get(self._sentence.items[finding.start], _NO_LISTS)
         times = list(self._times_of(finding))
         since = today - timedelta(days=limits.get(topic, limits["presentation"]))
         if any(time.last >= since for time in times) or ("recent" in names and not times):
@@ -355,14 +355,6 @@ class Context:
             is_old = any(not time.is_duration for time in times)
         is_old = is_old or "past_item" in names or self._is_followed_up(finding)
         return is_old or self._follows_past(finding) or self._is_named_past(finding)
-
-    @cached_property
-    def _names_by_item(self) -> dict[int, set[str]]:
-        """By comma item, the meanings of its cues."""
-        by_item: dict[int, set[str]] = defaultdict(set)
-        for cue in self._cues:
-            by_item[self._sentence.items[cue.start]].add(cue.phrase.means)
-        return dict(by_item)
 
     def _is_followed_up(self, finding: Span) -> bool:
         """Tell whether an injury or an emergency is in aftercare, and not what is now told at that visit."""

@@ -85,7 +85,10 @@ class Begun(NamedTuple):
 
 
 class _Node:
-    """A node of a trie: the phrases that end with some words, and what may stand next in the longer ones."""
+    """A node of a trie: the phrases that end with some words, and what may stand next in the longer ones.
+
+    The list that a phrase begins with is parted into its choices: a word in a text finds its node by one look-up.
+    """
 
     __slots__ = ("after_fillers", "lists", "next_words", "phrases", "starts")
 
@@ -97,7 +100,6 @@ class _Node:
         """By a word before which fillers may stand."""
         self.lists: dict[tuple[int, bool], tuple[Element, bool, _Node]] = {}
         """By a list, whose longest choice counts, and whether its phrases are lenient; fillers may stand before."""
-
         self.starts: set[str] = set()
         """The words that may stand next, but for fillers."""
 
