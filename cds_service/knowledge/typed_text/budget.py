@@ -6,7 +6,8 @@ MOST_LOOKED_AT = 300_000
 MOST_READ = 20_000
 """Characters of those that are read whole: ten of the longest texts, or the relevant ones of a large chart.
 
-A character takes one to three microseconds, where every word matters; no call that we have needs more than a few hundred.
+A character takes one to three microseconds where every word matters; no call that we have needs more than a few
+hundred.
 """
 
 
