@@ -40,13 +40,16 @@ _HAS_AFTERCARE = frozenset({"emergency", "trauma"})
 _CHANGES_NOTHING = frozenset(
     {
         *("abbreviation", "idiom", "filler", "real_word", "break", "side", "own_verb"),
-        *("termination", "mild_termination", "reporter", "recent", "worse", "after"),
+        *("termination", "mild_termination", "reporter", "recent", "worse", "after", "before"),
     }
 )
 """The cues that only limit what others say."""
 
 _NO_CUES: Mapping[str, Span] = {}
 _NO_LISTS: Mapping[str, Sequence[Span]] = {}
+
+_DATED_BY = ("after", "before")
+"""The cues by which an event only dates what stands before it; what was before a time, is at least as old."""
 
 _ONLY_NAMES = frozenset({"lower_body", "upper_limb"})
 """The topics that take nothing said after them from the finding before."""
@@ -230,9 +233,9 @@ class Context:
         """Tell whether what is denied is dated by an injury: "no weakness after a fall" denies no fall."""
         if scope.certainty is not Certainty.DENIED or finding.phrase.topic != "trauma":
             return False
-        after = _last_before(self._after_cues, finding.start)
+        cue = _last_before(self._cues_dated_by, finding.start)
         segments = self._sentence.segments
-        return after is not None and after.start > scope.end and segments[after.start] == segments[finding.start]
+        return cue is not None and cue.start > scope.end and segments[cue.start] == segments[finding.start]
 
     def _brings_its_own(self, scope: _Scope, segment: int) -> bool:
         """Tell whether a later item of a denied list has a side, a grade, a time or a verb of its own."""
@@ -368,7 +371,7 @@ class Context:
         """Tell whether "chronic" or the like is said of an injury, and not of the pain that is told beside it."""
         cues = self._cues_of_item(self._sentence.items[finding.start], "chronic")
         before = _last_before(cues, finding.start)
-        if before and not self._is_parted(before.end, finding.start, "after"):
+        if before and not any(self._is_parted(before.end, finding.start, name) for name in _DATED_BY):
             return True
         place = bisect_left(cues, finding.end, key=_start)
         return place < len(cues) and not self._is_parted(finding.end, cues[place].start, "termination")
@@ -431,8 +434,8 @@ class Context:
         return self._after_ends[place] if place < len(self._after_ends) else len(self._sentence.words)
 
     @cached_property
-    def _after_cues(self) -> list[Span]:
-        return [cue for cue in self._cues if cue.phrase.means == "after"]
+    def _cues_dated_by(self) -> list[Span]:
+        return [cue for cue in self._cues if cue.phrase.means in _DATED_BY]
 
     @cached_property
     def _after_ends(self) -> list[int]:

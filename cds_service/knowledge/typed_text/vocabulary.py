@@ -33,7 +33,7 @@ CUES = frozenset(
         *("abbreviation", IDIOM, "filler", "real_word", "break"),
         *("denial", "denied_before", "denied_after", "question", "question_after", "doubt", "doubted_after"),
         *("termination", "mild_termination", "own_verb", "side", "family", "reporter"),
-        *("past", "past_item", "aftercare", "recent", "chronic", "chronic_sphincter", "worse", "after"),
+        *("past", "past_item", "aftercare", "recent", "chronic", "chronic_sphincter", "worse", "after", "before"),
     }
 )
 """What a row of the topic `cue` can mean; each must stand in the table."""
