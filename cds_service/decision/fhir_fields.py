@@ -122,7 +122,7 @@ def typed_text(concepts: Any, known_systems: Collection[str]) -> str:
 def status_codes(value: Any) -> list[str]:
     """Return the codes of a status in small letters: a string up to STU3, a CodeableConcept since R4.
 
-    A display stands in for a missing code, and a text for missing codings.
+    A display stands in for a missing code, and a text for codings that have neither.
     """
     if isinstance(value, str):
         return [_as_status(value)]
@@ -132,7 +132,7 @@ def status_codes(value: Any) -> list[str]:
             _as_status(text_of(coding.get("code")) or text_of(coding.get("display")))
             for coding in members(concept.get("coding"), _MAX_CODINGS)
         ]
-        codes += coded or [_as_status(text_of(concept.get("text")))]
+        codes += coded if any(coded) else [_as_status(text_of(concept.get("text")))]
     return codes
 
 
@@ -205,7 +205,7 @@ def _is_known(coding: Json, known_systems: Collection[str]) -> bool:
 
 def _as_status(text: str) -> str:
     """Return a status in the spelling of a code."""
-    return text.strip().lower().replace(" ", "-")
+    return "-".join(text.lower().split())
 
 
 def _parse_date(text: str) -> PartialDate | None:

@@ -86,6 +86,17 @@ CONDITIONS = {
     "absent in SNOMED CT": (condition(verificationStatus=coded("sct|410516002")), SILENT),
     "not present in SNOMED CT": (condition(verificationStatus=coded("sct|410594000")), SILENT),
     "present in SNOMED CT": (condition(verificationStatus=coded("sct|410605003")), IN_REACH),
+    "probably not present in SNOMED CT": (condition(verificationStatus=coded("sct|410593006")), SILENT),
+    "absent by its display": (condition(verificationStatus={"coding": [{"display": "Known absent"}]}), SILENT),
+    "possible by its display": (condition(verificationStatus={"coding": [{"display": "Known possible"}]}), SILENT),
+    "not present in words": (condition(verificationStatus={"text": "Definitely NOT present"}), SILENT),
+    "probably not present in words": (condition(verificationStatus={"text": "Probably not present"}), SILENT),
+    "a status in words beside an empty coding": (
+        condition(verificationStatus={"coding": [{"system": "https://ehr.example.org"}], "text": "Refuted"}),
+        SILENT,
+    ),
+    "a status with two blanks": (condition(verificationStatus={"text": "Ruled  out"}), SILENT),
+    "a status with a hard blank": (condition(verificationStatus={"text": "Ruled\u00a0out"}), SILENT),
     "codes that are no list": (condition({"coding": PROSTATE_CANCER["coding"][0]}), IN_REACH),
 }
 SIGN = "warning:in_reach:specific"
