@@ -172,8 +172,19 @@ def _each(
     finally:
         for process in multiprocessing.active_children():
             process.kill()
+        _end_results(executor)
         executor.shutdown(cancel_futures=True)  # it waits for its thread, which otherwise complains when Python ends
         gc.unfreeze()
+
+
+def _end_results(executor: ProcessPoolExecutor) -> None:
+    """Let the executor's thread see that no more comes: it would wait forever for the rest of a killed worker's result.
+
+    All other ends for writing were those of the workers; the executor has no method for it.
+    """
+    results = getattr(executor, "_result_queue", None)
+    if results is not None:
+        results._writer.close()  # noqa: SLF001 - see above
 
 
 def _start_worker(shared: _Shared) -> None:
