@@ -96,6 +96,10 @@ SAYS = {
             "    No card (nothing_watched): No selected order is one that this card monitors.",
         ],
     ),
+    "no draft, and nothing to read": (
+        body("", "lumbar MRI", context={"patientId": "p", "userId": "Practitioner/u", "draftOrders": {"entry": []}}),
+        ["  The call has no draft order.\n", "Record\n  Not read: the answer did not need it.\n", "    No card ("],
+    ),
     "half a record": (
         body(
             "",

@@ -5,10 +5,12 @@ import os
 import re
 import shutil
 import signal
+import threading
 import time
 
 import pytest
 
+from cds_service.backtest import local
 from cds_service.backtest.work_folder import WorkFolder
 from tests.integration.backtest.command import condition, order, run, start, write
 from tools.generate_export import generate
@@ -79,6 +81,27 @@ def test_nothing_is_left_when_it_is_ended(long_run, tmp_path, sent):
     assert list(tmp_path.iterdir()) == []
     assert "Traceback" not in errors
     assert "CANARY" not in output + errors
+
+
+def a_large_result(_shared, task):
+    """Return more than a pipe holds, so that a worker that is killed has handed over a part of it."""
+    return bytes(30_000_000 + task)
+
+
+def end_after_the_first_result() -> None:
+    """Work with two processes, and stop as Ctrl-C would, while more results are on their way."""
+    results = local._each(a_large_result, range(20), None, 2)  # noqa: SLF001 - a stop at this very moment
+    next(results)
+    time.sleep(0.05)
+    results.close()
+
+
+def test_a_run_that_ends_does_not_wait_for_its_killed_workers():
+    """A run that is ended while workers hand over large results does not wait for the rest of them."""
+    run_to_end = threading.Thread(target=end_after_the_first_result, daemon=True)
+    run_to_end.start()
+    run_to_end.join(timeout=60)
+    assert not run_to_end.is_alive()
 
 
 def test_killed_run(marked, tmp_path):
