@@ -208,7 +208,8 @@ class EntryFilter:
             if name.startswith("abatement") and condition[name] is not False:
                 self.note(condition, Omission.ENDED)
                 return False
-        codes = [code for code in status_codes(condition.get("clinicalStatus")) if code]
+        # a display may be in any language: one that we do not know must not end an emergency
+        codes = [code for code in status_codes(condition.get("clinicalStatus"), reads_displays=False) if code]
         if not codes or not self.knowledge.active.isdisjoint(codes):
             return True
         self.note(condition, Omission.NOT_ACTIVE, self.knowledge.status_words(codes))

@@ -119,20 +119,22 @@ def typed_text(concepts: Any, known_systems: Collection[str]) -> str:
     return texts[0] if len(texts) == 1 else " | ".join(dict.fromkeys(texts))
 
 
-def status_codes(value: Any) -> list[str]:
+def status_codes(value: Any, *, reads_displays: bool = True) -> list[str]:
     """Return the codes of a status in small letters: a string up to STU3, a CodeableConcept since R4.
 
-    A display stands in for a missing code, and a text for codings that have neither.
+    A text stands in for missing codings; where displays are read, they stand in for missing codes, and a text for
+    codings that have neither.
     """
     if isinstance(value, str):
         return [_as_status(value)]
     codes = []
     for concept in members(value):
         coded = [
-            _as_status(text_of(coding.get("code")) or text_of(coding.get("display")))
+            _as_status(text_of(coding.get("code")) or text_of(reads_displays and coding.get("display")))
             for coding in members(concept.get("coding"), _MAX_CODINGS)
         ]
-        codes += coded if any(coded) else [_as_status(text_of(concept.get("text")))]
+        has_status = any(coded) if reads_displays else bool(coded)
+        codes += coded if has_status else [_as_status(text_of(concept.get("text")))]
     return codes
 
 

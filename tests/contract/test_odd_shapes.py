@@ -112,6 +112,7 @@ SIGNS = {
     "dated by age only: undated": ({"onsetAge": {"value": 61, "unit": "a"}}, SIGN),
     "resolved": ({"clinicalStatus": "resolved"}, IN_REACH),
     "relapsed": ({"clinicalStatus": "relapse"}, SIGN),
+    "active by a display in German": ({"clinicalStatus": {"coding": [{"display": "Aktiv"}], "text": "Aktiv"}}, SIGN),
 }
 PROCEDURES = {
     # DSTU2
